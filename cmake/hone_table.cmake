@@ -1,0 +1,36 @@
+# hone_table(<folder> <prefix> <type> <header> <accessor>)
+#
+# A table is a folder with one contract struct and one file a member. The file name is the
+# registration: ops/gelu.cpp must define `hone::Op op_gelu()`. This function globs the folder and
+# generates the function `const std::vector<type>& accessor()` that lists every member, in the order
+# of their names. An added file is listed at the next build, a deleted one leaves, a misnamed one
+# fails at link. Files in subfolders are helpers, not members.
+function(hone_table folder prefix type header accessor)
+  file(GLOB members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
+  list(SORT members)
+  set(declarations "")
+  set(entries "")
+  foreach(member IN LISTS members)
+    get_filename_component(name "${member}" NAME_WE)
+    string(APPEND declarations "${type} ${prefix}_${name}();\n")
+    string(APPEND entries "      ${prefix}_${name}(),\n")
+  endforeach()
+  string(REPLACE "/" "_" flat "${folder}")
+  set(output "${PROJECT_BINARY_DIR}/generated/${flat}_table.cpp")
+  file(CONFIGURE OUTPUT "${output}" CONTENT
+"// Generated from the files of src/hone/${folder}/.
+#include \"${header}\"
+
+namespace hone {
+
+${declarations}
+const std::vector<${type}>& ${accessor}() {
+  static const std::vector<${type}> table{
+${entries}  };
+  return table;
+}
+
+}  // namespace hone
+" @ONLY)
+  target_sources(hone PRIVATE "${output}")
+endfunction()

@@ -1,0 +1,156 @@
+#include "hone/core/file.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+namespace {
+
+[[noreturn]] void fail_io(const std::filesystem::path& path, std::string_view what) {
+  const int reason = errno;
+  const ErrorCode code = reason == ENOENT ? ErrorCode::not_found : ErrorCode::io;
+  const char* hint = reason == ENOSPC   ? "free some space or choose another place with --out"
+                     : reason == EACCES ? "check the permissions"
+                     : reason == ENOENT ? "check the path"
+                                        : "";
+  throw Error(code, fmt::format("{}: {}: {}", path.string(), what, std::strerror(reason)), hint);
+}
+
+class Descriptor {
+public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
+
+private:
+  int value_;
+};
+
+Descriptor open_regular(const std::filesystem::path& path, std::size_t& size) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) fail_io(path, "cannot open");
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) fail_io(path, "cannot stat");
+  if (S_ISDIR(status.st_mode))
+    throw Error(ErrorCode::invalid_argument, path.string() + ": is a directory, expected a file");
+  size = static_cast<std::size_t>(status.st_size);
+  return Descriptor(file.release());
+}
+
+void write_all(int file, std::span<const std::byte> bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_io(path, "cannot write");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void sync_directory(const std::filesystem::path& path) {
+  const std::filesystem::path parent = path.has_parent_path() ? path.parent_path() : ".";
+  Descriptor directory(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() >= 0) ::fsync(directory.get());
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  std::size_t size = 0;
+  const Descriptor file = open_regular(path, size);
+  std::string content;
+  content.reserve(size);
+  // Read until the end: special files report a size of zero.
+  char buffer[1 << 16];
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_io(path, "cannot read");
+    if (count == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+MappedFile map_file(const std::filesystem::path& path) {
+  std::size_t size = 0;
+  const Descriptor file = open_regular(path, size);
+  if (size == 0) return {};
+  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (memory == MAP_FAILED) fail_io(path, "cannot map");
+  std::shared_ptr<const void> owner(memory, [size](const void* p) {
+    ::munmap(const_cast<void*>(p), size);
+  });
+  return {std::move(owner), {static_cast<const std::byte*>(memory), size}};
+}
+
+void write_file_atomically(const std::filesystem::path& path,
+                           const std::function<void(const ByteSink&)>& produce) {
+  const std::filesystem::path partial = path.string() + ".partial";
+  Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (file.get() < 0) fail_io(path, "cannot create");
+  try {
+    produce([&](std::span<const std::byte> bytes) { write_all(file.get(), bytes, path); });
+    if (::fsync(file.get()) != 0) fail_io(path, "cannot flush");
+    if (::close(file.release()) != 0) fail_io(path, "cannot close");
+    if (::rename(partial.c_str(), path.c_str()) != 0) fail_io(path, "cannot rename into place");
+  } catch (...) {
+    ::unlink(partial.c_str());
+    throw;
+  }
+  sync_directory(path);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  write_file_atomically(path, [&](const ByteSink& sink) {
+    sink(std::as_bytes(std::span(content.data(), content.size())));
+  });
+}
+
+std::string sha256(std::span<const std::byte> bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr) != 1)
+    throw Error(ErrorCode::internal, "SHA-256 is not available");
+  std::string text;
+  for (unsigned int i = 0; i < length; ++i) text += fmt::format("{:02x}", digest[i]);
+  return text;
+}
+
+std::string sha256(std::string_view text) {
+  return sha256(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+std::filesystem::path cache_directory() {
+  std::filesystem::path path;
+  if (const char* own = std::getenv("HONE_CACHE"); own != nullptr && *own != '\0')
+    path = own;
+  else if (const char* xdg = std::getenv("XDG_CACHE_HOME"); xdg != nullptr && *xdg != '\0')
+    path = std::filesystem::path(xdg) / "hone";
+  else if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    path = std::filesystem::path(home) / ".cache" / "hone";
+  else
+    path = std::filesystem::temp_directory_path() / "hone-cache";
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error)
+    throw Error(ErrorCode::io, fmt::format("{}: cannot create: {}", path.string(), error.message()),
+                "set HONE_CACHE to a writable folder");
+  return path;
+}
+
+}  // namespace hone

@@ -1,0 +1,35 @@
+#include "hone/core/parameter_store.hpp"
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+
+namespace hone {
+
+void ParameterStore::set(const std::string& name, Tensor tensor) {
+  if (tensors_.insert_or_assign(name, std::move(tensor)).second) names_.push_back(name);
+}
+
+Tensor& ParameterStore::at(const std::string& name) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end())
+    throw Error(ErrorCode::not_found, "no parameter named '" + name + "'", did_you_mean(name, names_));
+  return found->second;
+}
+
+const Tensor& ParameterStore::at(const std::string& name) const {
+  return const_cast<ParameterStore*>(this)->at(name);
+}
+
+std::int64_t ParameterStore::element_count() const {
+  std::int64_t count = 0;
+  for (const auto& [name, tensor] : tensors_) count += tensor.size();
+  return count;
+}
+
+ParameterStore ParameterStore::clone() const {
+  ParameterStore copy;
+  for (const std::string& name : names_) copy.set(name, at(name).clone());
+  return copy;
+}
+
+}  // namespace hone

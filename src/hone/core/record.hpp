@@ -1,0 +1,48 @@
+// A record: append-only JSON lines that say what a run measured. Reports are drawn from records
+// alone. Every line is an object with an "event":
+//
+//   run     {command, config{...}, machine{cpu, cores, threads, isa}, versions{hone, ...},
+//            started (ISO 8601, UTC)}                                       first line of a run
+//   model   {name, parameters, layers[{name, op, parameters, bytes, macs_per_token}]}
+//   step    {epoch, step, loss, grad_norm, lr, tokens, samples, seconds}    seconds of this step
+//   eval    {epoch, step, split, samples, accuracy, low, high, loss, seconds, samples_per_second}
+//           low..high is the 95 % Wilson interval of the accuracy
+//   timing  {kernel, op, calls, seconds, flop}                              per kernel, whole run
+//   memory  {peak_bytes, arena_bytes}
+//   resume  {step}                                                          a continued run
+//   end     {status: finished | interrupted | failed, seconds, ...}
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace hone {
+
+class Record {
+public:
+  // Creates the file, or appends to it with `append` (a torn last line of a killed run is cut off).
+  explicit Record(const std::filesystem::path& path, bool append = false);
+  // Writes one line and hands it to the operating system at once: a killed process loses nothing.
+  void write(const nlohmann::json& line);
+  const std::filesystem::path& path() const { return path_; }
+
+  // All lines of a record; a torn last line is ignored, any other broken line is Error(bad_format).
+  static std::vector<nlohmann::json> read(const std::filesystem::path& path);
+
+private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+// What the machine is: {cpu, cores, threads, isa}; and {hone, compiler, libraries...}.
+nlohmann::json describe_machine();
+nlohmann::json describe_versions();
+
+}  // namespace hone

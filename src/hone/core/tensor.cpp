@@ -1,0 +1,98 @@
+#include "hone/core/tensor.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+namespace {
+
+std::shared_ptr<void> allocate(std::size_t bytes) {
+  const std::size_t padded = (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
+  void* memory = std::aligned_alloc(64, padded);
+  if (memory == nullptr)
+    throw Error(ErrorCode::io, "out of memory: could not allocate " + std::to_string(padded) + " bytes",
+                "use a smaller batch or a shorter --max-length");
+  std::memset(memory, 0, padded);
+  return {memory, [](void* p) { std::free(p); }};
+}
+
+template <typename From>
+void convert(const Tensor& from, float* to) {
+  const From* values = from.as<From>();
+  for (std::int64_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(values[i]);
+}
+
+}  // namespace
+
+std::int64_t element_count(const Shape& shape) {
+  std::int64_t count = 1;
+  for (std::int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(count, size, &count))
+      throw Error(ErrorCode::invalid_argument, "impossible tensor shape " + to_string(shape));
+  }
+  return count;
+}
+
+std::string to_string(const Shape& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i != 0) text += ",";
+    text += std::to_string(shape[i]);
+  }
+  return text + "]";
+}
+
+Tensor::Tensor(DType dtype, Shape shape)
+    : dtype_(dtype), shape_(std::move(shape)), size_(element_count(shape_)) {
+  owner_ = allocate(bytes());
+  data_ = owner_.get();
+}
+
+Tensor::Tensor(DType dtype, Shape shape, std::shared_ptr<void> owner, void* data)
+    : dtype_(dtype),
+      shape_(std::move(shape)),
+      size_(element_count(shape_)),
+      owner_(std::move(owner)),
+      data_(data) {}
+
+Tensor Tensor::clone() const {
+  Tensor copy(dtype_, shape_);
+  if (size_ != 0) std::memcpy(copy.data_, data_, bytes());
+  return copy;
+}
+
+Tensor Tensor::reshaped(Shape shape) const {
+  if (element_count(shape) != size_)
+    throw Error(ErrorCode::invalid_argument,
+                "cannot view " + to_string(shape_) + " as " + to_string(shape));
+  Tensor view = *this;
+  view.shape_ = std::move(shape);
+  return view;
+}
+
+Tensor Tensor::to_f32() const {
+  Tensor result(DType::f32, shape_);
+  float* out = result.as<float>();
+  switch (dtype_) {
+    case DType::f32: std::memcpy(out, data_, bytes()); break;
+    case DType::f64: convert<double>(*this, out); break;
+    case DType::f16:
+      for (std::int64_t i = 0; i < size_; ++i) out[i] = f16_to_f32(as<std::uint16_t>()[i]);
+      break;
+    case DType::bf16:
+      for (std::int64_t i = 0; i < size_; ++i) out[i] = bf16_to_f32(as<std::uint16_t>()[i]);
+      break;
+    case DType::i8: convert<std::int8_t>(*this, out); break;
+    case DType::boolean:
+    case DType::u8: convert<std::uint8_t>(*this, out); break;
+    case DType::i16: convert<std::int16_t>(*this, out); break;
+    case DType::i32: convert<std::int32_t>(*this, out); break;
+    case DType::u32: convert<std::uint32_t>(*this, out); break;
+    case DType::i64: convert<std::int64_t>(*this, out); break;
+  }
+  return result;
+}
+
+}  // namespace hone

@@ -1,0 +1,21 @@
+// Small text helpers shared by every layer.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hone {
+
+// The candidate with the smallest edit distance, or "" when none is close.
+std::string nearest(std::string_view word, std::span<const std::string> candidates);
+// "did you mean 'x'?" or, when nothing is close, "known: a, b, c" (at most twelve).
+std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
+
+std::vector<std::string> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);
+// Returns the byte offset of the first byte that is not valid UTF-8, or npos.
+std::size_t find_invalid_utf8(std::string_view text);
+
+}  // namespace hone
