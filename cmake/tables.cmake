@@ -1,1 +1,4 @@
 # Every table of the project: folder, name prefix, contract type, its header, the accessor.
+hone_table(ops op Op "hone/graph/op.hpp" op_table)
+hone_table(backend/cpu cpu_kernel Kernel "hone/backend/kernel.hpp" cpu_kernel_table)
+hone_table(passes pass Pass "hone/passes/pass.hpp" pass_table)

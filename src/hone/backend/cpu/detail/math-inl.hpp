@@ -1,0 +1,193 @@
+// Vector arithmetic shared by the kernels; included once per vector target (Highway's convention).
+#if defined(HONE_MATH_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef HONE_MATH_INL_HPP
+#undef HONE_MATH_INL_HPP
+#else
+#define HONE_MATH_INL_HPP
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+#include "hone/core/philox.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+using I32 = hn::RebindToSigned<F32>;
+using U32 = hn::RebindToUnsigned<F32>;
+using VecF = hn::Vec<F32>;
+using VecU = hn::Vec<U32>;
+
+// Calls body(i) for whole vectors of [0, n), then tail(i, count) for the rest.
+template <typename Body, typename Tail>
+HWY_INLINE void for_vectors(std::int64_t n, const Body& body, const Tail& tail) {
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) body(i);
+  if (i < n) tail(i, static_cast<std::size_t>(n - i));
+}
+
+// to[i] = f(vector of x at i); f gets vectors, tails included.
+template <typename F>
+HWY_INLINE void map_vectors(const float* x, float* to, std::int64_t n, const F& f) {
+  const F32 d;
+  for_vectors(
+      n, [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i)), d, to + i); },
+      [&](std::int64_t i, std::size_t count) {
+        const auto mask = hn::FirstN(d, count);
+        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i)), mask, d, to + i);
+      });
+}
+
+template <typename F>
+HWY_INLINE void map_vectors2(const float* x, const float* y, float* to, std::int64_t n, const F& f) {
+  const F32 d;
+  for_vectors(
+      n, [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, to + i); },
+      [&](std::int64_t i, std::size_t count) {
+        const auto mask = hn::FirstN(d, count);
+        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, y + i)), mask, d, to + i);
+      });
+}
+
+// 2^x for x in [-126, 127], relative error below 1e-7: 2^x = 2^n 2^f, f in [-1/2, 1/2] by a minimax
+// polynomial.
+HWY_INLINE VecF exp2_in_range(VecF x) {
+  const F32 d;
+  const VecF n = hn::Round(x);
+  const VecF f = hn::Sub(x, n);
+  VecF p = hn::Set(d, 1.53531815e-4f);
+  p = hn::MulAdd(p, f, hn::Set(d, 1.33945680e-3f));
+  p = hn::MulAdd(p, f, hn::Set(d, 9.61850972e-3f));
+  p = hn::MulAdd(p, f, hn::Set(d, 5.55035339e-2f));
+  p = hn::MulAdd(p, f, hn::Set(d, 2.40226467e-1f));
+  p = hn::MulAdd(p, f, hn::Set(d, 6.93147180e-1f));
+  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
+  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(I32(), n));
+  return hn::BitCast(d, hn::Add(hn::BitCast(I32(), p), exponent));
+}
+
+// e^x for x <= 88; below -87 it gives 0.
+HWY_INLINE VecF exp_vector(VecF x) {
+  const F32 d;
+  const VecF scaled = hn::Mul(x, hn::Set(d, 1.44269504f));
+  const VecF low = hn::Set(d, -126.0f);
+  return hn::IfThenElseZero(hn::Ge(scaled, low), exp2_in_range(hn::Max(scaled, low)));
+}
+
+// The normal distribution function of x; also gives exp(-x^2 / 2). With z = |x| / sqrt(2) and
+// t = 1 / (1 + p z), erfc(z) = exp(-z^2) t Q(t), Q a minimax fit with relative error 1.4e-7.
+HWY_INLINE VecF normal_cdf(VecF x, VecF& gauss) {
+  const F32 d;
+  const VecF z = hn::Mul(hn::Abs(x), hn::Set(d, 0.70710678f));
+  const VecF t = hn::Div(hn::Set(d, 1.0f), hn::MulAdd(z, hn::Set(d, 0.425f), hn::Set(d, 1.0f)));
+  gauss = exp_vector(hn::Neg(hn::Mul(z, z)));
+  VecF q = hn::Set(d, 0.071287408f);
+  q = hn::MulAdd(q, t, hn::Set(d, -0.312418818f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.406453967f));
+  q = hn::MulAdd(q, t, hn::Set(d, -0.102284081f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.254629761f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.200828791f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.241823211f));
+  q = hn::MulAdd(q, t, hn::Set(d, 0.239679635f));
+  const VecF half = hn::Set(d, 0.5f);
+  const VecF lower = hn::Mul(hn::Mul(hn::Mul(q, t), gauss), half);
+  return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), lower, hn::Sub(hn::Set(d, 1.0f), lower));
+}
+
+// tanh by exp(-2|x|).
+HWY_INLINE VecF tanh_vector(VecF x) {
+  const F32 d;
+  const VecF one = hn::Set(d, 1.0f);
+  const VecF size = hn::Abs(x);
+  const VecF e = exp_vector(hn::Mul(size, hn::Set(d, -2.0f)));
+  const VecF large = hn::Div(hn::Sub(one, e), hn::Add(one, e));
+  // Near zero the difference 1 - e cancels; the series does not.
+  const VecF s = hn::Mul(x, x);
+  VecF p = hn::MulAdd(s, hn::Set(d, -17.0f / 315.0f), hn::Set(d, 2.0f / 15.0f));
+  p = hn::MulAdd(p, s, hn::Set(d, -1.0f / 3.0f));
+  const VecF small = hn::MulAdd(hn::Mul(p, s), size, size);
+  return hn::CopySign(hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.15f)), small, large), x);
+}
+
+// Random half words for dropout: block holds the four words of `lanes` consecutive Philox counters that
+// start at `counter` (ops/detail/common.hpp says which columns they serve).
+struct PhiloxVectors {
+  VecU word[4];
+};
+
+HWY_INLINE void multiply_wide(VecU x, VecU factor, VecU& high, VecU& low) {
+  const U32 d;
+  const hn::RepartitionToWide<U32> wide;
+  const auto even = hn::MulEven(x, factor);
+  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factor);
+  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
+  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+}
+
+HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t counter, std::uint32_t row, std::uint32_t stream,
+                                        const std::uint32_t* rng) {
+  const U32 d;
+  VecU c0 = hn::Iota(d, counter);
+  VecU c1 = hn::Set(d, row);
+  VecU c2 = hn::Set(d, stream);
+  VecU c3 = hn::Set(d, rng[2]);
+  std::uint32_t k0 = rng[0];
+  std::uint32_t k1 = rng[1];
+  const VecU m0 = hn::Set(d, philox_multiplier_0);
+  const VecU m1 = hn::Set(d, philox_multiplier_1);
+  for (int round = 0; round < philox_mask_rounds; ++round) {
+    VecU high0;
+    VecU low0;
+    VecU high1;
+    VecU low1;
+    multiply_wide(c0, m0, high0, low0);
+    multiply_wide(c2, m1, high1, low1);
+    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
+    c1 = low1;
+    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
+    c3 = low0;
+    k0 += philox_weyl_0;
+    k1 += philox_weyl_1;
+  }
+  return {{c0, c1, c2, c3}};
+}
+
+// Walks the columns [0, n) of one row: body(column, keep mask, count) with at most one vector of
+// columns a call; count == lanes but for the last.
+template <typename Body>
+HWY_INLINE void for_dropout_columns(std::int64_t n, std::uint32_t row, std::uint32_t stream, const std::uint32_t* rng,
+                                    std::uint32_t threshold, const Body& body) {
+  const U32 d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  // Half words fit into signed integers, which have the cheaper comparison.
+  const hn::Vec<I32> limit = hn::Set(I32(), static_cast<std::int32_t>(threshold) - 1);
+  const VecU low_half = hn::Set(d, 0xffffu);
+  for (std::int64_t block = 0; block * 128 < n; ++block) {
+    for (std::int64_t lane = 0; lane < 16; lane += lanes) {
+      const std::int64_t first = block * 128 + lane;
+      if (first >= n) break;
+      const PhiloxVectors random = philox_vectors(static_cast<std::uint32_t>(block * 16 + lane), row, stream, rng);
+      for (int word = 0; word < 4; ++word) {
+        for (int half = 0; half < 2; ++half) {
+          const std::int64_t column = first + half * 64 + word * 16;
+          if (column >= n) continue;
+          const VecU bits = half == 0 ? hn::And(random.word[word], low_half) : hn::ShiftRight<16>(random.word[word]);
+          const auto keep = hn::RebindMask(F32(), hn::Gt(hn::BitCast(I32(), bits), limit));
+          body(column, keep, n - column < lanes ? n - column : lanes);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,91 @@
+// The contract of a kernel: one way to compute an op on one backend. One file in backend/cpu/ a member.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hone/core/options.hpp"
+#include "hone/graph/graph.hpp"
+#include "hone/graph/op.hpp"
+
+namespace hone {
+
+// Contiguous, row-major memory that somebody else owns. data is null for an absent optional input.
+struct TensorView {
+  void* data = nullptr;
+  DType dtype = DType::f32;
+  int rank = 0;
+  std::array<std::int64_t, 4> dims{};
+
+  template <typename T = float>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+  std::int64_t rows() const { return rank == 0 ? 1 : dims[0]; }
+  // Elements of one row.
+  std::int64_t columns() const {
+    std::int64_t count = 1;
+    for (int i = 1; i < rank; ++i) count *= dims[static_cast<std::size_t>(i)];
+    return count;
+  }
+  std::int64_t size() const { return rows() * columns(); }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+// What a kernel sees of one call. A `rows` or `reduce` kernel gets views of a few rows at a time
+// (row inputs and row outputs); whole tensors otherwise.
+struct KernelCall {
+  std::span<const TensorView> inputs;
+  std::span<const TensorView> outputs;
+  const Options* attributes = nullptr;
+  std::int64_t first_row = 0;    // which row of the full tensor row 0 of the row views is
+  bool accumulate = false;       // reduce: add to the outputs instead of overwriting them
+  std::byte* workspace = nullptr;  // Kernel::workspace bytes, shared by the threads of the call
+  int thread = 0;
+  int threads = 1;
+
+  bool has(std::size_t i) const { return i < inputs.size() && inputs[i].data != nullptr; }
+  const TensorView& in(std::size_t i) const { return inputs[i]; }
+  const TensorView& out(std::size_t i) const { return outputs[i]; }
+};
+
+// What a kernel may look at to accept a node and to size its workspace: the node's types with the
+// largest sizes the plan is made for.
+struct KernelQuery {
+  const Graph& graph;
+  const Node& node;
+  const DimSizes& sizes;
+  int threads;
+
+  Shape input_shape(std::size_t i) const { return evaluate(graph.type(node.inputs[i]), sizes); }
+  Shape output_shape(std::size_t i) const { return evaluate(graph.type(node.outputs[i]), sizes); }
+  bool has(std::size_t i) const { return i < node.inputs.size() && node.inputs[i] != none; }
+};
+
+struct Kernel : Described {
+  std::string op;
+  // As the op's rule. A `whole` kernel shares its work among the threads itself (threads.hpp).
+  RowRule rows = RowRule::whole;
+  // Among kernels that accept, the highest priority is taken.
+  int priority = 0;
+  // Why the kernel cannot take the node; empty: it can. Null: it takes every node of its op.
+  std::string (*refuse)(const KernelQuery& query) = nullptr;
+  // Bytes of shared workspace; null: none.
+  std::size_t (*workspace)(const KernelQuery& query) = nullptr;
+  // For `rows` and `reduce`: called by each thread before the first tile with whole inputs (packing
+  // weights); all threads are done before any tile runs.
+  void (*begin)(const KernelCall& call) = nullptr;
+  // `begin` depends on parameters only: skipped while they stay the same.
+  bool begin_once = false;
+  void (*run)(const KernelCall& call) = nullptr;
+};
+
+// Every CPU kernel (generated from the folder backend/cpu/).
+const std::vector<Kernel>& cpu_kernel_table();
+// Name of the vector instructions that the kernels chose at run time, e.g. "AVX3".
+std::string cpu_vector_target();
+
+}  // namespace hone

@@ -1,0 +1,37 @@
+// The contract of an architecture: builds the graph of a model from its config.json. One file in
+// frontends/zoo/ a member.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/core/options.hpp"
+#include "hone/frontends/model.hpp"
+#include "hone/graph/graph.hpp"
+
+namespace hone {
+
+struct GraphRequest {
+  bool training = false;  // with labels, loss and dropout
+  // Probabilities; below zero: what the config says.
+  double hidden_dropout = -1;
+  double attention_dropout = -1;
+  double classifier_dropout = -1;
+};
+
+struct Architecture : Described {
+  // config.json's model_type that it builds.
+  std::string model_type;
+  std::vector<ParameterSpec> (*parameters)(const nlohmann::json& config) = nullptr;
+  // Inputs: ids i32[T], type_ids i32[T], positions i32[T], offsets i32[B+1]; when training also labels
+  // i32[B] and rng u32[3]. Outputs: logits f32[B,C]; when training also loss f32[1].
+  Graph (*build)(const nlohmann::json& config, const GraphRequest& request) = nullptr;
+};
+
+const std::vector<Architecture>& architecture_table();
+// By model_type; throws Error(unsupported) listing what there is.
+const Architecture& find_architecture(const std::string& model_type);
+
+}  // namespace hone

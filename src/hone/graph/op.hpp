@@ -1,0 +1,109 @@
+// The contract of an op: a kind of node. One file in ops/ a member; the file name is the op's name.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hone/core/options.hpp"
+#include "hone/core/tensor.hpp"
+#include "hone/graph/graph.hpp"
+
+namespace hone {
+
+// How an op relates to the rows (dimension 0) of its tensors.
+enum class RowRule {
+  whole,  // needs all of its inputs at once
+  rows,   // row r of every output depends on row r of the row inputs and on all of the others
+  reduce  // the outputs are sums over the rows of the row inputs
+};
+
+// What shape inference sees. An absent optional input has no type (nullptr).
+struct OpTypes {
+  std::vector<const ValueType*> inputs;
+  const Options* attributes;
+
+  std::size_t count() const { return inputs.size(); }
+  bool has(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+  const ValueType& operator[](std::size_t i) const { return *inputs[i]; }
+};
+
+// What the reference evaluation sees: whole tensors; outputs are allocated and zeroed. An output that
+// updates an input in place (Op::in_place) already holds a copy of it.
+struct OpCall {
+  std::vector<const Tensor*> inputs;  // nullptr for an absent optional input
+  std::vector<Tensor*> outputs;
+  const Options* attributes;
+
+  bool has(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
+  const Tensor& in(std::size_t i) const { return *inputs[i]; }
+  Tensor& out(std::size_t i) const { return *outputs[i]; }
+};
+
+// What a gradient rule sees. Returns one value an input: the gradient, or none.
+struct GradientCall {
+  Graph& graph;
+  NodeId node;
+  std::vector<ValueId> output_gradients;  // none where nothing depends on that output
+
+  ValueId in(std::size_t i) const {
+    const Node& n = graph.node(node);
+    return i < n.inputs.size() ? n.inputs[i] : none;
+  }
+  ValueId out(std::size_t i) const { return graph.node(node).outputs[i]; }
+  ValueId grad(std::size_t i = 0) const { return output_gradients[i]; }
+  const Options& attributes() const { return graph.node(node).attributes; }
+};
+
+// A case that serves comparison with the reference, the gradient test and timing alike.
+struct OpSample {
+  std::string name;
+  std::vector<Tensor> inputs;  // an empty Tensor for an absent optional input
+  Options attributes;
+  // Which inputs the finite-difference test varies; empty: none.
+  std::vector<int> differentiable = {};
+  // Kernels may differ from the reference by tolerance * (1 + |reference|).
+  double tolerance = 1e-5;
+};
+
+struct Op : Described {
+  std::size_t min_inputs = 1;
+  std::size_t max_inputs = 1;
+  std::vector<std::string> input_names = {};
+  RowRule rows = RowRule::whole;
+  // Bit i: input i is a row input (its dimension 0 is the rows). Unused for `whole`.
+  unsigned row_inputs = 1;
+  // Cheap to compute again instead of being kept for the backward pass.
+  bool cheap = false;
+  // Output i overwrites input in_place[i] (a parameter or state).
+  std::vector<int> in_place = {};
+
+  // Output types; throws Error(invalid_argument) with both shapes when the inputs do not fit.
+  std::vector<ValueType> (*infer)(const OpTypes& types) = nullptr;
+  // The definition, in plain scalar code.
+  void (*reference)(const OpCall& call) = nullptr;
+  // Appends the gradient's nodes; null for ops that are not differentiated.
+  std::vector<ValueId> (*gradient)(const GradientCall& call) = nullptr;
+  // Floating-point operations (a multiply-add counts two) for the given input shapes; null: one an
+  // output element.
+  double (*flop)(const std::vector<Shape>& inputs, const Options& attributes) = nullptr;
+  std::vector<OpSample> (*samples)() = nullptr;
+  // Appends a node that computes only the rows `rows` (i32[M]) of the node's outputs, and returns it.
+  // Null: for `rows` ops, by gathering the row inputs; for others, it cannot be done.
+  NodeId (*narrow)(Graph& graph, NodeId node, ValueId rows) = nullptr;
+};
+
+// Every op (generated from the folder ops/).
+const std::vector<Op>& op_table();
+// Throws Error(invalid_argument) naming the nearest known op.
+const Op& find_op(const std::string& name);
+
+// Throws Error(invalid_argument, "[op] ..."): the form every shape error has.
+[[noreturn]] void fail_shapes(const std::string& op, const std::string& expected,
+                              const OpTypes& types);
+// Evaluates a node by its reference on concrete tensors (allocates the outputs).
+std::vector<Tensor> evaluate_reference(const Op& op, const std::vector<const Tensor*>& inputs,
+                                       const Options& attributes);
+
+}  // namespace hone

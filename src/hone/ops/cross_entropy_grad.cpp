@@ -1,0 +1,45 @@
+// dlogits = dloss (softmax(logits) - one_hot(label)) / B.
+#include <algorithm>
+
+#include "hone/ops/detail/common.hpp"
+
+namespace hone {
+namespace {
+
+std::vector<ValueType> infer(const OpTypes& t) {
+  if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || t[0].dims[0] != t[1].dims[0] || !is_vector(t[2]))
+    fail_shapes("cross_entropy_grad", "logits f32[B,C], labels i32[B], dloss f32[1]", t);
+  return {t[0]};
+}
+
+void reference(const OpCall& call) {
+  const std::int64_t n = row_size(call.in(0));
+  const std::int64_t rows = row_count(call.in(0));
+  const double factor = static_cast<double>(call.in(2).as<float>()[0]) / static_cast<double>(rows);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* x = call.in(0).as<float>() + r * n;
+    const double largest = *std::max_element(x, x + n);
+    double sum = 0;
+    for (std::int64_t j = 0; j < n; ++j) sum += std::exp(x[j] - largest);
+    for (std::int64_t j = 0; j < n; ++j)
+      call.out(0).as<float>()[r * n + j] = static_cast<float>(
+          factor * (std::exp(x[j] - largest) / sum - (j == call.in(1).as<std::int32_t>()[r] ? 1.0 : 0.0)));
+  }
+}
+
+std::vector<OpSample> samples() {
+  return {{"two classes", {random_tensor({3, 2}, 1), int_tensor({3}, {0, 1, 1}), f32_tensor({1}, {1})}, {}, {}},
+          {"one row", {random_tensor({1, 5}, 1), int_tensor({1}, {4}), f32_tensor({1}, {0.5})}, {}, {}}};
+}
+
+}  // namespace
+
+Op op_cross_entropy_grad() {
+  Op op{{"cross_entropy_grad", "gradient of cross_entropy"}, 3, 3, {"logits", "labels", "dloss"}};
+  op.infer = infer;
+  op.reference = reference;
+  op.samples = samples;
+  return op;
+}
+
+}  // namespace hone

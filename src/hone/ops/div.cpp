@@ -1,0 +1,27 @@
+// y = a / b, element by element.
+#include "hone/ops/detail/elementwise.hpp"
+
+namespace hone {
+namespace {
+
+std::vector<ValueId> gradient(const GradientCall& call) {
+  Graph& g = call.graph;
+  const ValueId da = g.apply("div", {call.grad(), call.in(1)});
+  // d(a/b)/db = -(a/b)/b
+  const ValueId db = g.apply("scale", {g.apply("mul", {da, call.out(0)})}, {{"factor", -1.0}});
+  return {da, db};
+}
+
+
+}  // namespace
+
+Op op_div() {
+  Op op{{"div", "quotient of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "div"); };
+  op.reference = [](const OpCall& call) { map_elements(call, [](double a, double b) { return a / b; }); };
+  op.gradient = gradient;
+  op.samples = [] { return elementwise_samples(2); };
+  return op;
+}
+
+}  // namespace hone

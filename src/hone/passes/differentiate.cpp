@@ -1,0 +1,75 @@
+// Appends the backward pass: the gradient of one output (the loss) for every parameter it depends on.
+// The gradient of parameter p becomes output "grad.p".
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+
+int run(Graph& graph, const Options& options) {
+  const std::string& loss_name = options.text("loss");
+  const ValueId loss = graph.output(loss_name);
+  if (!(graph.type(loss) == ValueType{DType::f32, {1}}))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("pass differentiate: output '{}' is {}, a loss is f32[1]", loss_name, to_string(graph.type(loss))));
+  // Only what leads from a parameter to the loss needs a gradient.
+  std::vector<bool> needs(graph.values.size(), false);
+  for (std::size_t v = 0; v < graph.values.size(); ++v) needs[v] = graph.values[v].kind == ValueKind::parameter;
+  for (const Node& node : graph.nodes)
+    for (ValueId in : node.inputs)
+      if (in != none && needs[static_cast<std::size_t>(in)])
+        for (ValueId out : node.outputs) needs[static_cast<std::size_t>(out)] = true;
+  std::vector<ValueId> gradient(graph.values.size(), none);
+  const ValueId seed = graph.input("loss_gradient", {DType::f32, {1}});
+  needs.resize(graph.values.size(), false);
+  gradient.resize(graph.values.size(), none);
+  gradient[static_cast<std::size_t>(loss)] = seed;
+  const auto forward_nodes = static_cast<NodeId>(graph.nodes.size());
+  for (NodeId n = forward_nodes; n-- > 0;) {
+    const std::vector<ValueId> inputs = graph.node(n).inputs;
+    const std::vector<ValueId> outputs = graph.node(n).outputs;
+    std::vector<ValueId> output_gradients;
+    for (ValueId id : outputs) output_gradients.push_back(gradient[static_cast<std::size_t>(id)]);
+    bool wanted = false;
+    for (ValueId in : inputs) wanted = wanted || (in != none && needs[static_cast<std::size_t>(in)]);
+    if (!wanted || output_gradients[0] == none) continue;
+    const Op& op = find_op(graph.node(n).op);
+    if (op.gradient == nullptr)
+      throw Error(ErrorCode::unsupported, fmt::format("pass differentiate: [{}] has no gradient", op.name));
+    const std::vector<ValueId> results = op.gradient({graph, n, output_gradients});
+    needs.resize(graph.values.size(), false);
+    gradient.resize(graph.values.size(), none);
+    for (std::size_t i = 0; i < results.size() && i < inputs.size(); ++i) {
+      const ValueId in = inputs[i];
+      if (in == none || results[i] == none || !needs[static_cast<std::size_t>(in)]) continue;
+      ValueId& sum = gradient[static_cast<std::size_t>(in)];
+      const ValueId total = sum == none ? results[i] : graph.apply("add", {sum, results[i]});
+      needs.resize(graph.values.size(), false);
+      gradient.resize(graph.values.size(), none);
+      gradient[static_cast<std::size_t>(in)] = total;
+    }
+  }
+  int count = 0;
+  for (std::size_t v = 0; v < gradient.size(); ++v) {
+    if (graph.values[v].kind != ValueKind::parameter || gradient[v] == none) continue;
+    graph.outputs.emplace_back("grad." + graph.values[v].name, gradient[v]);
+    ++count;
+  }
+  graph.remove_dead();
+  return count;
+}
+
+}  // namespace
+
+Pass pass_differentiate() {
+  Pass pass{{"differentiate",
+             "appends the backward pass of a loss",
+             {{"loss", OptionType::text, std::string("loss"), "the output to differentiate"}}}};
+  pass.run = run;
+  return pass;
+}
+
+}  // namespace hone

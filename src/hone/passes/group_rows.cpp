@@ -1,0 +1,139 @@
+// Groups nodes that work row by row, so that the plan can run a whole group on one tile of rows while
+// it is in cache, and intermediate values never reach memory. A group is all row nodes (and sums over
+// rows) with the same rows whose inputs are ready at the same time.
+//
+// Cheap nodes whose result a later group needs again are computed again there, if what they read is
+// kept anyway.
+#include <algorithm>
+#include <map>
+
+#include "hone/graph/op.hpp"
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+
+// The rows a node runs over: "T", "8", ...; "" for whole nodes.
+std::string rows_of(const Graph& graph, const Node& node) {
+  const Op& op = find_op(node.op);
+  if (op.rows == RowRule::rows) return to_string(graph.type(node.outputs[0]).dims[0]);
+  if (op.rows == RowRule::whole) return "";
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none) return to_string(graph.type(node.inputs[i]).dims[0]);
+  return "";
+}
+
+bool is_row_input(const Op& op, std::size_t i) { return (op.row_inputs >> i & 1u) != 0; }
+
+// Level of each node: a row node may stand on the level of the row node it reads (same rows); on
+// everything else it waits for the next level. Row nodes of a level run before its whole nodes.
+std::vector<int> find_levels(const Graph& graph) {
+  std::vector<int> level(graph.nodes.size(), 0);
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    const Op& op = find_op(node.op);
+    const std::string rows = rows_of(graph, node);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const NodeId from = node.inputs[i] == none ? none : graph.value(node.inputs[i]).producer;
+      if (from == none) continue;
+      const Node& source = graph.node(from);
+      const bool same_group = op.rows != RowRule::whole && is_row_input(op, i) && find_op(source.op).rows == RowRule::rows &&
+                              rows_of(graph, source) == rows;
+      const bool waits = op.rows != RowRule::whole && !same_group;
+      level[n] = std::max(level[n], level[static_cast<std::size_t>(from)] + (waits ? 1 : 0));
+    }
+  }
+  return level;
+}
+
+// Clones cheap nodes into the later levels that read them. Returns the number of clones.
+int recompute_cheap(Graph& graph, std::vector<int>& level) {
+  int clones = 0;
+  const std::size_t original = graph.nodes.size();
+  for (std::size_t n = 0; n < original; ++n) {
+    const Node node = graph.nodes[n];
+    const Op& op = find_op(node.op);
+    if (!op.cheap || op.rows != RowRule::rows) continue;
+    const auto readers = graph.readers();
+    std::map<int, std::vector<NodeId>> later;
+    for (NodeId reader : readers[static_cast<std::size_t>(node.outputs[0])])
+      if (level[static_cast<std::size_t>(reader)] > level[n]) later[level[static_cast<std::size_t>(reader)]].push_back(reader);
+    for (const auto& [at, wanting] : later) {
+      // Its inputs must be kept up to there anyway.
+      const bool kept = std::all_of(node.inputs.begin(), node.inputs.end(), [&, at = at](ValueId id) {
+        if (id == none || graph.value(id).producer == none) return true;
+        const auto& others = readers[static_cast<std::size_t>(id)];
+        return std::any_of(others.begin(), others.end(),
+                           [&](NodeId other) { return level[static_cast<std::size_t>(other)] >= at; });
+      });
+      if (!kept) continue;
+      const ValueId copy = graph.apply(node.op, node.inputs, node.attributes, graph.value(node.outputs[0]).name + ".again");
+      level.push_back(at);
+      for (NodeId reader : wanting) {
+        auto& inputs = graph.node(reader).inputs;
+        std::replace(inputs.begin(), inputs.end(), node.outputs[0], copy);
+      }
+      ++clones;
+    }
+  }
+  return clones;
+}
+
+int run(Graph& graph, const Options& options) {
+  std::vector<int> level = find_levels(graph);
+  if (options.boolean("recompute")) recompute_cheap(graph, level);
+  // Order: level, then row nodes by their rows, then whole nodes; within that the order that was,
+  // clones behind what they read.
+  struct Key {
+    int level;
+    bool whole;
+    std::string rows;
+    std::size_t depth;
+    std::size_t index;
+    auto operator<=>(const Key&) const = default;
+  };
+  // Depth within the level, so that clones (at the end of the list) come before their readers.
+  std::vector<std::size_t> depth(graph.nodes.size(), 0);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      for (ValueId id : graph.nodes[n].inputs) {
+        const NodeId from = id == none ? none : graph.value(id).producer;
+        if (from == none || level[static_cast<std::size_t>(from)] != level[n]) continue;
+        if (depth[n] < depth[static_cast<std::size_t>(from)] + 1) {
+          depth[n] = depth[static_cast<std::size_t>(from)] + 1;
+          changed = true;
+        }
+      }
+    }
+  }
+  std::vector<Key> order;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const bool whole = find_op(graph.nodes[n].op).rows == RowRule::whole;
+    order.push_back({level[n], whole, rows_of(graph, graph.nodes[n]), depth[n], n});
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<Node> nodes;
+  std::map<std::pair<int, std::string>, std::int32_t> groups;
+  for (const Key& key : order) {
+    Node node = std::move(graph.nodes[key.index]);
+    node.group = key.whole ? none
+                           : groups.emplace(std::pair(key.level, key.rows), static_cast<std::int32_t>(groups.size())).first->second;
+    for (ValueId id : node.outputs) graph.values[static_cast<std::size_t>(id)].producer = static_cast<NodeId>(nodes.size());
+    nodes.push_back(std::move(node));
+  }
+  graph.nodes = std::move(nodes);
+  return static_cast<int>(groups.size());
+}
+
+}  // namespace
+
+Pass pass_group_rows() {
+  Pass pass{{"group_rows",
+             "groups row-by-row nodes to run tile by tile",
+             {{"recompute", OptionType::boolean, true, "compute cheap nodes again instead of keeping their results"}}}};
+  pass.run = run;
+  return pass;
+}
+
+}  // namespace hone

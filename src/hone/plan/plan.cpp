@@ -1,0 +1,244 @@
+#include "hone/plan/plan.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/plan/memory.hpp"
+
+namespace hone {
+namespace {
+
+// Rows are tiles of this many unless the weights that a tile meets are so large that re-reading them
+// for every tile would cost more than the cache that a larger tile takes.
+constexpr std::int64_t default_tile_rows = 64;
+constexpr std::int64_t large_tile_rows = 192;
+constexpr std::int64_t large_weight_bytes = 8 << 20;
+
+std::int64_t bytes_of(const ValueType& type, const DimSizes& sizes) {
+  return element_count(evaluate(type, sizes)) * static_cast<std::int64_t>(size_of(type.dtype));
+}
+
+// Bytes of one row; dimension 0 is the rows.
+std::int64_t row_bytes(const ValueType& type, const DimSizes& sizes) {
+  std::int64_t bytes = static_cast<std::int64_t>(size_of(type.dtype));
+  for (std::size_t i = 1; i < type.dims.size(); ++i) bytes *= evaluate(type.dims[i], sizes);
+  return bytes;
+}
+
+class Planner {
+public:
+  Planner(const Graph& graph, const DimSizes& sizes, const PlanOptions& options)
+      : graph_(graph), options_(options), first_(graph.values.size(), -1), last_(graph.values.size(), -1) {
+    plan_.sizes = sizes;
+    plan_.threads = options.threads;
+    plan_.locations.resize(graph.values.size());
+  }
+
+  Plan make() {
+    for (std::size_t v = 0; v < graph_.values.size(); ++v)
+      if (graph_.values[v].kind != ValueKind::node)
+        plan_.locations[v] = {Place::external, static_cast<std::int64_t>(v)};
+    cut_into_steps();
+    for (PlanStep& step : plan_.steps)
+      for (PlannedNode& planned : step.nodes) choose(planned);
+    find_lifetimes();
+    alias_in_place();
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s)
+      if (plan_.steps[s].tiled) lay_out_tile(static_cast<int>(s));
+    lay_out_arena();
+    return std::move(plan_);
+  }
+
+private:
+  static bool is_row_node(const Op& op) { return op.rows != RowRule::whole; }
+
+  void cut_into_steps() {
+    std::map<std::int32_t, std::size_t> step_of_group;
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& node = graph_.nodes[n];
+      const auto found = node.group == none ? step_of_group.end() : step_of_group.find(node.group);
+      if (found != step_of_group.end()) {
+        if (found->second + 1 != plan_.steps.size())
+          throw Error(ErrorCode::internal, fmt::format("graph {}: the nodes of group {} do not stand together",
+                                                       graph_.name, node.group));
+        plan_.steps.back().nodes.push_back({static_cast<NodeId>(n)});
+        continue;
+      }
+      PlanStep step;
+      step.nodes.push_back({static_cast<NodeId>(n)});
+      const Op& op = find_op(node.op);
+      // A row node on its own is cut into tiles too: that is how it shares the threads.
+      step.tiled = options_.use_kernels && is_row_node(op);
+      if (step.tiled) step.rows = row_dimension(node, op);
+      if (node.group != none) step_of_group[node.group] = plan_.steps.size();
+      plan_.steps.push_back(std::move(step));
+    }
+  }
+
+  Dim row_dimension(const Node& node, const Op& op) const {
+    if (op.rows == RowRule::rows) return graph_.type(node.outputs[0]).dims[0];
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none) return graph_.type(node.inputs[i]).dims[0];
+    throw Error(ErrorCode::internal, "[" + node.op + "] has no row input");
+  }
+
+  void choose(PlannedNode& planned) {
+    const Node& node = graph_.node(planned.node);
+    if (!options_.use_kernels) {
+      planned.reason = "reference mode";
+      return;
+    }
+    const KernelChoice choice = choose_kernel({graph_, node, plan_.sizes, options_.threads});
+    planned.kernel = choice.kernel;
+    planned.reason = choice.reason;
+    if (planned.kernel != nullptr && planned.kernel->begin_once) {
+      planned.constant_begin = true;
+      for (std::size_t i = 1; i < node.inputs.size(); ++i)
+        if (node.inputs[i] != none && (graph_.value(node.inputs[i]).kind != ValueKind::parameter || is_updated(node.inputs[i])))
+          planned.constant_begin = false;
+    }
+  }
+
+  bool is_updated(ValueId id) const {
+    return std::any_of(graph_.updates.begin(), graph_.updates.end(),
+                       [&](const auto& update) { return update.first == id; });
+  }
+
+  void find_lifetimes() {
+    for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
+      for (const PlannedNode& planned : plan_.steps[s].nodes) {
+        const Node& node = graph_.node(planned.node);
+        for (ValueId id : node.outputs) first_[static_cast<std::size_t>(id)] = last_[static_cast<std::size_t>(id)] = static_cast<int>(s);
+        for (ValueId id : node.inputs)
+          if (id != none) last_[static_cast<std::size_t>(id)] = static_cast<int>(s);
+      }
+    }
+    const int end = static_cast<int>(plan_.steps.size());
+    for (const auto& [name, id] : graph_.outputs) last_[static_cast<std::size_t>(id)] = end;
+    for (const auto& [target, id] : graph_.updates) last_[static_cast<std::size_t>(id)] = end;
+  }
+
+  // Outputs that overwrite an input live in its memory.
+  void alias_in_place() {
+    for (const PlanStep& step : plan_.steps) {
+      for (const PlannedNode& planned : step.nodes) {
+        const Node& node = graph_.node(planned.node);
+        const Op& op = find_op(node.op);
+        for (std::size_t i = 0; i < op.in_place.size(); ++i) {
+          if (op.in_place[i] < 0) continue;
+          const Location owner = plan_.locations[static_cast<std::size_t>(node.inputs[static_cast<std::size_t>(op.in_place[i])])];
+          if (owner.place != Place::external)
+            throw Error(ErrorCode::internal, fmt::format("[{}] overwrites %{}, which is neither parameter nor state", node.op,
+                                                         graph_.value(node.inputs[static_cast<std::size_t>(op.in_place[i])]).name));
+          plan_.locations[static_cast<std::size_t>(node.outputs[i])] = owner;
+        }
+      }
+    }
+  }
+
+  bool is_row_output(const Op& op) const { return op.rows == RowRule::rows; }
+
+  // Values that live inside one tiled step only get tile memory, shared by lifetime within the tile.
+  void lay_out_tile(int index) {
+    PlanStep& step = plan_.steps[static_cast<std::size_t>(index)];
+    step.tile_rows = choose_tile_rows(step);
+    std::map<ValueId, int> last_node;
+    for (std::size_t i = 0; i < step.nodes.size(); ++i)
+      for (ValueId id : graph_.node(step.nodes[i].node).inputs)
+        if (id != none) last_node[id] = static_cast<int>(i);
+    std::vector<MemoryBlock> blocks;
+    std::vector<ValueId> owners;
+    for (std::size_t i = 0; i < step.nodes.size(); ++i) {
+      PlannedNode& planned = step.nodes[i];
+      const Node& node = graph_.node(planned.node);
+      const Op& op = find_op(node.op);
+      if (op.rows == RowRule::reduce) {
+        planned.partial = step.partial_bytes;
+        for (ValueId id : node.outputs) planned.partial_bytes += (bytes_of(graph_.type(id), plan_.sizes) + 63) / 64 * 64;
+        step.partial_bytes += planned.partial_bytes;
+        continue;
+      }
+      for (ValueId id : node.outputs) {
+        if (last_[static_cast<std::size_t>(id)] > index) continue;  // read by a later step: arena
+        const auto found = last_node.find(id);
+        blocks.push_back({row_bytes(graph_.type(id), plan_.sizes) * step.tile_rows, static_cast<int>(i),
+                          found == last_node.end() ? static_cast<int>(i) : found->second});
+        owners.push_back(id);
+      }
+    }
+    plan_.tile_bytes = std::max(plan_.tile_bytes, place_blocks(blocks));
+    for (std::size_t b = 0; b < blocks.size(); ++b)
+      plan_.locations[static_cast<std::size_t>(owners[b])] = {Place::tile, blocks[b].offset};
+  }
+
+  std::int64_t choose_tile_rows(const PlanStep& step) const {
+    if (options_.tile_rows > 0) return options_.tile_rows;
+    std::int64_t weights = 0;
+    for (const PlannedNode& planned : step.nodes)
+      for (ValueId id : graph_.node(planned.node).inputs)
+        if (id != none && graph_.value(id).kind == ValueKind::parameter && graph_.type(id).dims.size() == 2)
+          weights += bytes_of(graph_.type(id), plan_.sizes);
+    return weights > large_weight_bytes ? large_tile_rows : default_tile_rows;
+  }
+
+  void lay_out_arena() {
+    std::vector<MemoryBlock> blocks;
+    std::vector<std::int64_t*> results;
+    const int end = static_cast<int>(plan_.steps.size());
+    for (std::size_t v = 0; v < graph_.values.size(); ++v) {
+      if (first_[v] < 0 || plan_.locations[v].place != Place::absent) continue;
+      plan_.locations[v].place = Place::arena;
+      blocks.push_back({bytes_of(graph_.values[v].type, plan_.sizes), first_[v], last_[v]});
+      results.push_back(&plan_.locations[v].offset);
+    }
+    for (int s = 0; s < end; ++s) {
+      PlanStep& step = plan_.steps[static_cast<std::size_t>(s)];
+      if (step.partial_bytes > 0 && options_.threads > 1) {
+        blocks.push_back({step.partial_bytes * (options_.threads - 1), s, s});
+        results.push_back(&step.partials);
+      }
+      for (PlannedNode& planned : step.nodes) {
+        if (planned.kernel == nullptr || planned.kernel->workspace == nullptr) continue;
+        const std::size_t bytes = planned.kernel->workspace({graph_, graph_.node(planned.node), plan_.sizes, options_.threads});
+        if (bytes == 0) continue;
+        // What is packed once must outlive the run.
+        blocks.push_back({static_cast<std::int64_t>(bytes), planned.constant_begin ? 0 : s, planned.constant_begin ? end : s});
+        results.push_back(&planned.workspace);
+      }
+    }
+    plan_.arena_bytes = place_blocks(blocks);
+    for (std::size_t b = 0; b < blocks.size(); ++b) *results[b] = blocks[b].offset;
+  }
+
+  const Graph& graph_;
+  const PlanOptions& options_;
+  Plan plan_;
+  std::vector<int> first_, last_;  // steps, by value
+};
+
+}  // namespace
+
+KernelChoice choose_kernel(const KernelQuery& query) {
+  const Kernel* best = nullptr;
+  std::string refusals;
+  for (const Kernel& kernel : cpu_kernel_table()) {
+    if (kernel.op != query.node.op) continue;
+    const std::string why_not = kernel.refuse != nullptr ? kernel.refuse(query) : "";
+    if (!why_not.empty()) {
+      refusals += fmt::format("; {} refused: {}", kernel.name, why_not);
+    } else if (best == nullptr || kernel.priority > best->priority) {
+      best = &kernel;
+    }
+  }
+  if (best == nullptr) return {nullptr, "no kernel takes it: the op's reference runs" + refusals};
+  return {best, best->summary + refusals};
+}
+
+Plan make_plan(const Graph& graph, const DimSizes& sizes, const PlanOptions& options) {
+  return Planner(graph, sizes, options).make();
+}
+
+}  // namespace hone
