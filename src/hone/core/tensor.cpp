@@ -18,6 +18,9 @@ std::shared_ptr<void> allocate(std::size_t bytes) {
   return {memory, [](void* p) { std::free(p); }};
 }
 
+// Bytes of the widest type, with padding, must still fit in a signed 64-bit size.
+constexpr std::int64_t max_elements = std::int64_t{1} << 59;
+
 template <typename From>
 void convert(const Tensor& from, float* to) {
   const From* values = from.as<From>();
@@ -29,7 +32,7 @@ void convert(const Tensor& from, float* to) {
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   for (std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, size, &count))
+    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > max_elements)
       throw Error(ErrorCode::invalid_argument, "impossible tensor shape " + to_string(shape));
   }
   return count;
