@@ -32,7 +32,8 @@ void expect_fixture(const ParameterStore& store) {
   for (const char* name : {"float32", "float64", "float16", "bfloat16"}) {
     const Tensor values = store.at(name).to_f32();
     ASSERT_EQ(values.shape(), (Shape{3, 5}));
-    for (std::int64_t i = 0; i < 15; ++i) EXPECT_EQ(values.as<float>()[i], hone_test::fixture_value(i));
+    for (std::int64_t i = 0; i < 15; ++i)
+      EXPECT_EQ(values.as<float>()[i], hone_test::fixture_value(i));
   }
   for (const char* name : {"int8", "uint8", "int16", "int32", "int64"}) {
     const Tensor values = store.at(name).to_f32();
@@ -158,7 +159,8 @@ TEST(Safetensors, HostileLengths) {
   for (const std::uint64_t length : {std::uint64_t{3}, std::uint64_t{100'000'000}})
     expect_error(ErrorCode::bad_format, {"m.st", "header claims", "2 are there"},
                  [&] { read_safetensors(bytes_of(with_length(length)), "m.st"); });
-  for (const std::uint64_t length : {~std::uint64_t{0}, ~std::uint64_t{0} - 7, std::uint64_t{1} << 63})
+  for (const std::uint64_t length :
+       {~std::uint64_t{0}, ~std::uint64_t{0} - 7, std::uint64_t{1} << 63})
     expect_error(ErrorCode::bad_format, {"m.st", "header claims", "the limit is"},
                  [&] { read_safetensors(bytes_of(with_length(length)), "m.st"); });
   expect_error(ErrorCode::bad_format, {"m.st", "does not begin with '{'"},
@@ -170,28 +172,31 @@ TEST(Safetensors, HostileHeaders) {
   expect_bad("[1,2]", 0, {"does not begin with '{'"});
   expect_bad("{\"a\":", 0, {"m.st: header", "line 1", "not valid JSON"});
   expect_bad("{\"a\":1}", 0, {"tensor 'a'", "not an object"});
-  expect_bad(R"({"a":{"dtype":"F32","shape":[2]}})", 8, {"tensor 'a'", "\"data_offsets\" is missing"});
-  expect_bad(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", 8, {"tensor 'a'", "\"dtype\" is missing"});
-  expect_bad(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}})", 8, {"unknown keys"});
+  expect_bad(R"({"a":{"dtype":"F32","shape":[2]}})", 8,
+             {"tensor 'a'", "\"data_offsets\" is missing"});
+  expect_bad(R"({"a":{"shape":[2],"data_offsets":[0,8]}})", 8,
+             {"tensor 'a'", "\"dtype\" is missing"});
+  expect_bad(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}})", 8,
+             {"unknown keys"});
   expect_bad(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", 8,
              {"tensor 'a'", "unknown element type 'F31'"});
   expect_bad(R"({"a":{"dtype":7,"shape":[2],"data_offsets":[0,8]}})", 8, {"\"dtype\" is not text"});
   expect_bad(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})", 2,
              {"tensor 'a'", "F8_E4M3 is not supported"}, ErrorCode::unsupported);
   for (const char* shape : {"2", "[-2]", "[2.0]", "[\"2\"]", "[9223372036854775808]", "[null]"})
-    expect_bad(fmt::format(R"({{"a":{{"dtype":"F32","shape":{},"data_offsets":[0,8]}}}})", shape), 8,
-               {"tensor 'a'", "\"shape\""});
+    expect_bad(fmt::format(R"({{"a":{{"dtype":"F32","shape":{},"data_offsets":[0,8]}}}})", shape),
+               8, {"tensor 'a'", "\"shape\""});
   expect_bad(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}})", 8,
              {"tensor 'a'", "too large to exist"});
   // 2^62 elements of four bytes wrap to zero bytes.
   expect_bad(R"({"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]}})", 0,
              {"tensor 'a'", "too large to exist"});
   for (const char* offsets : {"[0]", "[0,8,9]", "[-1,7]", "{}", "[0,8.0]", "8"})
-    expect_bad(fmt::format(R"({{"a":{{"dtype":"F32","shape":[2],"data_offsets":{}}}}})", offsets), 8,
-               {"tensor 'a'", "\"data_offsets\" is not a pair"});
+    expect_bad(fmt::format(R"({{"a":{{"dtype":"F32","shape":[2],"data_offsets":{}}}}})", offsets),
+               8, {"tensor 'a'", "\"data_offsets\" is not a pair"});
   for (const char* offsets : {"[8,0]", "[0,9]", "[18446744073709551608,18446744073709551615]"})
-    expect_bad(fmt::format(R"({{"a":{{"dtype":"F32","shape":[2],"data_offsets":{}}}}})", offsets), 8,
-               {"tensor 'a'", "does not lie in the 8 bytes"});
+    expect_bad(fmt::format(R"({{"a":{{"dtype":"F32","shape":[2],"data_offsets":{}}}}})", offsets),
+               8, {"tensor 'a'", "does not lie in the 8 bytes"});
   expect_bad(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8,
              {"tensor 'a'", "takes 12 bytes, its data has 8"});
   expect_bad(good + R"(,"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8,
@@ -203,7 +208,8 @@ TEST(Safetensors, HostileHeaders) {
              {"key 'a' is given twice"});
   expect_bad(R"({"a":{"dtype":"F32","dtype":"F16","shape":[2],"data_offsets":[0,8]}})", 8,
              {"key 'dtype' is given twice"});
-  expect_bad(good + R"(,"__metadata__":{"format":1}})", 8, {"__metadata__", "'format' is not text"});
+  expect_bad(good + R"(,"__metadata__":{"format":1}})", 8,
+             {"__metadata__", "'format' is not text"});
   expect_bad(good + R"(,"__metadata__":[]})", 8, {"\"__metadata__\" is not an object"});
   expect_bad("{\"a\":" + std::string(100'000, '['), 0, {"nested deeper than"});
   expect_bad("{\"a\xff\":1}", 0, {"not valid JSON"});

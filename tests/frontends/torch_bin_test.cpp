@@ -55,10 +55,13 @@ TEST(TorchBin, StridedViewsBecomeContiguous) {
     ASSERT_EQ(store.at("transposed").shape(), (Shape{4, 6}));
     for (std::int64_t row = 0; row < 4; ++row)
       for (std::int64_t column = 0; column < 6; ++column)
-        EXPECT_EQ(store.at("transposed").as<float>()[row * 6 + column], fixture_value(column * 4 + row));
-    EXPECT_EQ(floats(store.at("slice")), (std::vector<float>{fixture_value(5), fixture_value(6),
-                                                             fixture_value(13), fixture_value(14)}));
-    EXPECT_EQ(floats(store.at("expanded")), (std::vector<float>{1.5f, 1.5f, 1.5f, 2.5f, 2.5f, 2.5f}));
+        EXPECT_EQ(store.at("transposed").as<float>()[row * 6 + column],
+                  fixture_value(column * 4 + row));
+    EXPECT_EQ(floats(store.at("slice")),
+              (std::vector<float>{fixture_value(5), fixture_value(6), fixture_value(13),
+                                  fixture_value(14)}));
+    EXPECT_EQ(floats(store.at("expanded")),
+              (std::vector<float>{1.5f, 1.5f, 1.5f, 2.5f, 2.5f, 2.5f}));
     EXPECT_EQ(store.at("parameter").as<float>()[5], fixture_value(5, 1.0f));
     // Tied tensors are two tensors here: training one must not move the other.
     store.at("base").as<float>()[0] = 99.0f;
@@ -68,7 +71,8 @@ TEST(TorchBin, StridedViewsBecomeContiguous) {
 
 TEST(TorchBin, RefusesToExecute) {
   std::filesystem::remove("hone_was_here");
-  expect_error(ErrorCode::bad_format, {"hostile.bin", "data.pkl", "refuses to execute posix.system"},
+  expect_error(ErrorCode::bad_format,
+               {"hostile.bin", "data.pkl", "refuses to execute posix.system"},
                [] { read_torch_bin(fixture("hostile.bin")); });
   EXPECT_FALSE(std::filesystem::exists("hone_was_here"));
 }
@@ -95,7 +99,8 @@ TEST(TorchBin, EveryTruncationIsAnError) {
   }
 }
 
-// A flipped bit is found by a checksum, refused, or in bytes that carry nothing; values never change.
+// A flipped bit is found by a checksum, refused, or in bytes that carry nothing; values never
+// change.
 TEST(TorchBin, NoFlippedBitChangesAValue) {
   for (const char* name : {"views_protocol4.bin", "deflated.bin"}) {
     std::string content = read_file(fixture(name));
@@ -120,7 +125,8 @@ TEST(TorchBin, NoFlippedBitChangesAValue) {
   }
 }
 
-// Pickles built by hand, opcode by opcode. ---------------------------------------------------------
+// Pickles built by hand, opcode by opcode.
+// ---------------------------------------------------------
 
 std::string number(std::uint32_t value) {
   return {static_cast<char>(value), static_cast<char>(value >> 8), static_cast<char>(value >> 16),
@@ -134,12 +140,13 @@ std::string global(const std::string& module, const std::string& name) {
   return "c" + module + "\n" + name + "\n";
 }
 std::string storage(std::int32_t elements, const std::string& type = "FloatStorage") {
-  return "(" + text("storage") + global("torch", type) + text("0") + text("cpu") + integer(elements) + "tQ";
+  return "(" + text("storage") + global("torch", type) + text("0") + text("cpu") +
+         integer(elements) + "tQ";
 }
 std::string tensor(const std::string& content, const std::string& offset, const std::string& sizes,
                    const std::string& strides) {
-  return global("torch._utils", "_rebuild_tensor_v2") + "(" + content + offset + "(" + sizes + "t(" +
-         strides + "t\x89" + global("collections", "OrderedDict") + ")RtR";
+  return global("torch._utils", "_rebuild_tensor_v2") + "(" + content + offset + "(" + sizes +
+         "t(" + strides + "t\x89" + global("collections", "OrderedDict") + ")RtR";
 }
 std::string state(const std::string& items) { return "\x80\x02}(" + items + "u."; }
 
@@ -152,8 +159,8 @@ void expect_refused(const std::string& pickle, const std::vector<std::string>& t
 }
 
 TEST(TorchPickle, ATensorByHand) {
-  const auto tensors =
-      read(state(text("w") + tensor(storage(12), integer(2), integer(2) + integer(3), integer(4) + "K\x01")));
+  const auto tensors = read(state(
+      text("w") + tensor(storage(12), integer(2), integer(2) + integer(3), integer(4) + "K\x01")));
   ASSERT_EQ(tensors.size(), 1u);
   EXPECT_EQ(tensors[0].name, "w");
   EXPECT_EQ(tensors[0].dtype, DType::f32);
@@ -168,16 +175,23 @@ TEST(TorchPickle, ATensorByHand) {
 TEST(TorchPickle, EveryWayToNameAFunctionIsRefusedByItsName) {
   expect_refused("\x80\x02" + global("os", "system") + text("id") + "\x85R.",
                  {"data.pkl", "byte 2", "refuses to execute os.system"});
-  expect_refused("\x80\x04" + text("os") + text("system") + "\x93.", {"refuses to execute os.system"});
-  expect_refused("\x80\x04\x8c\x08" "builtins\x8c\x04" "eval\x93.", {"refuses to execute builtins.eval"});
+  expect_refused("\x80\x04" + text("os") + text("system") + "\x93.",
+                 {"refuses to execute os.system"});
+  expect_refused(
+      "\x80\x04\x8c\x08"
+      "builtins\x8c\x04"
+      "eval\x93.",
+      {"refuses to execute builtins.eval"});
   expect_refused("\x80\x02(" + text("id") + "ios\nsystem\n.", {"refuses to execute os.system"});
   // Allowed modules do not allow their other names, nor attributes of allowed names.
   expect_refused("\x80\x02" + global("torch", "load") + ".", {"refuses to execute torch.load"});
   expect_refused("\x80\x02" + global("torch._utils", "_rebuild_tensor_v2.__globals__") + ".",
                  {"refuses to execute torch._utils._rebuild_tensor_v2.__globals__"});
   expect_refused("\x80\x02" + global("collections", "OrderedDict\t") + ".", {"refuses to execute"});
-  // Extension registry, persistent ids as text, out-of-band buffers, objects with arguments by name.
-  for (const char* opcode : {"\x82\x01", "\x83\x01\x01", "\x84\x01\x01\x01\x01", "P1\n", "\x97", "\x92", "o"})
+  // Extension registry, persistent ids as text, out-of-band buffers, objects with arguments by
+  // name.
+  for (const char* opcode :
+       {"\x82\x01", "\x83\x01\x01", "\x84\x01\x01\x01\x01", "P1\n", "\x97", "\x92", "o"})
     expect_refused("\x80\x02"s + opcode + ".", {"opcode 0x", "does not belong"});
 }
 
@@ -186,7 +200,8 @@ TEST(TorchPickle, CallsOfAllowedNamesAreChecked) {
   expect_refused("\x80\x02" + global("torch", "FloatStorage") + ")R.", {"calls a storage type"});
   expect_refused("\x80\x02" + text("f") + ")R.", {"calls something that is not a name"});
   expect_refused("\x80\x02" + dict + "NR.", {"arguments of a call is not a tuple"});
-  expect_refused("\x80\x02" + dict + "(" + integer(1) + integer(2) + "tR.", {"OrderedDict with arguments"});
+  expect_refused("\x80\x02" + dict + "(" + integer(1) + integer(2) + "tR.",
+                 {"OrderedDict with arguments"});
   expect_refused("\x80\x02" + global("torch._utils", "_rebuild_parameter") + ")R.",
                  {"parameter without its tensor"});
   expect_refused("\x80\x02" + global("torch._utils", "_rebuild_tensor_v2") + ")R.",
@@ -243,14 +258,25 @@ TEST(TorchPickle, MalformedStreams) {
   expect_refused("\x80\x02N(NNu.", {"expected a dictionary"});
   expect_refused("\x80\x02}Na.", {"expected a list"});
   expect_refused("\x80\x02h\x05.", {"recalls value 5"});
-  expect_refused("\x80\x02X\xff\xff\xff\xff" "abc", {"ends in the middle"});
-  expect_refused("\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xff" "abc", {"ends in the middle"});
+  expect_refused(
+      "\x80\x02X\xff\xff\xff\xff"
+      "abc",
+      {"ends in the middle"});
+  expect_refused(
+      "\x80\x02\x8d\xff\xff\xff\xff\xff\xff\xff\xff"
+      "abc",
+      {"ends in the middle"});
   expect_refused("\x80\x02X\x02\x00\x00\x00\xff\xfe."s, {"not UTF-8"});
   expect_refused("\x80\x02\x8a\x09\xff\xff\xff\xff\xff\xff\xff\xff\x01.", {"longer than 64 bits"});
-  expect_refused("\x80\x02" "cos", {"middle of a name"});
+  expect_refused(
+      "\x80\x02"
+      "cos",
+      {"middle of a name"});
   expect_refused("\x80\x02].", {"no dictionary of tensors"}, ErrorCode::unsupported);
-  expect_refused(state("K\x01K\x02"), {"a key of the dictionary is not a text"}, ErrorCode::unsupported);
-  expect_refused(state(text("epoch") + "K\x02"), {"'epoch' is not a tensor"}, ErrorCode::unsupported);
+  expect_refused(state("K\x01K\x02"), {"a key of the dictionary is not a text"},
+                 ErrorCode::unsupported);
+  expect_refused(state(text("epoch") + "K\x02"), {"'epoch' is not a tensor"},
+                 ErrorCode::unsupported);
   const std::string w = text("w") + tensor(storage(1), integer(0), "", "");
   expect_refused(state(w + w), {"'w' is given twice"});
 }
@@ -260,19 +286,28 @@ TEST(TorchPickle, BombsAreHarmless) {
   std::string deep = "\x80\x02N";
   for (int i = 0; i < 1'000'000; ++i) deep += '\x85';
   expect_refused(deep + ".", {"no dictionary"}, ErrorCode::unsupported);
-  expect_refused("\x80\x02]q\x00h\x00" "a."s, {"no dictionary"}, ErrorCode::unsupported);
-  expect_refused("\x80\x02}q\x00X\x01\x00\x00\x00" "ah\x00s."s, {"'a' is not a tensor"}, ErrorCode::unsupported);
+  expect_refused(
+      "\x80\x02]q\x00h\x00"
+      "a."s,
+      {"no dictionary"}, ErrorCode::unsupported);
+  expect_refused(
+      "\x80\x02}q\x00X\x01\x00\x00\x00"
+      "ah\x00s."s,
+      {"'a' is not a tensor"}, ErrorCode::unsupported);
   std::string many = "\x80\x02(" + std::string(4'100'000, 'N');
   expect_refused(many + "t.", {"more than 4000000 values"});
   // One long tuple named again and again: only its name may be copied.
-  std::string again = "\x80\x02(" + std::string(100'000, 'N') + "tq\x01" + global("torch", "Size") + "q\x02";
+  std::string again =
+      "\x80\x02(" + std::string(100'000, 'N') + "tq\x01" + global("torch", "Size") + "q\x02";
   for (int i = 0; i < 20'000; ++i) again += "h\x02h\x01\x85R";
   expect_refused(again + ".", {"one value"});
 }
 
 TEST(TorchPickle, NumbersOfEveryWidth) {
   const auto sizes = [](const std::string& size) {
-    return read(state(text("w") + tensor(storage(1 << 30), integer(0), size, integer(1)))).at(0).shape.at(0);
+    return read(state(text("w") + tensor(storage(1 << 30), integer(0), size, integer(1))))
+        .at(0)
+        .shape.at(0);
   };
   EXPECT_EQ(sizes("K\xff"), 255);
   EXPECT_EQ(sizes("M\x01\x02"), 513);
@@ -280,12 +315,13 @@ TEST(TorchPickle, NumbersOfEveryWidth) {
   EXPECT_EQ(sizes("\x8a\x03\x01\x00\x01"s), 65'537);
   EXPECT_EQ(sizes("\x8a\x00"s), 0);
   EXPECT_EQ(sizes("\x8b\x02\x00\x00\x00\xff\x00"s), 255);
-  expect_refused(state(text("w") + tensor(storage(9), integer(0), "\x8a\x01\xff", integer(1))), {"impossible"});
+  expect_refused(state(text("w") + tensor(storage(9), integer(0), "\x8a\x01\xff", integer(1))),
+                 {"impossible"});
 }
 
 TEST(TorchPickle, RandomOpcodesNeverCrash) {
-  const std::string seed_pickle =
-      state(text("w") + tensor(storage(12), integer(2), integer(2) + integer(3), integer(4) + "K\x01"));
+  const std::string seed_pickle = state(
+      text("w") + tensor(storage(12), integer(2), integer(2) + integer(3), integer(4) + "K\x01"));
   RandomStream random(1, 2);
   int refused = 0;
   for (int round = 0; round < 20'000; ++round) {
@@ -295,7 +331,9 @@ TEST(TorchPickle, RandomOpcodesNeverCrash) {
       switch (random.below(3)) {
         case 0: pickle[at] = static_cast<char>(random.below(256)); break;
         case 1: pickle.erase(at, 1 + random.below(8)); break;
-        default: pickle.insert(at, pickle.substr(random.below(static_cast<std::uint32_t>(pickle.size())), 6));
+        default:
+          pickle.insert(at,
+                        pickle.substr(random.below(static_cast<std::uint32_t>(pickle.size())), 6));
       }
       if (pickle.empty()) pickle = ".";
     }

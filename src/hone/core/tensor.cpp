@@ -3,16 +3,22 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 #include "hone/core/error.hpp"
 
 namespace hone {
 namespace {
 
 std::shared_ptr<void> allocate(std::size_t bytes) {
-  const std::size_t padded = (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
+  const std::size_t padded =
+      (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
   void* memory = std::aligned_alloc(64, padded);
   if (memory == nullptr)
-    throw Error(ErrorCode::io, "out of memory: could not allocate " + std::to_string(padded) + " bytes",
+    throw Error(ErrorCode::io,
+                "out of memory: could not allocate " + std::to_string(padded) + " bytes",
                 "use a smaller batch or a shorter --max-length");
   std::memset(memory, 0, padded);
   return {memory, [](void* p) { std::free(p); }};
@@ -25,6 +31,17 @@ template <typename From>
 void convert(const Tensor& from, float* to) {
   const From* values = from.as<From>();
   for (std::int64_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(values[i]);
+}
+
+void convert_halves(const Tensor& from, float* to) {
+  const std::uint16_t* values = from.as<std::uint16_t>();
+  std::int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= from.size(); i += 8)
+    _mm256_storeu_ps(
+        to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values + i))));
+#endif
+  for (; i < from.size(); ++i) to[i] = f16_to_f32(values[i]);
 }
 
 }  // namespace
@@ -81,9 +98,7 @@ Tensor Tensor::to_f32() const {
   switch (dtype_) {
     case DType::f32: std::memcpy(out, data_, bytes()); break;
     case DType::f64: convert<double>(*this, out); break;
-    case DType::f16:
-      for (std::int64_t i = 0; i < size_; ++i) out[i] = f16_to_f32(as<std::uint16_t>()[i]);
-      break;
+    case DType::f16: convert_halves(*this, out); break;
     case DType::bf16:
       for (std::int64_t i = 0; i < size_; ++i) out[i] = bf16_to_f32(as<std::uint16_t>()[i]);
       break;

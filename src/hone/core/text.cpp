@@ -66,20 +66,19 @@ std::string_view trim(std::string_view text) {
 }
 
 std::string printable(std::string_view text, std::size_t limit) {
-  std::string result(text.substr(0, limit));
-  // Cutting may have split a character: its first bytes are dropped, not shown as '?'.
-  if (text.size() > limit) {
-    while (!result.empty() && (static_cast<unsigned char>(result.back()) & 0xc0u) == 0x80u)
-      result.pop_back();
-    if (!result.empty() && static_cast<unsigned char>(result.back()) >= 0xc0u) result.pop_back();
-  }
+  std::size_t length = std::min(limit, text.size());
+  // A character that the cut would split goes as a whole.
+  while (length > 0 && length < text.size() &&
+         (static_cast<unsigned char>(text[length]) & 0xc0u) == 0x80u)
+    --length;
+  std::string result(text.substr(0, length));
   for (char& c : result) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   }
   for (std::size_t bad = find_invalid_utf8(result); bad != std::string::npos;
        bad = find_invalid_utf8(result))
     result[bad] = '?';
-  return text.size() > limit ? result + "..." : result;
+  return length < text.size() ? result + "..." : result;
 }
 
 std::size_t find_invalid_utf8(std::string_view text) {

@@ -76,6 +76,10 @@ void fill_normal(std::span<float> values, double deviation, std::uint64_t seed,
   // Keeps these numbers apart from those of every other use of the seed.
   constexpr std::uint32_t purpose = 0x696e6974u;
   const auto count = static_cast<std::int64_t>(values.size());
+  const auto scale = static_cast<float>(deviation);
+  const auto uniform = [](std::uint32_t bits) {
+    return (static_cast<float>(bits) + 0.5f) * 0x1p-32f;
+  };
   parallel_ranges((count + 3) / 4, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t block = begin; block < end; ++block) {
       const auto index = static_cast<std::uint64_t>(block);
@@ -84,11 +88,12 @@ void fill_normal(std::span<float> values, double deviation, std::uint64_t seed,
                   stream, purpose},
                  {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
       for (std::size_t pair = 0; pair < 4; pair += 2) {
-        const double radius = deviation * std::sqrt(-2.0 * std::log((bits[pair] + 0.5) * 0x1p-32));
-        const double angle = 2.0 * std::numbers::pi * ((bits[pair + 1] + 0.5) * 0x1p-32);
+        // In float: a fifth of the time, and 32 random bits have no more to give.
+        const float radius = scale * std::sqrt(-2.0f * std::log(uniform(bits[pair])));
+        const float angle = 2.0f * std::numbers::pi_v<float> * uniform(bits[pair + 1]);
         const std::size_t at = static_cast<std::size_t>(4 * block) + pair;
-        if (at < values.size()) values[at] = static_cast<float>(radius * std::cos(angle));
-        if (at + 1 < values.size()) values[at + 1] = static_cast<float>(radius * std::sin(angle));
+        if (at < values.size()) values[at] = radius * std::cos(angle);
+        if (at + 1 < values.size()) values[at + 1] = radius * std::sin(angle);
       }
     }
   });

@@ -41,7 +41,6 @@ void set_dtype(nlohmann::json& config, const ParameterStore& parameters) {
 void write_files(const fs::path& directory, const std::string& config,
                  const ParameterStore& parameters, const std::vector<fs::path>& copies,
                  const std::function<void(const fs::path&)>& more) {
-  write_file_atomically(directory / "config.json", config);
   for (const fs::path& file : copies) {
     const fs::path to = directory / file.filename();
     // In place, a file of the directory itself stays as it is.
@@ -49,6 +48,7 @@ void write_files(const fs::path& directory, const std::string& config,
     write_file_atomically(to, read_file(file));
   }
   if (more) more(directory);
+  write_file_atomically(directory / "config.json", config);
   write_safetensors(directory / "model.safetensors", parameters);
 }
 
