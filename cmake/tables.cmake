@@ -2,3 +2,5 @@
 hone_table(ops op Op "hone/graph/op.hpp" op_table)
 hone_table(backend/cpu cpu_kernel Kernel "hone/backend/kernel.hpp" cpu_kernel_table)
 hone_table(passes pass Pass "hone/passes/pass.hpp" pass_table)
+hone_table(frontends/readers weights_reader WeightsReader "hone/frontends/model.hpp" weights_reader_table)
+hone_table(frontends/zoo architecture Architecture "hone/frontends/zoo/architecture.hpp" architecture_table)

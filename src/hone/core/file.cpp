@@ -90,7 +90,7 @@ MappedFile map_file(const std::filesystem::path& path) {
   std::size_t size = 0;
   const Descriptor file = open_regular(path, size);
   if (size == 0) return {};
-  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.get(), 0);
   if (memory == MAP_FAILED) fail_io(path, "cannot map");
   std::shared_ptr<const void> owner(memory, [size](const void* p) {
     ::munmap(const_cast<void*>(p), size);

@@ -13,7 +13,8 @@ namespace hone {
 // The whole file; throws Error(not_found | io) naming it.
 std::string read_file(const std::filesystem::path& path);
 
-// A read-only memory map that lives as long as its last owner.
+// A private memory map that lives as long as its last owner. Its pages may be written to (a tensor
+// over a mapped checkpoint is trained in place): what is written stays in memory, never in the file.
 struct MappedFile {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;

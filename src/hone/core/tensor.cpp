@@ -3,20 +3,29 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
 #include "hone/core/error.hpp"
 
 namespace hone {
 namespace {
 
 std::shared_ptr<void> allocate(std::size_t bytes) {
-  const std::size_t padded = (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
+  const std::size_t padded =
+      (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
   void* memory = std::aligned_alloc(64, padded);
   if (memory == nullptr)
-    throw Error(ErrorCode::io, "out of memory: could not allocate " + std::to_string(padded) + " bytes",
+    throw Error(ErrorCode::io,
+                "out of memory: could not allocate " + std::to_string(padded) + " bytes",
                 "use a smaller batch or a shorter --max-length");
   std::memset(memory, 0, padded);
   return {memory, [](void* p) { std::free(p); }};
 }
+
+// Bytes of the widest type, with padding, must still fit in a signed 64-bit size.
+constexpr std::int64_t max_elements = std::int64_t{1} << 59;
 
 template <typename From>
 void convert(const Tensor& from, float* to) {
@@ -24,12 +33,23 @@ void convert(const Tensor& from, float* to) {
   for (std::int64_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(values[i]);
 }
 
+void convert_halves(const Tensor& from, float* to) {
+  const std::uint16_t* values = from.as<std::uint16_t>();
+  std::int64_t i = 0;
+#if defined(__F16C__)
+  for (; i + 8 <= from.size(); i += 8)
+    _mm256_storeu_ps(
+        to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values + i))));
+#endif
+  for (; i < from.size(); ++i) to[i] = f16_to_f32(values[i]);
+}
+
 }  // namespace
 
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   for (std::int64_t size : shape) {
-    if (size < 0 || __builtin_mul_overflow(count, size, &count))
+    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > max_elements)
       throw Error(ErrorCode::invalid_argument, "impossible tensor shape " + to_string(shape));
   }
   return count;
@@ -78,9 +98,7 @@ Tensor Tensor::to_f32() const {
   switch (dtype_) {
     case DType::f32: std::memcpy(out, data_, bytes()); break;
     case DType::f64: convert<double>(*this, out); break;
-    case DType::f16:
-      for (std::int64_t i = 0; i < size_; ++i) out[i] = f16_to_f32(as<std::uint16_t>()[i]);
-      break;
+    case DType::f16: convert_halves(*this, out); break;
     case DType::bf16:
       for (std::int64_t i = 0; i < size_; ++i) out[i] = bf16_to_f32(as<std::uint16_t>()[i]);
       break;

@@ -65,6 +65,22 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
+std::string printable(std::string_view text, std::size_t limit) {
+  std::size_t length = std::min(limit, text.size());
+  // A character that the cut would split goes as a whole.
+  while (length > 0 && length < text.size() &&
+         (static_cast<unsigned char>(text[length]) & 0xc0u) == 0x80u)
+    --length;
+  std::string result(text.substr(0, length));
+  for (char& c : result) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  for (std::size_t bad = find_invalid_utf8(result); bad != std::string::npos;
+       bad = find_invalid_utf8(result))
+    result[bad] = '?';
+  return length < text.size() ? result + "..." : result;
+}
+
 std::size_t find_invalid_utf8(std::string_view text) {
   std::size_t i = 0;
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,12 +28,13 @@ struct ModelFiles {
   nlohmann::json config;
   ParameterStore parameters;
   std::filesystem::path directory;
+  std::map<std::string, std::filesystem::path> file_of;  // by tensor: which file it came from
 };
 
 // How the tensors of a directory met what the architecture wants.
 struct MatchReport {
   std::vector<std::string> initialized;  // wanted, not in the files: started afresh
-  std::vector<std::string> unused;       // in the files, not wanted
+  std::vector<std::string> unused;  // in the files, not wanted (buffers such as position_ids aside)
 };
 
 // Contract of a weights file reader: one file in frontends/readers/.

@@ -1,0 +1,152 @@
+#include "hone/frontends/hugging_face.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
+#include "hone/core/text.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore& tensors) {
+  for (const std::string& name : tensors.names()) {
+    if (files.parameters.contains(name))
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: tensor '{}' is also in {}", source.string(), printable(name),
+                              files.file_of.at(name).string()),
+                  "the shards do not belong together: download the model again");
+    const Tensor& tensor = tensors.at(name);
+    files.parameters.set(name, tensor.dtype() == DType::f32 ? tensor : tensor.to_f32());
+    files.file_of[name] = source;
+  }
+}
+
+// The shard each tensor is in, by an index file.
+std::map<std::string, std::string> read_index(const fs::path& path) {
+  const std::string where = path.string();
+  const nlohmann::json index = parse_json(read_file(path), where);
+  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
+    throw Error(ErrorCode::bad_format, where + ": has no object \"weight_map\"",
+                "an index maps each tensor to the file that holds it");
+  std::map<std::string, std::string> shards;
+  for (const auto& [tensor, shard] : index["weight_map"].items()) {
+    const std::string what =
+        fmt::format("{}: \"weight_map\": tensor '{}'", where, printable(tensor));
+    if (!shard.is_string())
+      throw Error(ErrorCode::bad_format, what + ": the shard is not a file name");
+    const auto& name = shard.get_ref<const std::string&>();
+    const bool plain = !name.empty() && name != "." && name != ".." &&
+                       name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+    if (!plain)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: '{}' is not a plain file name", what, printable(name)),
+                  "shards must lie in the folder of the index");
+    shards[tensor] = name;
+  }
+  if (shards.empty()) throw Error(ErrorCode::bad_format, where + ": \"weight_map\" is empty");
+  return shards;
+}
+
+void load_shards(ModelFiles& files, const fs::path& index, const WeightsReader& reader) {
+  const auto shards = read_index(index);
+  std::set<std::string> names;
+  for (const auto& [tensor, shard] : shards) names.insert(shard);
+  for (const std::string& name : names) {
+    const fs::path path = files.directory / name;
+    if (!fs::is_regular_file(path))
+      throw Error(ErrorCode::not_found,
+                  fmt::format("{}: the shard '{}' is missing", index.string(), printable(name)),
+                  "download the missing file into the folder");
+    add_tensors(files, path, reader.read(path));
+  }
+  for (const auto& [tensor, shard] : shards) {
+    const auto found = files.file_of.find(tensor);
+    if (found == files.file_of.end() || found->second.filename() != shard)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: tensor '{}' is not in '{}'", index.string(), printable(tensor),
+                              printable(shard)),
+                  "the index does not belong to these shards: download the model again");
+  }
+}
+
+// Up to six names of what is there, for the message that says what is not.
+std::string list_directory(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory))
+    names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 6; ++i)
+    text += (i == 0 ? "" : ", ") + printable(names[i], 60);
+  if (names.size() > 6) text += ", ...";
+  return names.empty() ? "the folder is empty" : "the folder holds " + text;
+}
+
+void check_directory(const fs::path& directory) {
+  if (!fs::exists(directory))
+    throw Error(ErrorCode::not_found, directory.string() + ": there is no such folder",
+                "check the path");
+  if (!fs::is_directory(directory))
+    throw Error(ErrorCode::invalid_argument,
+                directory.string() + ": is a file, expected a model folder",
+                "give the folder that holds config.json");
+}
+
+}  // namespace
+
+nlohmann::json load_model_config(const fs::path& directory) {
+  check_directory(directory);
+  const fs::path path = directory / "config.json";
+  if (!fs::exists(path))
+    throw Error(
+        ErrorCode::not_found, directory.string() + ": has no config.json",
+        "a model folder holds config.json and model.safetensors; " + list_directory(directory));
+  nlohmann::json config = parse_json(read_file(path), path.string());
+  if (!config.is_object())
+    throw Error(ErrorCode::bad_format, path.string() + ": is not a JSON object");
+  return config;
+}
+
+ModelFiles load_model_files(const fs::path& directory) {
+  ModelFiles files;
+  files.config = load_model_config(directory);
+  files.directory = directory;
+  std::vector<std::string> looked_for;
+  for (const WeightsReader& reader : weights_reader_table()) {
+    const fs::path whole = directory / reader.file_name;
+    if (fs::exists(whole)) {
+      add_tensors(files, whole, reader.read(whole));
+      return files;
+    }
+    const fs::path index = whole.string() + ".index.json";
+    if (fs::exists(index)) {
+      load_shards(files, index, reader);
+      return files;
+    }
+    looked_for.push_back(reader.file_name);
+    looked_for.push_back(reader.file_name + ".index.json");
+  }
+  throw Error(ErrorCode::not_found,
+              fmt::format("{}: has no weights: looked for {}", directory.string(),
+                          fmt::join(looked_for, ", ")),
+              list_directory(directory));
+}
+
+std::vector<fs::path> tokenizer_files(const fs::path& directory) {
+  std::vector<fs::path> found;
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt",
+                           "special_tokens_map.json", "added_tokens.json"}) {
+    if (fs::is_regular_file(directory / name)) found.push_back(directory / name);
+  }
+  return found;
+}
+
+}  // namespace hone

@@ -1,0 +1,59 @@
+// Hugging Face model directories: config.json with weights beside it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/frontends/model.hpp"
+
+namespace hone {
+
+// Reads config.json and the first weights there are, in this order: model.safetensors, its shards
+// by model.safetensors.index.json, pytorch_model.bin, its shards by pytorch_model.bin.index.json.
+// Tensors come back as float32; those stored so share the mapped file. Shards must be plain file
+// names inside the directory. Throws Error naming the file and the tensor, or what was looked for.
+ModelFiles load_model_files(const std::filesystem::path& directory);
+// config.json of a directory, without its weights.
+nlohmann::json load_model_config(const std::filesystem::path& directory);
+
+struct MatchedParameters {
+  ParameterStore parameters;  // in the order of the specs, all float32
+  MatchReport report;
+};
+
+// Takes what `specs` want out of `files`. A name is looked up as it is, without its `backbone`
+// prefix (a file of the bare backbone), and with TensorFlow's LayerNorm names gamma and beta. What
+// is missing is initialised from `seed` and reported. Throws Error(bad_format) for a wrong shape,
+// Error(numeric) for NaN or infinity, Error(not_found) when no tensor of the backbone is in the
+// files.
+MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
+                                   std::uint64_t seed, const std::string& backbone = "bert.");
+
+// Fresh values. Those of a parameter depend on (seed, its name) alone, not on the other parameters
+// or on the number of threads. Throws Error(unsupported) when they exceed the machine's memory.
+ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed);
+
+// Writes a directory that `transformers` loads: config.json (its "dtype" set to what is stored),
+// model.safetensors, copies of the existing files among `copies` under their own names, and
+// whatever `more` writes into the folder it is given.
+//
+// When `directory` is not there yet, or holds only plain files, everything is written into
+// `directory` + ".partial", flushed, and put in its place in one step (rename, or an exchange of
+// the two): a crash leaves the old directory or the new one, whole. Other files of the old
+// directory are kept. When it holds folders, is a mount point, or the file system cannot exchange,
+// the files are replaced one by one, each atomically, model.safetensors last. A failure leaves the
+// old files.
+void save_model_directory(const std::filesystem::path& directory, nlohmann::json config,
+                          const ParameterStore& parameters,
+                          const std::vector<std::filesystem::path>& copies = {},
+                          const std::function<void(const std::filesystem::path&)>& more = {});
+
+// The tokenizer files of a directory that exist: what to hand to save_model_directory.
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
+
+}  // namespace hone

@@ -1,0 +1,180 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/philox.hpp"
+#include "hone/core/text.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/frontends/hugging_face.hpp"
+
+namespace hone {
+namespace {
+
+bool ends_with(const std::string& text, std::string_view end) {
+  return text.size() >= end.size() &&
+         std::string_view(text).substr(text.size() - end.size()) == end;
+}
+
+// Not parameters: constants that older versions of transformers stored with the weights.
+bool is_buffer(const std::string& name) {
+  return ends_with(name, "embeddings.position_ids") || ends_with(name, "embeddings.token_type_ids");
+}
+
+// Under which names a wanted parameter may be in a file, best first.
+std::vector<std::string> names_in_files(const std::string& name, const std::string& backbone) {
+  std::vector<std::string> names{name};
+  if (!backbone.empty() && name.rfind(backbone, 0) == 0)
+    names.push_back(name.substr(backbone.size()));
+  for (const auto& [now, before] :
+       {std::pair{"LayerNorm.weight", "gamma"}, std::pair{"LayerNorm.bias", "beta"}}) {
+    if (!ends_with(name, now)) continue;
+    for (std::size_t i = 0, count = names.size(); i < count; ++i)
+      names.push_back(names[i].substr(0, names[i].rfind('.') + 1) + before);
+  }
+  return names;
+}
+
+void check_tensor(const ParameterSpec& spec, const std::string& name, const ModelFiles& files) {
+  const Tensor& tensor = files.parameters.at(name);
+  const auto source = files.file_of.find(name);
+  const std::string where = fmt::format(
+      "{}: tensor '{}'",
+      source == files.file_of.end() ? files.directory.string() : source->second.string(),
+      printable(name));
+  if (tensor.shape() != spec.shape)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: has shape {}, the configuration asks for {}", where,
+                            to_string(tensor.shape()), to_string(spec.shape)),
+                "config.json and the weights do not belong together, or a size was overridden");
+  std::uint32_t special = 0;
+  for (const float value : tensor.span<float>())
+    special |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & 0x7f800000u) ==
+                                          0x7f800000u);
+  if (special != 0)
+    throw Error(ErrorCode::numeric, where + ": holds NaN or infinity",
+                "the model diverged when it was trained, or the file is damaged");
+}
+
+// FNV-1a: gives every parameter its own stream of random numbers.
+std::uint32_t stream_of(const std::string& name) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
+}
+
+// Normal numbers by Box and Muller, four from each Philox block; block i makes elements 4 i .. 4 i
+// + 3.
+void fill_normal(std::span<float> values, double deviation, std::uint64_t seed,
+                 std::uint32_t stream) {
+  // Keeps these numbers apart from those of every other use of the seed.
+  constexpr std::uint32_t purpose = 0x696e6974u;
+  const auto count = static_cast<std::int64_t>(values.size());
+  const auto scale = static_cast<float>(deviation);
+  const auto uniform = [](std::uint32_t bits) {
+    return (static_cast<float>(bits) + 0.5f) * 0x1p-32f;
+  };
+  parallel_ranges((count + 3) / 4, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t block = begin; block < end; ++block) {
+      const auto index = static_cast<std::uint64_t>(block);
+      const PhiloxBlock bits =
+          philox({static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
+                  stream, purpose},
+                 {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+      for (std::size_t pair = 0; pair < 4; pair += 2) {
+        // In float: a fifth of the time, and 32 random bits have no more to give.
+        const float radius = scale * std::sqrt(-2.0f * std::log(uniform(bits[pair])));
+        const float angle = 2.0f * std::numbers::pi_v<float> * uniform(bits[pair + 1]);
+        const std::size_t at = static_cast<std::size_t>(4 * block) + pair;
+        if (at < values.size()) values[at] = radius * std::cos(angle);
+        if (at + 1 < values.size()) values[at + 1] = radius * std::sin(angle);
+      }
+    }
+  });
+}
+
+Tensor initialize(const ParameterSpec& spec, std::uint64_t seed) {
+  Tensor tensor(DType::f32, spec.shape);
+  const std::span<float> values = tensor.span<float>();
+  switch (spec.initializer) {
+    case Initializer::zeros: break;
+    case Initializer::ones: std::fill(values.begin(), values.end(), 1.0f); break;
+    case Initializer::normal:
+      fill_normal(values, spec.deviation, seed, stream_of(spec.name));
+      break;
+  }
+  return tensor;
+}
+
+// Linux hands out memory that it does not have and kills the process later: ask first.
+void check_memory(const std::vector<ParameterSpec>& specs) {
+  double bytes = 0;
+  for (const ParameterSpec& spec : specs)
+    bytes += 4.0 * static_cast<double>(element_count(spec.shape));
+  const double memory =
+      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  if (bytes > memory)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("the model's parameters take {:.1f} GB, this machine has {:.1f} GB",
+                            bytes / 1e9, memory / 1e9),
+                "check the sizes in config.json, or choose a smaller model");
+}
+
+}  // namespace
+
+ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed) {
+  check_memory(specs);
+  ParameterStore store;
+  for (const ParameterSpec& spec : specs) store.set(spec.name, initialize(spec, seed));
+  return store;
+}
+
+MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
+                                   std::uint64_t seed, const std::string& backbone) {
+  MatchedParameters matched;
+  std::vector<ParameterSpec> missing;
+  std::vector<std::string> found_as;  // by spec; "" when missing
+  std::set<std::string> used;
+  bool any_of_backbone = false;
+  for (const ParameterSpec& spec : specs) {
+    const auto names = names_in_files(spec.name, backbone);
+    const auto found = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+      return files.parameters.contains(name) && used.count(name) == 0;
+    });
+    if (found == names.end()) {
+      missing.push_back(spec);
+      matched.report.initialized.push_back(spec.name);
+      found_as.emplace_back();
+      continue;
+    }
+    check_tensor(spec, *found, files);
+    used.insert(*found);
+    found_as.push_back(*found);
+    any_of_backbone = any_of_backbone || spec.name.rfind(backbone, 0) == 0;
+  }
+  if (!any_of_backbone)
+    throw Error(ErrorCode::not_found,
+                fmt::format("{}: none of the tensors of the backbone ('{}...') is in the weights",
+                            files.directory.string(), backbone),
+                fmt::format("wanted for example '{}', found '{}': is this another kind of model?",
+                            specs.empty() ? "" : specs.front().name,
+                            files.parameters.names().empty()
+                                ? "nothing"
+                                : printable(files.parameters.names().front())));
+  for (const std::string& name : files.parameters.names()) {
+    if (used.count(name) == 0 && !is_buffer(name)) matched.report.unused.push_back(name);
+  }
+  ParameterStore fresh = initialize_parameters(missing, seed);
+  for (std::size_t i = 0; i < specs.size(); ++i)
+    matched.parameters.set(specs[i].name, found_as[i].empty() ? fresh.at(specs[i].name)
+                                                              : files.parameters.at(found_as[i]));
+  return matched;
+}
+
+}  // namespace hone

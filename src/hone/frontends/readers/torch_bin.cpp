@@ -1,0 +1,15 @@
+#include "hone/frontends/torch_bin.hpp"
+#include "hone/frontends/model.hpp"
+
+namespace hone {
+
+WeightsReader weights_reader_torch_bin() {
+  WeightsReader reader;
+  reader.name = "torch_bin";
+  reader.summary = "torch.save's zip archive, its pickle read without executing anything";
+  reader.file_name = "pytorch_model.bin";
+  reader.read = [](const std::filesystem::path& file) { return read_torch_bin(file); };
+  return reader;
+}
+
+}  // namespace hone
