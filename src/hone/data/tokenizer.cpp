@@ -134,6 +134,16 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, std::int64_t 
   return ids;
 }
 
+void Tokenizer::encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const {
+  const TokenizerDefinition& d = definition();
+  const std::size_t begin = out.size();
+  encode(text, d.truncate_to, out);
+  auto length = static_cast<std::int64_t>(out.size() - begin);
+  length = std::max(length, d.pad_to);
+  if (d.pad_multiple > 0) length = (length + d.pad_multiple - 1) / d.pad_multiple * d.pad_multiple;
+  out.resize(begin + static_cast<std::size_t>(length), d.pad_id);
+}
+
 // The state of one encoder. `word` collects the lower-cased bytes of the word being read; ids go to
 // `ids` until `limit` of them are there.
 struct Tokenizer::Encoder::Work {

@@ -41,6 +41,12 @@ struct TokenizerDefinition {
   std::vector<AddedToken> added;
   std::vector<std::int32_t> before;  // ids put before the text: [CLS]
   std::vector<std::int32_t> after;   // and after it: [SEP]
+  // What tokenizer.json asks of its users beyond the ids; encode() pays no attention to it.
+  std::int64_t truncate_to = 0;   // ids in all; 0: no limit
+  std::int64_t pad_to = 0;        // shorter texts are padded to this length; 0: they are not
+  std::int64_t pad_multiple = 0;  // lengths are padded to a multiple of this; 0: they are not
+  std::int32_t pad_id = 0;
+  std::string pad_token = "[PAD]";
 };
 
 class Tokenizer {
@@ -63,6 +69,10 @@ public:
   // not UTF-8, Error(invalid_argument) when max_length leaves no room for the special tokens.
   void encode(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& out) const;
   std::vector<std::int32_t> encode(std::string_view text, std::int64_t max_length = 0) const;
+
+  // Encodes with the truncation and the padding that tokenizer.json itself names (hone never pads
+  // batches; other libraries do, and this gives what they give). Appends to `out`.
+  void encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const;
 
   // One more than the largest id: the rows an embedding table needs.
   std::int64_t vocab_size() const;

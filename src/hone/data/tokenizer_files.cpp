@@ -131,6 +131,23 @@ Json post_processor(const Tokenizer& tokenizer) {
           {"special_tokens", tokens}};
 }
 
+Json truncation(const TokenizerDefinition& d) {
+  if (d.truncate_to == 0) return nullptr;
+  return {{"direction", "Right"},
+          {"max_length", d.truncate_to},
+          {"strategy", "LongestFirst"},
+          {"stride", 0}};
+}
+
+Json padding(const TokenizerDefinition& d) {
+  if (d.pad_to == 0 && d.pad_multiple == 0) return nullptr;
+  Json json{{"strategy", "BatchLongest"}, {"direction", "Right"},   {"pad_to_multiple_of", nullptr},
+            {"pad_id", d.pad_id},         {"pad_type_id", 0},       {"pad_token", d.pad_token}};
+  if (d.pad_to != 0) json["strategy"] = {{"Fixed", d.pad_to}};
+  if (d.pad_multiple != 0) json["pad_to_multiple_of"] = d.pad_multiple;
+  return json;
+}
+
 Json tokenizer_json(const Tokenizer& tokenizer) {
   const TokenizerDefinition& d = tokenizer.definition();
   Json added = Json::array();
@@ -151,8 +168,8 @@ Json tokenizer_json(const Tokenizer& tokenizer) {
     vocabulary += Json(d.vocabulary.token(id)).dump() + ":" + std::to_string(id);
   }
   Json root{{"version", "1.0"},
-            {"truncation", nullptr},
-            {"padding", nullptr},
+            {"truncation", truncation(d)},
+            {"padding", padding(d)},
             {"added_tokens", added},
             {"normalizer",
              {{"type", "BertNormalizer"},
@@ -179,7 +196,10 @@ std::string pack_definition(const TokenizerDefinition& d) {
             {"strip_accents", d.strip_accents}, {"lowercase", d.lowercase},
             {"unknown", d.unknown},         {"prefix", d.prefix},
             {"longest_word", d.longest_word}, {"before", d.before},
-            {"after", d.after},             {"added", Json::array()}};
+            {"after", d.after},             {"truncate_to", d.truncate_to},
+            {"pad_to", d.pad_to},           {"pad_multiple", d.pad_multiple},
+            {"pad_id", d.pad_id},           {"pad_token", d.pad_token},
+            {"added", Json::array()}};
   for (const AddedToken& token : d.added)
     head["added"].push_back({token.content, token.id, token.single_word, token.strip_left,
                              token.strip_right, token.special});
@@ -213,6 +233,11 @@ TokenizerDefinition unpack_definition(std::string_view bytes) {
     d.longest_word = head.at("longest_word").get<std::int64_t>();
     d.before = head.at("before").get<std::vector<std::int32_t>>();
     d.after = head.at("after").get<std::vector<std::int32_t>>();
+    d.truncate_to = head.at("truncate_to").get<std::int64_t>();
+    d.pad_to = head.at("pad_to").get<std::int64_t>();
+    d.pad_multiple = head.at("pad_multiple").get<std::int64_t>();
+    d.pad_id = head.at("pad_id").get<std::int32_t>();
+    d.pad_token = head.at("pad_token").get<std::string>();
     for (const Json& token : head.at("added"))
       d.added.push_back({token.at(0).get<std::string>(), token.at(1).get<std::int32_t>(),
                          token.at(2).get<bool>(), token.at(3).get<bool>(), token.at(4).get<bool>(),

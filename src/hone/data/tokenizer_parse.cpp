@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t deepest = 32;
+constexpr std::int64_t longest_text = std::int64_t{1} << 24;
 
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what) {
   throw Error(ErrorCode::bad_format, fmt::format("{}: {}", path.string(), what));
@@ -270,6 +271,41 @@ void read_post_processor(const Json& root, const std::filesystem::path& path,
   d.after = {read_pair("sep")};
 }
 
+void require_right(const Section& section, const std::filesystem::path& path, const char* name) {
+  if (section.get<std::string>("direction", "Right") != "Right")
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: {}.direction is not 'Right'", path.string(), name));
+}
+
+std::int64_t read_length(const Json& json, const std::filesystem::path& path, const char* name) {
+  const std::int64_t length = json.is_number_integer() ? json.get<std::int64_t>() : -1;
+  if (length < 0 || length > longest_text)
+    fail(path, fmt::format("{} is not a number from 0 to {}", name, longest_text));
+  return length;
+}
+
+void read_truncation_and_padding(const Json& root, const std::filesystem::path& path,
+                                 TokenizerDefinition& d) {
+  if (const Json& json = member(root, "truncation"); !json.is_null()) {
+    const Section section(path, "truncation", json);
+    require_right(section, path, "truncation");
+    d.truncate_to = read_length(member(json, "max_length"), path, "truncation.max_length");
+  }
+  const Json& json = member(root, "padding");
+  if (json.is_null()) return;
+  const Section section(path, "padding", json);
+  require_right(section, path, "padding");
+  const Json& strategy = member(json, "strategy");
+  if (strategy.is_object())
+    d.pad_to = read_length(member(strategy, "Fixed"), path, "padding.strategy.Fixed");
+  else if (strategy != "BatchLongest")
+    fail(path, "padding.strategy is neither 'BatchLongest' nor {\"Fixed\": length}");
+  if (const Json* multiple = section.find("pad_to_multiple_of"); multiple != nullptr)
+    d.pad_multiple = read_length(*multiple, path, "padding.pad_to_multiple_of");
+  d.pad_id = checked_id(path, "padding.pad_id", section.get<std::int64_t>("pad_id", 0));
+  d.pad_token = section.get<std::string>("pad_token", "[PAD]");
+}
+
 // A token in tokenizer_config.json: its text, or an object with it.
 std::string config_token(const Section& config, const std::filesystem::path& path,
                          const std::string& key, const std::string& fallback) {
@@ -299,6 +335,7 @@ TokenizerDefinition parse_tokenizer_json(std::string_view text, const std::files
   read_normalizer(root, path, d);
   read_added(root, path, d);
   read_post_processor(root, path, d);
+  read_truncation_and_padding(root, path, d);
   return d;
 }
 
