@@ -1,0 +1,137 @@
+#include "hone/data/load.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/philox.hpp"
+#include "hone/core/text.hpp"
+#include "hone/data/token_cache.hpp"
+
+namespace hone {
+namespace {
+
+// Keeps the draws of the validation cut apart from other uses of the seed.
+constexpr std::uint32_t validation_stream = 0x76616C00u;
+
+// The split the dataset kind is asked for.
+std::string source_split(const DataRequest& request) {
+  const std::vector<std::string> known{"train", "validation", "test"};
+  if (std::find(known.begin(), known.end(), request.split) == known.end())
+    throw Error(ErrorCode::invalid_argument, fmt::format("unknown split '{}'", request.split),
+                did_you_mean(request.split, known));
+  if (!(request.validation >= 0 && request.validation < 1))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("the validation share is {}; expected at least 0 and less than 1",
+                            request.validation));
+  if (request.split == "validation" && request.validation == 0)
+    throw Error(ErrorCode::invalid_argument, "the split 'validation' is empty: its share of train is 0",
+                "set a validation share such as 0.1");
+  return request.split == "test" ? "test" : "train";
+}
+
+bool is_cut(const DataRequest& request) { return request.split != "test" && request.validation > 0; }
+
+std::vector<std::int64_t> chosen(const DataRequest& request, std::span<const std::int32_t> labels) {
+  ValidationCut cut = cut_validation(labels, request.validation, request.seed);
+  return request.split == "train" ? std::move(cut.train) : std::move(cut.validation);
+}
+
+Options options_of(const DataRequest& request, const DatasetKind& kind) {
+  return complete_options(kind.options, request.options, "data '" + kind.name + "'");
+}
+
+}  // namespace
+
+DataRequest parse_data(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  DataRequest request;
+  request.kind = text.substr(0, colon);
+  if (colon != std::string_view::npos) request.location = text.substr(colon + 1);
+  find_dataset(request.kind);
+  return request;
+}
+
+const DatasetKind& find_dataset(std::string_view kind) {
+  std::vector<std::string> names;
+  for (const DatasetKind& candidate : dataset_table()) {
+    if (candidate.name == kind) return candidate;
+    names.push_back(candidate.name);
+  }
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("unknown data '{}'; expected KIND or KIND:PATH", kind),
+              did_you_mean(kind, names));
+}
+
+TextData load_texts(const DataRequest& request) {
+  const std::string split = source_split(request);
+  const DatasetKind& kind = find_dataset(request.kind);
+  TextData data = kind.load(request.location, split, options_of(request, kind));
+  if (!is_cut(request)) return data;
+  TextData part{{}, {}, data.label_names, data.source};
+  for (const std::int64_t i : chosen(request, data.labels)) {
+    const auto at = static_cast<std::size_t>(i);
+    part.texts.push_back(std::move(data.texts[at]));
+    part.labels.push_back(data.labels[at]);
+  }
+  return part;
+}
+
+TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokenizer,
+                             const Progress& progress) {
+  const std::string split = source_split(request);
+  const DatasetKind& kind = find_dataset(request.kind);
+  const Options options = options_of(request, kind);
+  const std::string key =
+      sha256(fmt::format("{}\n{}\n{}\n{}", kind.name, kind.fingerprint(request.location, split, options),
+                         tokenizer.fingerprint(), request.max_length));
+  TokenizedData data;
+  if (!read_token_cache(key, tokenizer.vocab_size(), data)) {
+    data = tokenize(kind.load(request.location, split, options), tokenizer, request.max_length, progress);
+    write_token_cache(key, tokenizer.vocab_size(), data);
+  }
+  return is_cut(request) ? subset(data, chosen(request, data.labels)) : data;
+}
+
+ValidationCut cut_validation(std::span<const std::int32_t> labels, double share, std::uint64_t seed) {
+  std::map<std::int32_t, std::vector<std::int64_t>> classes;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    classes[labels[i]].push_back(static_cast<std::int64_t>(i));
+  ValidationCut cut;
+  for (auto& [label, members] : classes) {
+    RandomStream random(seed, validation_stream + static_cast<std::uint32_t>(label));
+    for (std::size_t i = members.size(); i > 1; --i)
+      std::swap(members[i - 1], members[random.below(static_cast<std::uint32_t>(i))]);
+    auto taken = static_cast<std::size_t>(std::llround(share * static_cast<double>(members.size())));
+    if (share > 0 && members.size() >= 2) taken = std::clamp<std::size_t>(taken, 1, members.size() - 1);
+    const auto border = members.begin() + static_cast<std::ptrdiff_t>(taken);
+    cut.validation.insert(cut.validation.end(), members.begin(), border);
+    cut.train.insert(cut.train.end(), border, members.end());
+  }
+  std::sort(cut.train.begin(), cut.train.end());
+  std::sort(cut.validation.begin(), cut.validation.end());
+  return cut;
+}
+
+TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> indices) {
+  TokenizedData part;
+  part.label_names = data.label_names;
+  part.offsets.push_back(0);
+  for (const std::int64_t i : indices) {
+    if (i < 0 || i >= data.size())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("sample {} does not exist; there are {}", i, data.size()));
+    const auto at = static_cast<std::size_t>(i);
+    part.ids.insert(part.ids.end(), data.ids.begin() + data.offsets[at],
+                    data.ids.begin() + data.offsets[at + 1]);
+    part.offsets.push_back(static_cast<std::int64_t>(part.ids.size()));
+    part.labels.push_back(data.labels[at]);
+  }
+  return part;
+}
+
+}  // namespace hone

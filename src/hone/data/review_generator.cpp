@@ -1,0 +1,219 @@
+#include "hone/data/review_generator.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "hone/core/philox.hpp"
+
+namespace hone {
+namespace {
+
+using Words = std::span<const std::string_view>;
+
+// Templates are text with holes:
+//   {a} an aspect, {b} another one   {x} intensifier or nothing   {n} negator
+//   {+} {-} an adjective that agrees with the label or opposes it
+//   {*} {/} a noun, {v} {w} a verb, likewise (v agrees)
+//   {p} a person, {o} another film, {d} a day, {k} a place
+constexpr std::string_view aspects[] = {
+    "acting",  "plot",    "script",  "dialogue", "direction", "music",  "ending",  "cast",
+    "story",   "pacing",  "humour",  "editing",  "lighting",  "camera", "romance", "opening",
+    "finale",  "sound",   "setting", "villain",  "hero",      "design", "action",  "writing",
+};
+constexpr std::string_view good_adjectives[] = {
+    "great",    "good",   "brilliant", "wonderful", "superb",  "moving", "clever",  "charming",
+    "gripping", "lovely", "excellent", "memorable", "fresh",   "sharp",  "amusing", "touching",
+};
+constexpr std::string_view bad_adjectives[] = {
+    "bad",    "awful", "terrible", "dull",        "boring", "weak",  "poor",  "clumsy",
+    "tedious", "flat", "lifeless", "predictable", "silly",  "messy", "bland", "painful",
+};
+constexpr std::string_view good_nouns[] = {"masterpiece", "triumph", "gem", "delight", "treat", "success"};
+constexpr std::string_view bad_nouns[] = {"disaster", "mess", "failure", "bore", "waste", "letdown"};
+constexpr std::string_view good_verbs[] = {"enjoy", "like", "admire", "love", "recommend"};
+constexpr std::string_view bad_verbs[] = {"hate", "dislike", "regret", "resent", "despise"};
+constexpr std::string_view intensifiers[] = {"", "", "", "very", "really", "quite", "truly", "rather"};
+constexpr std::string_view negators[] = {"not", "hardly", "never", "far from", "anything but", "by no means"};
+constexpr std::string_view persons[] = {"my brother", "my sister", "the man next to me", "a friend",
+                                        "my neighbour", "the critic"};
+constexpr std::string_view other_films[] = {"the first part", "the book", "his last film", "the trailer",
+                                            "the remake", "her debut"};
+constexpr std::string_view days[] = {"monday", "tuesday", "friday", "saturday", "sunday"};
+constexpr std::string_view places[] = {"a small town", "new york", "the desert", "a quiet village",
+                                       "london", "the mountains"};
+
+constexpr std::string_view plain[] = {
+    "the {a} was {x} {+}",
+    "it is a {x} {+} film",
+    "this is a {*}",
+    "i {v} the {a}",
+    "the {a} is {+} and the {b} is {+}",
+    "what a {*}",
+};
+constexpr std::string_view negated[] = {
+    "the {a} was {n} {-}",
+    "it is {n} a {-} film",
+    "this is {n} a {/}",
+    "i do not {w} the {a}",
+    "nobody could {w} the {a}",
+    "the {a} is {n} {-} and {n} {-}",
+};
+constexpr std::string_view contrasted[] = {
+    "although the {a} was {x} {-} , the {b} was {x} {+}",
+    "the {a} was {-} , but the {b} was {+}",
+    "the {a} was {+} , even though the {b} was {-}",
+    "despite the {-} {a} , the {b} was {x} {+}",
+    "it could have been a {/} , but it is a {*}",
+    "it is a {*} , even though the {a} was {-}",
+};
+constexpr std::string_view distracted[] = {
+    "{p} called it {-} , but i found it {+}",
+    "i found it {x} {+} , whatever {p} says about a {-} {a}",
+    "{o} was {x} {-} ; this film is {+}",
+    "unlike {o} , which was {-} , this film is {x} {+}",
+    "this film is {+} , while {o} was {x} {-}",
+    "{p} expected a {/} , and it is a {*}",
+};
+constexpr std::string_view neutral[] = {
+    "i saw it on {d} with {p}", "the film is set in {k}", "it runs for two hours",
+    "{o} came out years ago",   "most of it happens in {k}", "{p} told me about it on {d}",
+};
+
+// Of a hundred clauses that carry the label, how many are of each kind (the rest: distracted).
+constexpr std::uint32_t plain_share = 45;
+constexpr std::uint32_t negated_share = 17;
+constexpr std::uint32_t contrasted_share = 19;
+
+class Writer {
+public:
+  Writer(RandomStream& random, bool positive) : random_(random), positive_(positive) {}
+
+  std::string clause() {
+    const std::uint32_t draw = random_.below(100);
+    if (draw < plain_share) return fill(pick(plain));
+    if (draw < plain_share + negated_share) return fill(pick(negated));
+    if (draw < plain_share + negated_share + contrasted_share) return fill(pick(contrasted));
+    return fill(pick(distracted));
+  }
+  std::string filler() { return fill(pick(neutral)); }
+
+private:
+  std::string_view pick(Words words) {
+    return words[random_.below(static_cast<std::uint32_t>(words.size()))];
+  }
+  std::string_view value(char hole) {
+    switch (hole) {
+      case 'a': return aspect_ = pick(aspects);
+      case 'b': {
+        std::string_view other = pick(aspects);
+        while (other == aspect_) other = pick(aspects);
+        return other;
+      }
+      case 'x': return pick(intensifiers);
+      case 'n': return pick(negators);
+      case '+': return positive_ ? pick(good_adjectives) : pick(bad_adjectives);
+      case '-': return positive_ ? pick(bad_adjectives) : pick(good_adjectives);
+      case '*': return positive_ ? pick(good_nouns) : pick(bad_nouns);
+      case '/': return positive_ ? pick(bad_nouns) : pick(good_nouns);
+      case 'v': return positive_ ? pick(good_verbs) : pick(bad_verbs);
+      case 'w': return positive_ ? pick(bad_verbs) : pick(good_verbs);
+      case 'p': return pick(persons);
+      case 'o': return pick(other_films);
+      case 'd': return pick(days);
+      default: return pick(places);
+    }
+  }
+  // Fills the holes and joins the words: no space before punctuation, a capital at the start.
+  std::string fill(std::string_view form) {
+    std::string out;
+    for (std::size_t i = 0; i < form.size(); ++i) {
+      std::string_view piece = form.substr(i, 1);
+      if (form[i] == '{') {
+        piece = value(form[i + 1]);
+        i += 2;
+      }
+      const bool space = piece == " ";
+      if (space && (out.empty() || out.back() == ' ')) continue;
+      if ((piece == "," || piece == ";") && out.ends_with(' ')) out.pop_back();
+      out += piece;
+    }
+    if (out.starts_with("i ")) out[0] = 'I';
+    out[0] = static_cast<char>(out[0] >= 'a' && out[0] <= 'z' ? out[0] - 32 : out[0]);
+    return out;
+  }
+
+  RandomStream& random_;
+  bool positive_;
+  std::string_view aspect_;
+};
+
+std::string write_review(RandomStream& random, bool positive) {
+  Writer writer(random, positive);
+  std::vector<std::string> sentences{writer.clause()};
+  if (random.below(100) < 60) sentences.push_back(writer.clause());
+  if (random.below(100) < 50)
+    sentences.insert(sentences.begin() + random.below(static_cast<std::uint32_t>(sentences.size()) + 1),
+                     writer.filler());
+  std::string text;
+  for (const std::string& sentence : sentences) {
+    if (!text.empty()) text += ' ';
+    text += sentence;
+    text += random.below(5) == 0 ? '!' : '.';
+  }
+  return text;
+}
+
+void add_words(Words texts, std::vector<std::string>& words) {
+  for (const std::string_view text : texts) {
+    std::string word;
+    bool hole = false;
+    for (const char c : text) {
+      hole = c == '{' || (hole && c != '}');
+      if (c >= 'a' && c <= 'z' && !hole) {
+        word += c;
+        continue;
+      }
+      if (!word.empty()) words.push_back(word);
+      word.clear();
+    }
+    if (!word.empty()) words.push_back(word);
+  }
+}
+
+}  // namespace
+
+TextData generate_reviews(std::int64_t count, std::uint64_t seed, std::uint32_t stream) {
+  TextData data;
+  data.label_names = {"negative", "positive"};
+  data.source = "reviews";
+  RandomStream random(seed, stream);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const bool positive = i % 2 == 1;
+    data.texts.push_back(write_review(random, positive));
+    data.labels.push_back(positive ? 1 : 0);
+  }
+  return data;
+}
+
+std::vector<std::string> review_words() {
+  std::vector<std::string> words;
+  for (const Words list : std::initializer_list<Words>{
+           aspects, good_adjectives, bad_adjectives, good_nouns, bad_nouns, good_verbs, bad_verbs,
+           intensifiers, negators, persons, other_films, days, places, plain, negated, contrasted,
+           distracted, neutral})
+    add_words(list, words);
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  std::erase_if(words, [](const std::string& word) { return word.size() < 2; });
+  std::vector<std::string> all{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+  for (char c = '!'; c <= '~'; ++c)
+    if (c < 'A' || c > 'Z') all.emplace_back(1, c);
+  for (char c = '0'; c <= 'z'; ++c)
+    if ((c <= '9') || (c >= 'a')) all.push_back(std::string("##") + c);
+  all.insert(all.end(), words.begin(), words.end());
+  return all;
+}
+
+}  // namespace hone

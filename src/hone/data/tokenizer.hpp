@@ -1,0 +1,118 @@
+// The BERT WordPiece tokenizer: text in, token ids out, id for id what the Hugging Face tokenizers
+// library gives for the same files. The steps: split off added tokens, clean and normalize, split at
+// spaces and punctuation, longest-match each word into pieces, put the special tokens around.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hone/data/dataset.hpp"
+#include "hone/data/progress.hpp"
+#include "hone/data/vocabulary.hpp"
+
+namespace hone {
+
+// A token found in the raw text before anything else is done to it, such as "[MASK]".
+struct AddedToken {
+  std::string content;
+  std::int32_t id = 0;
+  bool single_word = false;  // only where no word character touches it
+  bool strip_left = false;   // takes the white space before it with it
+  bool strip_right = false;  // and after it
+  bool special = true;
+};
+
+// Everything that defines a tokenizer.
+struct TokenizerDefinition {
+  bool clean_text = true;      // drop controls, make every white space a space
+  bool split_chinese = true;   // each ideograph is a word
+  bool strip_accents = true;   // canonical decomposition without non-spacing marks
+  bool lowercase = true;
+  std::string unknown = "[UNK]";
+  std::string prefix = "##";   // starts a piece that continues a word
+  std::int64_t longest_word = 100;  // in characters; a longer word is unknown
+  Vocabulary vocabulary;
+  std::vector<AddedToken> added;
+  std::vector<std::int32_t> before;  // ids put before the text: [CLS]
+  std::vector<std::int32_t> after;   // and after it: [SEP]
+  // What tokenizer.json asks of its users beyond the ids; encode() pays no attention to it.
+  std::int64_t truncate_to = 0;   // ids in all; 0: no limit
+  std::int64_t pad_to = 0;        // shorter texts are padded to this length; 0: they are not
+  std::int64_t pad_multiple = 0;  // lengths are padded to a multiple of this; 0: they are not
+  std::int32_t pad_id = 0;
+  std::string pad_token = "[PAD]";
+};
+
+class Tokenizer {
+public:
+  class Encoder;
+
+  // From a directory that holds tokenizer.json (preferred) or vocab.txt (with tokenizer_config.json
+  // if there), or from one such file. Throws Error(not_found | bad_format | unsupported) naming it.
+  // A compiled form of the file is kept under cache_directory()/tokenizers, found by content; it is
+  // optional: nothing fails when it cannot be read or written.
+  static Tokenizer load(const std::filesystem::path& path);
+  // From a list of tokens, ids in the order of the list, which must hold [PAD], [UNK], [CLS], [SEP]
+  // and [MASK]; lower-casing as bert-base-uncased.
+  static Tokenizer from_words(std::span<const std::string> words);
+  // From a complete definition; throws Error(bad_format) when it contradicts itself.
+  static Tokenizer from_definition(TokenizerDefinition definition);
+
+  // Appends the ids of `text`, special tokens included, at most `max_length` of them (0: no limit)
+  // by cutting the end of the text. Throws Error(bad_format) with the byte offset when the text is
+  // not UTF-8, Error(invalid_argument) when max_length leaves no room for the special tokens.
+  void encode(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& out) const;
+  std::vector<std::int32_t> encode(std::string_view text, std::int64_t max_length = 0) const;
+
+  // Encodes with the truncation and the padding that tokenizer.json itself names (hone never pads
+  // batches; other libraries do, and this gives what they give). Appends to `out`.
+  void encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const;
+
+  // One more than the largest id: the rows an embedding table needs.
+  std::int64_t vocab_size() const;
+  // The id of a token, or -1; the text of an id, or "".
+  std::int32_t id(std::string_view token) const;
+  std::string token(std::int64_t id) const;
+  const TokenizerDefinition& definition() const;
+  // SHA-256 of all that defines the tokenizer.
+  std::string fingerprint() const;
+
+  // Writes tokenizer.json, tokenizer_config.json and vocab.txt (when the ids have no gap), each
+  // atomically, such that other libraries load the same tokenizer.
+  void save(const std::filesystem::path& directory) const;
+
+private:
+  struct State;
+  explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  std::shared_ptr<const State> state_;
+};
+
+// Encodes many texts: keeps the ids of the words it met. One for each thread.
+class Tokenizer::Encoder {
+public:
+  explicit Encoder(const Tokenizer& tokenizer, bool keep_words = true);
+  ~Encoder();
+  Encoder(Encoder&&) noexcept;
+  // As Tokenizer::encode.
+  void encode(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& out);
+
+private:
+  struct Work;
+  std::unique_ptr<Work> work_;
+};
+
+// Tokenizes a whole split in parallel; the result does not depend on the number of threads. Errors
+// name data.source and the sample.
+TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
+                       const Progress& progress = {});
+
+// The files of `directory` that belong to its tokenizer, for copying them into a checkpoint.
+std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
+
+}  // namespace hone
