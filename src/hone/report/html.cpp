@@ -36,6 +36,11 @@ json curve(const RunSummary& run, std::span<const double> values) {
   return {{"x", std::move(x)}, {"y", std::move(y)}};
 }
 
+// The moving mean of a curve that is noisy from step to step; null when there is too little of it.
+json smooth_curve(const RunSummary& run, std::span<const double> values, std::size_t window) {
+  return window > 1 ? curve(run, moving_mean(values, window)) : json();
+}
+
 json curves(const RunSummary& run) {
   const auto values_of = [&](double StepPoint::*member) {
     std::vector<double> values;
@@ -43,15 +48,17 @@ json curves(const RunSummary& run) {
     return values;
   };
   const std::vector<double> loss = values_of(&StepPoint::loss);
+  const std::vector<double> grad_norm = values_of(&StepPoint::grad_norm);
   // A fortieth of the run smooths the noise of small batches and still shows the shape; odd, so
   // that it is centred, and bounded to keep long runs cheap.
   const std::size_t window = std::min<std::size_t>(loss.size() / 40, 500) | 1u;
-  return {{"loss", curve(run, loss)},
-          {"smooth", curve(run, moving_mean(loss, window))},
-          {"window", window},
-          {"lr", curve(run, values_of(&StepPoint::lr))},
-          {"grad_norm", curve(run, values_of(&StepPoint::grad_norm))},
-          {"steps", run.steps.size()}};
+  return {{"window", window},
+          {"steps", run.steps.size()},
+          {"loss", curve(run, loss)},
+          {"loss_smooth", smooth_curve(run, loss, window)},
+          {"grad_norm", curve(run, grad_norm)},
+          {"grad_norm_smooth", smooth_curve(run, grad_norm, window)},
+          {"lr", curve(run, values_of(&StepPoint::lr))}};
 }
 
 json evaluations(const RunSummary& run) {

@@ -63,6 +63,20 @@ std::string describe_steps(const RunSummary& run) {
              : fmt::format("{} (epoch {})", run.steps.back().step, format_significant(epoch));
 }
 
+std::string describe_speed(const RunSummary& run) {
+  std::string text;
+  if (!std::isnan(run.samples_per_second))
+    text = format_count(run.samples_per_second) + " samples/s";
+  if (!std::isnan(run.tokens_per_second))
+    text += (text.empty() ? "" : ", ") + format_count(run.tokens_per_second) + " tokens/s";
+  return text;
+}
+
+std::string describe_memory(const RunSummary& run) {
+  if (std::isnan(run.arena_bytes)) return format_bytes(run.peak_bytes);
+  return fmt::format("{} (arena {})", format_bytes(run.peak_bytes), format_bytes(run.arena_bytes));
+}
+
 ReportTable overview_table(Runs runs, const Comparison& comparison) {
   ReportTable table{"overview", "Overview", "", column_per_run(runs, ""), {}};
   std::vector<std::string> accuracies, standings;
@@ -93,22 +107,12 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
                [](const RunSummary& run) { return format_count(run.samples); });
   add_measured(table, runs, "Tokens",
                [](const RunSummary& run) { return format_count(run.tokens); });
-  add_measured(table, runs, "Training speed", [](const RunSummary& run) {
-    return std::isnan(run.samples_per_second) ? ""
-                                              : format_count(run.samples_per_second) + " samples/s";
-  });
-  add_measured(table, runs, "", [](const RunSummary& run) {
-    return std::isnan(run.tokens_per_second) ? ""
-                                             : format_count(run.tokens_per_second) + " tokens/s";
-  });
+  add_measured(table, runs, "Training speed", describe_speed);
   add_measured(table, runs, "Time in steps",
                [](const RunSummary& run) { return format_duration(run.step_seconds); });
   add_measured(table, runs, "Time in all",
                [](const RunSummary& run) { return format_duration(run.seconds); });
-  add_measured(table, runs, "Peak memory",
-               [](const RunSummary& run) { return format_bytes(run.peak_bytes); });
-  add_measured(table, runs, "of it the plan's arena",
-               [](const RunSummary& run) { return format_bytes(run.arena_bytes); });
+  add_measured(table, runs, "Peak memory", describe_memory);
   return table;
 }
 
@@ -266,6 +270,22 @@ bool same_layers(const RunSummary& a, const RunSummary& b) {
                     });
 }
 
+// One table for each network; runs of the same network share it.
+void add_layer_tables(std::vector<ReportTable>& tables, Runs runs) {
+  std::vector<std::pair<const RunSummary*, std::string>> networks;
+  for (const RunSummary& run : runs) {
+    const auto same = std::find_if(networks.begin(), networks.end(), [&](const auto& network) {
+      return same_layers(*network.first, run);
+    });
+    if (same == networks.end())
+      networks.emplace_back(&run, run.name);
+    else
+      same->second += ", " + run.name;
+  }
+  for (const auto& [run, names] : networks)
+    tables.push_back(layers_table(*run, networks.size() == 1 ? "Layers" : "Layers of " + names));
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> flatten(const nlohmann::json& object) {
@@ -308,13 +328,7 @@ std::vector<ReportTable> report_tables(Runs runs) {
   tables.push_back(std::move(overview));
   tables.push_back(evaluations_table(runs));
   tables.push_back(configuration_table(runs));
-  const bool one_model = std::all_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
-    return same_layers(run, runs.front());
-  });
-  for (const RunSummary& run : runs) {
-    if (one_model && &run != &runs.front()) break;
-    tables.push_back(layers_table(run, one_model ? "Layers" : "Layers of " + run.name));
-  }
+  add_layer_tables(tables, runs);
   for (const RunSummary& run : runs)
     tables.push_back(kernels_table(run, runs.size() == 1 ? "Kernels" : "Kernels of " + run.name));
   tables.push_back(machine_table(runs));

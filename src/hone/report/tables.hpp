@@ -24,8 +24,8 @@ struct ReportTable {
   std::vector<std::vector<ReportCell>> rows;
 };
 
-// Tables without rows are left out. `layers` and `kernels` appear once a run, or once for all runs
-// where they are the same.
+// Tables without rows are left out. `layers` appears once for each network, `kernels` once a
+// run.
 std::vector<ReportTable> report_tables(std::span<const RunSummary> runs);
 
 // "best", "tied with a, b", "lower, tied with c", "lower", or "" where runs are not ranked.

@@ -23,13 +23,15 @@
   const plain = text => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
   const shortened = (text, length) =>
     text.length <= length ? text : text.slice(0, length / 2 - 1) + '…' + text.slice(1 - length / 2);
+  // A number and its unit stay on one line.
+  const unbroken = text => String(text).replace(/(\d) (?=[%A-Za-zµ])/g, '$1\u00a0');
   const runVariable = index => `--run-${index % 8}`;
 
   function colours(printing) {
     const style = getComputedStyle(document.documentElement);
     const read = name => style.getPropertyValue(name).trim();
     return {
-      ink: read('--ink'), soft: read('--soft'), line: read('--line'), grid: read('--grid'),
+      ink: read('--ink'), soft: read('--soft'), faint: read('--faint'), line: read('--line'), grid: read('--grid'),
       card: printing ? '#ffffff' : read('--card'), font: read('--text'),
       run: index => read(runVariable(index)),
     };
@@ -49,6 +51,7 @@
       hoverlabel: {bgcolor: theme.card, bordercolor: theme.line, font: {color: theme.ink, size: 12}, namelength: -1},
       legend: {orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', font: {color: theme.ink}},
       showlegend: false,
+      modebar: {bgcolor: 'rgba(0,0,0,0)', color: theme.faint, activecolor: theme.soft},
     };
   }
 
@@ -86,17 +89,18 @@
     const facts = run.card;
     const standing = facts.standing === 'none' ? null
       : element('span', {class: `chip ${facts.standing}`}, facts.standing_text);
+    const status = element('span', {class: `chip ${run.status}`}, run.status);
+    const about = [facts.interval ? `95 %: ${facts.interval}` : 'no interval recorded',
+      data.split, `${facts.samples} samples`].filter(Boolean).join(' · ');
     const value = facts.accuracy
-      ? element('div', {class: 'big'}, facts.accuracy,
-          element('small', {}, facts.interval ? `95 %: ${facts.interval}` : 'no interval recorded',
-            ` · ${data.split || 'evaluation'}, ${facts.samples} samples`))
-      : element('div', {class: 'big absent'}, 'No accuracy recorded.');
+      ? [element('div', {class: 'big'}, facts.accuracy), element('p', {class: 'note'}, `accuracy, ${unbroken(about)}`)]
+      : element('p', {class: 'note'}, 'No accuracy recorded.');
     return element('section', {class: 'card', style: `--run: var(${runVariable(index)})`},
-      element('div', {class: 'card-head'}, element('h3', {}, run.name), standing,
-        element('span', {class: `chip ${run.status}`}, run.status)),
+      several ? element('h3', {}, run.name) : null,
+      element('div', {class: 'chips'}, status, standing),
       value,
       element('dl', {class: 'facts'}, facts.facts.map(([name, text]) =>
-        element('div', {}, element('dt', {}, name), element('dd', {}, text)))));
+        element('div', {}, element('dt', {}, name), element('dd', {}, unbroken(text))))));
   }
 
   // ---- curves ----
@@ -106,36 +110,34 @@
   function stepPlot(id, key, title, options) {
     if (!runs.some(run => run.curves[key])) return null;
     const make = theme => {
-      const traces = [];
+      const faint = [];
+      const bold = [];
       runs.forEach((run, index) => {
         const curve = run.curves[key];
         if (!curve) return;
-        const colour = theme.run(index);
-        const smooth = key === 'loss' && run.curves.window > 1;
-        traces.push({type: 'scatter', mode: 'lines', x: curve.x, y: curve.y, name: plain(run.name),
-          showlegend: !smooth, hoverinfo: smooth ? 'skip' : undefined,
-          hovertemplate: smooth ? undefined : stepHover,
-          line: {color: smooth ? faded(colour, several ? 0.18 : 0.28) : colour, width: smooth ? 1 : 1.6}});
-      });
-      runs.forEach((run, index) => {
-        if (key !== 'loss' || !run.curves.smooth || run.curves.window <= 1) return;
-        traces.push({type: 'scatter', mode: 'lines', x: run.curves.smooth.x, y: run.curves.smooth.y,
-          name: plain(run.name), hovertemplate: stepHover, line: {color: theme.run(index), width: 2.2}});
+        const smooth = run.curves[`${key}_smooth`];
+        const shared = {type: 'scatter', mode: 'lines', name: plain(run.name), legendgroup: String(index)};
+        if (smooth) {
+          faint.push({...shared, x: curve.x, y: curve.y, showlegend: false, hoverinfo: 'skip',
+            line: {color: faded(theme.run(index), several ? 0.2 : 0.3), width: 1}});
+        }
+        const shown = smooth || curve;
+        bold.push({...shared, x: shown.x, y: shown.y, hovertemplate: stepHover,
+          line: {color: theme.run(index), width: smooth ? 2.2 : 1.8}});
       });
       const layout = Object.assign(baseLayout(theme, 300), {showlegend: several,
         xaxis: axis(theme, 'step', {tickformat: ',~d'}), yaxis: axis(theme, title, options.axis)});
       if (several) layout.margin.t = 34;
-      return {traces, layout};
+      return {traces: [...faint, ...bold], layout};
     };
     const thinned = runs.some(run => run.curves.steps > data.point_limit)
-      ? ` Thinned to ${data.point_limit.toLocaleString('en')} points a curve; every extreme is kept.` : '';
+      ? ` Thinned to ${data.point_limit.toLocaleString('en')} points a curve; extremes are kept.` : '';
     return panel(options.heading, options.note + thinned, plot(id, make));
   }
 
-  function lossNote() {
+  function smoothNote() {
     const windows = [...new Set(runs.map(run => run.curves.window))].filter(window => window > 1);
-    if (!windows.length) return 'Training loss of each step.';
-    return `Faint: each step. Bold: mean of ${windows.join(' or ')} steps.`;
+    return windows.length ? `Faint: each step. Bold: mean of ${windows.join(' or ')} steps.` : 'Of each step.';
   }
 
   function accuracyPlot() {
@@ -158,8 +160,9 @@
         return {type: 'scatter', mode: 'lines+markers',
           x: points.map(point => (byEpoch ? point.epoch + shift : point.step)),
           y: points.map(point => 100 * point.accuracy),
-          text: points.map(point => plain(point.text)),
-          name: plain([several ? run.name : '', splits.length > 1 || !several ? split : ''].filter(Boolean).join(', ')),
+          text: points.map(point => plain(`${split}: ${point.text}`)),
+          name: plain(several ? run.name : split), legendgroup: String(several ? index : number),
+          showlegend: !several || series.findIndex(item => item.index === index) === place,
           line: {color: colour, width: 1.8, dash: dashes[number % 4]},
           marker: {color: colour, size: 7, symbol: symbols[number % 4]},
           error_y: {type: 'data', symmetric: false, thickness: 1.4, width: 4, color: colour,
@@ -168,12 +171,16 @@
       });
       const layout = Object.assign(baseLayout(theme, 300), {showlegend: traces.length > 1,
         xaxis: axis(theme, byEpoch ? 'epoch' : 'step', {tickformat: ',~r'}),
-        yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~g'})});
-      if (byEpoch) Object.assign(layout.xaxis, {tickformat: ',~r', nticks: 8});
+        yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
+      const last = Math.max(...series.flatMap(item => item.points.map(point => point.epoch)));
+      if (byEpoch && last <= 12) layout.xaxis.dtick = 1;
       if (traces.length > 1) layout.margin.t = 34;
       return {traces, layout};
     };
-    return panel('Accuracy', 'With the 95 % interval of each evaluation. Overlapping intervals: no difference shown.',
+    const lines = ['solid', 'dotted', 'dashed', 'dash-dotted'];
+    const key = several && splits.length > 1
+      ? ` Lines: ${splits.map((split, number) => `${split || 'no name'} ${lines[number % 4]}`).join(', ')}.` : '';
+    return panel('Accuracy', 'With 95 % intervals.' + key,
       plot('plot-accuracy', make));
   }
 
@@ -193,13 +200,20 @@
     return layout;
   }
 
-  function sameLayers() {
-    const first = JSON.stringify(runs[0].layers);
-    return runs.every(run => JSON.stringify(run.layers) === first);
+  // Runs of the same network share their bars.
+  function networks() {
+    const groups = new Map();
+    runs.forEach((run, index) => {
+      if (!run.layers.length) return;
+      const key = JSON.stringify(run.layers);
+      if (!groups.has(key)) groups.set(key, {layers: run.layers, names: [], index});
+      groups.get(key).names.push(run.name);
+    });
+    return [...groups.values()].map(group => ({...group, name: shortened(group.names.join(', '), 60)}));
   }
 
   function layersPlot() {
-    const shown = sameLayers() ? runs.slice(0, 1) : runs;
+    const shown = networks();
     const largest = new Map();  // in the order of the network
     shown.forEach(run => run.layers.forEach(layer =>
       largest.set(layer.name, Math.max(largest.get(layer.name) || 0, layer.bytes || 0, layer.macs || 0))));
@@ -210,26 +224,27 @@
       const kept = new Set([...names].sort((a, b) => largest.get(b) - largest.get(a)).slice(0, mostBars));
       names = names.filter(name => kept.has(name));
     }
-    const measures = [['parameters', 'parameters', '.3~s'], ['bytes', 'bytes', '.3~s'], ['macs', 'MACs a token', '.3~s']]
+    const mebi = 1048576;
+    const measures = [['parameters', 'parameters', 1], ['bytes', 'MiB', mebi], ['macs', 'MACs a token', 1]]
       .filter(([key]) => shown.some(run => run.layers.some(layer => layer[key] !== null)));
     if (!measures.length) return null;
     const make = theme => {
       const traces = [];
       const layout = barLayout(theme, names, shown.length, measures.length);
       layout.margin.b = 52;
-      measures.forEach(([key, title, format], column) => {
+      measures.forEach(([key, title, unit], column) => {
         const suffix = column ? String(column + 1) : '';
         const left = column / measures.length;
         layout[`xaxis${suffix}`] = axis(theme, title,
-          {domain: [left + (column ? 0.015 : 0), left + 1 / measures.length - 0.015], anchor: 'y', nticks: 5, tickformat: '.3~s', side: 'bottom', rangemode: 'tozero'});
-        shown.forEach((run, index) => {
+          {domain: [left + (column ? 0.015 : 0), left + 1 / measures.length - 0.015], anchor: 'y', nticks: 5, tickformat: unit === 1 ? '.3~s' : '~g', side: 'bottom', rangemode: 'tozero'});
+        shown.forEach(run => {
           const by = new Map(run.layers.map(layer => [layer.name, layer]));
           traces.push({type: 'bar', orientation: 'h', xaxis: `x${suffix}`, yaxis: 'y',
-            y: names.map((_, i) => i), x: names.map(name => (by.get(name) || {})[key] ?? null),
-            name: plain(run.name), legendgroup: String(index), showlegend: column === 0,
-            offsetgroup: String(index), marker: {color: theme.run(index)},
+            y: names.map((_, i) => i), x: names.map(name => (by.has(name) && by.get(name)[key] !== null ? by.get(name)[key] / unit : null)),
+            name: plain(run.name), legendgroup: String(run.index), showlegend: column === 0,
+            offsetgroup: String(run.index), marker: {color: theme.run(run.index)},
             customdata: names.map(name => plain(name)),
-            hovertemplate: `%{customdata}: %{x:${format}} ${title}<extra></extra>`});
+            hovertemplate: `%{customdata}: %{x:.3~s} ${title}<extra></extra>`});
         });
       });
       return {traces, layout};
@@ -277,7 +292,7 @@
 
   function cell(tag, text, column, extra) {
     const classes = [column.right ? 'right' : '', extra || ''].filter(Boolean).join(' ');
-    return element(tag, {class: classes || null}, text);
+    return element(tag, {class: classes || null}, extra ? text : unbroken(text));
   }
 
   function tableElement(table) {
@@ -320,12 +335,12 @@
   const about = [several ? `${runs.length} runs` : '', models.join(', '), started ? `started ${started}` : '']
     .filter(Boolean).join(' · ');
   const curves = [
-    stepPlot('plot-loss', 'loss', 'loss', {heading: 'Loss', note: lossNote(), axis: {rangemode: 'tozero'}}),
+    stepPlot('plot-loss', 'loss', 'loss', {heading: 'Loss', note: smoothNote(), axis: {rangemode: 'tozero'}}),
     accuracyPlot(),
     stepPlot('plot-lr', 'lr', 'learning rate', {heading: 'Learning rate', note: 'As the schedule gave it.',
       axis: {rangemode: 'tozero', exponentformat: 'power', tickformat: '.2~g'}}),
     stepPlot('plot-grad-norm', 'grad_norm', 'gradient norm', {heading: 'Gradient norm',
-      note: 'Global, before clipping. Logarithmic.', axis: {type: 'log', dtick: 1}}),
+      note: `Global, logarithmic. ${smoothNote()}`, axis: {type: 'log', dtick: 1}}),
   ].filter(Boolean);
 
   document.getElementById('report').append(...[
