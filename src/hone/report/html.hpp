@@ -1,0 +1,27 @@
+// The report as one HTML page that needs nothing else: no network, no other file.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/report/summary.hpp"
+
+namespace hone {
+
+// Curves of more steps are thinned to at most this many points, keeping their extremes.
+inline constexpr std::size_t most_points_drawn = 5000;
+
+// What the page draws: {title, runs[...], tables[...], split, point_limit}. Not-recorded is null.
+nlohmann::json report_data(std::span<const RunSummary> runs);
+
+// JSON that is safe inside a script element: nothing in it can end the element or open a comment.
+std::string json_for_script(const nlohmann::json& value);
+
+// Writes the page, complete or not at all. Without runs: Error(invalid_argument). When hone was
+// built without plotly.js: Error(unsupported).
+void write_html_report(const std::filesystem::path& path, std::span<const RunSummary> runs);
+
+}  // namespace hone

@@ -1,0 +1,15 @@
+// Files that the build puts into the library (cmake/embed.cmake).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace hone::embedded {
+
+std::string_view report_page();
+std::string_view report_style();
+std::string_view report_script();
+// gzip; empty when plotly.js was not found at build time.
+std::string_view plotly();
+
+}  // namespace hone::embedded

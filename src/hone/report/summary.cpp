@@ -1,0 +1,327 @@
+#include "hone/report/summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/record.hpp"
+
+namespace hone {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t final_loss_window = 100;
+
+// One line of a record, or an object within it, with its place for messages.
+class Fields {
+public:
+  Fields(const json& object, const std::string& source, std::size_t line, std::string prefix = "")
+      : object_(object), source_(source), line_(line), prefix_(std::move(prefix)) {}
+
+  // JSON has no NaN: Record writes it as null, and an absent key is a value not recorded.
+  double number(const char* key) const {
+    const json* value = find(key);
+    if (value == nullptr || value->is_null()) return not_recorded;
+    if (!value->is_number()) fail(key, "a number");
+    return value->get<double>();
+  }
+
+  std::string text(const char* key) const {
+    const json* value = find(key);
+    if (value == nullptr || value->is_null()) return "";
+    if (!value->is_string()) fail(key, "text");
+    return value->get<std::string>();
+  }
+
+  std::int64_t step(const char* key) const {
+    const json* value = find(key);
+    const bool whole = value != nullptr && value->is_number_integer();
+    const bool fits = whole && (!value->is_number_unsigned() ||
+                                value->get<std::uint64_t>() <= std::uint64_t{INT64_MAX});
+    if (!fits || value->get<std::int64_t>() < 0) fail(key, "a whole number, 0 or more");
+    return value->get<std::int64_t>();
+  }
+
+  json object(const char* key) const {
+    const json* value = find(key);
+    if (value == nullptr || value->is_null()) return json::object();
+    if (!value->is_object()) fail(key, "an object");
+    return *value;
+  }
+
+  std::vector<Fields> list(const char* key) const {
+    const json* value = find(key);
+    std::vector<Fields> items;
+    if (value == nullptr || value->is_null()) return items;
+    if (!value->is_array()) fail(key, "a list");
+    for (std::size_t i = 0; i < value->size(); ++i) {
+      const std::string place = fmt::format("{}[{}]", key, i);
+      if (!(*value)[i].is_object()) fail(place, "an object");
+      items.emplace_back((*value)[i], source_, line_, place + ".");
+    }
+    return items;
+  }
+
+  [[noreturn]] void fail(const std::string& key, const char* expected) const {
+    throw Error(
+        ErrorCode::bad_format,
+        fmt::format("{}: line {}: \"{}{}\" must be {}", source_, line_, prefix_, key, expected),
+        "the record was not written by this version of hone, or was edited");
+  }
+
+private:
+  const json* find(const char* key) const {
+    const auto found = object_.find(key);
+    return found == object_.end() ? nullptr : &*found;
+  }
+
+  const json& object_;
+  const std::string& source_;
+  std::size_t line_;
+  std::string prefix_;
+};
+
+// What is collected while the lines are read, before it is ordered and summed.
+struct Collected {
+  RunSummary run;
+  std::map<std::int64_t, StepPoint> steps;
+  std::map<std::pair<std::string, std::string>, KernelRow> kernels;
+};
+
+void read_run(Collected& all, const Fields& fields) {
+  RunSummary& run = all.run;
+  run.command = fields.text("command");
+  run.config = fields.object("config");
+  run.machine = fields.object("machine");
+  run.versions = fields.object("versions");
+  if (run.started.empty()) run.started = fields.text("started");
+  run.status = "unfinished";
+}
+
+void read_model(Collected& all, const Fields& fields) {
+  all.run.model = fields.text("name");
+  all.run.parameters = fields.number("parameters");
+  all.run.layers.clear();
+  for (const Fields& layer : fields.list("layers"))
+    all.run.layers.push_back({layer.text("name"), layer.text("op"), layer.number("parameters"),
+                              layer.number("bytes"), layer.number("macs_per_token")});
+}
+
+void read_step(Collected& all, const Fields& fields) {
+  const std::int64_t step = fields.step("step");
+  all.steps[step] = {.step = step,
+                     .epoch = fields.number("epoch"),
+                     .loss = fields.number("loss"),
+                     .grad_norm = fields.number("grad_norm"),
+                     .lr = fields.number("lr"),
+                     .tokens = fields.number("tokens"),
+                     .samples = fields.number("samples"),
+                     .seconds = fields.number("seconds")};
+}
+
+void read_eval(Collected& all, const Fields& fields) {
+  EvalPoint eval{.step = fields.step("step"),
+                 .split = fields.text("split"),
+                 .epoch = fields.number("epoch"),
+                 .samples = fields.number("samples"),
+                 .accuracy = fields.number("accuracy"),
+                 .low = fields.number("low"),
+                 .high = fields.number("high"),
+                 .loss = fields.number("loss"),
+                 .seconds = fields.number("seconds"),
+                 .samples_per_second = fields.number("samples_per_second")};
+  if (eval.low > eval.high) fields.fail("low", "no more than \"high\"");
+  // A continued run may evaluate again where the one before it stopped.
+  std::erase_if(all.run.evals, [&](const EvalPoint& other) {
+    return other.step == eval.step && other.split == eval.split;
+  });
+  all.run.evals.push_back(std::move(eval));
+}
+
+void read_timing(Collected& all, const Fields& fields) {
+  const auto counted = [&](const char* key) {
+    const double value = fields.number(key);
+    if (value < 0) fields.fail(key, "0 or more");
+    return std::isnan(value) ? 0 : value;
+  };
+  KernelRow& row = all.kernels[{fields.text("kernel"), fields.text("op")}];
+  row.kernel = fields.text("kernel");
+  row.op = fields.text("op");
+  row.calls += counted("calls");
+  row.seconds += counted("seconds");
+  row.flop += counted("flop");
+}
+
+void read_memory(Collected& all, const Fields& fields) {
+  // fmax takes the number where the other is NaN.
+  all.run.peak_bytes = std::fmax(all.run.peak_bytes, fields.number("peak_bytes"));
+  all.run.arena_bytes = std::fmax(all.run.arena_bytes, fields.number("arena_bytes"));
+}
+
+void read_resume(Collected& all, const Fields& fields) {
+  const std::int64_t from = fields.step("step");
+  all.steps.erase(all.steps.upper_bound(from), all.steps.end());
+  std::erase_if(all.run.evals, [&](const EvalPoint& eval) { return eval.step > from; });
+  all.run.resumed_from.push_back(from);
+  all.run.status = "unfinished";
+}
+
+void read_end(Collected& all, const Fields& fields) {
+  const std::string status = fields.text("status");
+  all.run.status = status.empty() ? "finished" : status;
+  const double seconds = fields.number("seconds");
+  if (!std::isnan(seconds))
+    all.run.seconds = (std::isnan(all.run.seconds) ? 0 : all.run.seconds) + seconds;
+}
+
+void read_line(Collected& all, const json& line, const std::string& source, std::size_t number) {
+  if (!line.is_object())
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: line {}: expected a JSON object", source, number),
+                "a record is the file record.jsonl of a run");
+  const Fields fields(line, source, number);
+  const std::string event = fields.text("event");
+  static const std::map<std::string, void (*)(Collected&, const Fields&)> readers{
+      {"run", read_run},   {"model", read_model},   {"step", read_step},
+      {"eval", read_eval}, {"timing", read_timing}, {"memory", read_memory},
+      {"end", read_end},   {"resume", read_resume}};
+  if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
+}
+
+void add_recorded(double& sum, double value) {
+  if (!std::isnan(value)) sum = (std::isnan(sum) ? 0 : sum) + value;
+}
+
+void sum_steps(RunSummary& run) {
+  double timed_samples = not_recorded, timed_tokens = not_recorded;
+  for (const StepPoint& step : run.steps) {
+    add_recorded(run.step_seconds, step.seconds);
+    add_recorded(run.samples, step.samples);
+    add_recorded(run.tokens, step.tokens);
+    if (std::isnan(step.seconds)) continue;
+    add_recorded(timed_samples, step.samples);
+    add_recorded(timed_tokens, step.tokens);
+  }
+  if (run.step_seconds > 0) {
+    run.samples_per_second = timed_samples / run.step_seconds;
+    run.tokens_per_second = timed_tokens / run.step_seconds;
+  }
+  const auto count = std::min<std::size_t>(run.steps.size(), final_loss_window);
+  double sum = 0;
+  for (std::size_t i = run.steps.size() - count; i < run.steps.size(); ++i)
+    sum += run.steps[i].loss;
+  if (count > 0) run.final_loss = sum / static_cast<double>(count);
+  run.final_loss_steps = static_cast<std::int64_t>(count);
+}
+
+}  // namespace
+
+RunSummary summarize(std::span<const json> lines, const std::string& source) {
+  Collected all;
+  all.run.source = source;
+  for (std::size_t i = 0; i < lines.size(); ++i) read_line(all, lines[i], source, i + 1);
+  RunSummary run = std::move(all.run);
+  for (const auto& [number, step] : all.steps) run.steps.push_back(step);
+  sum_steps(run);
+  double total = 0;
+  for (const auto& [key, row] : all.kernels) {
+    run.kernels.push_back(row);
+    total += row.seconds;
+  }
+  for (KernelRow& row : run.kernels) row.share = total > 0 ? row.seconds / total : 0;
+  std::stable_sort(run.kernels.begin(), run.kernels.end(),
+                   [](const KernelRow& a, const KernelRow& b) { return a.seconds > b.seconds; });
+  return run;
+}
+
+std::vector<RunSummary> read_runs(std::span<const std::filesystem::path> paths) {
+  std::vector<RunSummary> runs;
+  std::vector<std::vector<std::string>> parts;  // of the name, last first
+  for (const std::filesystem::path& path : paths) {
+    const auto file = std::filesystem::is_directory(path) ? path / "record.jsonl" : path;
+    const auto lines = Record::read(file);
+    if (lines.empty())
+      throw Error(ErrorCode::bad_format, file.string() + ": holds no complete line",
+                  "the run was killed before it wrote anything; run it again");
+    runs.push_back(summarize(lines, file.string()));
+    auto named = std::filesystem::absolute(file).lexically_normal();
+    named = named.filename() == "record.jsonl" ? named.parent_path() : named.replace_extension();
+    auto& names = parts.emplace_back();
+    for (const auto& part : named.relative_path()) names.insert(names.begin(), part.string());
+  }
+  const auto name_of = [&](std::size_t run, std::size_t length) {
+    std::string name;
+    for (std::size_t i = 0; i < std::min(length, parts[run].size()); ++i)
+      name = name.empty() ? parts[run][i] : parts[run][i] + "/" + name;
+    return name.empty() ? std::string("run") : name;
+  };
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    std::size_t length = 1;
+    const auto taken = [&] {
+      for (std::size_t j = 0; j < runs.size(); ++j)
+        if (j != i && name_of(j, length) == name_of(i, length)) return true;
+      return false;
+    };
+    while (length < parts[i].size() && taken()) ++length;
+    // The same record given twice keeps apart by its number.
+    runs[i].name = name_of(i, taken() ? 1 : length) + (taken() ? fmt::format(" ({})", i + 1) : "");
+  }
+  return runs;
+}
+
+namespace {
+
+std::optional<EvalPoint> last_eval(const RunSummary& run, const std::string& split) {
+  for (auto eval = run.evals.rbegin(); eval != run.evals.rend(); ++eval)
+    if (eval->split == split && !std::isnan(eval->accuracy)) return *eval;
+  return std::nullopt;
+}
+
+std::string common_split(std::span<const RunSummary> runs) {
+  if (runs.empty()) return "";
+  std::vector<std::string> candidates{"test", "validation"};
+  for (const EvalPoint& eval : runs.front().evals) candidates.push_back(eval.split);
+  for (const std::string& split : candidates)
+    if (std::all_of(runs.begin(), runs.end(),
+                    [&](const RunSummary& run) { return last_eval(run, split).has_value(); }))
+      return split;
+  return "";
+}
+
+}  // namespace
+
+Comparison compare_final_accuracy(std::span<const RunSummary> runs) {
+  Comparison result{common_split(runs), std::vector<FinalAccuracy>(runs.size())};
+  std::optional<std::size_t> best;
+  std::size_t with_interval = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    FinalAccuracy& run = result.runs[i];
+    if (!result.split.empty()) run.eval = last_eval(runs[i], result.split);
+    if (!run.eval || !run.eval->has_interval()) continue;
+    ++with_interval;
+    if (!best || run.eval->accuracy > result.runs[*best].eval->accuracy) best = i;
+  }
+  if (with_interval < 2) return result;
+  const auto ranked = [&](std::size_t i) { return result.runs[i].eval->has_interval(); };
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (!ranked(i)) continue;
+    FinalAccuracy& run = result.runs[i];
+    run.standing = Standing::lower;
+    for (std::size_t j = 0; j < runs.size(); ++j) {
+      if (j == i || !ranked(j)) continue;
+      const EvalPoint& other = *result.runs[j].eval;
+      if (run.eval->low > other.high || other.low > run.eval->high) continue;
+      run.tied_with.push_back(j);
+      if (j == *best || i == *best) run.standing = Standing::tied_for_best;
+    }
+    if (i == *best && run.tied_with.empty()) run.standing = Standing::best;
+  }
+  return result;
+}
+
+}  // namespace hone

@@ -1,0 +1,126 @@
+// What one run was, read from its record alone: the numbers behind every table and plot.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace hone {
+
+// A number the record does not hold is NaN.
+inline constexpr double not_recorded = std::numeric_limits<double>::quiet_NaN();
+
+struct StepPoint {
+  std::int64_t step = 0;
+  double epoch = not_recorded;
+  double loss = not_recorded;
+  double grad_norm = not_recorded;
+  double lr = not_recorded;
+  double tokens = not_recorded;
+  double samples = not_recorded;
+  double seconds = not_recorded;
+};
+
+struct EvalPoint {
+  std::int64_t step = 0;
+  std::string split;
+  double epoch = not_recorded;
+  double samples = not_recorded;
+  double accuracy = not_recorded;
+  double low = not_recorded;  // 95 % interval of the accuracy
+  double high = not_recorded;
+  double loss = not_recorded;
+  double seconds = not_recorded;
+  double samples_per_second = not_recorded;
+
+  bool has_interval() const { return accuracy == accuracy && low == low && high == high; }
+};
+
+struct LayerRow {
+  std::string name;
+  std::string op;
+  double parameters = not_recorded;
+  double bytes = not_recorded;
+  double macs_per_token = not_recorded;
+};
+
+struct KernelRow {
+  std::string kernel;
+  std::string op;
+  double calls = 0;
+  double seconds = 0;
+  double flop = 0;   // 0: the kernel counts none
+  double share = 0;  // of the seconds of all kernels
+
+  double gflop_per_second() const {
+    return seconds > 0 && flop > 0 ? flop / seconds / 1e9 : not_recorded;
+  }
+};
+
+struct RunSummary {
+  std::string name;    // short, unique among the runs of one report
+  std::string source;  // the record's path
+  std::string command;
+  std::string started;
+  nlohmann::json config = nlohmann::json::object();
+  nlohmann::json machine = nlohmann::json::object();
+  nlohmann::json versions = nlohmann::json::object();
+
+  std::string model;
+  double parameters = not_recorded;
+  std::vector<LayerRow> layers;
+  std::vector<StepPoint> steps;    // ascending, each number once
+  std::vector<EvalPoint> evals;    // in the order written
+  std::vector<KernelRow> kernels;  // most seconds first
+  double peak_bytes = not_recorded;
+  double arena_bytes = not_recorded;
+  std::vector<std::int64_t> resumed_from;
+  // finished, interrupted or failed as the record says; "unfinished" when it has no end: the run
+  // was killed or is still going.
+  std::string status = "unfinished";
+  double seconds = not_recorded;  // wall clock, all continuations together
+
+  // Sums over the steps that record the value; NaN when none does.
+  double step_seconds = not_recorded;
+  double samples = not_recorded;
+  double tokens = not_recorded;
+  double samples_per_second = not_recorded;  // of training steps alone
+  double tokens_per_second = not_recorded;
+  double final_loss = not_recorded;  // mean of the last `final_loss_steps` steps
+  std::int64_t final_loss_steps = 0;
+};
+
+// `lines` as Record::read gives them, one a line of the file `source`.
+//
+// A run that was killed has no end; every event may be missing. On `resume` the steps and
+// evaluations after the step it continues from are dropped: the continued run does them again.
+// Timings of the continuations add up; of the memory the largest counts. Events not known here are
+// skipped. A value of the wrong type is Error(bad_format) naming source, line and key.
+RunSummary summarize(std::span<const nlohmann::json> lines, const std::string& source);
+
+// Reads records; a directory means its record.jsonl. Names the runs after their directories (or
+// files), longer where two would be the same. An empty record is Error(bad_format).
+std::vector<RunSummary> read_runs(std::span<const std::filesystem::path> paths);
+
+// Final accuracies side by side.
+enum class Standing { none, best, tied_for_best, lower };
+struct FinalAccuracy {
+  std::optional<EvalPoint> eval;  // the last one on the split; absent when the run has none
+  Standing standing = Standing::none;
+  std::vector<std::size_t> tied_with;  // runs whose 95 % intervals overlap this one's
+};
+struct Comparison {
+  std::string split;  // the split all runs have: test before validation before others; may be empty
+  std::vector<FinalAccuracy> runs;
+};
+// Two-sided: two runs are tied when their 95 % intervals overlap. A run without an interval is not
+// ranked, and one run alone has no standing.
+Comparison compare_final_accuracy(std::span<const RunSummary> runs);
+
+}  // namespace hone

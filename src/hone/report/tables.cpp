@@ -1,0 +1,375 @@
+#include "hone/report/tables.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "hone/report/numbers.hpp"
+
+namespace hone {
+namespace {
+
+using Runs = std::span<const RunSummary>;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+constexpr const char* missing = "—";
+
+std::string or_missing(std::string text) { return text.empty() ? missing : std::move(text); }
+
+std::vector<TableColumn> column_per_run(Runs runs, const char* first) {
+  std::vector<TableColumn> columns{{first}};
+  for (const RunSummary& run : runs) columns.push_back({runs.size() == 1 ? "" : run.name});
+  return columns;
+}
+
+// A row of a table with one column a run; marked where the runs differ.
+void add_compared(ReportTable& table, const std::string& title, std::vector<std::string> values,
+                  bool mark) {
+  const bool differs =
+      mark && std::any_of(values.begin(), values.end(),
+                          [&](const std::string& value) { return value != values.front(); });
+  std::vector<ReportCell> row{{title}};
+  for (std::string& value : values) row.push_back({or_missing(std::move(value)), differs});
+  table.rows.push_back(std::move(row));
+}
+
+void add_measured(ReportTable& table, Runs runs, const std::string& title,
+                  const std::function<std::string(const RunSummary&)>& value) {
+  std::vector<std::string> values;
+  for (const RunSummary& run : runs) values.push_back(or_missing(value(run)));
+  if (std::all_of(values.begin(), values.end(), [](const auto& text) { return text == missing; }))
+    return;
+  add_compared(table, title, std::move(values), false);
+}
+
+std::string describe_status(const RunSummary& run) {
+  std::string text = run.status;
+  if (text == "unfinished") text += " (no end: killed, or still running)";
+  if (!run.resumed_from.empty()) {
+    text += run.resumed_from.size() == 1 ? ", resumed at step " : ", resumed at steps ";
+    for (std::size_t i = 0; i < run.resumed_from.size(); ++i)
+      text += fmt::format("{}{}", i == 0 ? "" : ", ", run.resumed_from[i]);
+  }
+  return text;
+}
+
+std::string describe_steps(const RunSummary& run) {
+  if (run.steps.empty()) return "";
+  const double epoch = run.steps.back().epoch;
+  return std::isnan(epoch)
+             ? fmt::format("{}", run.steps.back().step)
+             : fmt::format("{} (epoch {})", run.steps.back().step, format_significant(epoch));
+}
+
+std::string describe_speed(const RunSummary& run) {
+  std::string text;
+  if (!std::isnan(run.samples_per_second))
+    text = format_count(run.samples_per_second) + " samples/s";
+  if (!std::isnan(run.tokens_per_second))
+    text += (text.empty() ? "" : ", ") + format_count(run.tokens_per_second) + " tokens/s";
+  return text;
+}
+
+std::string describe_memory(const RunSummary& run) {
+  if (std::isnan(run.arena_bytes)) return format_bytes(run.peak_bytes);
+  return fmt::format("{} (arena {})", format_bytes(run.peak_bytes), format_bytes(run.arena_bytes));
+}
+
+ReportTable overview_table(Runs runs, const Comparison& comparison) {
+  ReportTable table{"overview", "Overview", "", column_per_run(runs, ""), {}};
+  std::vector<std::string> accuracies, standings;
+  bool any_accuracy = false, any_standing = false;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const FinalAccuracy& final = comparison.runs[i];
+    accuracies.push_back(
+        final.eval ? format_interval(final.eval->accuracy, final.eval->low, final.eval->high) : "");
+    standings.push_back(describe_standing(runs, final));
+    any_accuracy |= final.eval.has_value();
+    any_standing |= final.standing != Standing::none;
+  }
+  add_measured(table, runs, "Status", describe_status);
+  if (any_accuracy)
+    add_compared(table, fmt::format("Accuracy, {} (95 % interval)", or_missing(comparison.split)),
+                 accuracies, false);
+  if (any_standing) add_compared(table, "Standing", standings, false);
+  add_measured(table, runs, "Loss, mean of the last steps", [](const RunSummary& run) {
+    return run.steps.empty() ? ""
+                             : fmt::format("{} ({} steps)", format_significant(run.final_loss),
+                                           run.final_loss_steps);
+  });
+  add_measured(table, runs, "Model", [](const RunSummary& run) { return run.model; });
+  add_measured(table, runs, "Parameters",
+               [](const RunSummary& run) { return format_count(run.parameters); });
+  add_measured(table, runs, "Steps", describe_steps);
+  add_measured(table, runs, "Samples",
+               [](const RunSummary& run) { return format_count(run.samples); });
+  add_measured(table, runs, "Tokens",
+               [](const RunSummary& run) { return format_count(run.tokens); });
+  add_measured(table, runs, "Training speed", describe_speed);
+  add_measured(table, runs, "Time in steps",
+               [](const RunSummary& run) { return format_duration(run.step_seconds); });
+  add_measured(table, runs, "Time in all",
+               [](const RunSummary& run) { return format_duration(run.seconds); });
+  add_measured(table, runs, "Peak memory", describe_memory);
+  return table;
+}
+
+ReportTable evaluations_table(Runs runs) {
+  ReportTable table{"evaluations", "Evaluations", "", {}, {}};
+  if (runs.size() > 1) table.columns.push_back({"Run"});
+  for (const char* title : {"Epoch", "Step"}) table.columns.push_back({title, Align::right});
+  table.columns.push_back({"Split"});
+  for (const char* title : {"Samples", "Accuracy (95 % interval)", "Loss", "Samples/s"})
+    table.columns.push_back({title, Align::right});
+  for (const RunSummary& run : runs)
+    for (const EvalPoint& eval : run.evals) {
+      std::vector<ReportCell> row;
+      if (runs.size() > 1) row.push_back({run.name});
+      for (std::string text :
+           {format_significant(eval.epoch), fmt::format("{}", eval.step), or_missing(eval.split),
+            std::isnan(eval.samples) ? missing : fmt::format("{:.0f}", eval.samples),
+            format_interval(eval.accuracy, eval.low, eval.high), format_significant(eval.loss),
+            format_count(eval.samples_per_second)})
+        row.push_back({std::move(text)});
+      table.rows.push_back(std::move(row));
+    }
+  return table;
+}
+
+// One row a key that any run has, in the order of first appearance.
+void add_keys(ReportTable& table, Runs runs, const std::string& prefix,
+              const std::function<Pairs(const RunSummary&)>& pairs_of) {
+  std::vector<std::string> keys;
+  std::vector<Pairs> all;
+  for (const RunSummary& run : runs) {
+    all.push_back(pairs_of(run));
+    for (const auto& [key, value] : all.back())
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  }
+  for (const std::string& key : keys) {
+    std::vector<std::string> values;
+    for (const Pairs& pairs : all) {
+      const auto found = std::find_if(pairs.begin(), pairs.end(),
+                                      [&](const auto& pair) { return pair.first == key; });
+      values.push_back(found == pairs.end() ? "" : found->second);
+    }
+    add_compared(table, prefix + key, std::move(values), true);
+  }
+}
+
+ReportTable configuration_table(Runs runs) {
+  ReportTable table{"configuration",
+                    "Configuration",
+                    runs.size() > 1 ? "Marked rows are not the same in every run." : "",
+                    column_per_run(runs, "Option"),
+                    {}};
+  add_keys(table, runs, "", [](const RunSummary& run) { return flatten(run.config); });
+  return table;
+}
+
+ReportTable machine_table(Runs runs) {
+  ReportTable table{"machine", "Machine, versions, command", "", column_per_run(runs, ""), {}};
+  add_keys(table, runs, "machine ", [](const RunSummary& run) { return flatten(run.machine); });
+  add_keys(table, runs, "version ", [](const RunSummary& run) { return flatten(run.versions); });
+  const auto one = [&](const char* key, std::string RunSummary::*member) {
+    add_keys(table, runs, "", [key, member](const RunSummary& run) {
+      return (run.*member).empty() ? Pairs{} : Pairs{{key, run.*member}};
+    });
+  };
+  one("started", &RunSummary::started);
+  one("command", &RunSummary::command);
+  one("record", &RunSummary::source);
+  // A record's path, its command and its start are never the same: nothing to point at.
+  for (auto& row : table.rows)
+    if (row[0].text == "started" || row[0].text == "command" || row[0].text == "record")
+      for (ReportCell& cell : row) cell.differs = false;
+  return table;
+}
+
+ReportTable layers_table(const RunSummary& run, const std::string& title) {
+  ReportTable table{"layers",
+                    title,
+                    "",
+                    {{"Layer"},
+                     {"Op"},
+                     {"Parameters", Align::right},
+                     {"Bytes", Align::right},
+                     {"MACs a token", Align::right},
+                     {"Share of MACs", Align::right}},
+                    {}};
+  double parameters = not_recorded, bytes = not_recorded, macs = not_recorded;
+  const auto add = [](double& sum, double value) {
+    if (!std::isnan(value)) sum = (std::isnan(sum) ? 0 : sum) + value;
+  };
+  for (const LayerRow& layer : run.layers) {
+    add(parameters, layer.parameters);
+    add(bytes, layer.bytes);
+    add(macs, layer.macs_per_token);
+  }
+  for (const LayerRow& layer : run.layers)
+    table.rows.push_back({{or_missing(layer.name)},
+                          {or_missing(layer.op)},
+                          {format_count(layer.parameters)},
+                          {format_bytes(layer.bytes)},
+                          {format_count(layer.macs_per_token)},
+                          {macs > 0 ? format_percent(layer.macs_per_token / macs, 1) : missing}});
+  if (!run.layers.empty())
+    table.rows.push_back({{"all layers"},
+                          {""},
+                          {format_count(parameters)},
+                          {format_bytes(bytes)},
+                          {format_count(macs)},
+                          {macs > 0 ? "100.0 %" : missing}});
+  return table;
+}
+
+ReportTable kernels_table(const RunSummary& run, const std::string& title) {
+  ReportTable table{"kernels",
+                    title,
+                    "Share is of the time in all kernels of the run.",
+                    {{"Kernel"},
+                     {"Op"},
+                     {"Calls", Align::right},
+                     {"Time", Align::right},
+                     {"A call", Align::right},
+                     {"GFLOP/s", Align::right},
+                     {"Share", Align::right}},
+                    {}};
+  KernelRow total;
+  for (const KernelRow& row : run.kernels) {
+    total.calls += row.calls;
+    total.seconds += row.seconds;
+    total.flop += row.flop;
+    table.rows.push_back({{or_missing(row.kernel)},
+                          {or_missing(row.op)},
+                          {format_count(row.calls)},
+                          {format_duration(row.seconds)},
+                          {row.calls > 0 ? format_duration(row.seconds / row.calls) : missing},
+                          {format_significant(row.gflop_per_second(), 3)},
+                          {format_percent(row.share, 1)}});
+  }
+  if (!run.kernels.empty())
+    table.rows.push_back({{"all kernels"},
+                          {""},
+                          {format_count(total.calls)},
+                          {format_duration(total.seconds)},
+                          {""},
+                          {format_significant(total.gflop_per_second(), 3)},
+                          {total.seconds > 0 ? "100.0 %" : missing}});
+  return table;
+}
+
+bool same_layers(const RunSummary& a, const RunSummary& b) {
+  const auto same = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
+  return std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(),
+                    [&](const LayerRow& x, const LayerRow& y) {
+                      return x.name == y.name && x.op == y.op && same(x.parameters, y.parameters) &&
+                             same(x.bytes, y.bytes) && same(x.macs_per_token, y.macs_per_token);
+                    });
+}
+
+// One table for each network; runs of the same network share it.
+void add_layer_tables(std::vector<ReportTable>& tables, Runs runs) {
+  std::vector<std::pair<const RunSummary*, std::string>> networks;
+  for (const RunSummary& run : runs) {
+    const auto same = std::find_if(networks.begin(), networks.end(), [&](const auto& network) {
+      return same_layers(*network.first, run);
+    });
+    if (same == networks.end())
+      networks.emplace_back(&run, run.name);
+    else
+      same->second += ", " + run.name;
+  }
+  for (const auto& [run, names] : networks)
+    tables.push_back(layers_table(*run, networks.size() == 1 ? "Layers" : "Layers of " + names));
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> flatten(const nlohmann::json& object) {
+  Pairs pairs;
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_object() && !value.empty()) {
+      for (auto& [inner, text] : flatten(value)) pairs.emplace_back(key + "." + inner, text);
+    } else if (value.is_string()) {
+      pairs.emplace_back(key, value.get<std::string>());
+    } else if (value.is_number_float()) {
+      // As it would be typed: 0.0005, not the nearest double in 17 digits.
+      pairs.emplace_back(key, fmt::format("{:.9g}", value.get<double>()));
+    } else {
+      pairs.emplace_back(key, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    }
+  }
+  return pairs;
+}
+
+std::string describe_standing(Runs runs, const FinalAccuracy& accuracy) {
+  std::string ties;
+  for (const std::size_t other : accuracy.tied_with)
+    ties += (ties.empty() ? "tied with " : ", ") + runs[other].name;
+  switch (accuracy.standing) {
+    case Standing::none: return "";
+    case Standing::best: return "best";
+    case Standing::tied_for_best: return ties;
+    case Standing::lower: return ties.empty() ? "lower" : "lower, " + ties;
+  }
+  return "";
+}
+
+std::vector<ReportTable> report_tables(Runs runs) {
+  std::vector<ReportTable> tables;
+  const Comparison comparison = compare_final_accuracy(runs);
+  ReportTable overview = overview_table(runs, comparison);
+  if (std::any_of(comparison.runs.begin(), comparison.runs.end(),
+                  [](const FinalAccuracy& run) { return run.standing != Standing::none; }))
+    overview.note = "Runs whose 95 % intervals overlap are tied: the difference may be noise.";
+  tables.push_back(std::move(overview));
+  tables.push_back(evaluations_table(runs));
+  tables.push_back(configuration_table(runs));
+  add_layer_tables(tables, runs);
+  for (const RunSummary& run : runs)
+    tables.push_back(kernels_table(run, runs.size() == 1 ? "Kernels" : "Kernels of " + run.name));
+  tables.push_back(machine_table(runs));
+  std::erase_if(tables, [](const ReportTable& table) { return table.rows.empty(); });
+  return tables;
+}
+
+std::string render_terminal(Runs runs, const TerminalReportOptions& options) {
+  std::string out;
+  for (const ReportTable& table : report_tables(runs)) {
+    std::string title = table.title;
+    if (table.id == "overview" && runs.size() == 1) title = runs.front().name;
+    if (!out.empty()) out += "\n";
+    out +=
+        cut_to_width(title, options.width == 0 ? std::string::npos : options.width, options.style) +
+        "\n\n";
+    TerminalTable text(table.columns);
+    const bool totalled = table.id == "layers" || table.id == "kernels";
+    const std::size_t body = table.rows.size() - (totalled ? 1 : 0);
+    const std::size_t shown = options.most_rows == 0 ? body : std::min(body, options.most_rows);
+    const bool marks = std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) {
+      return std::any_of(row.begin(), row.end(),
+                         [](const ReportCell& cell) { return cell.differs; });
+    });
+    const auto add = [&](const std::vector<ReportCell>& row) {
+      std::vector<std::string> cells;
+      for (const ReportCell& cell : row) cells.push_back(cell.text);
+      if (marks) cells[0] = (row.back().differs ? "* " : "  ") + cells[0];
+      text.add_row(std::move(cells));
+    };
+    for (std::size_t i = 0; i < shown; ++i) add(table.rows[i]);
+    if (shown < body) text.add_row({fmt::format("… and {} more", body - shown)});
+    if (totalled) {
+      text.add_rule();
+      add(table.rows.back());
+    }
+    out += text.render(options.style, options.width);
+    if (!table.note.empty())
+      out += printable((marks ? "* " : "") + table.note, options.style) + "\n";
+  }
+  return out;
+}
+
+}  // namespace hone

@@ -1,0 +1,367 @@
+'use strict';
+(() => {
+  const data = JSON.parse(document.getElementById('report-data').textContent);
+  const runs = data.runs;
+  const several = runs.length > 1;
+  const mostBars = 40;
+  const drawn = [];  // every plot: {node, make}, drawn again when the colours change
+
+  // Text only ever goes in as text nodes: no name in a record is read as markup.
+  function element(tag, attributes, ...children) {
+    const node = document.createElement(tag);
+    for (const [key, value] of Object.entries(attributes || {})) {
+      if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value);
+    }
+    for (const child of children.flat()) {
+      if (child === null || child === undefined) continue;
+      node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    }
+    return node;
+  }
+
+  // Plotly reads a little markup in its texts.
+  const plain = text => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+  const shortened = (text, length) =>
+    text.length <= length ? text : text.slice(0, length / 2 - 1) + '…' + text.slice(1 - length / 2);
+  // A number and its unit stay on one line.
+  const unbroken = text => String(text).replace(/(\d) (?=[%A-Za-zµ])/g, '$1\u00a0');
+  const runVariable = index => `--run-${index % 8}`;
+
+  function colours(printing) {
+    const style = getComputedStyle(document.documentElement);
+    const read = name => style.getPropertyValue(name).trim();
+    return {
+      ink: read('--ink'), soft: read('--soft'), faint: read('--faint'), line: read('--line'), grid: read('--grid'),
+      card: printing ? '#ffffff' : read('--card'), font: read('--text'),
+      run: index => read(runVariable(index)),
+    };
+  }
+
+  function faded(colour, opacity) {
+    const value = parseInt(colour.slice(1), 16);
+    return `rgba(${value >> 16}, ${(value >> 8) & 255}, ${value & 255}, ${opacity})`;
+  }
+
+  function baseLayout(theme, height) {
+    return {
+      height,
+      margin: {l: 58, r: 14, t: 12, b: 44},
+      paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
+      font: {family: theme.font, size: 12, color: theme.soft},
+      hoverlabel: {bgcolor: theme.card, bordercolor: theme.line, font: {color: theme.ink, size: 12}, namelength: -1},
+      legend: {orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', font: {color: theme.ink}},
+      showlegend: false,
+      modebar: {bgcolor: 'rgba(0,0,0,0)', color: theme.faint, activecolor: theme.soft},
+    };
+  }
+
+  function axis(theme, title, more) {
+    return Object.assign({
+      title: {text: title, standoff: 8, font: {size: 12, color: theme.soft}},
+      gridcolor: theme.grid, linecolor: theme.line, zeroline: false, automargin: true, ticks: '',
+      hoverformat: '.4~g',
+    }, more || {});
+  }
+
+  function plot(id, make) {
+    const node = element('div', {class: 'plot', id});
+    drawn.push({node, make});
+    return node;
+  }
+
+  function drawAll(printing) {
+    const theme = colours(printing);
+    for (const {node, make} of drawn) {
+      const {traces, layout} = make(theme);
+      Plotly.react(node, traces, layout, {displaylogo: false, responsive: true, displayModeBar: 'hover',
+        modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d']});
+    }
+  }
+
+  function panel(title, note, body) {
+    return element('figure', {class: 'panel'},
+      element('h3', {}, title), note ? element('p', {class: 'note'}, note) : null, body);
+  }
+
+  // ---- cards ----
+
+  function card(run, index) {
+    const facts = run.card;
+    const standing = facts.standing === 'none' ? null
+      : element('span', {class: `chip ${facts.standing}`}, facts.standing_text);
+    const status = element('span', {class: `chip ${run.status}`}, run.status);
+    const about = [facts.interval ? `95 %: ${facts.interval}` : 'no interval recorded',
+      data.split, `${facts.samples} samples`].filter(Boolean).join(' · ');
+    const value = facts.accuracy
+      ? [element('div', {class: 'big'}, facts.accuracy), element('p', {class: 'note'}, `accuracy, ${unbroken(about)}`)]
+      : element('p', {class: 'note'}, 'No accuracy recorded.');
+    return element('section', {class: 'card', style: `--run: var(${runVariable(index)})`},
+      several ? element('h3', {}, run.name) : null,
+      element('div', {class: 'chips'}, status, standing),
+      value,
+      element('dl', {class: 'facts'}, facts.facts.map(([name, text]) =>
+        element('div', {}, element('dt', {}, name), element('dd', {}, unbroken(text))))));
+  }
+
+  // ---- curves ----
+
+  const stepHover = '%{y:.4~g} at step %{x:,}<extra>%{fullData.name}</extra>';
+
+  function stepPlot(id, key, title, options) {
+    if (!runs.some(run => run.curves[key])) return null;
+    const make = theme => {
+      const faint = [];
+      const bold = [];
+      runs.forEach((run, index) => {
+        const curve = run.curves[key];
+        if (!curve) return;
+        const smooth = run.curves[`${key}_smooth`];
+        const shared = {type: 'scatter', mode: 'lines', name: plain(run.name), legendgroup: String(index)};
+        if (smooth) {
+          faint.push({...shared, x: curve.x, y: curve.y, showlegend: false, hoverinfo: 'skip',
+            line: {color: faded(theme.run(index), several ? 0.2 : 0.3), width: 1}});
+        }
+        const shown = smooth || curve;
+        bold.push({...shared, x: shown.x, y: shown.y, hovertemplate: stepHover,
+          line: {color: theme.run(index), width: smooth ? 2.2 : 1.8}});
+      });
+      const layout = Object.assign(baseLayout(theme, 300), {showlegend: several,
+        xaxis: axis(theme, 'step', {tickformat: ',~d'}), yaxis: axis(theme, title, options.axis)});
+      if (several) layout.margin.t = 34;
+      return {traces: [...faint, ...bold], layout};
+    };
+    const thinned = runs.some(run => run.curves.steps > data.point_limit)
+      ? ` Thinned to ${data.point_limit.toLocaleString('en')} points a curve; extremes are kept.` : '';
+    return panel(options.heading, options.note + thinned, plot(id, make));
+  }
+
+  function smoothNote() {
+    const windows = [...new Set(runs.map(run => run.curves.window))].filter(window => window > 1);
+    return windows.length ? `Faint: each step. Bold: mean of ${windows.join(' or ')} steps.` : 'Of each step.';
+  }
+
+  function accuracyPlot() {
+    const dashes = ['solid', 'dot', 'dash', 'dashdot'];
+    const symbols = ['circle', 'diamond', 'square', 'cross'];
+    const splits = [...new Set(runs.flatMap(run => run.evaluations.map(item => item.split)))];
+    const series = [];
+    runs.forEach((run, index) => splits.forEach((split, number) => {
+      const points = run.evaluations.filter(item => item.split === split && item.accuracy !== null);
+      if (points.length) series.push({run, index, split, number, points});
+    }));
+    if (!series.length) return null;
+    const byEpoch = series.every(item => item.points.every(point => point.epoch !== null));
+    const make = theme => {
+      const traces = series.map(({run, index, split, number, points}, place) => {
+        // Runs stand a little apart, so that one interval does not hide another.
+        const shift = byEpoch ? (place - (series.length - 1) / 2) * 0.03 : 0;
+        const colour = theme.run(index);
+        const gap = (point, bound) => point[bound] === null ? 0 : 100 * Math.abs(point[bound] - point.accuracy);
+        return {type: 'scatter', mode: 'lines+markers',
+          x: points.map(point => (byEpoch ? point.epoch + shift : point.step)),
+          y: points.map(point => 100 * point.accuracy),
+          text: points.map(point => plain(`${split}: ${point.text}`)),
+          name: plain(several ? run.name : split), legendgroup: String(several ? index : number),
+          showlegend: !several || series.findIndex(item => item.index === index) === place,
+          line: {color: colour, width: 1.8, dash: dashes[number % 4]},
+          marker: {color: colour, size: 7, symbol: symbols[number % 4]},
+          error_y: {type: 'data', symmetric: false, thickness: 1.4, width: 4, color: colour,
+            array: points.map(point => gap(point, 'high')), arrayminus: points.map(point => gap(point, 'low'))},
+          hovertemplate: '%{text}<extra>%{fullData.name}</extra>'};
+      });
+      const layout = Object.assign(baseLayout(theme, 300), {showlegend: traces.length > 1,
+        xaxis: axis(theme, byEpoch ? 'epoch' : 'step', {tickformat: ',~r'}),
+        yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
+      const last = Math.max(...series.flatMap(item => item.points.map(point => point.epoch)));
+      if (byEpoch && last <= 12) layout.xaxis.dtick = 1;
+      if (traces.length > 1) layout.margin.t = 34;
+      return {traces, layout};
+    };
+    const lines = ['solid', 'dotted', 'dashed', 'dash-dotted'];
+    const key = several && splits.length > 1
+      ? ` Lines: ${splits.map((split, number) => `${split || 'no name'} ${lines[number % 4]}`).join(', ')}.` : '';
+    return panel('Accuracy', 'With 95 % intervals.' + key,
+      plot('plot-accuracy', make));
+  }
+
+  // ---- bars ----
+
+  // Rows of names down the side, one group of bars for each of `measures`, a bar a run in each row.
+  function barLayout(theme, names, groups, columns) {
+    const layout = Object.assign(baseLayout(theme, 64 + names.length * (13 + 9 * Math.min(groups, 4))), {
+      bargap: 0.28, barmode: 'group', showlegend: groups > 1,
+      grid: {rows: 1, columns, pattern: 'independent', xgap: 0.06},
+      yaxis: axis(theme, '', {tickvals: names.map((_, i) => i),
+        ticktext: names.map(name => plain(shortened(name, 44))),
+        range: [names.length - 0.4, -0.6], tickfont: {size: 11, color: theme.ink}, showgrid: false}),
+    });
+    if (groups > 1) Object.assign(layout.legend, {y: 1, yref: 'paper', traceorder: 'normal'});
+    layout.margin.t = groups > 1 ? 34 : 8;
+    return layout;
+  }
+
+  // Runs of the same network share their bars.
+  function networks() {
+    const groups = new Map();
+    runs.forEach((run, index) => {
+      if (!run.layers.length) return;
+      const key = JSON.stringify(run.layers);
+      if (!groups.has(key)) groups.set(key, {layers: run.layers, names: [], index});
+      groups.get(key).names.push(run.name);
+    });
+    return [...groups.values()].map(group => ({...group, name: shortened(group.names.join(', '), 60)}));
+  }
+
+  function layersPlot() {
+    const shown = networks();
+    const largest = new Map();  // in the order of the network
+    shown.forEach(run => run.layers.forEach(layer =>
+      largest.set(layer.name, Math.max(largest.get(layer.name) || 0, layer.bytes || 0, layer.macs || 0))));
+    if (!largest.size) return null;
+    let names = [...largest.keys()];
+    const all = names.length;
+    if (all > mostBars) {
+      const kept = new Set([...names].sort((a, b) => largest.get(b) - largest.get(a)).slice(0, mostBars));
+      names = names.filter(name => kept.has(name));
+    }
+    const mebi = 1048576;
+    const measures = [['parameters', 'parameters', 1], ['bytes', 'MiB', mebi], ['macs', 'MACs a token', 1]]
+      .filter(([key]) => shown.some(run => run.layers.some(layer => layer[key] !== null)));
+    if (!measures.length) return null;
+    const make = theme => {
+      const traces = [];
+      const layout = barLayout(theme, names, shown.length, measures.length);
+      layout.margin.b = 52;
+      measures.forEach(([key, title, unit], column) => {
+        const suffix = column ? String(column + 1) : '';
+        const left = column / measures.length;
+        layout[`xaxis${suffix}`] = axis(theme, title,
+          {domain: [left + (column ? 0.015 : 0), left + 1 / measures.length - 0.015], anchor: 'y', nticks: 5, tickformat: unit === 1 ? '.3~s' : '~g', side: 'bottom', rangemode: 'tozero'});
+        shown.forEach(run => {
+          const by = new Map(run.layers.map(layer => [layer.name, layer]));
+          traces.push({type: 'bar', orientation: 'h', xaxis: `x${suffix}`, yaxis: 'y',
+            y: names.map((_, i) => i), x: names.map(name => (by.has(name) && by.get(name)[key] !== null ? by.get(name)[key] / unit : null)),
+            name: plain(run.name), legendgroup: String(run.index), showlegend: column === 0,
+            offsetgroup: String(run.index), marker: {color: theme.run(run.index)},
+            customdata: names.map(name => plain(name)),
+            hovertemplate: `%{customdata}: %{x:.3~s} ${title}<extra></extra>`});
+        });
+      });
+      return {traces, layout};
+    };
+    const cut = all > mostBars ? ` The ${mostBars} largest of ${all} layers; the table holds all.` : '';
+    return panel('Cost by layer', 'In the order of the network.' + cut, plot('plot-layers', make));
+  }
+
+  function kernelsPlot() {
+    const key = row => `${row.kernel}\u0000${row.op}`;
+    const largest = new Map();
+    const label = new Map();
+    runs.forEach(run => run.kernels.forEach(row => {
+      largest.set(key(row), Math.max(largest.get(key(row)) || 0, row.seconds));
+      label.set(key(row), row.op && row.op !== row.kernel ? `${row.kernel} · ${row.op}` : row.kernel);
+    }));
+    if (!largest.size) return null;
+    const sorted = [...largest.keys()].sort((a, b) => largest.get(b) - largest.get(a));
+    const kept = sorted.slice(0, mostBars);
+    const names = kept.map(item => label.get(item));
+    const make = theme => {
+      const layout = barLayout(theme, names, runs.length, 1);
+      layout.xaxis = axis(theme, 'seconds in all calls', {rangemode: 'tozero', tickformat: '~g'});
+      layout.margin.r = 60;
+      const traces = runs.map((run, index) => {
+        const by = new Map(run.kernels.map(row => [key(row), row]));
+        const rows = kept.map(item => by.get(item));
+        return {type: 'bar', orientation: 'h', y: names.map((_, i) => i), x: rows.map(row => (row ? row.seconds : null)),
+          name: plain(run.name), offsetgroup: String(index), marker: {color: theme.run(index)}, cliponaxis: false,
+          text: rows.map(row => (row ? `${(100 * row.share).toFixed(1)} %` : '')), textposition: 'outside',
+          textfont: {size: 10, color: theme.soft}, constraintext: 'none',
+          customdata: rows.map((row, i) => (row ? `${plain(names[i])}: ${plain(row.time)}, ${plain(row.gflops)} GFLOP/s` : '')),
+          hovertemplate: '%{customdata}<extra>%{fullData.name}</extra>'};
+      });
+      return {traces, layout};
+    };
+    const cut = sorted.length > mostBars ? ` The ${mostBars} longest of ${sorted.length}; the table holds all.` : '';
+    return panel('Time by kernel', 'Beside each bar: its share of the time in kernels.' + cut, plot('plot-kernels', make));
+  }
+
+  // ---- tables ----
+
+  const foldable = new Set(['layers', 'kernels']);
+  const perRun = new Set(['overview', 'configuration', 'machine']);
+
+  function cell(tag, text, column, extra) {
+    const classes = [column.right ? 'right' : '', extra || ''].filter(Boolean).join(' ');
+    return element(tag, {class: classes || null}, extra ? text : unbroken(text));
+  }
+
+  function tableElement(table) {
+    const code = table.id === 'configuration' || table.id === 'machine';
+    const named = table.columns.some(column => column.title);
+    const head = named ? element('thead', {}, element('tr', {}, table.columns.map((column, place) =>
+      element('th', {scope: 'col', class: column.right ? 'right' : null,
+                     style: perRun.has(table.id) && place ? `--run: var(${runVariable(place - 1)})` : null},
+        perRun.has(table.id) && several && place ? element('span', {class: 'dot'}) : null, column.title)))) : null;
+    const total = foldable.has(table.id) ? table.rows.length - 1 : -1;
+    const body = element('tbody', {}, table.rows.map((row, number) =>
+      element('tr', {class: row.differs ? 'differs' : number === total ? 'total' : null}, row.cells.map((text, place) =>
+        place === 0 && perRun.has(table.id) ? element('th', {scope: 'row', class: table.id === 'configuration' ? 'code' : null}, text)
+          : cell('td', text, table.columns[place], code && place ? 'code' : '')))));
+    return element('div', {class: 'scroll'}, element('table', {id: `table-${table.id}`}, head, body));
+  }
+
+  function tablePanel(table) {
+    const note = table.note ? element('p', {class: 'note'}, table.note) : null;
+    if (!foldable.has(table.id)) {
+      return element('section', {class: 'panel table-panel'},
+        element('div', {class: 'heading'}, element('h3', {}, table.title), note), tableElement(table));
+    }
+    return element('details', {class: 'panel table-panel', open: ''},
+      element('summary', {class: 'heading'}, element('h3', {}, table.title),
+        element('span', {class: 'count'}, `${table.rows.length - 1} rows`)), tableElement(table));
+  }
+
+  const tables = id => data.tables.filter(table => table.id === id).map(tablePanel);
+
+  function section(title, ...parts) {
+    const shown = parts.flat().filter(Boolean);
+    return shown.length ? [element('h2', {}, title), ...shown] : [];
+  }
+
+  // ---- the page ----
+
+  const models = [...new Set(runs.map(run => run.model).filter(Boolean))];
+  const started = runs.map(run => run.started).filter(Boolean).sort()[0];
+  const about = [several ? `${runs.length} runs` : '', models.join(', '), started ? `started ${started}` : '']
+    .filter(Boolean).join(' · ');
+  const curves = [
+    stepPlot('plot-loss', 'loss', 'loss', {heading: 'Loss', note: smoothNote(), axis: {rangemode: 'tozero'}}),
+    accuracyPlot(),
+    stepPlot('plot-lr', 'lr', 'learning rate', {heading: 'Learning rate', note: 'As the schedule gave it.',
+      axis: {rangemode: 'tozero', exponentformat: 'power', tickformat: '.2~g'}}),
+    stepPlot('plot-grad-norm', 'grad_norm', 'gradient norm', {heading: 'Gradient norm',
+      note: `Global, logarithmic. ${smoothNote()}`, axis: {type: 'log', dtick: 1}}),
+  ].filter(Boolean);
+
+  document.getElementById('report').append(...[
+    element('header', {}, element('div', {class: 'product'}, 'hone report'), element('h1', {}, data.title),
+      about ? element('p', {class: 'about'}, about) : null),
+    element('div', {class: 'cards'}, runs.map(card)),
+    section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
+    section('Numbers', tables('overview'), tables('evaluations')),
+    section('Configuration', tables('configuration')),
+    section('Layers', layersPlot(), tables('layers')),
+    section('Time', kernelsPlot(), tables('kernels')),
+    section('Where it ran', tables('machine')),
+    element('footer', {}, 'Every number comes from the records named above. ',
+      'Intervals are 95 % Wilson intervals. Charts by plotly.js (MIT licence), contained in this file.'),
+  ].flat());
+
+  drawAll(false);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawAll(false));
+  // A chart keeps the colours and the width it was drawn with: paper is light and narrower.
+  matchMedia('print').addEventListener('change', event => {
+    if (event.matches) document.querySelectorAll('details').forEach(node => { node.open = true; });
+    drawAll(event.matches);
+  });
+})();

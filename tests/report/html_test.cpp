@@ -1,0 +1,241 @@
+#include "hone/report/html.hpp"
+
+#include <cstdio>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/report/resources.hpp"
+#include "hone/report/tables.hpp"
+#include "report/synthetic_record.hpp"
+#include "report/temporary_directory.hpp"
+
+namespace hone {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+#define REQUIRE_PLOTLY()                                                              \
+  if (embedded::plotly().empty()) GTEST_SKIP() << "built without plotly.js (Debian: " \
+                                                  "python3-plotly)"
+
+constexpr const char* hostile =
+    "</script><script>document.title='taken'</script><img src=x "
+    "onerror=\"document.title='taken'\"><!--";
+
+class HtmlReport : public testing::Test {
+protected:
+  std::filesystem::path write_run(const std::string& name, const hone_test::SyntheticRun& run) {
+    const auto path = directory_.path() / name / "record.jsonl";
+    std::filesystem::create_directories(path.parent_path());
+    hone_test::write_synthetic_run(path, run);
+    return path.parent_path();
+  }
+  std::vector<RunSummary> two_runs(const std::string& model = "bert-tiny") {
+    return read_runs(
+        std::vector{write_run("first", {.model = model, .steps = 300, .accuracy = 0.862}),
+                    write_run("second", {.command = model,
+                                         .model = model,
+                                         .steps = 300,
+                                         .accuracy = 0.866,
+                                         .learning_rate = 1e-3,
+                                         .seed = 2})});
+  }
+  hone_test::TemporaryDirectory directory_;
+};
+
+std::vector<std::string> row_of(const nlohmann::json& data, const std::string& table,
+                                const std::string& name) {
+  for (const auto& candidate : data.at("tables"))
+    for (const auto& row : candidate.at("rows"))
+      if (candidate.at("id") == table && row.at("cells").at(0) == name)
+        return row.at("cells").get<std::vector<std::string>>();
+  return {};
+}
+
+TEST_F(HtmlReport, DataHoldsTheNumbersOfTheRecords) {
+  const auto data = report_data(two_runs());
+  EXPECT_EQ(data.at("runs").size(), 2u);
+  EXPECT_EQ(data.at("runs")[0].at("curves").at("loss").at("x").size(), 300u);
+  EXPECT_EQ(data.at("runs")[0].at("curves").at("window"), 7);
+  EXPECT_EQ(data.at("runs")[1].at("card").at("standing"), "tied");
+  EXPECT_EQ(data.at("runs")[1].at("card").at("accuracy"), "86.60 %");
+  EXPECT_THAT(row_of(data, "overview", "Standing"),
+              ElementsAre("Standing", "tied with second", "tied with first"));
+  EXPECT_THAT(row_of(data, "configuration", "lr"), ElementsAre("lr", "0.0005", "0.001"));
+}
+
+TEST_F(HtmlReport, DifferencesOfTheConfigurationAreMarked) {
+  for (const ReportTable& table : report_tables(two_runs())) {
+    if (table.id != "configuration") continue;
+    for (const auto& row : table.rows)
+      EXPECT_EQ(row[1].differs, row[0].text == "lr" || row[0].text == "seed") << row[0].text;
+  }
+}
+
+TEST_F(HtmlReport, RunsOfOneNetworkShareItsTable) {
+  const auto count = [](const std::vector<ReportTable>& tables, const char* id) {
+    return std::count_if(tables.begin(), tables.end(),
+                         [&](const auto& table) { return table.id == id; });
+  };
+  EXPECT_EQ(count(report_tables(two_runs()), "layers"), 1);
+  EXPECT_EQ(count(report_tables(two_runs()), "kernels"), 2);
+  const auto different = read_runs(std::vector{write_run("a", {.steps = 9, .layers = 3}),
+                                               write_run("b", {.steps = 9, .layers = 4})});
+  EXPECT_EQ(count(report_tables(different), "layers"), 2);
+}
+
+TEST_F(HtmlReport, LongRunsAreThinned) {
+  const auto runs = read_runs(std::vector{write_run("long", {.steps = 12000})});
+  const auto curves = report_data(runs).at("runs")[0].at("curves");
+  EXPECT_EQ(curves.at("steps"), 12000);
+  for (const char* name : {"loss", "loss_smooth", "lr", "grad_norm"}) {
+    EXPECT_LE(curves.at(name).at("x").size(), most_points_drawn) << name;
+    EXPECT_GT(curves.at(name).at("x").size(), most_points_drawn / 3) << name;
+  }
+}
+
+TEST_F(HtmlReport, ARecordOfAlmostNothingStillGivesAReport) {
+  const std::vector<nlohmann::json> lines{{{"event", "weather"}}};
+  std::vector<RunSummary> runs{summarize(lines, "x")};
+  runs[0].name = "x";
+  const auto data = report_data(runs);
+  EXPECT_TRUE(data.at("runs")[0].at("curves").at("loss").is_null());
+  EXPECT_THAT(render_terminal(runs), HasSubstr("unfinished"));
+}
+
+TEST_F(HtmlReport, TerminalShowsTheSameNumbers) {
+  const auto runs = two_runs();
+  const std::string text = render_terminal(runs, {.width = 0, .most_rows = 0});
+  for (const auto& table : report_data(runs).at("tables"))
+    for (const auto& row : table.at("rows"))
+      for (const auto& cell : row.at("cells"))
+        EXPECT_THAT(text, HasSubstr(cell.get<std::string>()));
+  const std::string ascii =
+      render_terminal(runs, {.style = TextStyle::ascii, .width = 80, .most_rows = 5});
+  for (const char c : ascii) ASSERT_TRUE(static_cast<unsigned char>(c) < 0x80);
+  EXPECT_THAT(ascii, HasSubstr("and 25 more"));
+}
+
+TEST(JsonForScript, CannotEndTheScript) {
+  const std::string text = json_for_script({{"name", hostile}});
+  EXPECT_THAT(text, Not(HasSubstr("<")));
+  EXPECT_EQ(nlohmann::json::parse(text).at("name"), hostile);
+  EXPECT_THAT(json_for_script("\xff"), HasSubstr("\uFFFD"));
+}
+
+TEST_F(HtmlReport, PageHoldsEverythingAndFetchesNothing) {
+  REQUIRE_PLOTLY();
+  const auto path = directory_.path() / "report.html";
+  auto runs = two_runs(hostile);
+  runs[0].name = hostile;
+  write_html_report(path, runs);
+  std::string page = read_file(path);
+  EXPECT_THAT(page, HasSubstr("plotly.js v"));
+  EXPECT_THAT(page, HasSubstr("default-src 'none'"));
+  EXPECT_THAT(page, Not(HasSubstr("document.title='taken'</script>")));
+  EXPECT_THAT(page, Not(HasSubstr("<script src")));
+  EXPECT_THAT(page, Not(HasSubstr("{{")));
+  // Three script elements end: data, plotly, page; nothing in them ends one early.
+  std::size_t ends = 0;
+  for (std::size_t at = 0; (at = page.find("</script", at)) != std::string::npos; ++at) ++ends;
+  EXPECT_EQ(ends, 3u);
+}
+
+TEST_F(HtmlReport, NoRunsIsAnError) {
+  EXPECT_THROW(write_html_report(directory_.path() / "report.html", {}), Error);
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() / "report.html"));
+}
+
+TEST_F(HtmlReport, WithoutPlotlyTheErrorSaysWhatToInstall) {
+  if (!embedded::plotly().empty()) GTEST_SKIP() << "built with plotly.js";
+  try {
+    write_html_report(directory_.path() / "report.html", two_runs());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::unsupported);
+    EXPECT_THAT(error.hint(), HasSubstr("python3-plotly"));
+  }
+}
+
+std::string find_chromium() {
+  const char* variable = std::getenv("PATH");
+  std::string path = variable == nullptr ? "" : variable;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
+      const auto file = std::filesystem::path(path.substr(begin, end - begin)) / name;
+      std::error_code ignored;
+      if (std::filesystem::exists(file, ignored)) return file.string();
+    }
+    begin = end + 1;
+  }
+  return "";
+}
+
+struct Browsed {
+  std::string dom;
+  std::string log;
+};
+
+// The page as a browser has it after its scripts ran, and what it logged.
+Browsed browse(const std::filesystem::path& page, const std::filesystem::path& scratch) {
+  const std::string dom = (scratch / "dom.html").string(), log = (scratch / "log.txt").string();
+  const std::string command = fmt::format(
+      "timeout 100 '{}' --headless=new --no-sandbox --disable-gpu --no-first-run "
+      "--user-data-dir='{}' --virtual-time-budget=10000 --enable-logging=stderr --v=0 "
+      "--dump-dom 'file://{}' >'{}' 2>'{}'",
+      find_chromium(), (scratch / "profile").string(), page.string(), dom, log);
+  if (std::system(command.c_str()) != 0) ADD_FAILURE() << "the browser failed: " << read_file(log);
+  return {read_file(dom), read_file(log)};
+}
+
+TEST_F(HtmlReport, DrawsItsPlotsInABrowser) {
+  REQUIRE_PLOTLY();
+  if (find_chromium().empty()) GTEST_SKIP() << "needs a program named chromium or google-chrome";
+  const auto path = directory_.path() / "report.html";
+  auto runs = two_runs(hostile);
+  runs[0].name = std::string("%{x} ") + hostile;
+  runs[0].layers[1].name = hostile;
+  runs[0].kernels[0].kernel = hostile;
+  write_html_report(path, runs);
+  const Browsed page = browse(path, directory_.path());
+  const std::size_t body = page.dom.find("<body");
+  const std::size_t script = page.dom.find("<script type=\"application/json\"");
+  ASSERT_NE(script, std::string::npos);
+  const std::string main = page.dom.substr(body, script - body);
+  for (const char* plot :
+       {"plot-loss", "plot-accuracy", "plot-lr", "plot-grad-norm", "plot-layers", "plot-kernels"})
+    EXPECT_THAT(main, HasSubstr(fmt::format("<div class=\"plot js-plotly-plot\" id=\"{}\"", plot)));
+  std::size_t bars = 0;
+  for (std::size_t at = 0; (at = main.find("<g class=\"point\">", at)) != std::string::npos; ++at)
+    ++bars;
+  EXPECT_GE(bars, 25u * 2u);
+  EXPECT_THAT(main, HasSubstr("86.60"));
+  EXPECT_THAT(main, Not(HasSubstr("<img")));
+  EXPECT_THAT(page.dom, Not(HasSubstr("<title>taken")));
+  EXPECT_THAT(page.log, Not(HasSubstr("CONSOLE")));
+}
+
+TEST_F(HtmlReport, AnAlmostEmptyRunDrawsWithoutErrors) {
+  REQUIRE_PLOTLY();
+  if (find_chromium().empty()) GTEST_SKIP() << "needs a program named chromium or google-chrome";
+  const auto path = directory_.path() / "report.html";
+  const std::vector<nlohmann::json> lines{{{"event", "step"}, {"step", 1}, {"loss", 0.5}},
+                                          {{"event", "model"}, {"layers", {{{"name", "a"}}}}}};
+  std::vector<RunSummary> runs{summarize(lines, "x")};
+  runs[0].name = "x";
+  write_html_report(path, runs);
+  const Browsed page = browse(path, directory_.path());
+  EXPECT_THAT(page.dom, HasSubstr("<div class=\"plot js-plotly-plot\" id=\"plot-loss\""));
+  EXPECT_THAT(page.dom, HasSubstr("No accuracy recorded."));
+  EXPECT_THAT(page.log, Not(HasSubstr("CONSOLE")));
+}
+
+}  // namespace
+}  // namespace hone
