@@ -18,73 +18,59 @@ using Words = std::span<const std::string_view>;
 //   {*} {/} a noun, {v} {w} a verb, likewise (v agrees)
 //   {p} a person, {o} another film, {d} a day, {k} a place
 constexpr std::string_view aspects[] = {
-    "acting",  "plot",    "script",  "dialogue", "direction", "music",  "ending",  "cast",
-    "story",   "pacing",  "humour",  "editing",  "lighting",  "camera", "romance", "opening",
-    "finale",  "sound",   "setting", "villain",  "hero",      "design", "action",  "writing",
+    "acting", "plot",   "script", "music", "ending",  "cast",
+    "story",  "pacing", "humour", "sound", "writing", "camera",
 };
 constexpr std::string_view good_adjectives[] = {
-    "great",    "good",   "brilliant", "wonderful", "superb",  "moving", "clever",  "charming",
-    "gripping", "lovely", "excellent", "memorable", "fresh",   "sharp",  "amusing", "touching",
+    "great", "good", "brilliant", "wonderful", "superb", "moving", "clever", "charming",
 };
 constexpr std::string_view bad_adjectives[] = {
-    "bad",    "awful", "terrible", "dull",        "boring", "weak",  "poor",  "clumsy",
-    "tedious", "flat", "lifeless", "predictable", "silly",  "messy", "bland", "painful",
+    "awful", "bad", "terrible", "dull", "boring", "weak", "poor", "clumsy",
 };
-constexpr std::string_view good_nouns[] = {"masterpiece", "triumph", "gem", "delight", "treat", "success"};
-constexpr std::string_view bad_nouns[] = {"disaster", "mess", "failure", "bore", "waste", "letdown"};
-constexpr std::string_view good_verbs[] = {"enjoy", "like", "admire", "love", "recommend"};
-constexpr std::string_view bad_verbs[] = {"hate", "dislike", "regret", "resent", "despise"};
-constexpr std::string_view intensifiers[] = {"", "", "", "very", "really", "quite", "truly", "rather"};
-constexpr std::string_view negators[] = {"not", "hardly", "never", "far from", "anything but", "by no means"};
-constexpr std::string_view persons[] = {"my brother", "my sister", "the man next to me", "a friend",
-                                        "my neighbour", "the critic"};
-constexpr std::string_view other_films[] = {"the first part", "the book", "his last film", "the trailer",
-                                            "the remake", "her debut"};
-constexpr std::string_view days[] = {"monday", "tuesday", "friday", "saturday", "sunday"};
-constexpr std::string_view places[] = {"a small town", "new york", "the desert", "a quiet village",
-                                       "london", "the mountains"};
+constexpr std::string_view good_nouns[] = {"masterpiece", "triumph", "gem", "delight"};
+constexpr std::string_view bad_nouns[] = {"disaster", "mess", "failure", "bore"};
+constexpr std::string_view good_verbs[] = {"enjoy", "like", "admire", "love"};
+constexpr std::string_view bad_verbs[] = {"hate", "dislike", "regret", "despise"};
+constexpr std::string_view intensifiers[] = {"", "", "", "very", "really", "quite"};
+constexpr std::string_view negators[] = {"not", "hardly", "never"};
+constexpr std::string_view persons[] = {"my brother", "my sister", "a friend", "the critic"};
+constexpr std::string_view other_films[] = {"the book", "his last film", "the trailer", "the remake"};
+constexpr std::string_view days[] = {"monday", "tuesday", "friday", "sunday"};
+constexpr std::string_view places[] = {"a small town", "new york", "the desert", "london"};
 
 constexpr std::string_view plain[] = {
     "the {a} was {x} {+}",
     "it is a {x} {+} film",
     "this is a {*}",
     "i {v} the {a}",
-    "the {a} is {+} and the {b} is {+}",
-    "what a {*}",
 };
 constexpr std::string_view negated[] = {
     "the {a} was {n} {-}",
     "it is {n} a {-} film",
     "this is {n} a {/}",
     "i do not {w} the {a}",
-    "nobody could {w} the {a}",
-    "the {a} is {n} {-} and {n} {-}",
 };
 constexpr std::string_view contrasted[] = {
-    "although the {a} was {x} {-} , the {b} was {x} {+}",
+    "although the {a} was {-} , the {b} was {+}",
     "the {a} was {-} , but the {b} was {+}",
     "the {a} was {+} , even though the {b} was {-}",
-    "despite the {-} {a} , the {b} was {x} {+}",
-    "it could have been a {/} , but it is a {*}",
-    "it is a {*} , even though the {a} was {-}",
+    "despite the {-} {a} , the {b} was {+}",
 };
 constexpr std::string_view distracted[] = {
     "{p} called it {-} , but i found it {+}",
-    "i found it {x} {+} , whatever {p} says about a {-} {a}",
-    "{o} was {x} {-} ; this film is {+}",
-    "unlike {o} , which was {-} , this film is {x} {+}",
-    "this film is {+} , while {o} was {x} {-}",
-    "{p} expected a {/} , and it is a {*}",
+    "unlike {o} , which was {-} , this film is {+}",
+    "this film is {+} , while {o} was {-}",
+    "{o} was {-} , but this film is {+}",
 };
 constexpr std::string_view neutral[] = {
     "i saw it on {d} with {p}", "the film is set in {k}", "it runs for two hours",
-    "{o} came out years ago",   "most of it happens in {k}", "{p} told me about it on {d}",
+    "{p} told me about it on {d}",
 };
 
 // Of a hundred clauses that carry the label, how many are of each kind (the rest: distracted).
-constexpr std::uint32_t plain_share = 45;
-constexpr std::uint32_t negated_share = 17;
-constexpr std::uint32_t contrasted_share = 19;
+constexpr std::uint32_t plain_share = 40;
+constexpr std::uint32_t negated_share = 26;
+constexpr std::uint32_t contrasted_share = 17;
 
 class Writer {
 public:
