@@ -68,9 +68,12 @@ constexpr std::string_view neutral[] = {
 };
 
 // Of a hundred clauses that carry the label, how many are of each kind (the rest: distracted).
-constexpr std::uint32_t plain_share = 40;
-constexpr std::uint32_t negated_share = 26;
-constexpr std::uint32_t contrasted_share = 17;
+constexpr std::uint32_t plain_share = 48;
+constexpr std::uint32_t negated_share = 22;
+constexpr std::uint32_t contrasted_share = 15;
+// Of a hundred reviews, how many have a third such clause, and a sentence that says nothing.
+constexpr std::uint32_t third_clause_share = 40;
+constexpr std::uint32_t filler_share = 25;
 
 class Writer {
 public:
@@ -137,9 +140,9 @@ private:
 
 std::string write_review(RandomStream& random, bool positive) {
   Writer writer(random, positive);
-  std::vector<std::string> sentences{writer.clause()};
-  if (random.below(100) < 60) sentences.push_back(writer.clause());
-  if (random.below(100) < 50)
+  std::vector<std::string> sentences{writer.clause(), writer.clause()};
+  if (random.below(100) < third_clause_share) sentences.push_back(writer.clause());
+  if (random.below(100) < filler_share)
     sentences.insert(sentences.begin() + random.below(static_cast<std::uint32_t>(sentences.size()) + 1),
                      writer.filler());
   std::string text;

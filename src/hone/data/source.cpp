@@ -26,6 +26,13 @@ std::string place_of(const LabelledRows& rows, std::size_t row, const std::strin
   return fmt::format("{}: line {}: column '{}'", rows.path.string(), rows.lines[row], column);
 }
 
+[[noreturn]] void fail_one_class(const std::string& source, const std::string& label) {
+  throw Error(ErrorCode::bad_format,
+              fmt::format("{}: every sample has the label '{}'; expected at least two classes", source,
+                          label),
+              "add samples of another class");
+}
+
 }  // namespace
 
 LabelIndex::LabelIndex(const LabelledRows& train) {
@@ -44,6 +51,7 @@ LabelIndex::LabelIndex(const LabelledRows& train) {
   std::set<int> values;
   for (const std::string& label : different) values.insert(std::stoi(label));
   const int count = static_cast<int>(values.size());
+  if (count == 1) fail_one_class(train.path.string(), train.labels.front());
   for (std::size_t row = 0; row < train.labels.size(); ++row) {
     const int value = std::stoi(train.labels[row]);
     if (value < 0 || value >= count)
@@ -130,10 +138,7 @@ void check_split(const TextData& data) {
     throw Error(ErrorCode::bad_format, data.source + ": holds no samples", "check the file");
   const std::set<std::int32_t> present(data.labels.begin(), data.labels.end());
   if (present.size() < 2)
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}: every sample has the label '{}'; expected at least two classes",
-                            data.source, data.label_names[static_cast<std::size_t>(*present.begin())]),
-                "add samples of another class");
+    fail_one_class(data.source, data.label_names[static_cast<std::size_t>(*present.begin())]);
 }
 
 void check_split_name(const std::string& split) {
