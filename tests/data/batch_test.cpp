@@ -13,7 +13,8 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 using Numbers = std::vector<std::int64_t>;
 
-const TokenizedData four{{10, 20, 21, 30, 31, 32, 40, 41}, {0, 1, 3, 6, 8}, {0, 1, 1, 0}, {"a", "b"}};
+const TokenizedData four{
+    {10, 20, 21, 30, 31, 32, 40, 41}, {0, 1, 3, 6, 8}, {0, 1, 1, 0}, {"a", "b"}};
 
 TEST(Batch, PacksWithoutPadding) {
   const Batch batch = make_batch(four, Numbers{2, 0, 2});
@@ -38,8 +39,10 @@ TEST(Batch, ReusedMemoryHoldsOnlyTheNewBatch) {
 }
 
 TEST(Batch, RefusesSamplesThatDoNotExist) {
-  EXPECT_ERROR(make_batch(four, Numbers{0, 4}), ErrorCode::invalid_argument, "sample 4 does not exist");
-  EXPECT_ERROR(make_batch(four, Numbers{-1}), ErrorCode::invalid_argument, "sample -1 does not exist");
+  EXPECT_ERROR(make_batch(four, Numbers{0, 4}), ErrorCode::invalid_argument,
+               "sample 4 does not exist");
+  EXPECT_ERROR(make_batch(four, Numbers{-1}), ErrorCode::invalid_argument,
+               "sample -1 does not exist");
 }
 
 TEST(EpochOrder, IsAPermutationThatDependsOnSeedAndEpoch) {
@@ -73,7 +76,8 @@ TEST(CutBatches, KeepsToBothLimits) {
   const auto batches = cut_batches(four, order, 3);
   EXPECT_EQ(batches, (std::vector<Numbers>{{0, 1}, {2}, {3}}));
   EXPECT_EQ(cut_batches(four, order, 100, 3), (std::vector<Numbers>{{0, 1, 2}, {3}}));
-  EXPECT_EQ(cut_batches(four, order, 1), (std::vector<Numbers>{{0}, {1}, {2}, {3}})) << "too long ones are alone";
+  EXPECT_EQ(cut_batches(four, order, 1), (std::vector<Numbers>{{0}, {1}, {2}, {3}}))
+      << "too long ones are alone";
   EXPECT_TRUE(cut_batches(four, {}, 10).empty());
   EXPECT_ERROR(cut_batches(four, order, 0), ErrorCode::invalid_argument, "0 tokens");
 }

@@ -60,9 +60,10 @@ TEST_F(Datasets, KindsNeedAPathButReviews) {
 // --- csv and tsv
 
 TEST_F(Datasets, CsvFollowsRfc4180) {
-  const std::string path = scratch_.write(
-      "a.csv",
-      "\xEF\xBB\xBFid,label,text\r\n1,b,\"one, \"\"two\"\"\r\nthree\"\r\n\r\n2, a ,5\" disk\n3,b,\"x\"");
+  const std::string path =
+      scratch_.write("a.csv",
+                     "\xEF\xBB\xBFid,label,text\r\n1,b,\"one, \"\"two\"\"\r\nthree\"\r\n\r\n2, a "
+                     ",5\" disk\n3,b,\"x\"");
   const TextData data = load("csv", path);
   EXPECT_EQ(data.texts, (Texts{"one, \"two\"\r\nthree", "5\" disk", "x"}));
   EXPECT_EQ(data.labels, (Labels{1, 0, 1}));
@@ -95,10 +96,12 @@ TEST_F(Datasets, CsvErrorsNameThePlace) {
   expect("text,label\na,0\nb\n", "line 3: 1 fields, but the header names 2");
   expect("text,label\n\"a\nb\"c,0\n", "line 3, column 3: a character follows the closing quote");
   expect("text,label\na,0\n\"b,1\n", "line 3, column 1: the quote is never closed");
-  expect("text,label\na,0\nb\xFF,1\n", "line 3: column 'text': the text is not UTF-8 at byte 1", "iconv");
+  expect("text,label\na,0\nb\xFF,1\n", "line 3: column 'text': the text is not UTF-8 at byte 1",
+         "iconv");
   expect("text,label\na,0\n \t,1\n", "line 3: column 'text': the text is empty");
   expect("text,label\na,0\nb,\n", "line 3: column 'label': the label is empty");
-  expect("text,label\na,0\nb,2\nc,0\n", "line 3: column 'label': label 2 is out of range: 2 different");
+  expect("text,label\na,0\nb,2\nc,0\n",
+         "line 3: column 'label': label 2 is out of range: 2 different");
   expect("text,label\na,-1\nb,1\n", "line 2: column 'label': label -1 is out of range");
   expect("text,label\na,x\nb,x\n", "every sample has the label 'x'");
   expect("text,label\na,1\nb,1\n", "every sample has the label '1'");
@@ -113,7 +116,8 @@ TEST_F(Datasets, ATestFileTakesTheLabelsOfTrain) {
   const TextData data = load("csv", train, {{"test", test}}, "test");
   EXPECT_EQ(data.labels, (Labels{2, 0}));
   EXPECT_EQ(data.label_names, (Texts{"bad", "fair", "good"}));
-  EXPECT_ERROR(load("csv", train, {}, "test"), ErrorCode::invalid_argument, "has no test split", "test=FILE");
+  EXPECT_ERROR(load("csv", train, {}, "test"), ErrorCode::invalid_argument, "has no test split",
+               "test=FILE");
   scratch_.write("test.csv", "text,label\nd,good\ne,bda\n");
   EXPECT_ERROR(load("csv", train, {{"test", test}}, "test"), ErrorCode::bad_format,
                "test.csv: line 3: column 'label': label 'bda' does not occur in the train split",
@@ -142,9 +146,11 @@ TEST_F(Datasets, JsonLineErrorsNameThePlace) {
   expect(good + "{\"txt\":\"a\",\"label\":0}", ErrorCode::not_found, "line 2: no key 'text'",
          "did you mean 'txt'?");
   expect(good + "{\"text\":5,\"label\":0}", ErrorCode::bad_format, "line 2: 'text' is not text");
-  expect(good + "{\"text\":\"b\",\"label\":0.5}", ErrorCode::bad_format, "line 2: 'label' is neither");
+  expect(good + "{\"text\":\"b\",\"label\":0.5}", ErrorCode::bad_format,
+         "line 2: 'label' is neither");
   expect(good + "{\"text\":\"b\xFF\",\"label\":1}", ErrorCode::bad_format, "line 2, column");
-  expect(good + "{\"text\":\"\",\"label\":1}", ErrorCode::bad_format, "line 2: column 'text': the text is empty");
+  expect(good + "{\"text\":\"\",\"label\":1}", ErrorCode::bad_format,
+         "line 2: column 'text': the text is empty");
 }
 
 // --- imdb
@@ -164,7 +170,8 @@ const std::vector<Entry> sound_entries{
     {"aclImdb/test/neg/0_1.txt", "tn"},  {"aclImdb/test/pos/0_7.txt", "tp"},
     {"aclImdb/train/unsup/0_0.txt", "u"}};
 
-void write_archive(const std::string& path, const std::vector<Entry>& entries, bool compressed = true) {
+void write_archive(const std::string& path, const std::vector<Entry>& entries,
+                   bool compressed = true) {
   archive* out = archive_write_new();
   if (compressed) archive_write_add_filter_gzip(out);
   archive_write_set_format_ustar(out);
@@ -195,7 +202,8 @@ TEST_F(Datasets, ImdbReadsArchiveAndFolderAlike) {
   for (const std::string& location :
        {path, scratch_.path().string(), (scratch_.path() / "aclImdb").string()}) {
     const TextData train = load("imdb", location);
-    EXPECT_EQ(train.texts, (Texts{"n10", "n1", "n2", "p1"})) << "sorted as strings: 10_2 before 1_2";
+    EXPECT_EQ(train.texts, (Texts{"n10", "n1", "n2", "p1"}))
+        << "sorted as strings: 10_2 before 1_2";
     EXPECT_EQ(train.labels, (Labels{0, 0, 0, 1}));
     EXPECT_EQ(train.label_names, (Texts{"neg", "pos"}));
     EXPECT_EQ(load("imdb", location, {}, "test").texts, (Texts{"tn", "tp"}));
@@ -218,7 +226,8 @@ TEST_F(Datasets, HostileArchivesAreRefused) {
   expect({"aclImdb/train/neg/9_1.txt", "", AE_IFIFO}, "is neither a file nor a folder");
   expect({"aclImdb/train/neg/1_2.txt", "again"}, "is there twice");
   expect({"aclImdb/train/neg/9_1.txt", std::string((4 << 20) + 1, 'x')}, "is larger than a review");
-  expect({"aclImdb/train/neg/9_1.txt", "b\xC3("}, "train/neg/9_1.txt: the text is not UTF-8 at byte 1");
+  expect({"aclImdb/train/neg/9_1.txt", "b\xC3("},
+         "train/neg/9_1.txt: the text is not UTF-8 at byte 1");
   expect({"aclImdb/train/neg/9_1.txt", ""}, "train/neg/9_1.txt: the text is empty");
 }
 
@@ -226,7 +235,8 @@ TEST_F(Datasets, TruncatedArchivesAreRefused) {
   const std::string path = (scratch_.path() / "cut.tar.gz").string();
   std::vector<Entry> entries = sound_entries;
   std::string noise;  // hardly compressible, so that a cut falls into the data
-  for (std::uint32_t i = 0, x = 1; i < 60000; ++i) noise += static_cast<char>('a' + (x = x * 1664525 + 1013904223) % 26);
+  for (std::uint32_t i = 0, x = 1; i < 60000; ++i)
+    noise += static_cast<char>('a' + (x = x * 1664525 + 1013904223) % 26);
   entries.push_back({"aclImdb/train/neg/99_1.txt", noise});
   write_archive(path, entries);
   const std::string whole = read_file(path);
@@ -241,7 +251,8 @@ TEST_F(Datasets, TruncatedArchivesAreRefused) {
 
 TEST_F(Datasets, ImdbNeedsBothClasses) {
   scratch_.write("one/train/neg/1_1.txt", "a");
-  EXPECT_ERROR(load("imdb", (scratch_.path() / "one").string()), ErrorCode::not_found, "has no train/neg");
+  EXPECT_ERROR(load("imdb", (scratch_.path() / "one").string()), ErrorCode::not_found,
+               "has no train/neg");
   std::filesystem::create_directories(scratch_.path() / "one/train/pos");
   EXPECT_ERROR(load("imdb", (scratch_.path() / "one").string()), ErrorCode::bad_format,
                "every sample has the label 'neg'");
@@ -250,8 +261,8 @@ TEST_F(Datasets, ImdbNeedsBothClasses) {
 // --- fingerprints
 
 TEST_F(Datasets, FingerprintsFollowTheContent) {
-  const auto print = [&](const std::string& kind, const std::string& location, const Options& options = {},
-                         const std::string& split = "train") {
+  const auto print = [&](const std::string& kind, const std::string& location,
+                         const Options& options = {}, const std::string& split = "train") {
     return find_dataset(kind).fingerprint(location, split, options);
   };
   const std::string path = scratch_.write("a.csv", "text,label\na,0\nb,1\n");
@@ -261,7 +272,8 @@ TEST_F(Datasets, FingerprintsFollowTheContent) {
   EXPECT_NE(before, print("csv", path, {{"text", std::string("b")}}));
   scratch_.write("a.csv", "text,label\na,0\nc,1\n");
   EXPECT_NE(before, print("csv", path));
-  EXPECT_NE(print("reviews", "", {{"seed", std::int64_t{1}}}), print("reviews", "", {{"seed", std::int64_t{2}}}));
+  EXPECT_NE(print("reviews", "", {{"seed", std::int64_t{1}}}),
+            print("reviews", "", {{"seed", std::int64_t{2}}}));
   EXPECT_NE(print("reviews", ""), print("reviews", "", {}, "test"));
 }
 

@@ -39,9 +39,9 @@ public:
   }
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_) + "/file.bin"; }
 
-  std::atomic<bool> ranges = true;        // whether it can begin in the middle
-  std::atomic<std::size_t> cut_after = 0; // hangs up after this many bytes of body; 0: never
-  std::atomic<int> status = 0;            // answers every request with this
+  std::atomic<bool> ranges = true;         // whether it can begin in the middle
+  std::atomic<std::size_t> cut_after = 0;  // hangs up after this many bytes of body; 0: never
+  std::atomic<int> status = 0;             // answers every request with this
   std::atomic<std::size_t> last_start = 0;
   std::atomic<int> requests = 0;
 
@@ -77,7 +77,8 @@ private:
     } else {
       reply = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(content_.size()) + "\r\n\r\n";
     }
-    if (status == 0) reply += content_.substr(start, cut_after == 0 ? std::string::npos : cut_after.load());
+    if (status == 0)
+      reply += content_.substr(start, cut_after == 0 ? std::string::npos : cut_after.load());
     std::size_t sent = 0;
     while (sent < reply.size()) {
       const ssize_t count = ::send(client, reply.data() + sent, reply.size() - sent, MSG_NOSIGNAL);
@@ -132,13 +133,15 @@ TEST_F(Fetch, BringsTheFileOnce) {
 
 TEST_F(Fetch, ContinuesWhereItStopped) {
   server_->cut_after = 100000;
-  EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, remote_.url, "continues where it stopped");
+  EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, remote_.url,
+               "continues where it stopped");
   EXPECT_FALSE(std::filesystem::exists(destination_));
   const auto arrived = std::filesystem::file_size(partial_);
   EXPECT_EQ(arrived, 100000u);
   server_->cut_after = 0;
   std::int64_t first = -1;
-  fetch(remote_, destination_, [&](std::int64_t done, std::int64_t) { first = first < 0 ? done : first; });
+  fetch(remote_, destination_,
+        [&](std::int64_t done, std::int64_t) { first = first < 0 ? done : first; });
   EXPECT_EQ(server_->last_start, arrived);
   EXPECT_GE(first, static_cast<std::int64_t>(arrived));
   expect_complete();
@@ -181,7 +184,8 @@ TEST_F(Fetch, NetworkErrorsAreClear) {
   server_->status = 404;
   EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, "the server answered 404");
   remote_.url = "http://127.0.0.1:1/file.bin";
-  EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, "http://127.0.0.1:1/file.bin: ", "network");
+  EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io,
+               "http://127.0.0.1:1/file.bin: ", "network");
   remote_.url = "file:///etc/passwd";
   EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, "file:///etc/passwd");
   EXPECT_FALSE(std::filesystem::exists(destination_));
@@ -189,7 +193,8 @@ TEST_F(Fetch, NetworkErrorsAreClear) {
 
 TEST_F(Fetch, ProgressCanStopIt) {
   struct Stop {};
-  EXPECT_THROW(fetch(remote_, destination_, [](std::int64_t, std::int64_t) { throw Stop(); }), Stop);
+  EXPECT_THROW(fetch(remote_, destination_, [](std::int64_t, std::int64_t) { throw Stop(); }),
+               Stop);
   fetch(remote_, destination_);
   expect_complete();
 }

@@ -62,10 +62,13 @@ protected:
     request_.options.set("samples", std::int64_t{200});
     request_.options.set("test_samples", std::int64_t{60});
   }
-  TokenizedData load(const Progress& progress = {}) { return load_tokenized(request_, tokenizer_, progress); }
+  TokenizedData load(const Progress& progress = {}) {
+    return load_tokenized(request_, tokenizer_, progress);
+  }
   std::vector<std::filesystem::path> cache_files() const {
     std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::directory_iterator(scratch_.path() / "cache" / "tokens"))
+    for (const auto& entry :
+         std::filesystem::directory_iterator(scratch_.path() / "cache" / "tokens"))
       files.push_back(entry.path());
     return files;
   }
@@ -110,8 +113,8 @@ TEST_F(Load, ADamagedCacheIsMadeAnew) {
   const TokenizedData first = load();
   const std::filesystem::path path = cache_files().at(0);
   const std::string good = read_file(path);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{64}, good.size() / 2,
-                                 good.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{10}, std::size_t{64}, good.size() / 2, good.size() - 1}) {
     write_file_atomically(path, std::string_view(good).substr(0, size));
     expect_equal(load(), first);
     EXPECT_EQ(read_file(path), good);
@@ -170,7 +173,8 @@ TEST_F(Load, WrongRequestsAreNamed) {
   EXPECT_ERROR(load(), ErrorCode::invalid_argument, "unknown split 'tset'", "did you mean 'test'?");
   request_.split = "train";
   request_.options.set("sample", std::int64_t{3});
-  EXPECT_ERROR(load(), ErrorCode::invalid_argument, "unknown key 'sample'", "did you mean 'samples'?");
+  EXPECT_ERROR(load(), ErrorCode::invalid_argument, "unknown key 'sample'",
+               "did you mean 'samples'?");
 }
 
 TEST(Subset, TakesTheGivenSamplesInOrder) {
@@ -187,7 +191,8 @@ TEST(LoadParity, TheWholeTrainSplitHasTheReferenceChecksum) {
   const hone_test::ScratchDirectory scratch;
   const auto shared = hone_test::shared_directory();
   const Tokenizer tokenizer = Tokenizer::load(shared / "data" / "bert-base-uncased");
-  DataRequest request = parse_data("imdb:" + (shared / "data/imdb/aclImdb_v1_labeled.tar.gz").string());
+  DataRequest request =
+      parse_data("imdb:" + (shared / "data/imdb/aclImdb_v1_labeled.tar.gz").string());
   const TokenizedData data = load_tokenized(request, tokenizer);
   const TokenizedData again = load_tokenized(request, tokenizer);
   ASSERT_EQ(data.size(), 25000);
@@ -197,7 +202,8 @@ TEST(LoadParity, TheWholeTrainSplitHasTheReferenceChecksum) {
   for (std::int64_t i = 0; i < data.size(); ++i) {
     const auto begin = data.ids.begin() + data.offsets[static_cast<std::size_t>(i)];
     padded.insert(padded.end(), begin, begin + data.length(i));
-    for (std::int64_t k = data.length(i); k < tokenizer.definition().pad_to; ++k) padded.push_back(0);
+    for (std::int64_t k = data.length(i); k < tokenizer.definition().pad_to; ++k)
+      padded.push_back(0);
   }
   const auto want = nlohmann::json::parse(read_file(shared_path)).at("train");
   EXPECT_EQ(padded.size(), want.at("tokens").get<std::size_t>());

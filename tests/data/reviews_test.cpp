@@ -19,7 +19,8 @@ TEST(Reviews, SameSeedSameReviews) {
   EXPECT_NE(generate_reviews(50, 7, 0).texts, generate_reviews(50, 8, 0).texts);
   EXPECT_NE(generate_reviews(50, 7, 0).texts, generate_reviews(50, 7, 1).texts);
   const TextData more = generate_reviews(60, 7, 0);
-  EXPECT_TRUE(std::equal(more.texts.begin(), more.texts.begin() + 50, generate_reviews(50, 7, 0).texts.begin()));
+  EXPECT_TRUE(std::equal(more.texts.begin(), more.texts.begin() + 50,
+                         generate_reviews(50, 7, 0).texts.begin()));
 }
 
 TEST(Reviews, HalfIsPositiveAndHardlyAnyIsRepeated) {
@@ -80,7 +81,8 @@ double bag_of_words_accuracy(const TextData& train, const TextData& test) {
 }
 
 TEST(Reviews, ABagOfWordsStaysUnderEightyPercent) {
-  const double accuracy = bag_of_words_accuracy(generate_reviews(4000, 1, 0), generate_reviews(2000, 1, 1));
+  const double accuracy =
+      bag_of_words_accuracy(generate_reviews(4000, 1, 0), generate_reviews(2000, 1, 1));
   EXPECT_LT(accuracy, 0.80);
   EXPECT_GT(accuracy, 0.55) << "the words should help a little, or learning never starts";
 }

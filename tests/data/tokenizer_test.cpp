@@ -56,17 +56,21 @@ TEST(Tokenizer, ControlsVanishInsideWordsAndTabsSeparate) {
   const Tokenizer t = small_tokenizer({"ab", "a", "b"});
   const std::string nul("a\0b", 3);
   EXPECT_EQ(tokens_of(t, nul), (Tokens{"ab"}));
-  EXPECT_EQ(tokens_of(t, "a\x01\x7F"
-                         "b"),
+  EXPECT_EQ(tokens_of(t,
+                      "a\x01\x7F"
+                      "b"),
             (Tokens{"ab"}));
-  EXPECT_EQ(tokens_of(t, "a\xE2\x80\x8B"  // zero-width space: a format character
-                         "b"),
+  EXPECT_EQ(tokens_of(t,
+                      "a\xE2\x80\x8B"  // zero-width space: a format character
+                      "b"),
             (Tokens{"ab"}));
-  EXPECT_EQ(tokens_of(t, "a\xEF\xBF\xBD"  // the replacement character
-                         "b"),
+  EXPECT_EQ(tokens_of(t,
+                      "a\xEF\xBF\xBD"  // the replacement character
+                      "b"),
             (Tokens{"ab"}));
-  EXPECT_EQ(tokens_of(t, "a\tb\xC2\xA0"
-                         "a"),
+  EXPECT_EQ(tokens_of(t,
+                      "a\tb\xC2\xA0"
+                      "a"),
             (Tokens{"a", "b", "a"}));
 }
 
@@ -78,19 +82,23 @@ TEST(Tokenizer, AccentsGoAndCaseFolds) {
 }
 
 TEST(Tokenizer, IdeographsAreWordsAndEmojiAreNot) {
-  const Tokenizer t = small_tokenizer({"\xE4\xB8\xAD", "\xE6\x96\x87", "a", "\xF0\x9F\x98\x80", "##b"});
-  EXPECT_EQ(tokens_of(t, "a\xE4\xB8\xAD\xE6\x96\x87"
-                         "a"),
+  const Tokenizer t =
+      small_tokenizer({"\xE4\xB8\xAD", "\xE6\x96\x87", "a", "\xF0\x9F\x98\x80", "##b"});
+  EXPECT_EQ(tokens_of(t,
+                      "a\xE4\xB8\xAD\xE6\x96\x87"
+                      "a"),
             (Tokens{"a", "\xE4\xB8\xAD", "\xE6\x96\x87", "a"}));
-  EXPECT_EQ(tokens_of(t, "\xF0\x9F\x98\x80"
-                         "b"),
+  EXPECT_EQ(tokens_of(t,
+                      "\xF0\x9F\x98\x80"
+                      "b"),
             (Tokens{"\xF0\x9F\x98\x80", "##b"}));
 }
 
 TEST(Tokenizer, PunctuationIsAWordOfItsOwn) {
   const Tokenizer t = small_tokenizer({"a", ",", "\xE2\x80\x94", "$", "_"});
-  EXPECT_EQ(tokens_of(t, "a,a\xE2\x80\x94"
-                         "a$_a"),
+  EXPECT_EQ(tokens_of(t,
+                      "a,a\xE2\x80\x94"
+                      "a$_a"),
             (Tokens{"a", ",", "a", "\xE2\x80\x94", "a", "$", "_", "a"}));
 }
 
@@ -159,7 +167,8 @@ TEST(Tokenizer, KeptWordsChangeNothing) {
   for (int round = 0; round < 2; ++round) {
     for (const std::string& text : data.texts) {
       // With unknown, long and accented words, and lengths around the sixteen bytes a key holds.
-      const std::string full = text + " \xC3\xA9t\xC3\xA9 abcdefghijklmno abcdefghijklmnop q abcdefgh zzz ~";
+      const std::string full =
+          text + " \xC3\xA9t\xC3\xA9 abcdefghijklmno abcdefghijklmnop q abcdefgh zzz ~";
       Ids kept;
       encoder.encode(full, 0, kept);
       ASSERT_EQ(kept, t.encode(full));
@@ -174,12 +183,11 @@ TEST(Tokenizer, ResultsDoNotDependOnTheThreadCount) {
   const TokenizedData one = tokenize(data, t, 16);
   set_thread_count(3);
   std::int64_t reported = 0;
-  const TokenizedData three =
-      tokenize(data, t, 16, [&](std::int64_t done, std::int64_t total) {
-        EXPECT_GT(done, reported);
-        EXPECT_EQ(total, 1000);
-        reported = done;
-      });
+  const TokenizedData three = tokenize(data, t, 16, [&](std::int64_t done, std::int64_t total) {
+    EXPECT_GT(done, reported);
+    EXPECT_EQ(total, 1000);
+    reported = done;
+  });
   set_thread_count(0);
   EXPECT_EQ(reported, 1000);
   EXPECT_EQ(one.ids, three.ids);
@@ -190,7 +198,8 @@ TEST(Tokenizer, ResultsDoNotDependOnTheThreadCount) {
 
 TEST(Tokenizer, ParallelErrorsNameTheSampleAndProgressCanStop) {
   const Tokenizer t = small_tokenizer({"a"});
-  TextData data{std::vector<std::string>(500, "a"), std::vector<std::int32_t>(500), {"x"}, "file.csv"};
+  TextData data{
+      std::vector<std::string>(500, "a"), std::vector<std::int32_t>(500), {"x"}, "file.csv"};
   struct Stop {};
   EXPECT_THROW(tokenize(data, t, 0, [](std::int64_t, std::int64_t) { throw Stop(); }), Stop);
   data.texts[321] = "a\xFF";
@@ -211,9 +220,10 @@ TEST(Tokenizer, SavesWhatItLoads) {
   const Tokenizer text = Tokenizer::load(scratch.path());
   EXPECT_EQ(text.fingerprint(), t.fingerprint());
   EXPECT_EQ(text.encode("I love the plot [MASK]"), t.encode("I love the plot [MASK]"));
-  EXPECT_NE(Tokenizer::from_words(std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
-                .fingerprint(),
-            t.fingerprint());
+  EXPECT_NE(
+      Tokenizer::from_words(std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"})
+          .fingerprint(),
+      t.fingerprint());
 }
 
 TEST(Tokenizer, ADamagedCompiledFormIsMadeAnew) {
@@ -222,10 +232,12 @@ TEST(Tokenizer, ADamagedCompiledFormIsMadeAnew) {
   t.save(scratch.path());
   EXPECT_EQ(Tokenizer::load(scratch.path()).fingerprint(), t.fingerprint());
   int seen = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(scratch.path() / "cache" / "tokenizers")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(scratch.path() / "cache" / "tokenizers")) {
     ++seen;
     const std::string good = read_file(entry.path());
-    for (const std::size_t size : {std::size_t{0}, std::size_t{63}, good.size() / 2, good.size() - 1}) {
+    for (const std::size_t size :
+         {std::size_t{0}, std::size_t{63}, good.size() / 2, good.size() - 1}) {
       write_file_atomically(entry.path(), std::string_view(good).substr(0, size));
       EXPECT_EQ(Tokenizer::load(scratch.path()).fingerprint(), t.fingerprint());
       EXPECT_EQ(read_file(entry.path()), good);
@@ -252,7 +264,8 @@ TEST(Tokenizer, ConfigOfAVocabularyIsHeeded) {
 class BrokenTokenizer : public testing::Test {
 protected:
   void SetUp() override {
-    Tokenizer::from_words(std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"})
+    Tokenizer::from_words(
+        std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"})
         .save(scratch_.path());
     json_ = nlohmann::json::parse(read_file(scratch_.path() / "tokenizer.json"));
   }
@@ -320,9 +333,14 @@ TEST_F(BrokenTokenizer, TornAndHostileJsonIsRefused) {
 }
 
 TEST_F(BrokenTokenizer, TruncationAndPaddingOfTheFileAreKept) {
-  json_["truncation"] = {{"direction", "Right"}, {"max_length", 6}, {"strategy", "LongestFirst"}, {"stride", 0}};
-  json_["padding"] = {{"strategy", {{"Fixed", 5}}}, {"direction", "Right"}, {"pad_to_multiple_of", nullptr},
-                      {"pad_id", 0}, {"pad_type_id", 0}, {"pad_token", "[PAD]"}};
+  json_["truncation"] = {
+      {"direction", "Right"}, {"max_length", 6}, {"strategy", "LongestFirst"}, {"stride", 0}};
+  json_["padding"] = {{"strategy", {{"Fixed", 5}}},
+                      {"direction", "Right"},
+                      {"pad_to_multiple_of", nullptr},
+                      {"pad_id", 0},
+                      {"pad_type_id", 0},
+                      {"pad_token", "[PAD]"}};
   const Tokenizer t = Tokenizer::load(scratch_.write("tokenizer.json", json_.dump()));
   Ids ids;
   t.encode_as_saved("a", ids);
@@ -354,7 +372,8 @@ TEST(TokenizerParity, VocabularyAndJsonAgree) {
   const Tokenizer json = Tokenizer::load(shared_path / "tokenizer.json");
   const Tokenizer text = Tokenizer::load(shared_path / "vocab.txt");
   EXPECT_EQ(json.vocab_size(), 30522);
-  const std::string sample = "It's na\xC3\xAFve [MASK], isn't it? \xE4\xB8\xAD\xE6\x96\x87 unaffable";
+  const std::string sample =
+      "It's na\xC3\xAFve [MASK], isn't it? \xE4\xB8\xAD\xE6\x96\x87 unaffable";
   EXPECT_EQ(json.encode(sample), text.encode(sample));
 }
 

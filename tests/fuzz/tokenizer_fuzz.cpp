@@ -1,6 +1,6 @@
-// Fuzz target: the bytes are a tokenizer.json, a vocab.txt and texts, one after the other, separated
-// by byte 0xFF. Every file either loads or is refused with an Error; texts of a tokenizer that loads
-// give ids below its size, the same with and without kept words.
+// Fuzz target: the bytes are a tokenizer.json, a vocab.txt and texts, one after the other,
+// separated by byte 0xFF. Every file either loads or is refused with an Error; texts of a tokenizer
+// that loads give ids below its size, the same with and without kept words.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -49,9 +49,10 @@ void parse_and_encode(const Parse& parse, std::string_view text) {
 }
 
 const hone::Tokenizer& fixed_tokenizer() {
-  static const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(std::vector<std::string>{
-      "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##a", "b", "##b", "e", "i", "##i", ".", "[", "]",
-      "ab", "##ab", "abc", "\xE4\xB8\xAD", "\xCF\x83"});
+  static const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(
+      std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",       "a",       "##a",
+                               "b",     "##b",   "e",     "i",     "##i",          ".",       "[",
+                               "]",     "ab",    "##ab",  "abc",   "\xE4\xB8\xAD", "\xCF\x83"});
   return tokenizer;
 }
 

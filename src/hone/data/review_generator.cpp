@@ -34,7 +34,8 @@ constexpr std::string_view bad_verbs[] = {"hate", "dislike", "regret", "despise"
 constexpr std::string_view intensifiers[] = {"", "", "", "very", "really", "quite"};
 constexpr std::string_view negators[] = {"not", "hardly", "never"};
 constexpr std::string_view persons[] = {"my brother", "my sister", "a friend", "the critic"};
-constexpr std::string_view other_films[] = {"the book", "his last film", "the trailer", "the remake"};
+constexpr std::string_view other_films[] = {"the book", "his last film", "the trailer",
+                                            "the remake"};
 constexpr std::string_view days[] = {"monday", "tuesday", "friday", "sunday"};
 constexpr std::string_view places[] = {"a small town", "new york", "the desert", "london"};
 
@@ -63,17 +64,19 @@ constexpr std::string_view distracted[] = {
     "{o} was {-} , but this film is {+}",
 };
 constexpr std::string_view neutral[] = {
-    "i saw it on {d} with {p}", "the film is set in {k}", "it runs for two hours",
+    "i saw it on {d} with {p}",
+    "the film is set in {k}",
+    "it runs for two hours",
     "{p} told me about it on {d}",
 };
 
 // Of a hundred clauses that carry the label, how many are of each kind (the rest: distracted).
-constexpr std::uint32_t plain_share = 48;
+constexpr std::uint32_t plain_share = 46;
 constexpr std::uint32_t negated_share = 22;
-constexpr std::uint32_t contrasted_share = 15;
-// Of a hundred reviews, how many have a third such clause, and a sentence that says nothing.
-constexpr std::uint32_t third_clause_share = 40;
-constexpr std::uint32_t filler_share = 25;
+constexpr std::uint32_t contrasted_share = 16;
+// Of a hundred reviews, how many have a second such clause, and a sentence that says nothing.
+constexpr std::uint32_t second_clause_share = 40;
+constexpr std::uint32_t filler_share = 20;
 
 class Writer {
 public:
@@ -140,11 +143,12 @@ private:
 
 std::string write_review(RandomStream& random, bool positive) {
   Writer writer(random, positive);
-  std::vector<std::string> sentences{writer.clause(), writer.clause()};
-  if (random.below(100) < third_clause_share) sentences.push_back(writer.clause());
+  std::vector<std::string> sentences{writer.clause()};
+  if (random.below(100) < second_clause_share) sentences.push_back(writer.clause());
   if (random.below(100) < filler_share)
-    sentences.insert(sentences.begin() + random.below(static_cast<std::uint32_t>(sentences.size()) + 1),
-                     writer.filler());
+    sentences.insert(
+        sentences.begin() + random.below(static_cast<std::uint32_t>(sentences.size()) + 1),
+        writer.filler());
   std::string text;
   for (const std::string& sentence : sentences) {
     if (!text.empty()) text += ' ';
