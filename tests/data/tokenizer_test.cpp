@@ -163,7 +163,7 @@ TEST(Tokenizer, NamesTheByteThatIsNotUtf8) {
 TEST(Tokenizer, KeptWordsChangeNothing) {
   const Tokenizer t = Tokenizer::from_words(review_words());
   Tokenizer::Encoder encoder(t);
-  const TextData data = generate_reviews(300, 3, 0);
+  const TextData data = generate_reviews(300, 3, ReviewSplit::train);
   for (int round = 0; round < 2; ++round) {
     for (const std::string& text : data.texts) {
       // With unknown, long and accented words, and lengths around the sixteen bytes a key holds.
@@ -178,7 +178,7 @@ TEST(Tokenizer, KeptWordsChangeNothing) {
 
 TEST(Tokenizer, ResultsDoNotDependOnTheThreadCount) {
   const Tokenizer t = Tokenizer::from_words(review_words());
-  const TextData data = generate_reviews(1000, 1, 0);
+  const TextData data = generate_reviews(1000, 1, ReviewSplit::train);
   set_thread_count(1);
   const TokenizedData one = tokenize(data, t, 16);
   set_thread_count(3);

@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 #include <string_view>
+#include <unordered_set>
 
 #include "hone/core/philox.hpp"
 
@@ -77,6 +78,17 @@ constexpr std::uint32_t contrasted_share = 16;
 // Of a hundred reviews, how many have a second such clause, and a sentence that says nothing.
 constexpr std::uint32_t second_clause_share = 40;
 constexpr std::uint32_t filler_share = 20;
+
+// The hash of a text says which split it may be in: one text of five is a test text.
+constexpr std::uint64_t test_modulus = 5;
+constexpr int attempts_for_new = 50;
+
+// FNV-1a: the same everywhere, unlike std::hash.
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+  return hash ^ hash >> 32;
+}
 
 class Writer {
 public:
@@ -177,14 +189,22 @@ void add_words(Words texts, std::vector<std::string>& words) {
 
 }  // namespace
 
-TextData generate_reviews(std::int64_t count, std::uint64_t seed, std::uint32_t stream) {
+TextData generate_reviews(std::int64_t count, std::uint64_t seed, ReviewSplit split) {
   TextData data;
   data.label_names = {"negative", "positive"};
   data.source = "reviews";
-  RandomStream random(seed, stream);
+  RandomStream random(seed, split == ReviewSplit::train ? 0 : 1);
+  std::unordered_set<std::uint64_t> seen;
   for (std::int64_t i = 0; i < count; ++i) {
     const bool positive = i % 2 == 1;
-    data.texts.push_back(write_review(random, positive));
+    std::string text;
+    for (int attempt = 0;; ++attempt) {
+      text = write_review(random, positive);
+      const std::uint64_t hash = hash_of(text);
+      if ((hash % test_modulus == 0) != (split == ReviewSplit::test)) continue;
+      if (seen.insert(hash).second || attempt >= attempts_for_new) break;
+    }
+    data.texts.push_back(std::move(text));
     data.labels.push_back(positive ? 1 : 0);
   }
   return data;

@@ -30,7 +30,7 @@ TextData load(const std::string& location, const std::string& split, const Optio
   check_location(location);
   TextData data = generate_reviews(count_of(split, options),
                                    static_cast<std::uint64_t>(options.integer_or("seed", 1)),
-                                   split == "train" ? 0 : 1);
+                                   split == "train" ? ReviewSplit::train : ReviewSplit::test);
   check_split(data);
   return data;
 }
