@@ -29,8 +29,8 @@ void make_batch(const TokenizedData& data, std::span<const std::int64_t> indices
   std::int64_t tokens = 0;
   for (const std::int64_t i : indices) tokens += data.length(checked(data, i));
   if (tokens > std::numeric_limits<std::int32_t>::max())
-    throw Error(ErrorCode::invalid_argument, fmt::format("a batch of {} tokens is too large", tokens),
-                "use a smaller batch");
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a batch of {} tokens is too large", tokens), "use a smaller batch");
   const auto size = static_cast<std::size_t>(tokens);
   out.tokens = tokens;
   out.ids.resize(size);
@@ -42,7 +42,8 @@ void make_batch(const TokenizedData& data, std::span<const std::int64_t> indices
   std::int32_t at = 0;
   for (const std::int64_t i : indices) {
     const auto length = static_cast<std::int32_t>(data.length(i));
-    std::copy_n(data.ids.begin() + data.offsets[static_cast<std::size_t>(i)], length, out.ids.begin() + at);
+    std::copy_n(data.ids.begin() + data.offsets[static_cast<std::size_t>(i)], length,
+                out.ids.begin() + at);
     std::iota(out.positions.begin() + at, out.positions.begin() + at + length, 0);
     at += length;
     out.offsets.push_back(at);
@@ -70,24 +71,26 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, std::uint64_t seed, st
 std::vector<std::int64_t> sorted_by_length(const TokenizedData& data) {
   std::vector<std::int64_t> order(static_cast<std::size_t>(data.size()));
   std::iota(order.begin(), order.end(), std::int64_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return data.length(a) > data.length(b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::int64_t a, std::int64_t b) { return data.length(a) > data.length(b); });
   return order;
 }
 
 std::vector<std::vector<std::int64_t>> cut_batches(const TokenizedData& data,
                                                    std::span<const std::int64_t> order,
-                                                   std::int64_t max_tokens, std::int64_t max_samples) {
+                                                   std::int64_t max_tokens,
+                                                   std::int64_t max_samples) {
   if (max_tokens < 1 || max_samples < 0)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("a batch cannot hold {} tokens and {} samples", max_tokens, max_samples));
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("a batch cannot hold {} tokens and {} samples", max_tokens, max_samples));
   std::vector<std::vector<std::int64_t>> batches;
   std::int64_t tokens = 0;
   for (const std::int64_t i : order) {
     const std::int64_t length = data.length(checked(data, i));
-    const bool fits = !batches.empty() && tokens + length <= max_tokens &&
-                      (max_samples == 0 || static_cast<std::int64_t>(batches.back().size()) < max_samples);
+    const bool fits =
+        !batches.empty() && tokens + length <= max_tokens &&
+        (max_samples == 0 || static_cast<std::int64_t>(batches.back().size()) < max_samples);
     if (!fits) {
       batches.emplace_back();
       tokens = 0;

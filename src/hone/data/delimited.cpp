@@ -101,8 +101,9 @@ std::size_t find_column(const std::vector<std::string>& header, const std::strin
                         const char* role, const std::filesystem::path& path) {
   const auto found = std::find(header.begin(), header.end(), name);
   if (found == header.end())
-    throw Error(ErrorCode::not_found, fmt::format("{}: line 1: no column '{}'", path.string(), name),
-                fmt::format("{} Name it with the option {}=COLUMN", did_you_mean(name, header), role));
+    throw Error(
+        ErrorCode::not_found, fmt::format("{}: line 1: no column '{}'", path.string(), name),
+        fmt::format("{} Name it with the option {}=COLUMN", did_you_mean(name, header), role));
   if (std::find(found + 1, header.end(), name) != header.end())
     throw Error(ErrorCode::bad_format,
                 fmt::format("{}: line 1: two columns are named '{}'", path.string(), name),
@@ -120,7 +121,8 @@ LabelledRows read_delimited(const std::filesystem::path& path, char separator, b
   std::vector<std::string> fields;
   std::int64_t line = 0;
   if (!reader.next(fields, line))
-    throw Error(ErrorCode::bad_format, path.string() + ": is empty; expected a line of column names");
+    throw Error(ErrorCode::bad_format,
+                path.string() + ": is empty; expected a line of column names");
   const std::vector<std::string> header = fields;
   const std::size_t text_at = find_column(header, text_column, "text", path);
   const std::size_t label_at = find_column(header, label_column, "label", path);
@@ -128,8 +130,8 @@ LabelledRows read_delimited(const std::filesystem::path& path, char separator, b
   while (reader.next(fields, line)) {
     if (fields.size() != header.size())
       throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: line {}: {} fields, but the header names {}", path.string(), line,
-                              fields.size(), header.size()),
+                  fmt::format("{}: line {}: {} fields, but the header names {}", path.string(),
+                              line, fields.size(), header.size()),
                   "quote fields that hold the separator");
     rows.texts.push_back(std::move(fields[text_at]));
     rows.labels.emplace_back(trim(fields[label_at]));

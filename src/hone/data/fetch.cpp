@@ -122,10 +122,10 @@ bool transfer_once(const RemoteFile& remote, const fs::path& partial, const Prog
     throw Error(ErrorCode::io, fmt::format("{}: the server answered {}", remote.url, status),
                 "try again later, or fetch the file by other means and give its path");
   if (code != CURLE_OK)
-    throw Error(ErrorCode::io,
-                fmt::format("{}: {}", remote.url,
-                            reason[0] != '\0' ? reason : curl_easy_strerror(code)),
-                "check the network and run the command again: it continues where it stopped");
+    throw Error(
+        ErrorCode::io,
+        fmt::format("{}: {}", remote.url, reason[0] != '\0' ? reason : curl_easy_strerror(code)),
+        "check the network and run the command again: it continues where it stopped");
   if (std::fflush(file.get()) != 0 || ::fsync(::fileno(file.get())) != 0)
     fail_disk(partial, "cannot flush", errno);
   return true;
@@ -162,9 +162,11 @@ std::string md5_of_file(const fs::path& path) {
 void fetch(const RemoteFile& remote, const fs::path& destination, const Progress& progress) {
   static std::once_flag started;
   std::call_once(started, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  if (fs::exists(destination) && md5_of_file(destination) == remote.md5) return;
+  std::error_code error;
+  if (fs::exists(destination, error) && md5_of_file(destination) == remote.md5) return;
   const fs::path partial = destination.string() + ".partial";
-  if (destination.has_parent_path()) fs::create_directories(destination.parent_path());
+  if (destination.has_parent_path()) fs::create_directories(destination.parent_path(), error);
+  if (error) fail_disk(destination.parent_path(), "cannot create", error.value());
   if (remote.bytes > 0 && size_or_zero(partial) > remote.bytes) fs::remove(partial);
   const bool complete = remote.bytes > 0 && size_or_zero(partial) == remote.bytes;
   if (!complete && !transfer_once(remote, partial, progress)) {
@@ -175,11 +177,10 @@ void fetch(const RemoteFile& remote, const fs::path& destination, const Progress
     const std::int64_t size = size_or_zero(partial);
     fs::remove(partial);
     throw Error(ErrorCode::bad_format,
-                fmt::format("{}: the checksum is {} ({} bytes); expected {} ({} bytes)", remote.url, sum,
-                            size, remote.md5, remote.bytes),
+                fmt::format("{}: the checksum is {} ({} bytes); expected {} ({} bytes)", remote.url,
+                            sum, size, remote.md5, remote.bytes),
                 "run the command again; if it repeats, the file at that address has changed");
   }
-  std::error_code error;
   fs::rename(partial, destination, error);
   if (error) fail_disk(destination, "cannot rename into place", error.value());
 }

@@ -20,10 +20,10 @@ struct RemoteFile {
 const RemoteFile& imdb_remote();
 
 // Downloads to `destination` (a file) unless it is already there with the right checksum. The bytes
-// gather in destination + ".partial", which a later call continues; the file takes its name only once
-// the checksum is right. Progress is in bytes. Throws Error(io) for network and disk, naming URL and
-// reason (what arrived stays for the next call), Error(bad_format) for a wrong checksum (nothing
-// stays).
+// gather in destination + ".partial", which a later call continues; the file takes its name only
+// once the checksum is right. Progress is in bytes. Throws Error(io) for network and disk, naming
+// URL and reason (what arrived stays for the next call), Error(bad_format) for a wrong checksum
+// (nothing stays).
 void fetch(const RemoteFile& remote, const std::filesystem::path& destination,
            const Progress& progress = {});
 

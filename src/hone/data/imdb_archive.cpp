@@ -42,7 +42,8 @@ void check_entry(archive_entry* entry, const std::string& name, const std::files
   const auto type = archive_entry_filetype(entry);
   if (archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr)
     fail_entry(path, name, "is a link");
-  if (type != AE_IFREG && type != AE_IFDIR) fail_entry(path, name, "is neither a file nor a folder");
+  if (type != AE_IFREG && type != AE_IFDIR)
+    fail_entry(path, name, "is neither a file nor a folder");
 }
 
 // The folder ("neg" or "pos") and file name of an entry that belongs to the split, or "".
@@ -73,8 +74,9 @@ std::string read_text(archive* handle, const std::string& name, const std::files
 void sort_by_name(std::vector<NamedText>& texts, const std::filesystem::path& path) {
   std::sort(texts.begin(), texts.end(),
             [](const NamedText& a, const NamedText& b) { return a.name < b.name; });
-  const auto twice = std::adjacent_find(
-      texts.begin(), texts.end(), [](const NamedText& a, const NamedText& b) { return a.name == b.name; });
+  const auto twice =
+      std::adjacent_find(texts.begin(), texts.end(),
+                         [](const NamedText& a, const NamedText& b) { return a.name == b.name; });
   if (twice != texts.end()) fail_entry(path, twice->name, "is there twice");
 }
 

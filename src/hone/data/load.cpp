@@ -29,12 +29,15 @@ std::string source_split(const DataRequest& request) {
                 fmt::format("the validation share is {}; expected at least 0 and less than 1",
                             request.validation));
   if (request.split == "validation" && request.validation == 0)
-    throw Error(ErrorCode::invalid_argument, "the split 'validation' is empty: its share of train is 0",
+    throw Error(ErrorCode::invalid_argument,
+                "the split 'validation' is empty: its share of train is 0",
                 "set a validation share such as 0.1");
   return request.split == "test" ? "test" : "train";
 }
 
-bool is_cut(const DataRequest& request) { return request.split != "test" && request.validation > 0; }
+bool is_cut(const DataRequest& request) {
+  return request.split != "test" && request.validation > 0;
+}
 
 std::vector<std::int64_t> chosen(const DataRequest& request, std::span<const std::int32_t> labels) {
   ValidationCut cut = cut_validation(labels, request.validation, request.seed);
@@ -86,18 +89,20 @@ TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokeni
   const std::string split = source_split(request);
   const DatasetKind& kind = find_dataset(request.kind);
   const Options options = options_of(request, kind);
-  const std::string key =
-      sha256(fmt::format("{}\n{}\n{}\n{}", kind.name, kind.fingerprint(request.location, split, options),
-                         tokenizer.fingerprint(), request.max_length));
+  const std::string key = sha256(fmt::format("{}\n{}\n{}\n{}", kind.name,
+                                             kind.fingerprint(request.location, split, options),
+                                             tokenizer.fingerprint(), request.max_length));
   TokenizedData data;
   if (!read_token_cache(key, tokenizer.vocab_size(), data)) {
-    data = tokenize(kind.load(request.location, split, options), tokenizer, request.max_length, progress);
+    data = tokenize(kind.load(request.location, split, options), tokenizer, request.max_length,
+                    progress);
     write_token_cache(key, tokenizer.vocab_size(), data);
   }
   return is_cut(request) ? subset(data, chosen(request, data.labels)) : data;
 }
 
-ValidationCut cut_validation(std::span<const std::int32_t> labels, double share, std::uint64_t seed) {
+ValidationCut cut_validation(std::span<const std::int32_t> labels, double share,
+                             std::uint64_t seed) {
   std::map<std::int32_t, std::vector<std::int64_t>> classes;
   for (std::size_t i = 0; i < labels.size(); ++i)
     classes[labels[i]].push_back(static_cast<std::int64_t>(i));
@@ -106,8 +111,10 @@ ValidationCut cut_validation(std::span<const std::int32_t> labels, double share,
     RandomStream random(seed, validation_stream + static_cast<std::uint32_t>(label));
     for (std::size_t i = members.size(); i > 1; --i)
       std::swap(members[i - 1], members[random.below(static_cast<std::uint32_t>(i))]);
-    auto taken = static_cast<std::size_t>(std::llround(share * static_cast<double>(members.size())));
-    if (share > 0 && members.size() >= 2) taken = std::clamp<std::size_t>(taken, 1, members.size() - 1);
+    auto taken =
+        static_cast<std::size_t>(std::llround(share * static_cast<double>(members.size())));
+    if (share > 0 && members.size() >= 2)
+      taken = std::clamp<std::size_t>(taken, 1, members.size() - 1);
     const auto border = members.begin() + static_cast<std::ptrdiff_t>(taken);
     cut.validation.insert(cut.validation.end(), members.begin(), border);
     cut.train.insert(cut.train.end(), border, members.end());

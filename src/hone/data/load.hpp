@@ -1,5 +1,5 @@
-// From `--data` to token ids: names the data, cuts the validation split, tokenizes once and keeps the
-// result on disk.
+// From `--data` to token ids: names the data, cuts the validation split, tokenizes once and keeps
+// the result on disk.
 #pragma once
 
 #include <cstdint>
@@ -39,13 +39,14 @@ TextData load_texts(const DataRequest& request);
 TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokenizer,
                              const Progress& progress = {});
 
-// Sample numbers of the two parts of a split, each ascending: of every class the same share (rounded;
-// at least one sample where the class has two) is drawn for validation.
+// Sample numbers of the two parts of a split, each ascending: of every class the same share
+// (rounded; at least one sample where the class has two) is drawn for validation.
 struct ValidationCut {
   std::vector<std::int64_t> train;
   std::vector<std::int64_t> validation;
 };
-ValidationCut cut_validation(std::span<const std::int32_t> labels, double share, std::uint64_t seed);
+ValidationCut cut_validation(std::span<const std::int32_t> labels, double share,
+                             std::uint64_t seed);
 // The samples with these numbers, in this order.
 TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> indices);
 

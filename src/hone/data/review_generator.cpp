@@ -4,6 +4,7 @@
 #include <array>
 #include <span>
 #include <string_view>
+#include <unordered_set>
 
 #include "hone/core/philox.hpp"
 
@@ -18,73 +19,76 @@ using Words = std::span<const std::string_view>;
 //   {*} {/} a noun, {v} {w} a verb, likewise (v agrees)
 //   {p} a person, {o} another film, {d} a day, {k} a place
 constexpr std::string_view aspects[] = {
-    "acting",  "plot",    "script",  "dialogue", "direction", "music",  "ending",  "cast",
-    "story",   "pacing",  "humour",  "editing",  "lighting",  "camera", "romance", "opening",
-    "finale",  "sound",   "setting", "villain",  "hero",      "design", "action",  "writing",
+    "acting", "plot",   "script", "music", "ending",  "cast",
+    "story",  "pacing", "humour", "sound", "writing", "camera",
 };
 constexpr std::string_view good_adjectives[] = {
-    "great",    "good",   "brilliant", "wonderful", "superb",  "moving", "clever",  "charming",
-    "gripping", "lovely", "excellent", "memorable", "fresh",   "sharp",  "amusing", "touching",
+    "great", "good", "brilliant", "wonderful", "superb", "moving", "clever", "charming",
 };
 constexpr std::string_view bad_adjectives[] = {
-    "bad",    "awful", "terrible", "dull",        "boring", "weak",  "poor",  "clumsy",
-    "tedious", "flat", "lifeless", "predictable", "silly",  "messy", "bland", "painful",
+    "awful", "bad", "terrible", "dull", "boring", "weak", "poor", "clumsy",
 };
-constexpr std::string_view good_nouns[] = {"masterpiece", "triumph", "gem", "delight", "treat", "success"};
-constexpr std::string_view bad_nouns[] = {"disaster", "mess", "failure", "bore", "waste", "letdown"};
-constexpr std::string_view good_verbs[] = {"enjoy", "like", "admire", "love", "recommend"};
-constexpr std::string_view bad_verbs[] = {"hate", "dislike", "regret", "resent", "despise"};
-constexpr std::string_view intensifiers[] = {"", "", "", "very", "really", "quite", "truly", "rather"};
-constexpr std::string_view negators[] = {"not", "hardly", "never", "far from", "anything but", "by no means"};
-constexpr std::string_view persons[] = {"my brother", "my sister", "the man next to me", "a friend",
-                                        "my neighbour", "the critic"};
-constexpr std::string_view other_films[] = {"the first part", "the book", "his last film", "the trailer",
-                                            "the remake", "her debut"};
-constexpr std::string_view days[] = {"monday", "tuesday", "friday", "saturday", "sunday"};
-constexpr std::string_view places[] = {"a small town", "new york", "the desert", "a quiet village",
-                                       "london", "the mountains"};
+constexpr std::string_view good_nouns[] = {"masterpiece", "triumph", "gem", "delight"};
+constexpr std::string_view bad_nouns[] = {"disaster", "mess", "failure", "bore"};
+constexpr std::string_view good_verbs[] = {"enjoy", "like", "admire", "love"};
+constexpr std::string_view bad_verbs[] = {"hate", "dislike", "regret", "despise"};
+constexpr std::string_view intensifiers[] = {"", "", "", "very", "really", "quite"};
+constexpr std::string_view negators[] = {"not", "hardly", "never"};
+constexpr std::string_view persons[] = {"my brother", "my sister", "a friend", "the critic"};
+constexpr std::string_view other_films[] = {"the book", "his last film", "the trailer",
+                                            "the remake"};
+constexpr std::string_view days[] = {"monday", "tuesday", "friday", "sunday"};
+constexpr std::string_view places[] = {"a small town", "new york", "the desert", "london"};
 
 constexpr std::string_view plain[] = {
     "the {a} was {x} {+}",
     "it is a {x} {+} film",
     "this is a {*}",
     "i {v} the {a}",
-    "the {a} is {+} and the {b} is {+}",
-    "what a {*}",
 };
 constexpr std::string_view negated[] = {
     "the {a} was {n} {-}",
     "it is {n} a {-} film",
     "this is {n} a {/}",
     "i do not {w} the {a}",
-    "nobody could {w} the {a}",
-    "the {a} is {n} {-} and {n} {-}",
 };
 constexpr std::string_view contrasted[] = {
-    "although the {a} was {x} {-} , the {b} was {x} {+}",
+    "although the {a} was {-} , the {b} was {+}",
     "the {a} was {-} , but the {b} was {+}",
     "the {a} was {+} , even though the {b} was {-}",
-    "despite the {-} {a} , the {b} was {x} {+}",
-    "it could have been a {/} , but it is a {*}",
-    "it is a {*} , even though the {a} was {-}",
+    "despite the {-} {a} , the {b} was {+}",
 };
 constexpr std::string_view distracted[] = {
     "{p} called it {-} , but i found it {+}",
-    "i found it {x} {+} , whatever {p} says about a {-} {a}",
-    "{o} was {x} {-} ; this film is {+}",
-    "unlike {o} , which was {-} , this film is {x} {+}",
-    "this film is {+} , while {o} was {x} {-}",
-    "{p} expected a {/} , and it is a {*}",
+    "unlike {o} , which was {-} , this film is {+}",
+    "this film is {+} , while {o} was {-}",
+    "{o} was {-} , but this film is {+}",
 };
 constexpr std::string_view neutral[] = {
-    "i saw it on {d} with {p}", "the film is set in {k}", "it runs for two hours",
-    "{o} came out years ago",   "most of it happens in {k}", "{p} told me about it on {d}",
+    "i saw it on {d} with {p}",
+    "the film is set in {k}",
+    "it runs for two hours",
+    "{p} told me about it on {d}",
 };
 
 // Of a hundred clauses that carry the label, how many are of each kind (the rest: distracted).
-constexpr std::uint32_t plain_share = 45;
-constexpr std::uint32_t negated_share = 17;
-constexpr std::uint32_t contrasted_share = 19;
+constexpr std::uint32_t plain_share = 46;
+constexpr std::uint32_t negated_share = 22;
+constexpr std::uint32_t contrasted_share = 16;
+// Of a hundred reviews, how many have a second such clause, and a sentence that says nothing.
+constexpr std::uint32_t second_clause_share = 40;
+constexpr std::uint32_t filler_share = 20;
+
+// The hash of a text says which split it may be in: one text of five is a test text.
+constexpr std::uint64_t test_modulus = 5;
+constexpr int attempts_for_new = 50;
+
+// FNV-1a: the same everywhere, unlike std::hash.
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xCBF29CE484222325u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+  return hash ^ hash >> 32;
+}
 
 class Writer {
 public:
@@ -152,10 +156,11 @@ private:
 std::string write_review(RandomStream& random, bool positive) {
   Writer writer(random, positive);
   std::vector<std::string> sentences{writer.clause()};
-  if (random.below(100) < 60) sentences.push_back(writer.clause());
-  if (random.below(100) < 50)
-    sentences.insert(sentences.begin() + random.below(static_cast<std::uint32_t>(sentences.size()) + 1),
-                     writer.filler());
+  if (random.below(100) < second_clause_share) sentences.push_back(writer.clause());
+  if (random.below(100) < filler_share)
+    sentences.insert(
+        sentences.begin() + random.below(static_cast<std::uint32_t>(sentences.size()) + 1),
+        writer.filler());
   std::string text;
   for (const std::string& sentence : sentences) {
     if (!text.empty()) text += ' ';
@@ -184,14 +189,22 @@ void add_words(Words texts, std::vector<std::string>& words) {
 
 }  // namespace
 
-TextData generate_reviews(std::int64_t count, std::uint64_t seed, std::uint32_t stream) {
+TextData generate_reviews(std::int64_t count, std::uint64_t seed, ReviewSplit split) {
   TextData data;
   data.label_names = {"negative", "positive"};
   data.source = "reviews";
-  RandomStream random(seed, stream);
+  RandomStream random(seed, split == ReviewSplit::train ? 0 : 1);
+  std::unordered_set<std::uint64_t> seen;
   for (std::int64_t i = 0; i < count; ++i) {
     const bool positive = i % 2 == 1;
-    data.texts.push_back(write_review(random, positive));
+    std::string text;
+    for (int attempt = 0;; ++attempt) {
+      text = write_review(random, positive);
+      const std::uint64_t hash = hash_of(text);
+      if ((hash % test_modulus == 0) != (split == ReviewSplit::test)) continue;
+      if (seen.insert(hash).second || attempt >= attempts_for_new) break;
+    }
+    data.texts.push_back(std::move(text));
     data.labels.push_back(positive ? 1 : 0);
   }
   return data;

@@ -12,9 +12,12 @@
 
 namespace hone {
 
-// `count` reviews, every second one positive, the same for the same (seed, stream). Texts differ
-// between streams: train and test use different ones.
-TextData generate_reviews(std::int64_t count, std::uint64_t seed, std::uint32_t stream);
+enum class ReviewSplit { train, test };
+
+// `count` reviews, every second one positive, the same for the same (seed, split). No text of the
+// train split can occur in the test split, whatever the seeds; within a split a text is repeated
+// only once the grammar has little left that is new.
+TextData generate_reviews(std::int64_t count, std::uint64_t seed, ReviewSplit split);
 
 // The vocabulary of the reviews for Tokenizer::from_words: the special tokens, every word the
 // grammar can write, and single characters, so that other English text has pieces too.

@@ -26,32 +26,44 @@ std::string place_of(const LabelledRows& rows, std::size_t row, const std::strin
   return fmt::format("{}: line {}: column '{}'", rows.path.string(), rows.lines[row], column);
 }
 
+[[noreturn]] void fail_one_class(const std::string& source, const std::string& label) {
+  throw Error(ErrorCode::bad_format,
+              fmt::format("{}: every sample has the label '{}'; expected at least two classes",
+                          source, label),
+              "add samples of another class");
+}
+
 }  // namespace
 
 LabelIndex::LabelIndex(const LabelledRows& train) {
   std::set<std::string, std::less<>> different(train.labels.begin(), train.labels.end());
   for (std::size_t row = 0; row < train.labels.size(); ++row)
     if (train.labels[row].empty())
-      throw Error(ErrorCode::bad_format, place_of(train, row, train.label_column) + ": the label is empty",
+      throw Error(ErrorCode::bad_format,
+                  place_of(train, row, train.label_column) + ": the label is empty",
                   "fill it in or remove the row");
-  const bool numbers = !different.empty() && std::all_of(different.begin(), different.end(),
-                                                         [](const auto& s) { return is_whole_number(s); });
+  const bool numbers =
+      !different.empty() && std::all_of(different.begin(), different.end(),
+                                        [](const auto& s) { return is_whole_number(s); });
   if (!numbers) {
     names_.assign(different.begin(), different.end());
-    for (std::size_t i = 0; i < names_.size(); ++i) numbers_[names_[i]] = static_cast<std::int32_t>(i);
+    for (std::size_t i = 0; i < names_.size(); ++i)
+      numbers_[names_[i]] = static_cast<std::int32_t>(i);
     return;
   }
   std::set<int> values;
   for (const std::string& label : different) values.insert(std::stoi(label));
   const int count = static_cast<int>(values.size());
+  if (count == 1) fail_one_class(train.path.string(), train.labels.front());
   for (std::size_t row = 0; row < train.labels.size(); ++row) {
     const int value = std::stoi(train.labels[row]);
     if (value < 0 || value >= count)
-      throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: label {} is out of range: {} different labels must be the numbers "
-                              "0 to {}",
-                              place_of(train, row, train.label_column), value, count, count - 1),
-                  "renumber the labels, or write them as names");
+      throw Error(
+          ErrorCode::bad_format,
+          fmt::format("{}: label {} is out of range: {} different labels must be the numbers "
+                      "0 to {}",
+                      place_of(train, row, train.label_column), value, count, count - 1),
+          "renumber the labels, or write them as names");
   }
   for (int i = 0; i < count; ++i) names_.push_back(std::to_string(i));
   for (const std::string& label : different) numbers_[label] = std::stoi(label);
@@ -80,7 +92,8 @@ TextData label_rows(LabelledRows rows, const LabelIndex& index) {
 }
 
 TextData load_rows(const std::string& location, const std::string& split, const Options& options,
-                   LabelledRows (*read)(const std::filesystem::path& path, const Options& options)) {
+                   LabelledRows (*read)(const std::filesystem::path& path,
+                                        const Options& options)) {
   check_split_name(split);
   LabelledRows train = read(location, options);
   const LabelIndex index(train);
@@ -113,13 +126,16 @@ std::vector<OptionSpec> row_options() {
   return {
       {.name = "text", .default_value = "text", .help = "name of the column with the text"},
       {.name = "label", .default_value = "label", .help = "name of the column with the label"},
-      {.name = "test", .default_value = "", .help = "file with the test split, columns named alike"},
+      {.name = "test",
+       .default_value = "",
+       .help = "file with the test split, columns named alike"},
   };
 }
 
 void check_text(std::string_view text, const std::string& place) {
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos)
-    throw Error(ErrorCode::bad_format, fmt::format("{}: the text is not UTF-8 at byte {}", place, bad),
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: the text is not UTF-8 at byte {}", place, bad),
                 "convert it to UTF-8, for example with iconv");
   if (trim(text).empty())
     throw Error(ErrorCode::bad_format, place + ": the text is empty", "remove it from the data");
@@ -130,10 +146,7 @@ void check_split(const TextData& data) {
     throw Error(ErrorCode::bad_format, data.source + ": holds no samples", "check the file");
   const std::set<std::int32_t> present(data.labels.begin(), data.labels.end());
   if (present.size() < 2)
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}: every sample has the label '{}'; expected at least two classes",
-                            data.source, data.label_names[static_cast<std::size_t>(*present.begin())]),
-                "add samples of another class");
+    fail_one_class(data.source, data.label_names[static_cast<std::size_t>(*present.begin())]);
 }
 
 void check_split_name(const std::string& split) {
@@ -153,9 +166,18 @@ std::string file_fingerprint(const std::filesystem::path& path) {
   const MappedFile file = map_file(path);
   const auto bytes = file.bytes;
   if (bytes.size() <= hashed_whole) return sha256(bytes);
-  const auto changed = std::filesystem::last_write_time(path).time_since_epoch().count();
-  return sha256(fmt::format("{} {} {} {}", bytes.size(), changed, sha256(bytes.first(hashed_end)),
+  return sha256(fmt::format("{} {} {}", file_stamp(path), sha256(bytes.first(hashed_end)),
                             sha256(bytes.last(hashed_end))));
+}
+
+std::string file_stamp(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (!error) {
+    const auto changed = std::filesystem::last_write_time(path, error).time_since_epoch().count();
+    if (!error) return fmt::format("{} {}", size, changed);
+  }
+  throw Error(ErrorCode::io, fmt::format("{}: cannot stat: {}", path.string(), error.message()));
 }
 
 }  // namespace hone

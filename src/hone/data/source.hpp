@@ -57,8 +57,10 @@ void check_split_name(const std::string& split);
 // Throws Error(invalid_argument) when the part after ':' is missing.
 void require_location(const std::string& location, const std::string& kind);
 
-// Changes when a file does: the hash of a file up to 16 MB, of a larger one its size, time of change
-// and both ends. Throws Error(not_found).
+// Changes when a file does: the hash of a file up to 16 MB, of a larger one its size, time of
+// change and both ends. Throws Error(not_found).
 std::string file_fingerprint(const std::filesystem::path& path);
+// Size and time of change; throws Error(io) when the file cannot be asked.
+std::string file_stamp(const std::filesystem::path& path);
 
 }  // namespace hone

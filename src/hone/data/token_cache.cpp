@@ -46,7 +46,8 @@ void append(std::string& out, const T* values, std::size_t count) {
 }
 
 template <typename T>
-bool read_ids(std::span<const std::byte> bytes, std::int64_t vocab_size, std::vector<std::int32_t>& ids) {
+bool read_ids(std::span<const std::byte> bytes, std::int64_t vocab_size,
+              std::vector<std::int32_t>& ids) {
   std::atomic<bool> sound = true;
   const auto blocks = (static_cast<std::int64_t>(ids.size()) + id_block - 1) / id_block;
   parallel_items(blocks, [&](std::int64_t block, int) {
@@ -74,11 +75,13 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
   std::span<const std::byte> rest = body.subspan(sizeof header);
   if (std::memcmp(header.magic, magic, sizeof magic) != 0) return false;
   if (header.id_bytes != 2 && header.id_bytes != 4) return false;
-  if (header.names_bytes > rest.size() || header.samples > rest.size() || header.tokens > rest.size() ||
+  if (header.names_bytes > rest.size() || header.samples > rest.size() ||
+      header.tokens > rest.size() ||
       header.names_bytes + header.samples * 8 + header.tokens * header.id_bytes != rest.size())
     return false;
   const auto names = nlohmann::json::parse(
-      std::string_view(reinterpret_cast<const char*>(rest.data()), header.names_bytes), nullptr, false);
+      std::string_view(reinterpret_cast<const char*>(rest.data()), header.names_bytes), nullptr,
+      false);
   if (!names.is_array()) return false;
   for (const auto& name : names) {
     if (!name.is_string()) return false;
@@ -133,7 +136,8 @@ void write_token_cache(const std::string& key, std::int64_t vocab_size, const To
   header.id_bytes = narrow ? 2 : 4;
   header.names_bytes = names_text.size();
   std::string bytes;
-  bytes.reserve(sizeof header + names_text.size() + data.labels.size() * 8 + data.ids.size() * 4 + 64);
+  bytes.reserve(sizeof header + names_text.size() + data.labels.size() * 8 + data.ids.size() * 4 +
+                64);
   append(bytes, &header, 1);
   bytes += names_text;
   for (std::int64_t i = 0; i < data.size(); ++i) {

@@ -1,6 +1,6 @@
 // The BERT WordPiece tokenizer: text in, token ids out, id for id what the Hugging Face tokenizers
-// library gives for the same files. The steps: split off added tokens, clean and normalize, split at
-// spaces and punctuation, longest-match each word into pieces, put the special tokens around.
+// library gives for the same files. The steps: split off added tokens, clean and normalize, split
+// at spaces and punctuation, longest-match each word into pieces, put the special tokens around.
 #pragma once
 
 #include <array>
@@ -30,12 +30,12 @@ struct AddedToken {
 
 // Everything that defines a tokenizer.
 struct TokenizerDefinition {
-  bool clean_text = true;      // drop controls, make every white space a space
-  bool split_chinese = true;   // each ideograph is a word
-  bool strip_accents = true;   // canonical decomposition without non-spacing marks
+  bool clean_text = true;     // drop controls, make every white space a space
+  bool split_chinese = true;  // each ideograph is a word
+  bool strip_accents = true;  // canonical decomposition without non-spacing marks
   bool lowercase = true;
   std::string unknown = "[UNK]";
-  std::string prefix = "##";   // starts a piece that continues a word
+  std::string prefix = "##";        // starts a piece that continues a word
   std::int64_t longest_word = 100;  // in characters; a longer word is unknown
   Vocabulary vocabulary;
   std::vector<AddedToken> added;

@@ -64,8 +64,7 @@ fs::path definition_file(const fs::path& path) {
   }
   for (const char* name : {"tokenizer.json", "vocab.txt"})
     if (fs::exists(path / name, error)) return path / name;
-  throw Error(ErrorCode::not_found,
-              path.string() + ": holds neither tokenizer.json nor vocab.txt",
+  throw Error(ErrorCode::not_found, path.string() + ": holds neither tokenizer.json nor vocab.txt",
               "give another directory with --tokenizer");
 }
 
@@ -74,8 +73,10 @@ fs::path compiled_path(const fs::path& path) {
   std::string key = sha256(read_file(path));
   const fs::path config = path.parent_path() / "tokenizer_config.json";
   std::error_code error;
-  if (path.extension() == ".txt" && fs::exists(config, error)) key = sha256(key + read_file(config));
-  return cache_directory() / "tokenizers" / (path.extension().string().substr(1) + "-" + key + ".bin");
+  if (path.extension() == ".txt" && fs::exists(config, error))
+    key = sha256(key + read_file(config));
+  return cache_directory() / "tokenizers" /
+         (path.extension().string().substr(1) + "-" + key + ".bin");
 }
 
 bool read_compiled(const fs::path& path, TokenizerDefinition& definition) {
@@ -127,7 +128,9 @@ Json post_processor(const Tokenizer& tokenizer) {
       tokens[tokenizer.token(id)] = {{"id", tokenizer.token(id)},
                                      {"ids", Json::array({id})},
                                      {"tokens", Json::array({tokenizer.token(id)})}};
-  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair},
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"pair", pair},
           {"special_tokens", tokens}};
 }
 
@@ -141,8 +144,8 @@ Json truncation(const TokenizerDefinition& d) {
 
 Json padding(const TokenizerDefinition& d) {
   if (d.pad_to == 0 && d.pad_multiple == 0) return nullptr;
-  Json json{{"strategy", "BatchLongest"}, {"direction", "Right"},   {"pad_to_multiple_of", nullptr},
-            {"pad_id", d.pad_id},         {"pad_type_id", 0},       {"pad_token", d.pad_token}};
+  Json json{{"strategy", "BatchLongest"}, {"direction", "Right"}, {"pad_to_multiple_of", nullptr},
+            {"pad_id", d.pad_id},         {"pad_type_id", 0},     {"pad_token", d.pad_token}};
   if (d.pad_to != 0) json["strategy"] = {{"Fixed", d.pad_to}};
   if (d.pad_multiple != 0) json["pad_to_multiple_of"] = d.pad_multiple;
   return json;
@@ -192,13 +195,20 @@ Json tokenizer_json(const Tokenizer& tokenizer) {
 }  // namespace
 
 std::string pack_definition(const TokenizerDefinition& d) {
-  Json head{{"clean_text", d.clean_text},   {"split_chinese", d.split_chinese},
-            {"strip_accents", d.strip_accents}, {"lowercase", d.lowercase},
-            {"unknown", d.unknown},         {"prefix", d.prefix},
-            {"longest_word", d.longest_word}, {"before", d.before},
-            {"after", d.after},             {"truncate_to", d.truncate_to},
-            {"pad_to", d.pad_to},           {"pad_multiple", d.pad_multiple},
-            {"pad_id", d.pad_id},           {"pad_token", d.pad_token},
+  Json head{{"clean_text", d.clean_text},
+            {"split_chinese", d.split_chinese},
+            {"strip_accents", d.strip_accents},
+            {"lowercase", d.lowercase},
+            {"unknown", d.unknown},
+            {"prefix", d.prefix},
+            {"longest_word", d.longest_word},
+            {"before", d.before},
+            {"after", d.after},
+            {"truncate_to", d.truncate_to},
+            {"pad_to", d.pad_to},
+            {"pad_multiple", d.pad_multiple},
+            {"pad_id", d.pad_id},
+            {"pad_token", d.pad_token},
             {"added", Json::array()}};
   for (const AddedToken& token : d.added)
     head["added"].push_back({token.content, token.id, token.single_word, token.strip_left,
@@ -283,8 +293,10 @@ void Tokenizer::save(const fs::path& directory) const {
               {"strip_accents", d.strip_accents},
               {"tokenize_chinese_chars", d.split_chinese},
               {"unk_token", d.unknown}};
-  const std::pair<const char*, const char*> roles[] = {
-      {"pad_token", "[PAD]"}, {"cls_token", "[CLS]"}, {"sep_token", "[SEP]"}, {"mask_token", "[MASK]"}};
+  const std::pair<const char*, const char*> roles[] = {{"pad_token", "[PAD]"},
+                                                       {"cls_token", "[CLS]"},
+                                                       {"sep_token", "[SEP]"},
+                                                       {"mask_token", "[MASK]"}};
   for (const auto& [role, token] : roles)
     if (id(token) >= 0) config[role] = token;
   write_file_atomically(directory / "tokenizer_config.json", config.dump(1) + "\n");

@@ -92,12 +92,14 @@ private:
     return &(parent[key_] = std::move(item));
   }
   bool value(Json item) {
-    if (in_vocabulary_) fail(path_, fmt::format("model.vocab: the id of '{}' is not a whole number", key_));
+    if (in_vocabulary_)
+      fail(path_, fmt::format("model.vocab: the id of '{}' is not a whole number", key_));
     place(std::move(item));
     return true;
   }
   bool open(Json item) {
-    if (in_vocabulary_) fail(path_, fmt::format("model.vocab: the id of '{}' is not a whole number", key_));
+    if (in_vocabulary_)
+      fail(path_, fmt::format("model.vocab: the id of '{}' is not a whole number", key_));
     if (stack_.size() >= deepest) fail(path_, "is nested too deeply");
     stack_.push_back(place(std::move(item)));
     keys_.push_back(key_);
@@ -146,8 +148,8 @@ public:
     const std::string type = get<std::string>("type");
     if (type != wanted)
       throw Error(ErrorCode::unsupported,
-                  fmt::format("{}: {} is a '{}'; only '{}' is supported", path_.string(), name_, type,
-                              wanted),
+                  fmt::format("{}: {} is a '{}'; only '{}' is supported", path_.string(), name_,
+                              type, wanted),
                   "use the tokenizer of a BERT model");
   }
 
@@ -177,7 +179,8 @@ void read_normalizer(const Json& root, const std::filesystem::path& path, Tokeni
   d.strip_accents = section.get<bool>("strip_accents", d.lowercase);
 }
 
-std::int32_t checked_id(const std::filesystem::path& path, const std::string& what, std::int64_t id) {
+std::int32_t checked_id(const std::filesystem::path& path, const std::string& what,
+                        std::int64_t id) {
   if (id < 0 || id >= Vocabulary::maximum_size)
     fail(path, fmt::format("{}: id {} is out of range", what, id));
   return static_cast<std::int32_t>(id);
@@ -200,8 +203,8 @@ void read_added(const Json& root, const std::filesystem::path& path, TokenizerDe
     if (token.content.empty()) fail(path, name + ": 'content' is empty");
     if (section.get<bool>("normalized", false))
       throw Error(ErrorCode::unsupported,
-                  fmt::format("{}: {} ('{}') is to be found in normalized text", path.string(), name,
-                              token.content),
+                  fmt::format("{}: {} ('{}') is to be found in normalized text", path.string(),
+                              name, token.content),
                   "set its \"normalized\" to false");
     try {
       d.vocabulary.add(token.content, token.id);
@@ -218,12 +221,14 @@ void read_template_token(const Json& item, const Json& specials, const std::file
   const Section token(path, "post_processor.single", item);
   const std::string name = token.get<std::string>("id");
   if (token.get<std::int64_t>("type_id", 0) != 0)
-    throw Error(ErrorCode::unsupported,
-                fmt::format("{}: post_processor gives '{}' another type than 0", path.string(), name));
+    throw Error(
+        ErrorCode::unsupported,
+        fmt::format("{}: post_processor gives '{}' another type than 0", path.string(), name));
   if (!specials.is_object() || !specials.contains(name))
     fail(path, fmt::format("post_processor.special_tokens lacks '{}'", name));
   const Json& list = member(specials[name], "ids");
-  if (!list.is_array()) fail(path, fmt::format("post_processor.special_tokens: '{}' has no ids", name));
+  if (!list.is_array())
+    fail(path, fmt::format("post_processor.special_tokens: '{}' has no ids", name));
   for (const Json& id : list) {
     if (!id.is_number_integer())
       fail(path, fmt::format("post_processor.special_tokens: an id of '{}' is not a number", name));
@@ -236,7 +241,8 @@ void read_template(const Json& json, const std::filesystem::path& path, Tokenize
   if (!single.is_array()) fail(path, "post_processor.single is not an array");
   bool seen_text = false;
   for (const Json& item : single) {
-    if (!item.is_object()) fail(path, "post_processor.single holds something that is not an object");
+    if (!item.is_object())
+      fail(path, "post_processor.single holds something that is not an object");
     if (item.contains("Sequence")) {
       if (seen_text)
         throw Error(ErrorCode::unsupported, path.string() + ": post_processor repeats the text");

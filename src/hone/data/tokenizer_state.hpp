@@ -7,6 +7,8 @@ namespace hone {
 
 // What the ASCII character does to the word that is being read.
 enum class CharacterKind : std::uint8_t { word, space, punctuation, removed, other };
+// Never `other`; `removed` only with clean_text.
+CharacterKind kind_of(char32_t c, bool clean_text);
 
 struct Tokenizer::State {
   TokenizerDefinition definition;

@@ -25,9 +25,9 @@ struct CaseRange {
   char32_t lower_of_first;
 };
 constexpr CaseRange later_lowercase[] = {
-    {0x1C89, 0x1C89, 0x1C8A},    {0xA7CB, 0xA7CB, 0x0264},    {0xA7CC, 0xA7CC, 0xA7CD},
-    {0xA7CE, 0xA7CE, 0xA7CF},    {0xA7D2, 0xA7D2, 0xA7D3},    {0xA7D4, 0xA7D4, 0xA7D5},
-    {0xA7DA, 0xA7DA, 0xA7DB},    {0xA7DC, 0xA7DC, 0x019B},    {0x10D50, 0x10D65, 0x10D70},
+    {0x1C89, 0x1C89, 0x1C8A},    {0xA7CB, 0xA7CB, 0x0264}, {0xA7CC, 0xA7CC, 0xA7CD},
+    {0xA7CE, 0xA7CE, 0xA7CF},    {0xA7D2, 0xA7D2, 0xA7D3}, {0xA7D4, 0xA7D4, 0xA7D5},
+    {0xA7DA, 0xA7DA, 0xA7DB},    {0xA7DC, 0xA7DC, 0x019B}, {0x10D50, 0x10D65, 0x10D70},
     {0x16EA0, 0x16EB8, 0x16EBB},
 };
 
@@ -101,8 +101,8 @@ void append_decomposition(char32_t c, std::u32string& out) {
   }
   utf8proc_int32_t buffer[16];
   int boundary = 0;
-  const auto count =
-      utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer, 16, UTF8PROC_DECOMPOSE, &boundary);
+  const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), buffer, 16,
+                                             UTF8PROC_DECOMPOSE, &boundary);
   if (count < 1 || count > 16) {
     out.push_back(c);
     return;

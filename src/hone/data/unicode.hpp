@@ -21,7 +21,8 @@ bool is_word_character(char32_t c);
 // Canonical combining class; 0 for a character that starts a new sequence of marks.
 int combining_class(char32_t c);
 
-// Appends the full canonical decomposition of one character, its marks not yet ordered among others.
+// Appends the full canonical decomposition of one character, its marks not yet ordered among
+// others.
 void append_decomposition(char32_t c, std::u32string& out);
 // Puts each run of marks into canonical order (stable by combining class).
 void order_marks(std::u32string& text);

@@ -14,11 +14,11 @@ public:
   static constexpr std::int64_t maximum_size = std::int64_t{1} << 22;
 
   // Adds a token under an id; ids may come in any order and leave gaps. A token given twice belongs
-  // to the last id it was given, as in the reference. Throws Error(bad_format) for an id that is out
-  // of range or already taken by another token.
+  // to the last id it was given, as in the reference. Throws Error(bad_format) for an id that is
+  // out of range or already taken by another token.
   void add(std::string_view token, std::int64_t id);
-  // Builds the table that find() and split_word() use; `prefix` starts a piece that continues a word.
-  // To be called once, after the last add().
+  // Builds the table that find() and split_word() use; `prefix` starts a piece that continues a
+  // word. To be called once, after the last add().
   void build(std::string_view prefix);
 
   // One more than the largest id.
@@ -31,7 +31,8 @@ public:
 
   // Greedy longest match from the left: writes the ids of the pieces to `out` (room for one a byte)
   // and returns their number, or 0 when some rest of the word has no piece. `hashes` is scratch.
-  int split_word(std::string_view word, std::vector<std::uint64_t>& hashes, std::int32_t* out) const;
+  int split_word(std::string_view word, std::vector<std::uint64_t>& hashes,
+                 std::int32_t* out) const;
 
 private:
   struct Entry {

@@ -15,10 +15,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
 // The folder that holds train/ and test/: the one given, or aclImdb in it.
 fs::path find_root(const fs::path& path, const std::string& split) {
   for (const fs::path& root : {path, path / "aclImdb"})
-    if (fs::is_directory(root / split / "neg") && fs::is_directory(root / split / "pos")) return root;
+    if (is_folder(root / split / "neg") && is_folder(root / split / "pos")) return root;
   throw Error(ErrorCode::not_found,
               fmt::format("{}: has no {}/neg and {}/pos", path.string(), split, split),
               "give the folder aclImdb, its parent, or the archive aclImdb_v1.tar.gz");
@@ -26,8 +31,14 @@ fs::path find_root(const fs::path& path, const std::string& split) {
 
 std::vector<fs::path> list_texts(const fs::path& folder) {
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".txt") files.push_back(entry.path());
+  try {
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+      if (entry.path().extension() == ".txt") files.push_back(entry.path());
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::io,
+                fmt::format("{}: cannot list: {}", folder.string(), error.code().message()),
+                "check the permissions");
+  }
   std::sort(files.begin(), files.end(), [](const fs::path& a, const fs::path& b) {
     return a.filename().native() < b.filename().native();
   });
@@ -48,7 +59,7 @@ TextData load(const std::string& location, const std::string& split, const Optio
   require_location(location, "imdb");
   check_split_name(split);
   ReviewFolders folders;
-  if (fs::is_directory(location)) {
+  if (is_folder(location)) {
     const fs::path root = find_root(location, split);
     folders = {read_folder(root / split / "neg"), read_folder(root / split / "pos")};
   } else {
@@ -59,8 +70,9 @@ TextData load(const std::string& location, const std::string& split, const Optio
   data.label_names = {"neg", "pos"};
   const auto take = [&](std::vector<NamedText>& texts, std::int32_t label) {
     for (NamedText& text : texts) {
-      check_text(text.text, fmt::format("{}: {}/{}/{}", location, split,
-                                        data.label_names[static_cast<std::size_t>(label)], text.name));
+      check_text(text.text,
+                 fmt::format("{}: {}/{}/{}", location, split,
+                             data.label_names[static_cast<std::size_t>(label)], text.name));
       data.texts.push_back(std::move(text.text));
       data.labels.push_back(label);
     }
@@ -73,20 +85,21 @@ TextData load(const std::string& location, const std::string& split, const Optio
 
 std::string fingerprint(const std::string& location, const std::string& split, const Options&) {
   require_location(location, "imdb");
-  if (!fs::is_directory(location)) return sha256(split + file_fingerprint(location));
+  if (!is_folder(location)) return sha256(split + file_fingerprint(location));
   const fs::path root = find_root(location, split);
   std::string all = split;
   for (const char* folder : {"neg", "pos"})
     for (const fs::path& file : list_texts(root / split / folder))
-      all += fmt::format("\n{} {} {} {}", folder, file.filename().string(), fs::file_size(file),
-                         fs::last_write_time(file).time_since_epoch().count());
+      all += fmt::format("\n{} {} {}", folder, file.filename().string(), file_stamp(file));
   return sha256(all);
 }
 
 }  // namespace
 
 DatasetKind dataset_imdb() {
-  return {{"imdb", "Large Movie Review Dataset: imdb:FOLDER or imdb:ARCHIVE.tar.gz"}, load, fingerprint};
+  return {{"imdb", "Large Movie Review Dataset: imdb:FOLDER or imdb:ARCHIVE.tar.gz"},
+          load,
+          fingerprint};
 }
 
 }  // namespace hone

@@ -27,7 +27,8 @@ Json parse_line(std::string_view line, const std::string& place) {
     Json json = Json::parse(line);
     if (json.is_object()) return json;
   } catch (const Json::parse_error& error) {
-    throw Error(ErrorCode::bad_format, fmt::format("{}, column {}: not valid JSON", place, error.byte),
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}, column {}: not valid JSON", place, error.byte),
                 "write one JSON object a line");
   }
   throw Error(ErrorCode::bad_format, place + ", column 1: not a JSON object",
@@ -35,7 +36,8 @@ Json parse_line(std::string_view line, const std::string& place) {
 }
 
 LabelledRows read(const std::filesystem::path& path, const Options& options) {
-  LabelledRows rows{path, options.text_or("text", "text"), options.text_or("label", "label"), {}, {}, {}};
+  LabelledRows rows{
+      path, options.text_or("text", "text"), options.text_or("label", "label"), {}, {}, {}};
   const MappedFile file = map_file(path);
   std::string_view rest(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
@@ -48,11 +50,12 @@ LabelledRows read(const std::filesystem::path& path, const Options& options) {
     const Json json = parse_line(line, place);
     const Json& text = member(json, rows.text_column, "text", place);
     if (!text.is_string())
-      throw Error(ErrorCode::bad_format, fmt::format("{}: '{}' is not text", place, rows.text_column));
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: '{}' is not text", place, rows.text_column));
     const Json& label = member(json, rows.label_column, "label", place);
     if (!label.is_string() && !label.is_number_integer())
-      throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: '{}' is neither a whole number nor text", place, rows.label_column));
+      throw Error(ErrorCode::bad_format, fmt::format("{}: '{}' is neither a whole number nor text",
+                                                     place, rows.label_column));
     rows.texts.push_back(text.get<std::string>());
     rows.labels.push_back(label.is_string() ? label.get<std::string>() : label.dump());
     rows.lines.push_back(number);

@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-constexpr std::int64_t default_train = 4000;
+constexpr std::int64_t default_train = 6000;
 constexpr std::int64_t default_test = 1000;
 // Part of the fingerprint: to be raised whenever the grammar writes other texts.
 constexpr int grammar_version = 1;
@@ -30,12 +30,13 @@ TextData load(const std::string& location, const std::string& split, const Optio
   check_location(location);
   TextData data = generate_reviews(count_of(split, options),
                                    static_cast<std::uint64_t>(options.integer_or("seed", 1)),
-                                   split == "train" ? 0 : 1);
+                                   split == "train" ? ReviewSplit::train : ReviewSplit::test);
   check_split(data);
   return data;
 }
 
-std::string fingerprint(const std::string& location, const std::string& split, const Options& options) {
+std::string fingerprint(const std::string& location, const std::string& split,
+                        const Options& options) {
   check_location(location);
   return fmt::format("reviews {} {} {} {}", grammar_version, split, count_of(split, options),
                      options.integer_or("seed", 1));

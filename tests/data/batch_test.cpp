@@ -1,0 +1,86 @@
+#include "hone/data/batch.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "support/expect_error.hpp"
+
+namespace hone {
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+using Numbers = std::vector<std::int64_t>;
+
+const TokenizedData four{
+    {10, 20, 21, 30, 31, 32, 40, 41}, {0, 1, 3, 6, 8}, {0, 1, 1, 0}, {"a", "b"}};
+
+TEST(Batch, PacksWithoutPadding) {
+  const Batch batch = make_batch(four, Numbers{2, 0, 2});
+  EXPECT_EQ(batch.ids, (Ids{30, 31, 32, 10, 30, 31, 32}));
+  EXPECT_EQ(batch.positions, (Ids{0, 1, 2, 0, 0, 1, 2}));
+  EXPECT_EQ(batch.type_ids, Ids(7, 0));
+  EXPECT_EQ(batch.offsets, (Ids{0, 3, 4, 7}));
+  EXPECT_EQ(batch.labels, (Ids{1, 0, 1}));
+  EXPECT_EQ(batch.indices, (Numbers{2, 0, 2}));
+  EXPECT_EQ(batch.tokens, 7);
+}
+
+TEST(Batch, ReusedMemoryHoldsOnlyTheNewBatch) {
+  Batch batch = make_batch(four, Numbers{0, 1, 2, 3});
+  make_batch(four, Numbers{1}, batch);
+  EXPECT_EQ(batch.ids, (Ids{20, 21}));
+  EXPECT_EQ(batch.offsets, (Ids{0, 2}));
+  EXPECT_EQ(batch.labels, (Ids{1}));
+  make_batch(four, {}, batch);
+  EXPECT_TRUE(batch.ids.empty());
+  EXPECT_EQ(batch.offsets, (Ids{0}));
+}
+
+TEST(Batch, RefusesSamplesThatDoNotExist) {
+  EXPECT_ERROR(make_batch(four, Numbers{0, 4}), ErrorCode::invalid_argument,
+               "sample 4 does not exist");
+  EXPECT_ERROR(make_batch(four, Numbers{-1}), ErrorCode::invalid_argument,
+               "sample -1 does not exist");
+}
+
+TEST(EpochOrder, IsAPermutationThatDependsOnSeedAndEpoch) {
+  const Numbers order = epoch_order(1000, 3, 0);
+  Numbers sorted = order;
+  std::sort(sorted.begin(), sorted.end());
+  Numbers all(1000);
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  EXPECT_EQ(sorted, all);
+  EXPECT_EQ(order, epoch_order(1000, 3, 0));
+  EXPECT_NE(order, epoch_order(1000, 3, 1));
+  EXPECT_NE(order, epoch_order(1000, 4, 0));
+  EXPECT_TRUE(epoch_order(0, 1, 0).empty());
+  EXPECT_EQ(epoch_order(1, 1, 0), (Numbers{0}));
+}
+
+TEST(EpochOrder, EveryPlaceIsEquallyLikely) {
+  // Where sample 0 of 5 lands in 5,000 epochs: 1,000 each, give or take five standard deviations.
+  std::vector<int> counts(5);
+  for (std::int64_t epoch = 0; epoch < 5000; ++epoch) {
+    const Numbers order = epoch_order(5, 1, epoch);
+    ++counts[static_cast<std::size_t>(std::find(order.begin(), order.end(), 0) - order.begin())];
+  }
+  for (const int count : counts) EXPECT_NEAR(count, 1000, 142);
+}
+
+TEST(SortedByLength, LongestFirst) { EXPECT_EQ(sorted_by_length(four), (Numbers{2, 1, 3, 0})); }
+
+TEST(CutBatches, KeepsToBothLimits) {
+  const Numbers order{0, 1, 2, 3};
+  const auto batches = cut_batches(four, order, 3);
+  EXPECT_EQ(batches, (std::vector<Numbers>{{0, 1}, {2}, {3}}));
+  EXPECT_EQ(cut_batches(four, order, 100, 3), (std::vector<Numbers>{{0, 1, 2}, {3}}));
+  EXPECT_EQ(cut_batches(four, order, 1), (std::vector<Numbers>{{0}, {1}, {2}, {3}}))
+      << "too long ones are alone";
+  EXPECT_TRUE(cut_batches(four, {}, 10).empty());
+  EXPECT_ERROR(cut_batches(four, order, 0), ErrorCode::invalid_argument, "0 tokens");
+}
+
+}  // namespace
+}  // namespace hone
