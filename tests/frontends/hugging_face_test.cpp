@@ -1,4 +1,5 @@
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/data/tokenizer.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -119,14 +119,25 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, std::int64_t 
   return ids;
 }
 
-void Tokenizer::encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const {
-  const TokenizerDefinition& d = definition();
-  const std::size_t begin = out.size();
-  encode(text, d.truncate_to, out);
+void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin, std::vector<std::int32_t>& out) {
+  const TokenizerDefinition& d = definition;
   auto length = static_cast<std::int64_t>(out.size() - begin);
   length = std::max(length, d.pad_to);
   if (d.pad_multiple > 0) length = (length + d.pad_multiple - 1) / d.pad_multiple * d.pad_multiple;
   out.resize(begin + static_cast<std::size_t>(length), d.pad_id);
+}
+
+void Tokenizer::encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const {
+  const std::size_t begin = out.size();
+  encode(text, definition().truncate_to, out);
+  pad_as_saved(definition(), begin, out);
+}
+
+Tokenizer Tokenizer::without_padding() const {
+  TokenizerDefinition plain = definition();
+  plain.pad_to = 0;
+  plain.pad_multiple = 0;
+  return from_definition(std::move(plain));
 }
 
 TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
@@ -155,6 +166,7 @@ TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::in
       const std::size_t before = ids.size();
       try {
         encoder->encode(data.texts[sample], max_length, ids);
+        pad_as_saved(tokenizer.definition(), before, ids);
       } catch (const Error& error) {
         stop = true;
         throw Error(error.code(), fmt::format("{}: sample {}: {}", data.source, i, error.message()),

@@ -74,6 +74,9 @@ public:
   // batches; other libraries do, and this gives what they give). Appends to `out`.
   void encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const;
 
+  // The same tokenizer that never pads.
+  Tokenizer without_padding() const;
+
   // One more than the largest id: the rows an embedding table needs.
   std::int64_t vocab_size() const;
   // The id of a token, or -1; the text of an id, or "".
@@ -107,7 +110,10 @@ private:
   std::unique_ptr<Work> work_;
 };
 
-// Tokenizes a whole split in parallel; the result does not depend on the number of threads. Errors
+// Appends what tokenizer.json's padding asks for to the ids that begin at `begin`.
+void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin, std::vector<std::int32_t>& out);
+
+// Tokenizes a whole split in parallel, padded as tokenizer.json asks; the result does not depend on the number of threads. Errors
 // name data.source and the sample.
 TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
                        const Progress& progress = {});

@@ -140,13 +140,4 @@ ModelFiles load_model_files(const fs::path& directory) {
               list_directory(directory));
 }
 
-std::vector<fs::path> tokenizer_files(const fs::path& directory) {
-  std::vector<fs::path> found;
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "vocab.txt",
-                           "special_tokens_map.json", "added_tokens.json"}) {
-    if (fs::is_regular_file(directory / name)) found.push_back(directory / name);
-  }
-  return found;
-}
-
 }  // namespace hone

@@ -53,7 +53,4 @@ void save_model_directory(const std::filesystem::path& directory, nlohmann::json
                           const std::vector<std::filesystem::path>& copies = {},
                           const std::function<void(const std::filesystem::path&)>& more = {});
 
-// The tokenizer files of a directory that exist: what to hand to save_model_directory.
-std::vector<std::filesystem::path> tokenizer_files(const std::filesystem::path& directory);
-
 }  // namespace hone

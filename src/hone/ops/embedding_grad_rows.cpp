@@ -19,6 +19,7 @@ void reference(const OpCall& call) {
   const std::int64_t n = row_size(call.in(0));
   std::map<std::int32_t, std::vector<double>> sums;
   for (std::int64_t r = 0; r < call.in(1).size(); ++r) {
+    if (call.in(1).as<std::int32_t>()[r] == call.attributes->integer("padding")) continue;
     std::vector<double>& sum = sums[call.in(1).as<std::int32_t>()[r]];
     sum.resize(static_cast<std::size_t>(n), 0.0);
     for (std::int64_t j = 0; j < n; ++j) sum[static_cast<std::size_t>(j)] += call.in(2).as<float>()[r * n + j];
@@ -34,15 +35,16 @@ void reference(const OpCall& call) {
 }
 
 std::vector<OpSample> samples() {
-  return {{"odd", {random_tensor({9, 5}, 1), int_tensor({6}, {3, 0, 8, 3, 3, 1}), random_tensor({6, 5}, 2)}, {}, {}},
-          {"one row", {random_tensor({2, 128}, 1), int_tensor({1}, {1}), random_tensor({1, 128}, 2)}, {}, {}},
-          {"no rows", {random_tensor({4, 8}, 1), int_tensor({0}, {}), random_tensor({0, 8}, 2)}, {}, {}}};
+  return {{"odd", {random_tensor({9, 5}, 1), int_tensor({6}, {3, 0, 8, 3, 3, 1}), random_tensor({6, 5}, 2)}, {{"padding", std::int64_t{-1}}}, {}},
+          {"padding", {random_tensor({9, 5}, 1), int_tensor({6}, {3, 0, 8, 3, 3, 1}), random_tensor({6, 5}, 2)}, {{"padding", std::int64_t{3}}}, {}},
+          {"one row", {random_tensor({2, 128}, 1), int_tensor({1}, {1}), random_tensor({1, 128}, 2)}, {{"padding", std::int64_t{-1}}}, {}},
+          {"no rows", {random_tensor({4, 8}, 1), int_tensor({0}, {}), random_tensor({0, 8}, 2)}, {{"padding", std::int64_t{-1}}}, {}}};
 }
 
 }  // namespace
 
 Op op_embedding_grad_rows() {
-  Op op{{"embedding_grad_rows", "gradient of embedding for the rows that occur"}, 3, 3, {"table", "ids", "dy"}};
+  Op op{{"embedding_grad_rows", "gradient of embedding for the rows that occur", {padding_option()}}, 3, 3, {"table", "ids", "dy"}};
   op.infer = infer;
   op.reference = reference;
   op.samples = samples;

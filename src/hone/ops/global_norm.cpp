@@ -35,7 +35,7 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_global_norm() {
-  Op op{{"global_norm", "the norm of all gradients together"}, 2, 4096, {"count", "gradients..."}};
+  Op op{{"global_norm", "the norm of all gradients together"}, 0, 4096, {"count", "gradients..."}};
   op.infer = infer;
   op.reference = reference;
   op.samples = samples;

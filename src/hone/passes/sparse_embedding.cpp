@@ -65,7 +65,7 @@ void rewrite(Graph& graph, const Match& match) {
   const std::vector<ValueId> fresh =
       graph.node(graph.append("adamw_refresh", {table, m, v, last, ids, schedule, step}, update.attributes, name + ".fresh")).outputs;
   graph.node(match.lookup).inputs[0] = fresh[0];
-  const std::vector<ValueId> rows = graph.node(graph.append("embedding_grad_rows", {fresh[0], ids, dy})).outputs;
+  const std::vector<ValueId> rows = graph.node(graph.append("embedding_grad_rows", {fresh[0], ids, dy}, graph.node(match.gradient).attributes)).outputs;
   std::vector<ValueId>& gradients = graph.node(match.norm).inputs;
   gradients.erase(std::find(gradients.begin(), gradients.end(), dense));
   gradients[0] = rows[1];

@@ -13,9 +13,11 @@ void run(const KernelCall& call) {
   const std::int32_t* ids = call.in(1).as<std::int32_t>();
   const float* dy = call.in(2).as();
   float* to = call.out(0).as();
+  const std::int64_t padding = call.attributes->integer("padding");
   parallel_ranges(n, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t v = 0; v < call.out(0).rows(); ++v) std::fill(to + v * n + begin, to + v * n + end, 0.0f);
     for (std::int64_t r = 0; r < call.in(1).rows(); ++r) {
+      if (ids[r] == padding) continue;
       float* sum = to + ids[r] * n;
       const float* row = dy + r * n;
       for (std::int64_t j = begin; j < end; ++j) sum[j] += row[j];

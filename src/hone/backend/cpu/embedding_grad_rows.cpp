@@ -26,6 +26,8 @@ void run(const KernelCall& call) {
   std::int32_t* tokens = begin + count + 1;
   std::fill(next, next + vocabulary, 0);
   for (std::int64_t t = 0; t < count; ++t) ++next[ids[t]];
+  const std::int64_t padding = call.attributes->integer("padding");
+  if (padding >= 0) next[padding] = 0;
   auto* rows = call.out(0).as<std::int32_t>();
   std::int32_t unique = 0;
   std::int32_t place = 0;
@@ -36,7 +38,8 @@ void run(const KernelCall& call) {
     place += std::exchange(next[v], place);
   }
   begin[unique] = place;
-  for (std::int64_t t = 0; t < count; ++t) tokens[next[ids[t]]++] = static_cast<std::int32_t>(t);
+  for (std::int64_t t = 0; t < count; ++t)
+    if (ids[t] != padding) tokens[next[ids[t]]++] = static_cast<std::int32_t>(t);
   call.out(1).as<std::int32_t>()[0] = unique;
   const float* dy = call.in(2).as();
   float* values = call.out(2).as();

@@ -61,7 +61,8 @@ private:
 
   ValueId embeddings(ValueId types, ValueId positions) {
     const std::string prefix = "bert.embeddings.";
-    const ValueId words = graph_.apply("embedding", {parameter(prefix + "word_embeddings.weight"), ids_}, {}, "words");
+    const ValueId words = graph_.apply("embedding", {parameter(prefix + "word_embeddings.weight"), ids_},
+                                       {{"padding", config_.pad_token_id.value_or(-1)}}, "words");
     const ValueId kinds = graph_.apply("embedding", {parameter(prefix + "token_type_embeddings.weight"), types}, {}, "types");
     const ValueId places = graph_.apply("embedding", {parameter(prefix + "position_embeddings.weight"), positions}, {}, "places");
     const ValueId sum = graph_.apply("add", {graph_.apply("add", {words, kinds}), places}, {}, "embeddings");

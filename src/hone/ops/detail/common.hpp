@@ -32,6 +32,11 @@ Tensor f32_tensor(Shape shape, std::initializer_list<double> values);
 // The state of the random numbers of a step: seed and step, as graphs pass it (u32[3]).
 Tensor rng_tensor(std::uint64_t seed, std::uint32_t step);
 
+// The row of an embedding table that gets no gradient (torch.nn.Embedding's padding_idx).
+inline OptionSpec padding_option() {
+  return {"padding", OptionType::integer, std::int64_t{-1}, "row that gets no gradient; -1: none", -1, 1e12};
+}
+
 // Samples of an elementwise op with `inputs` equal-shaped inputs: none, one, odd and large rows.
 std::vector<OpSample> elementwise_samples(int inputs, const Options& attributes = {}, double scale = 2.0);
 

@@ -1,0 +1,90 @@
+#include "hone/train/model.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/frontends/bert_config.hpp"
+#include "hone/frontends/hugging_face.hpp"
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+
+Model load_directory(const std::filesystem::path& path, const ModelRequest& request) {
+  Model model{request.name, {}, {}, {}, path, nullptr};
+  // A run that was stopped has its weights in last/ only.
+  if (!std::filesystem::exists(path / "config.json") && std::filesystem::exists(path / "last" / "config.json"))
+    model.directory = path / "last";
+  ModelFiles files = load_model_files(model.directory);
+  model.architecture = &find_architecture(files.config.value("model_type", ""));
+  model.config = files.config;
+  const bool has_head = files.parameters.contains("classifier.weight");
+  if (!has_head && request.num_labels > 0) {
+    BertConfig config = BertConfig::from_json(files.config, (model.directory / "config.json").string());
+    config.num_labels = request.num_labels;
+    config.id2label = request.label_names;
+    model.config = config.to_json();
+  }
+  MatchedParameters matched = match_parameters(model.architecture->parameters(model.config), files, request.seed);
+  model.parameters = std::move(matched.parameters);
+  model.report = std::move(matched.report);
+  return model;
+}
+
+Model build(const ModelRequest& request) {
+  BertConfig config = builtin_bert_config(request.name);
+  if (request.vocab_size > 0) config.vocab_size = request.vocab_size;
+  if (request.num_labels > 0) {
+    config.num_labels = request.num_labels;
+    config.id2label = request.label_names;
+  }
+  for (const auto& [key, value] : request.settings) config.set(key, value);
+  config.check(request.name);
+  Model model{request.name, config.to_json(), {}, {}, {}, nullptr};
+  model.architecture = &find_architecture(model.config.value("model_type", ""));
+  model.parameters = initialize_parameters(model.architecture->parameters(model.config), request.seed);
+  return model;
+}
+
+}  // namespace
+
+Model load_model(const ModelRequest& request) {
+  const std::filesystem::path path = request.name;
+  if (std::filesystem::is_directory(path)) {
+    if (!request.settings.empty())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: '{}' cannot be set: the sizes of a saved model are fixed", request.name,
+                              request.settings.front().first));
+    return load_directory(path, request);
+  }
+  if (is_builtin_bert(request.name)) return build(request);
+  const std::vector<std::string> names = builtin_bert_names();
+  throw Error(ErrorCode::not_found, fmt::format("{}: neither a directory nor a built-in model", request.name),
+              did_you_mean(request.name, names));
+}
+
+bool is_model_setting(const std::string& key) {
+  const auto& options = bert_config_options();
+  return std::any_of(options.begin(), options.end(), [&](const OptionSpec& spec) { return spec.name == key; });
+}
+
+Mode parse_mode(const std::string& text) {
+  if (text == "reference") return Mode::reference;
+  if (text == "eager") return Mode::eager;
+  if (text == "compiled") return Mode::compiled;
+  const std::vector<std::string> known{"compiled", "eager", "reference"};
+  throw Error(ErrorCode::invalid_argument, "unknown mode '" + text + "'", did_you_mean(text, known));
+}
+
+Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
+  Graph graph = model.architecture->build(model.config, {});
+  if (mode == Mode::compiled) run_passes(graph, {{"push_gather"}, {"group_rows"}}, disabled);
+  Executor executor(std::move(graph), mode != Mode::reference);
+  for (const std::string& name : model.parameters.names()) executor.bind(name, model.parameters.at(name));
+  return executor;
+}
+
+}  // namespace hone

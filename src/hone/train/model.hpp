@@ -1,0 +1,49 @@
+// A model ready to train or run: its configuration, parameters and where its tokenizer lies.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/core/parameter_store.hpp"
+#include "hone/frontends/model.hpp"
+#include "hone/frontends/zoo/architecture.hpp"
+#include "hone/run/executor.hpp"
+
+namespace hone {
+
+struct Model {
+  std::string name;       // as the user wrote it
+  nlohmann::json config;  // Hugging Face config.json
+  ParameterStore parameters;
+  MatchReport report;                // what was initialised, what was not used
+  std::filesystem::path directory;   // empty for a built-in model
+  const Architecture* architecture = nullptr;
+};
+
+struct ModelRequest {
+  std::string name;  // a directory, or a built-in name
+  std::vector<std::pair<std::string, std::string>> settings = {};  // overrides of a built-in's sizes
+  std::uint64_t seed = 0;           // of fresh parameters
+  std::int64_t num_labels = 0;      // of a fresh head; 0: as configured
+  std::int64_t vocab_size = 0;      // of a built-in model; 0: as configured
+  std::vector<std::string> label_names = {};
+};
+
+// Loads a directory (or its last checkpoint when a run did not finish) or builds a built-in model.
+// Throws Error(not_found) naming the nearest built-in.
+Model load_model(const ModelRequest& request);
+
+// The configuration keys that a setting may name for a built-in model.
+bool is_model_setting(const std::string& key);
+
+enum class Mode { reference, eager, compiled };
+Mode parse_mode(const std::string& text);
+
+// A graph for running the model forward, ready to run in a mode. `disabled` names passes to leave out.
+Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled = {});
+
+}  // namespace hone

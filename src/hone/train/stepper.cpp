@@ -1,0 +1,207 @@
+#include "hone/train/stepper.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/passes/pass.hpp"
+#include "hone/train/inputs.hpp"
+
+namespace hone {
+namespace {
+
+Options optimizer_options(const TrainOptions& o) {
+  return {{"optimizer", o.optimizer}, {"clip", o.clip},       {"weight_decay", o.weight_decay}, {"decay_all", o.decay_all},
+          {"beta1", o.beta1},         {"beta2", o.beta2},     {"epsilon", o.epsilon},           {"momentum", o.momentum}};
+}
+
+Tensor scalar_i32(std::int64_t value) { return int_vector({static_cast<std::int32_t>(value)}); }
+
+Tensor scalar_f32(double value) {
+  Tensor tensor(DType::f32, {1});
+  tensor.as<float>()[0] = static_cast<float>(value);
+  return tensor;
+}
+
+Tensor rng_state(std::uint64_t seed, std::uint32_t counter) {
+  Tensor tensor(DType::u32, {3});
+  tensor.as<std::uint32_t>()[0] = static_cast<std::uint32_t>(seed);
+  tensor.as<std::uint32_t>()[1] = static_cast<std::uint32_t>(seed >> 32);
+  tensor.as<std::uint32_t>()[2] = counter;
+  return tensor;
+}
+
+}  // namespace
+
+Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule)
+    : model_(model), options_(options), schedule_(Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
+  if (options.accumulate > 1)
+    build_accumulating(model);
+  else
+    build_single(model);
+}
+
+void Stepper::bind_states(Executor& executor) {
+  for (const Value& value : executor.graph().values) {
+    if (value.kind == ValueKind::parameter) executor.bind(value.name, model_.parameters.at(value.name));
+    if (value.kind != ValueKind::state) continue;
+    if (!states_.contains(value.name)) {
+      Shape shape;
+      for (const Dim& dim : value.type.dims) shape.push_back(dim.offset);
+      states_.set(value.name, Tensor(value.type.dtype, shape));
+    }
+    executor.bind(value.name, states_.at(value.name));
+  }
+}
+
+void Stepper::build_single(const Model& model) {
+  Graph graph = model.architecture->build(
+      model.config, {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
+  std::vector<PassRequest> passes;
+  const bool compiled = options_.mode == Mode::compiled;
+  if (compiled) passes.push_back({"push_gather"});
+  passes.push_back({"differentiate"});
+  passes.push_back({"append_optimizer", optimizer_options(options_)});
+  if (compiled) passes.push_back({"sparse_embedding"});
+  if (compiled) passes.push_back({"group_rows"});
+  run_passes(graph, passes, options_.disabled_passes);
+  forward_.emplace(std::move(graph), options_.mode != Mode::reference);
+  bind_states(*forward_);
+}
+
+void Stepper::build_accumulating(const Model& model) {
+  Graph graph = model.architecture->build(
+      model.config, {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
+  const bool compiled = options_.mode == Mode::compiled;
+  std::vector<PassRequest> passes;
+  if (compiled) passes.push_back({"push_gather"});
+  passes.push_back({"differentiate"});
+  run_passes(graph, passes, options_.disabled_passes);
+  // Gradients go into states; the update is a graph of its own that reads them.
+  Graph update;
+  update.name = "update";
+  std::vector<std::pair<std::string, ValueId>> kept;
+  for (const auto& [name, id] : std::vector(graph.outputs)) {
+    if (name.rfind("grad.", 0) != 0) {
+      kept.emplace_back(name, id);
+      continue;
+    }
+    const std::string parameter = name.substr(5);
+    const ValueType type = graph.type(id);
+    const ValueId sum = graph.add_value(parameter + ".sum", type, ValueKind::state);
+    const ValueId added = graph.apply("accumulate", {sum, id});
+    graph.updates.emplace_back(sum, added);
+    update.parameter(parameter, type);
+    update.outputs.emplace_back(name, update.add_value(parameter + ".sum", type, ValueKind::state));
+  }
+  graph.outputs = kept;
+  if (compiled) run_passes(graph, {{"group_rows"}}, options_.disabled_passes);
+  run_passes(update, {{"append_optimizer", optimizer_options(options_)}}, options_.disabled_passes);
+  forward_.emplace(std::move(graph), options_.mode != Mode::reference);
+  update_.emplace(std::move(update), options_.mode != Mode::reference);
+  bind_states(*forward_);
+  bind_states(*update_);
+}
+
+StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t> indices, std::int64_t step) {
+  const auto run_batch = [&](std::span<const std::int64_t> part, std::uint32_t counter, double share) {
+    make_batch(data, part, batch_);
+    std::map<std::string, Tensor> inputs = batch_inputs(batch_);
+    inputs["labels"] = int_vector(batch_.labels);
+    inputs["rng"] = rng_state(options_.seed, counter);
+    inputs["loss_gradient"] = scalar_f32(share);
+    if (!update_) {
+      inputs["schedule"] = schedule_;
+      inputs["step"] = scalar_i32(step);
+    }
+    return forward_->run(inputs);
+  };
+  if (!update_) {
+    const auto results = run_batch(indices, static_cast<std::uint32_t>(step), 1.0);
+    return {results.at("loss").as<float>()[0], results.at("grad_norm").as<float>()[0]};
+  }
+  for (const std::string& name : states_.names())
+    if (name.size() > 4 && name.compare(name.size() - 4, 4, ".sum") == 0) {
+      Tensor& sum = states_.at(name);
+      std::memset(sum.data(), 0, sum.bytes());
+    }
+  const auto count = static_cast<std::int64_t>(indices.size());
+  const std::int64_t parts = std::min(options_.accumulate, count);
+  double loss = 0;
+  for (std::int64_t p = 0; p < parts; ++p) {
+    const std::int64_t begin = count * p / parts;
+    const std::int64_t end = count * (p + 1) / parts;
+    const double share = static_cast<double>(end - begin) / static_cast<double>(count);
+    // Every micro-batch of every step has random numbers of its own.
+    const auto counter = static_cast<std::uint32_t>(step * options_.accumulate + p);
+    const auto results = run_batch(indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), counter, share);
+    loss += share * static_cast<double>(results.at("loss").as<float>()[0]);
+  }
+  const auto results = update_->run({{"schedule", schedule_}, {"step", scalar_i32(step)}});
+  forward_->parameters_changed();
+  return {loss, results.at("grad_norm").as<float>()[0]};
+}
+
+ParameterStore Stepper::state() const {
+  ParameterStore all;
+  for (const std::string& name : model_.parameters.names()) all.set(name, model_.parameters.at(name));
+  for (const std::string& name : states_.names())
+    if (name.size() <= 4 || name.compare(name.size() - 4, 4, ".sum") != 0) all.set(name, states_.at(name));
+  return all;
+}
+
+void Stepper::restore(const ParameterStore& state) {
+  const ParameterStore own = this->state();
+  for (const std::string& name : own.names()) {
+    Tensor to = own.at(name);
+    const Tensor& from = state.at(name);
+    if (from.shape() != to.shape() || from.dtype() != to.dtype())
+      throw Error(ErrorCode::bad_format, fmt::format("the checkpoint's tensor '{}' is {}, expected {}", name, to_string(from.shape()), to_string(to.shape())));
+    std::memcpy(to.data(), from.data(), to.bytes());
+  }
+}
+
+ParameterStore Stepper::parameters(std::int64_t step) const {
+  ParameterStore all;
+  for (const std::string& name : model_.parameters.names()) all.set(name, model_.parameters.at(name));
+  const Graph& graph = forward_->graph();
+  for (const Node& node : graph.nodes) {
+    if (node.op != "adamw_refresh") continue;
+    const std::string name = graph.value(node.inputs[0]).name;
+    Graph flush;
+    flush.name = "flush";
+    std::vector<ValueId> inputs;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const Value& value = graph.value(node.inputs[i]);
+      inputs.push_back(flush.add_value(value.name, value.type, value.kind));
+    }
+    inputs.push_back(flush.input("ids", {DType::i32, {Dim("R")}}));
+    inputs.push_back(flush.input("schedule", {DType::f32, {Dim("S")}}));
+    inputs.push_back(flush.input("step", {DType::i32, {1}}));
+    const NodeId made = flush.append("adamw_refresh", inputs, node.attributes);
+    for (std::size_t i = 0; i < 4; ++i) flush.updates.emplace_back(inputs[i], flush.node(made).outputs[i]);
+    Executor executor(std::move(flush));
+    Tensor table = model_.parameters.at(name).clone();
+    executor.bind(name, table);
+    for (const char* suffix : {".m", ".v", ".last"}) executor.bind(name + suffix, states_.at(name + suffix).clone());
+    std::vector<std::int32_t> rows(static_cast<std::size_t>(table.shape()[0]));
+    for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = static_cast<std::int32_t>(r);
+    // "Up to the step before step + 1".
+    executor.run({{"ids", int_vector(rows)}, {"schedule", schedule_}, {"step", scalar_i32(step + 1)}});
+    all.set(name, table);
+  }
+  return all;
+}
+
+std::vector<KernelTiming> Stepper::timings() const {
+  std::vector<KernelTiming> list = forward_->timings();
+  if (update_)
+    for (KernelTiming& timing : update_->timings()) list.push_back(std::move(timing));
+  return list;
+}
+
+std::int64_t Stepper::arena_bytes() const { return forward_->arena_bytes() + (update_ ? update_->arena_bytes() : 0); }
+
+}  // namespace hone

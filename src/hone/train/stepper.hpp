@@ -1,0 +1,51 @@
+// One training step as graphs: forward, backward, clipping, update.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/data/batch.hpp"
+#include "hone/train/trainer.hpp"
+
+namespace hone {
+
+struct StepResult {
+  double loss, grad_norm;
+};
+
+class Stepper {
+public:
+  // Builds the graphs of `options.mode` and binds the model's parameters; fresh optimizer states.
+  Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule);
+
+  // One step on the samples `indices`; `step` counts from 1.
+  StepResult step(const TokenizedData& data, std::span<const std::int64_t> indices, std::int64_t step);
+
+  // Everything that decides the following steps, by name: raw parameters, moments, row steps.
+  ParameterStore state() const;
+  // Copies a state back. Throws Error(bad_format) when a tensor is missing or has another shape.
+  void restore(const ParameterStore& state);
+  // The parameters as they stand after `step` steps: rows of tables that wait for their update are
+  // brought up to date in a copy.
+  ParameterStore parameters(std::int64_t step) const;
+
+  std::vector<KernelTiming> timings() const;
+  std::int64_t arena_bytes() const;
+
+private:
+  void build_single(const Model& model);
+  void build_accumulating(const Model& model);
+  void bind_states(Executor& executor);
+
+  Model& model_;
+  const TrainOptions& options_;
+  Tensor schedule_;
+  ParameterStore states_;
+  std::optional<Executor> forward_;  // with the update in it unless gradients are accumulated
+  std::optional<Executor> update_;   // only when gradients are accumulated
+  Batch batch_;
+};
+
+}  // namespace hone

@@ -1,0 +1,236 @@
+#include "hone/train/trainer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "hone/core/error.hpp"
+#include "hone/run/clock.hpp"
+#include "hone/train/checkpoint.hpp"
+#include "hone/train/schedule.hpp"
+#include "hone/train/stepper.hpp"
+
+namespace hone {
+namespace {
+
+const char* name_of(Mode mode) {
+  return mode == Mode::compiled ? "compiled" : mode == Mode::eager ? "eager" : "reference";
+}
+
+// The run: which samples each step takes, and what is done between steps.
+class Loop {
+public:
+  Loop(Model& model, const TokenizedData& data, const TokenizedData* validation, const TrainOptions& options,
+       std::filesystem::path out, Record* record, const TrainEvents& events, const Tokenizer* tokenizer)
+      : model_(model),
+        data_(data),
+        validation_(validation),
+        options_(options),
+        out_(std::move(out)),
+        record_(record),
+        events_(events),
+        tokenizer_(tokenizer) {
+    if (options.batch < 1) throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
+    for (std::int64_t index : options.order)
+      if (index < 0 || index >= data.size())
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("the order names sample {}, the data has samples 0 to {}", index, data.size() - 1));
+    per_epoch_ = options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
+    if (per_epoch_ == 0) throw Error(ErrorCode::invalid_argument, "there are no samples to train on");
+    steps_per_epoch_ = (per_epoch_ + options.batch - 1) / options.batch;
+    steps_ = options.steps > 0 ? options.steps
+                               : static_cast<std::int64_t>(std::ceil(options.epochs * static_cast<double>(steps_per_epoch_)));
+    if (steps_ < 1) throw Error(ErrorCode::invalid_argument, "the run has no steps", "give --epochs or --steps above zero");
+    const std::int64_t classes = model.parameters.at("classifier.weight").shape()[0];
+    for (std::int64_t i = 0; i < data.size(); ++i)
+      if (data.labels[static_cast<std::size_t>(i)] < 0 || data.labels[static_cast<std::size_t>(i)] >= classes)
+        throw Error(ErrorCode::invalid_argument, fmt::format("sample {}: label {} is outside the model's {} classes", i,
+                                                             data.labels[static_cast<std::size_t>(i)], classes));
+    position_.options = describe(options);
+    position_.options["samples"] = data.size();
+    position_.options["tokens"] = static_cast<std::int64_t>(data.ids.size());
+    position_.options["total_steps"] = steps_;
+    position_.options["config"] = model.config;
+  }
+
+  TrainResult run(bool resume) {
+    Stepper stepper(model_, options_, make_schedule(options_.schedule, options_.lr, options_.warmup, steps_));
+    if (resume) restore(stepper);
+    TrainResult result;
+    const double begin = now_seconds();
+    bool stopped = false;
+    while (position_.step < steps_ && !stopped) {
+      const StepReport report = step(stepper);
+      result.train_seconds += report.seconds;
+      result.samples += report.samples;
+      result.tokens += report.tokens;
+      result.last_loss = report.loss;
+      const bool epoch_ends = position_.step % steps_per_epoch_ == 0 || position_.step == steps_;
+      if (epoch_ends) evaluate_epoch(stepper, report.epoch);
+      stopped = events_.stop && events_.stop() && position_.step < steps_;
+      const bool due = options_.checkpoint_every > 0 ? position_.step % options_.checkpoint_every == 0 : epoch_ends;
+      if (due || stopped || position_.step == steps_) checkpoint(stepper);
+    }
+    result.finished = position_.step == steps_;
+    if (result.finished) {
+      ParameterStore parameters = stepper.parameters(position_.step);
+      save_checkpoint(out_, model_, parameters, tokenizer_, nullptr, nullptr);
+      model_.parameters = parameters;
+    }
+    result.steps = position_.step;
+    result.best_accuracy = position_.best_accuracy;
+    result.seconds = now_seconds() - begin;
+    result.timings = stepper.timings();
+    result.arena_bytes = stepper.arena_bytes();
+    for (const KernelTiming& timing : result.timings) result.flop += timing.flop;
+    return result;
+  }
+
+private:
+  std::vector<std::int64_t> samples_of_step(std::int64_t done) {
+    const std::int64_t epoch = done / steps_per_epoch_;
+    if (epoch != order_epoch_) {
+      order_ = options_.order.empty() ? epoch_order(data_.size(), options_.seed, epoch) : options_.order;
+      order_epoch_ = epoch;
+    }
+    const std::int64_t begin = done % steps_per_epoch_ * options_.batch;
+    const std::int64_t end = std::min(begin + options_.batch, per_epoch_);
+    return {order_.begin() + begin, order_.begin() + end};
+  }
+
+  StepReport step(Stepper& stepper) {
+    const std::vector<std::int64_t> indices = samples_of_step(position_.step);
+    const std::int64_t number = position_.step + 1;
+    std::int64_t tokens = 0;
+    for (std::int64_t index : indices) tokens += data_.length(index);
+    const double begin = now_seconds();
+    const StepResult result = stepper.step(data_, indices, number);
+    const double seconds = now_seconds() - begin;
+    if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
+      throw Error(ErrorCode::numeric,
+                  fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}", number, result.loss,
+                              result.grad_norm, fmt::join(indices, ", ")),
+                  "lower --lr or --clip; the last checkpoint is unharmed");
+    position_.step = number;
+    const double lr = make_rate(number);
+    const StepReport report{(number - 1) / steps_per_epoch_, number, steps_, result.loss, result.grad_norm, lr, seconds,
+                            tokens, static_cast<std::int64_t>(indices.size())};
+    if (record_ != nullptr)
+      record_->write({{"event", "step"},
+                      {"epoch", report.epoch},
+                      {"step", report.step},
+                      {"loss", report.loss},
+                      {"grad_norm", report.grad_norm},
+                      {"lr", report.lr},
+                      {"tokens", report.tokens},
+                      {"samples", report.samples},
+                      {"seconds", report.seconds}});
+    if (events_.on_step) events_.on_step(report);
+    return report;
+  }
+
+  double make_rate(std::int64_t number) {
+    if (rates_.empty()) rates_ = make_schedule(options_.schedule, options_.lr, options_.warmup, steps_);
+    return rates_[static_cast<std::size_t>(number - 1)];
+  }
+
+  void evaluate_epoch(Stepper& stepper, std::int64_t epoch) {
+    if (validation_ == nullptr || !options_.evaluate_each_epoch) return;
+    Model current = model_;
+    current.parameters = stepper.parameters(position_.step);
+    Executor forward = make_forward(current, options_.mode, options_.disabled_passes);
+    EvaluateOptions evaluate_options;
+    const Evaluation evaluation = evaluate(forward, *validation_, evaluate_options);
+    const bool best = evaluation.accuracy > position_.best_accuracy;
+    if (record_ != nullptr)
+      record_->write({{"event", "eval"},
+                      {"epoch", epoch + 1},
+                      {"step", position_.step},
+                      {"split", "validation"},
+                      {"samples", evaluation.samples},
+                      {"accuracy", evaluation.accuracy},
+                      {"low", evaluation.interval.low},
+                      {"high", evaluation.interval.high},
+                      {"loss", evaluation.loss},
+                      {"seconds", evaluation.seconds},
+                      {"samples_per_second", static_cast<double>(evaluation.samples) / evaluation.seconds}});
+    if (best) {
+      position_.best_accuracy = evaluation.accuracy;
+      position_.best_step = position_.step;
+      save_checkpoint(out_ / "best", model_, current.parameters, tokenizer_, nullptr, nullptr);
+    }
+    if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch + 1, position_.step, best);
+  }
+
+  void checkpoint(const Stepper& stepper) {
+    const ParameterStore state = stepper.state();
+    save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_, &position_, &state);
+    if (events_.on_checkpoint) events_.on_checkpoint(out_ / "last", position_.step);
+  }
+
+  void restore(Stepper& stepper) {
+    TrainPosition saved = load_position(out_ / "last");
+    for (const auto& [key, value] : position_.options.items()) {
+      if (saved.options.contains(key) && saved.options[key] == value) continue;
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: this run has {} = {}, the checkpoint has {}", (out_ / "last").string(), key, value.dump(),
+                              saved.options.contains(key) ? saved.options[key].dump() : "none"),
+                  "resume with the same options, or start anew without --resume");
+    }
+    stepper.restore(load_state(out_ / "last"));
+    position_ = std::move(saved);
+    if (record_ != nullptr) record_->write({{"event", "resume"}, {"step", position_.step}});
+  }
+
+  Model& model_;
+  const TokenizedData& data_;
+  const TokenizedData* validation_;
+  const TrainOptions& options_;
+  std::filesystem::path out_;
+  Record* record_;
+  const TrainEvents& events_;
+  const Tokenizer* tokenizer_;
+  std::int64_t per_epoch_ = 0, steps_per_epoch_ = 0, steps_ = 0;
+  TrainPosition position_;
+  std::vector<std::int64_t> order_;
+  std::int64_t order_epoch_ = -1;
+  std::vector<float> rates_;
+};
+
+}  // namespace
+
+nlohmann::json describe(const TrainOptions& o) {
+  nlohmann::json json{{"epochs", o.epochs},
+                      {"steps", o.steps},
+                      {"batch", o.batch},
+                      {"accumulate", o.accumulate},
+                      {"lr", o.lr},
+                      {"weight_decay", o.weight_decay},
+                      {"decay_all", o.decay_all},
+                      {"optimizer", o.optimizer},
+                      {"beta1", o.beta1},
+                      {"beta2", o.beta2},
+                      {"epsilon", o.epsilon},
+                      {"momentum", o.momentum},
+                      {"schedule", o.schedule},
+                      {"warmup", o.warmup},
+                      {"clip", o.clip},
+                      {"hidden_dropout", o.hidden_dropout},
+                      {"attention_dropout", o.attention_dropout},
+                      {"classifier_dropout", o.classifier_dropout},
+                      {"seed", o.seed},
+                      {"mode", name_of(o.mode)},
+                      {"disabled_passes", o.disabled_passes}};
+  if (!o.order.empty()) json["order"] = static_cast<std::int64_t>(o.order.size());
+  return json;
+}
+
+TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation, const TrainOptions& options,
+                  const std::filesystem::path& out, bool resume, Record* record, const TrainEvents& events,
+                  const Tokenizer* tokenizer) {
+  return Loop(model, data, validation, options, out, record, events, tokenizer).run(resume);
+}
+
+}  // namespace hone
