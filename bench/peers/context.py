@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hone_program import Hone
+from hone_program import Hone, HoneError, HoneSlice
 from imdb import Reviews, Tokens, load_tokens, read_reviews
+from settings import TrainSetting
 
 
 @dataclass
@@ -15,27 +16,45 @@ class Context:
     imdb: Path
     tokenizer: Path
     work: Path
-    threads: int
-    rounds: int
-    steps: int  # timed steps of a round
-    warm_up: int  # steps before them
-    samples: int  # test reviews of the inference row
-    hone_peak: float | None  # GFLOP/s hone itself measured, if given
-    checkpoint: Path | None  # trained model for the inference and predict rows
+    threads: int = 2
+    rounds: int = 5
+    steps: int = 100  # timed steps of a round
+    warm_up: int = 15  # steps before them
+    samples: int = 25_000  # test reviews of the inference row
+    hone_peak: float | None = None  # GFLOP/s hone itself measured, if given
+    checkpoint: Path | None = None  # trained model for the inference and predict rows
+    keep_padding: bool = True  # obey the padding of tokenizer.json, in both programs
     seed: int = 1
-    commands: list[str] = field(default_factory=list)  # of the peers, for the report
     _tokens: dict[str, Tokens] = field(default_factory=dict)
     _reviews: dict[str, Reviews] = field(default_factory=dict)
 
     def tokens(self, split: str) -> Tokens:
         if split not in self._tokens:
-            self._tokens[split] = load_tokens(self.imdb, split, self.tokenizer, self.work)
+            self._tokens[split] = load_tokens(
+                self.imdb, split, self.tokenizer, self.work, self.keep_padding
+            )
         return self._tokens[split]
 
     def reviews(self, split: str) -> Reviews:
         if split not in self._reviews:
             self._reviews[split] = read_reviews(self.imdb, split)
         return self._reviews[split]
+
+    def train_hone(
+        self, batches: list[list[int]], setting: TrainSetting, threads: int | None = None
+    ) -> HoneSlice:
+        """`hone train` from the common initial model; the tokens it counts must be the peer's."""
+        assert self.hone is not None
+        result = self.hone.train(self.initial_model(), batches, setting, self.warm_up, threads)
+        lengths = self.tokens("train").lengths()
+        expected = [int(lengths[batch].sum()) for batch in batches]
+        if result.tokens != expected:
+            step = next(i for i, n in enumerate(expected) if result.tokens[i] != n)
+            raise HoneError(
+                f"step {step} of hone's trace has {result.tokens[step]} tokens, the peer's batch "
+                f"{expected[step]}: not the same work (see --padding, and the order of the samples)"
+            )
+        return result
 
     def initial_model(self) -> Path:
         """The untrained BERT-tiny both programs start from."""
@@ -51,7 +70,6 @@ class Context:
         if self.checkpoint is not None:
             return self.checkpoint
         from batches import grouped_batches
-        from settings import TrainSetting
         from torch_peer import Trainer, save_model
 
         folder = self.work / "trained"

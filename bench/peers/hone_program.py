@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from batches import BATCH
-from imdb import MAX_LENGTH
+from imdb import MAX_LENGTH, write_jsonl
 from settings import TrainSetting
 
 
@@ -34,6 +34,7 @@ class HoneSlice:
     """The trace of a training run: seconds of the steps after warm-up, losses of all of them."""
 
     samples_per_second: float
+    tokens: list[int]
     losses: list[float]
     grad_norms: list[float]
     seconds: float
@@ -133,6 +134,7 @@ class Hone:
         seconds = sum(step_seconds[warm_up:])
         return HoneSlice(
             BATCH * (len(batches) - warm_up) / seconds,
+            [int(step["tokens"]) for step in trace],
             [step["loss"] for step in trace],
             [step["grad_norm"] for step in trace],
             seconds,
@@ -145,8 +147,6 @@ class Hone:
 
     def predict(self, model: Path, texts: list[str]) -> np.ndarray:
         """Logits of the texts."""
-        from imdb import write_jsonl
-
         source, target = self.work / "predict-in.jsonl", self.work / "predict-out.jsonl"
         write_jsonl(source, texts)
         arguments = ["predict", model, "--input", source, "--output", target]
@@ -157,6 +157,15 @@ class Hone:
         if len(lines) != len(texts):
             raise HoneError(f"predict answered {len(lines)} of {len(texts)} texts")
         return np.asarray([json.loads(line)["logits"] for line in lines], dtype=np.float64)
+
+    def tokenize(self, model: Path, texts: list[str]) -> list[list[int]]:
+        """Ids of the texts, cut at 512."""
+        source, target = self.work / "tokenize-in.jsonl", self.work / "tokenize-out.jsonl"
+        write_jsonl(source, texts)
+        arguments = ("tokenize", model, "--input", source, "--max-length", str(MAX_LENGTH))
+        self.run(*arguments, stdout=target)
+        lines = target.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line)["ids"] for line in lines]
 
     def evaluate(self, model: Path, data: Path, split: str = "test") -> dict[str, Any]:
         target = self.work / "eval.json"

@@ -71,22 +71,39 @@ def _from_folder(folder: Path, split: str) -> dict[str, str]:
     return {f"{f.parent.name}/{f.name}": f.read_text(encoding="utf-8") for f in files}
 
 
-def tokenize(texts: list[str], tokenizer_dir: Path) -> list[list[int]]:
-    """Ids with [CLS] and [SEP], cut at 512, by Hugging Face tokenizers."""
+def load_tokenizer(tokenizer_file: Path, keep_padding: bool):  # noqa: ANN201 (slow import)
+    """Hugging Face's tokenizer, cutting at 512 ids.
+
+    Some tokenizer.json files, that of bert-base-uncased among them, carry `padding` to a fixed
+    length. The tokenizers library obeys it (`keep_padding`), transformers switches it off.
+    """
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(tokenizer_dir / "tokenizer.json"))
-    tokenizer.no_padding()
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.enable_truncation(MAX_LENGTH)
-    return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts)]
+    if not keep_padding:
+        tokenizer.no_padding()
+    return tokenizer
 
 
-def load_tokens(source: Path, split: str, tokenizer_dir: Path, cache: Path) -> Tokens:
+def load_tokens(
+    source: Path, split: str, tokenizer_dir: Path, cache: Path, keep_padding: bool = True
+) -> Tokens:
     """Token ids of a whole split, made once and kept in `cache`."""
-    stored = cache / f"tokens-{split}.npz"
+    stored = tokens_file(cache, split, keep_padding)
     if not stored.exists():
         reviews = read_reviews(source, split)
-        save_tokens(stored, tokenize(reviews.texts, tokenizer_dir), reviews.labels)
+        tokenizer = load_tokenizer(tokenizer_dir / "tokenizer.json", keep_padding)
+        samples = [encoding.ids for encoding in tokenizer.encode_batch_fast(reviews.texts)]
+        save_tokens(stored, samples, reviews.labels)
+    return read_tokens(stored)
+
+
+def tokens_file(cache: Path, split: str, keep_padding: bool) -> Path:
+    return cache / f"tokens-{split}-{'padding-kept' if keep_padding else 'padding-dropped'}.npz"
+
+
+def read_tokens(stored: Path) -> Tokens:
     with np.load(stored) as arrays:
         return Tokens(arrays["ids"], arrays["offsets"], arrays["labels"])
 

@@ -9,13 +9,10 @@ import sys
 from pathlib import Path
 
 import machine
+from rows import ROWS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-ROW_NAMES = (
-    *("training", "hidden-dropout", "no-dropout", "inference", "predict"),
-    *("tokenizing", "memory", "scaling", "peak"),
-)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -34,10 +31,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add(
         "--rows",
         nargs="+",
-        choices=ROW_NAMES,
-        default=ROW_NAMES,
+        choices=ROWS,
+        default=tuple(ROWS),
         metavar="ROW",
-        help="which rows: " + " ".join(ROW_NAMES),
+        help="which rows: " + " ".join(ROWS),
     )
     add("--rounds", type=int, help="rounds (default 5; 3 with --quick)")
     add("--steps", type=int, help="timed training steps of a round (default 100; 30 with --quick)")
@@ -48,6 +45,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--peers-only", action="store_true", help="without hone; prints, writes no document")
     add("--checkpoint", type=Path, help="trained model of the inference and predict rows")
     add("--hone-peak", type=float, metavar="GFLOPS", help="float32 peak hone measured itself")
+    add(
+        "--padding",
+        choices=("kept", "dropped"),
+        default="kept",
+        help="whether a fixed padding in tokenizer.json is obeyed, in both programs (default kept)",
+    )
     add("--seed", type=int, default=1)
     add("--work", type=Path, default=ROOT / "build/bench-peers", help="folder for what is made")
     add("--document", type=Path, default=ROOT / "docs/benchmarks.md")
@@ -90,20 +93,20 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
     return Context(
         hone,
         *places,
-        options.threads,
-        options.rounds,
-        options.steps,
-        options.warm_up,
-        options.samples,
-        options.hone_peak,
-        options.checkpoint,
-        options.seed,
+        threads=options.threads,
+        rounds=options.rounds,
+        steps=options.steps,
+        warm_up=options.warm_up,
+        samples=options.samples,
+        hone_peak=options.hone_peak,
+        checkpoint=options.checkpoint,
+        keep_padding=options.padding == "kept",
+        seed=options.seed,
     )
 
 
 def measure_row(name: str, context):  # noqa: ANN001, ANN201
     from measurement import RowResult
-    from rows import ROWS
 
     row = ROWS[name]
     print(f"{row.title}", flush=True)
@@ -134,11 +137,11 @@ def main(arguments: list[str]) -> None:
     # Rows of earlier runs stay in the table; those of the peers alone are kept apart.
     stored = options.work / ("peers-only.json" if options.peers_only else "results.json")
     results = load_results(stored)
-    for name in ROW_NAMES:
+    for name in ROWS:
         if name in options.rows:
             results[name] = measure_row(name, context)
             save_results(stored, results)
-    ordered = [results[name] for name in ROW_NAMES if name in results]
+    ordered = [results[name] for name in ROWS if name in results]
     print("\n" + render([r for r in ordered if r.name in options.rows]))
     if not options.peers_only:
         write(options.document, ordered)

@@ -8,17 +8,13 @@ import time
 from pathlib import Path
 
 
-def tokenize(tokenizer_file: str, source: str, method: str) -> None:
+def tokenize(tokenizer_file: str, source: str, method: str, padding: str) -> None:
     """Prints the seconds `method` of Hugging Face tokenizers takes for the texts of a file."""
-    from tokenizers import Tokenizer
-
-    from imdb import MAX_LENGTH
+    from imdb import load_tokenizer
 
     with Path(source).open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
-    tokenizer = Tokenizer.from_file(tokenizer_file)
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_LENGTH)
+    tokenizer = load_tokenizer(Path(tokenizer_file), padding == "kept")
     start = time.perf_counter()
     encodings = getattr(tokenizer, method)(texts)
     seconds = time.perf_counter() - start
@@ -28,16 +24,14 @@ def tokenize(tokenizer_file: str, source: str, method: str) -> None:
 
 def train(model: str, tokens_file: str, order: str, threads: str) -> None:
     """Trains the batches of `order` with dropout 0.1, as the training row does."""
-    import numpy as np
     import torch
 
-    from imdb import Tokens
+    from imdb import read_tokens
     from settings import TrainSetting
     from torch_peer import Trainer
 
     torch.set_num_threads(int(threads))
-    with np.load(tokens_file) as arrays:
-        tokens = Tokens(arrays["ids"], arrays["offsets"], arrays["labels"])
+    tokens = read_tokens(Path(tokens_file))
     result = Trainer(Path(model), TrainSetting()).run(
         tokens, json.loads(Path(order).read_text()), 0
     )

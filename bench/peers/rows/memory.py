@@ -11,6 +11,7 @@ from pathlib import Path
 from batches import random_batches
 from context import Context
 from hone_program import HoneError
+from imdb import tokens_file
 from measurement import Comparison, Target, interleave
 from rows.predict import WORKER
 from settings import TrainSetting
@@ -44,7 +45,7 @@ def measure(context: Context) -> list[Comparison]:
     order.write_text(json.dumps(batches))
     model = context.initial_model()
     report = context.work / "time.txt"
-    tokens = str(context.work / "tokens-train.npz")
+    tokens = str(tokens_file(context.work, "train", context.keep_padding))
     threads = str(context.threads)
     peer = [sys.executable, str(WORKER), "train", str(model), tokens, str(order), threads]
     idle = [sys.executable, str(WORKER), "imports"]

@@ -47,7 +47,6 @@ def matmul_peak(size: int = 2048, repeats: int = 4) -> float:
 
 def measure(context: Context) -> list[Comparison]:
     probe = build_probe(context.work)
-    setting, model = TrainSetting(), context.initial_model()
     products: list[float] = []
     reported: list[float] = []
 
@@ -57,9 +56,8 @@ def measure(context: Context) -> list[Comparison]:
         return max([*peaks, context.hone_peak or 0.0])
 
     def run_hone(round_number: int) -> float:
-        assert context.hone is not None
         batches = random_order(context, round_number)
-        result = context.hone.train(model, batches, setting, context.warm_up)
+        result = context.train_hone(batches, TrainSetting())
         timed = [n for batch in batches[context.warm_up :] for n in batch]
         if "flops_per_second" in result.results:
             reported.append(float(result.results["flops_per_second"]) / 1e9)

@@ -9,15 +9,12 @@ from settings import TrainSetting
 
 
 def measure(context: Context) -> list[Comparison]:
-    hone = context.hone
-    if hone is None:
+    if context.hone is None:
         return []
-    setting, model = TrainSetting(), context.initial_model()
 
     def run(round_number: int, threads: int) -> float:
         batches = random_order(context, round_number)
-        result = hone.train(model, batches, setting, context.warm_up, threads)
-        return result.samples_per_second
+        return context.train_hone(batches, TrainSetting(), threads).samples_per_second
 
     values = interleave(
         context.rounds, {"1 thread": lambda r: run(r, 1), "2 threads": lambda r: run(r, 2)}

@@ -92,10 +92,8 @@ class Sides:
         return result.samples_per_second
 
     def run_hone(self, setting: TrainSetting, round_number: int) -> float:
-        hone = self.context.hone
-        assert hone is not None
         batches = self.order(self.context, round_number)
-        result = hone.train(self.context.initial_model(), batches, setting, self.context.warm_up)
+        result = self.context.train_hone(batches, setting)
         self.hone_losses.append(result.losses)
         return result.samples_per_second
 
