@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 def hone_version(hone: Path) -> str:
     """What `hone --version` prints."""
     done = subprocess.run([hone, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    return done.stdout.strip().removeprefix("hone ") if done.returncode == 0 else "unknown"
 
 
 def pin_to_cores(count: int) -> None:

@@ -99,7 +99,7 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
         warm_up=options.warm_up,
         samples=options.samples,
         hone_peak=options.hone_peak,
-        checkpoint=options.checkpoint,
+        checkpoint=options.checkpoint.resolve() if options.checkpoint else None,
         keep_padding=options.padding == "kept",
         seed=options.seed,
     )

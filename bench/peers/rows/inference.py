@@ -41,7 +41,9 @@ class Inference:
             return context.imdb
         folder = context.work / f"imdb-{len(self.numbers)}"
         if not folder.exists():
-            write_folder(folder, "test", context.reviews("test"), self.numbers)
+            aside = folder.with_suffix(".partial")
+            write_folder(aside, "test", context.reviews("test"), self.numbers)
+            aside.rename(folder)
         return folder
 
     def run_torch(self, _round: int) -> float:

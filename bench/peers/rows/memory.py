@@ -59,9 +59,8 @@ def measure(context: Context) -> list[Comparison]:
         return peak_megabytes(command, report)
 
     imports = peak_megabytes(idle, report)
-    rounds = min(context.rounds, 3)
     values = interleave(
-        rounds,
+        context.rounds,
         {
             "PyTorch": lambda _round: peak_megabytes(peer, report),
             "hone": run_hone if context.hone is not None else None,
