@@ -1,14 +1,61 @@
-# What people expect: make setup build demo test bench bench-peers lint format fuzz install.
+# The usual targets; `make help` lists them.
 SHELL := /bin/bash
 BUILD := build/release
+HONE := $(BUILD)/hone
 JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
 
-.PHONY: all setup build
+.PHONY: help all setup build demo test test-fast bench bench-peers lint format fuzz asan tsan install clean
 all: build
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## install the Debian packages that are missing
 	@scripts/setup.sh
 
 build: setup ## build build/release/hone
-	@cmake --preset release >/dev/null
+	@mkdir -p build && cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 	@cmake --build --preset release -j $(JOBS)
+
+demo: build ## train, evaluate and report on the embedded reviews
+	@scripts/demo.sh $(HONE)
+
+test: build ## build, then run all tests
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+test-fast: build ## build, then run the everyday tests
+	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE slow
+
+bench: setup ## time the kernels
+	@scripts/setup.sh bench
+	@cmake --preset release -DHONE_BENCH=ON >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target bench_kernels
+	@$(BUILD)/bench/bench_kernels
+
+bench-peers: build ## measure hone beside PyTorch and ONNX Runtime, write docs/benchmarks.md
+	@scripts/setup.sh peers
+	@bench/peers/run.sh
+
+lint: ## check formatting and run clang-tidy
+	@scripts/lint.sh
+
+format: ## format the sources
+	@scripts/setup.sh lint
+	@git ls-files '*.cpp' '*.hpp' | xargs clang-format -i
+
+fuzz: ## run every fuzz target for a minute
+	@scripts/setup.sh fuzz
+	@scripts/fuzz.sh
+
+asan tsan: setup ## run the tests under a sanitizer
+	@scripts/setup.sh fuzz
+	@cmake --preset $@ >/dev/null
+	@cmake --build --preset $@ -j $(JOBS)
+	@ctest --test-dir build/$@ --output-on-failure -LE slow
+
+install: build ## install the program, the library and its CMake package
+	@cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## remove everything that was built
+	@rm -rf build

@@ -20,10 +20,10 @@ TEST(TerminalTable, WidthIsWhatIsSeen) {
 }
 
 TEST(TerminalTable, ControlCharactersDoNotReachTheTerminal) {
-  EXPECT_EQ(printable("a\x1b[31mred\n"), "a\uFFFD[31mred\uFFFD");
-  EXPECT_EQ(printable("a\u202Eb"), "a\uFFFDb");  // would turn the reading direction
-  EXPECT_EQ(printable("a\xff"), "a\uFFFD");
-  EXPECT_EQ(printable("86–87 µs 层", TextStyle::ascii), "86-87 us ??");
+  EXPECT_EQ(terminal_text("a\x1b[31mred\n"), "a\uFFFD[31mred\uFFFD");
+  EXPECT_EQ(terminal_text("a\u202Eb"), "a\uFFFDb");  // would turn the reading direction
+  EXPECT_EQ(terminal_text("a\xff"), "a\uFFFD");
+  EXPECT_EQ(terminal_text("86–87 µs 层", TextStyle::ascii), "86-87 us ??");
 }
 
 TEST(TerminalTable, CutsAtWholeCharacters) {

@@ -97,7 +97,7 @@ std::optional<double> Progress::seconds_left(double now) const {
 
 Progress::Texts Progress::texts(double now) const {
   Texts texts;
-  texts.label = printable(label_, options_.style);
+  texts.label = terminal_text(label_, options_.style);
   texts.count = total_ ? fmt::format("{}/{}", step_, *total_) : fmt::format("{}", step_);
   if (total_ && *total_ > 0)
     texts.percent = fmt::format(

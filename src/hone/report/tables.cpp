@@ -367,7 +367,7 @@ std::string render_terminal(Runs runs, const TerminalReportOptions& options) {
     }
     out += text.render(options.style, options.width);
     if (!table.note.empty())
-      out += printable((marks ? "* " : "") + table.note, options.style) + "\n";
+      out += terminal_text((marks ? "* " : "") + table.note, options.style) + "\n";
   }
   return out;
 }

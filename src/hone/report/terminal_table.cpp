@@ -96,7 +96,7 @@ std::size_t display_width(std::string_view text) {
   return width;
 }
 
-std::string printable(std::string_view text, TextStyle style) {
+std::string terminal_text(std::string_view text, TextStyle style) {
   std::string out;
   while (!text.empty()) {
     const Character character = next_character(text);
@@ -107,7 +107,7 @@ std::string printable(std::string_view text, TextStyle style) {
 }
 
 std::string cut_to_width(std::string_view text, std::size_t width, TextStyle style) {
-  const std::string whole = printable(text, style);
+  const std::string whole = terminal_text(text, style);
   if (display_width(whole) <= width) return whole;
   if (width == 0) return "";
   std::string out;
@@ -134,9 +134,9 @@ std::vector<std::size_t> TerminalTable::column_widths(TextStyle style, std::size
   std::vector<std::size_t> widths;
   std::size_t total = columns_.empty() ? 0 : gap * (columns_.size() - 1);
   for (std::size_t c = 0; c < columns_.size(); ++c) {
-    std::size_t widest = display_width(printable(columns_[c].title, style));
+    std::size_t widest = display_width(terminal_text(columns_[c].title, style));
     for (const auto& row : rows_)
-      if (!row.empty()) widest = std::max(widest, display_width(printable(row[c], style)));
+      if (!row.empty()) widest = std::max(widest, display_width(terminal_text(row[c], style)));
     widths.push_back(widest);
     total += widest;
   }

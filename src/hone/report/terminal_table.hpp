@@ -16,7 +16,7 @@ enum class TextStyle { unicode, ascii };
 std::size_t display_width(std::string_view text);
 // The text with control characters and broken bytes replaced, safe to print. In ascii style,
 // characters outside ASCII are replaced by the nearest ASCII ones, or by question marks.
-std::string printable(std::string_view text, TextStyle style = TextStyle::unicode);
+std::string terminal_text(std::string_view text, TextStyle style = TextStyle::unicode);
 // The printable text cut to at most `width` columns; a cut is marked by an ellipsis.
 std::string cut_to_width(std::string_view text, std::size_t width,
                          TextStyle style = TextStyle::unicode);

@@ -48,9 +48,10 @@ private:
 
 std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
-// Where the rows of thread t begin; whole groups of 16 rows.
+// Where the rows of thread t begin; whole groups of 16 rows, the first ones to thread 0.
 std::int64_t range_begin(std::int64_t rows, int t, int threads) {
-  return t == threads ? rows : std::min(rows, round_up(rows * t / threads, 16));
+  constexpr std::int64_t group = 16;
+  return t == threads ? rows : std::min(rows, round_up(rows * t, threads * group) / threads);
 }
 
 struct Timing {

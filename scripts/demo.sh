@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The main job on the embedded data: train, evaluate, predict, report. Usage: demo.sh [HONE]
+set -euo pipefail
+hone=${1:-build/release/hone}
+out=runs/demo
+say() { printf '\n$ %s\n' "$*"; }
+
+say hone run recipes/demo.toml
+"$hone" run recipes/demo.toml --overwrite
+say 'hone predict MODEL "..."'
+"$hone" predict "$out/seed-0" "i was told it was dull , but the film was a delight ." \
+  "the acting was great , although the plot ruined it ."
+say hone report "$out/seed-0" -o "$out/report.html"
+"$hone" report "$out/seed-0" -o "$out/report.html"
+echo
+echo "The report is $out/report.html"

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that hone needs and that are missing. `setup.sh lint` and `setup.sh fuzz`
+# add what those targets need. Does nothing (and needs no rights) when all are there.
+set -euo pipefail
+
+packages=(
+  g++ cmake ninja-build ccache pkg-config make git ca-certificates
+  libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
+  libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
+  libgtest-dev libgmock-dev librapidcheck-dev
+  python3-plotly gzip
+)
+case "$(dpkg --print-architecture)" in
+  amd64) packages+=(libxsmm-dev) ;;
+esac
+for extra in "$@"; do
+  case "$extra" in
+    lint) packages+=(clang-format clang-tidy) ;;
+    fuzz) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
+    bench) packages+=(libbenchmark-dev) ;;
+    peers) packages+=(python3-venv python3-dev hyperfine time) ;;
+    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, bench, peers)" >&2; exit 2 ;;
+  esac
+done
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+run=()
+[ "$(id -u)" -eq 0 ] || run=(sudo)
+export DEBIAN_FRONTEND=noninteractive
+"${run[@]}" apt-get update -qq
+"${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+echo "Packages are there."
