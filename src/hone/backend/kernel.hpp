@@ -43,6 +43,7 @@ struct KernelCall {
   const Options* attributes = nullptr;
   std::int64_t first_row = 0;    // which row of the full tensor row 0 of the row views is
   bool accumulate = false;       // reduce: add to the outputs instead of overwriting them
+  double* flop = nullptr;  // where a kernel adds floating-point operations that depend on the data
   std::byte* workspace = nullptr;  // Kernel::workspace bytes, shared by the threads of the call
   int thread = 0;
   int threads = 1;
@@ -80,6 +81,8 @@ struct Kernel : Described {
   void (*begin)(const KernelCall& call) = nullptr;
   // `begin` depends on parameters only: skipped while they stay the same.
   bool begin_once = false;
+  // A `whole` kernel that uses one thread: the plan runs independent ones side by side.
+  bool serial = false;
   void (*run)(const KernelCall& call) = nullptr;
 };
 

@@ -44,6 +44,7 @@ public:
     cut_into_steps();
     for (PlanStep& step : plan_.steps)
       for (PlannedNode& planned : step.nodes) choose(planned);
+    merge_serial_steps();
     find_lifetimes();
     alias_in_place();
     for (std::size_t s = 0; s < plan_.steps.size(); ++s)
@@ -53,6 +54,12 @@ public:
   }
 
 private:
+  static PlannedNode planned_node(std::size_t n) {
+    PlannedNode planned;
+    planned.node = static_cast<NodeId>(n);
+    return planned;
+  }
+
   static bool is_row_node(const Op& op) { return op.rows != RowRule::whole; }
 
   void cut_into_steps() {
@@ -64,11 +71,11 @@ private:
         if (found->second + 1 != plan_.steps.size())
           throw Error(ErrorCode::internal, fmt::format("graph {}: the nodes of group {} do not stand together",
                                                        graph_.name, node.group));
-        plan_.steps.back().nodes.push_back({static_cast<NodeId>(n)});
+        plan_.steps.back().nodes.push_back(planned_node(n));
         continue;
       }
       PlanStep step;
-      step.nodes.push_back({static_cast<NodeId>(n)});
+      step.nodes.push_back(planned_node(n));
       const Op& op = find_op(node.op);
       // A row node on its own is cut into tiles too: that is how it shares the threads.
       step.tiled = options_.use_kernels && is_row_node(op);
@@ -100,6 +107,31 @@ private:
         if (node.inputs[i] != none && (graph_.value(node.inputs[i]).kind != ValueKind::parameter || is_updated(node.inputs[i])))
           planned.constant_begin = false;
     }
+  }
+
+  // Consecutive steps of one serial kernel each become one step of nodes side by side, unless one reads
+  // what another computes.
+  void merge_serial_steps() {
+    std::vector<PlanStep> merged;
+    for (PlanStep& step : plan_.steps) {
+      const bool serial = !step.tiled && step.nodes[0].kernel != nullptr && step.nodes[0].kernel->serial;
+      if (serial && !merged.empty() && merged.back().concurrent && independent(merged.back(), step.nodes[0])) {
+        merged.back().nodes.push_back(std::move(step.nodes[0]));
+        continue;
+      }
+      step.concurrent = serial;
+      merged.push_back(std::move(step));
+    }
+    plan_.steps = std::move(merged);
+  }
+
+  bool independent(const PlanStep& step, const PlannedNode& node) const {
+    for (ValueId id : graph_.node(node.node).inputs) {
+      const NodeId from = id == none ? none : graph_.value(id).producer;
+      for (const PlannedNode& other : step.nodes)
+        if (from != none && other.node == from) return false;
+    }
+    return true;
   }
 
   bool is_updated(ValueId id) const {

@@ -38,6 +38,8 @@ struct PlannedNode {
 struct PlanStep {
   std::vector<PlannedNode> nodes;
   bool tiled = false;
+  // Independent nodes, each on one thread, run side by side.
+  bool concurrent = false;
   Dim rows;                        // of a tiled step: what is cut into tiles
   std::int64_t tile_rows = 0;
   std::int64_t partial_bytes = 0;  // of all its reduce nodes, a thread

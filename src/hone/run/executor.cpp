@@ -108,7 +108,7 @@ struct Executor::State {
                                  : static_cast<std::byte*>(const_cast<void*>(arena.data())) + planned.workspace;
   }
 
-  void run_whole(const PlannedNode& planned);
+  void run_whole(const PlannedNode& planned, int thread = 0);
   void run_tiled(const PlanStep& step);
   void count(const PlannedNode& planned, int thread, std::uint64_t begin, std::int64_t rows);
 };
@@ -162,7 +162,7 @@ void Executor::State::count(const PlannedNode& planned, int thread, std::uint64_
   timing.flop += op.flop(shapes, node.attributes);
 }
 
-void Executor::State::run_whole(const PlannedNode& planned) {
+void Executor::State::run_whole(const PlannedNode& planned, int thread) {
   const Node& node = graph.node(planned.node);
   std::vector<TensorView> inputs;
   std::vector<TensorView> outputs;
@@ -174,9 +174,11 @@ void Executor::State::run_whole(const PlannedNode& planned) {
   } else {
     KernelCall call{inputs, outputs, &node.attributes};
     call.workspace = workspace(planned);
+    call.thread = thread;
+    call.flop = &timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)].flop;
     planned.kernel->run(call);
   }
-  count(planned, 0, begin, -1);
+  count(planned, thread, begin, -1);
 }
 
 void Executor::State::run_tiled(const PlanStep& step) {
@@ -401,6 +403,10 @@ std::map<std::string, Tensor> Executor::run(const std::map<std::string, Tensor>&
   for (const PlanStep& step : s.plan->steps) {
     if (step.tiled)
       s.run_tiled(step);
+    else if (step.concurrent)
+      parallel_items(static_cast<std::int64_t>(step.nodes.size()), [&](std::int64_t i, int thread) {
+        s.run_whole(step.nodes[static_cast<std::size_t>(i)], thread);
+      });
     else
       for (const PlannedNode& planned : step.nodes) s.run_whole(planned);
   }
@@ -432,7 +438,7 @@ std::vector<KernelTiming> Executor::timings() const {
       for (std::size_t t = 0; t < s.timings.size(); ++t) {
         const Timing& from = s.timings[t][static_cast<std::size_t>(planned.node)];
         // A whole kernel is timed once but occupies every thread.
-        const double share = step.tiled ? 1.0 : static_cast<double>(s.plans.begin()->second.threads);
+        const double share = step.tiled || step.concurrent ? 1.0 : static_cast<double>(s.plans.begin()->second.threads);
         timing.calls += from.calls;
         timing.seconds += share * static_cast<double>(from.ticks) * seconds_per_tick;
         timing.flop += from.flop;

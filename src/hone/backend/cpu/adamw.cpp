@@ -6,7 +6,6 @@
 
 #include "hone/backend/cpu/detail/adamw-inl.hpp"
 #include "hone/backend/kernel.hpp"
-#include "hone/core/threads.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
@@ -16,15 +15,7 @@ void run_adamw(const KernelCall& call) {
   const std::int64_t step = call.in(6).as<std::int32_t>()[0];
   const AdamwStep settings =
       adamw_step(adamw_settings(*call.attributes), call.in(5).as()[step - 1], step, call.in(4).as()[0]);
-  const auto update = [&](std::int64_t begin, std::int64_t end, int) {
-    adamw_range(settings, end - begin, call.in(1).as() + begin, call.out(0).as() + begin, call.out(1).as() + begin,
-                call.out(2).as() + begin);
-  };
-  // Waking threads costs more than a small tensor.
-  if (call.out(0).size() < 1 << 13)
-    update(0, call.out(0).size(), 0);
-  else
-    parallel_ranges(call.out(0).size(), update);
+  adamw_range(settings, call.out(0).size(), call.in(1).as(), call.out(0).as(), call.out(1).as(), call.out(2).as());
 }
 
 }  // namespace HWY_NAMESPACE
@@ -36,7 +27,8 @@ namespace hone {
 HWY_EXPORT(run_adamw);
 
 Kernel cpu_kernel_adamw() {
-  Kernel kernel{{"cpu.adamw", "one vector pass"}, "adamw", RowRule::whole, 10};
+  Kernel kernel{{"cpu.adamw", "one vector pass, parameters side by side"}, "adamw", RowRule::whole, 10};
+  kernel.serial = true;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_adamw)(call); };
   return kernel;
 }

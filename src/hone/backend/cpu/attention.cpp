@@ -102,6 +102,7 @@ namespace {
 
 void run(const KernelCall& call) {
   const AttentionSetup setup(call, 0);
+  if (call.flop != nullptr) *call.flop += setup.flop(2);
   const auto attend_target = HWY_DYNAMIC_DISPATCH(attend);
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);

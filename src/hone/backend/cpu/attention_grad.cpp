@@ -109,6 +109,7 @@ namespace {
 
 void run(const KernelCall& call) {
   const AttentionSetup setup(call, 3);
+  if (call.flop != nullptr) *call.flop += setup.flop(5);
   const auto backward_target = HWY_DYNAMIC_DISPATCH(attend_backward);
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);

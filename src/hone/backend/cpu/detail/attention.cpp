@@ -40,6 +40,15 @@ std::int64_t AttentionSetup::floats_per_thread(bool backward) const {
   return AttentionBuffers::floats(longest_, sizes_.head_size, backward);
 }
 
+double AttentionSetup::flop(int products) const {
+  double squares = 0;
+  for (std::int32_t s : order_) {
+    const double length = offsets_[s + 1] - offsets_[s];
+    squares += length * length;
+  }
+  return 2.0 * products * squares * static_cast<double>(width_);
+}
+
 std::int64_t AttentionBuffers::block_rows(std::int64_t padded, bool backward) {
   // The block's scores should take no more than 128 KiB (half of it for each of two in the backward pass).
   const std::int64_t rows = (backward ? 16384 : 32768) / std::max<std::int64_t>(padded, 1) / 16 * 16;

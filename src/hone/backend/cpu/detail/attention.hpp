@@ -43,6 +43,8 @@ public:
   std::int64_t items() const { return static_cast<std::int64_t>(order_.size()) * sizes_.heads; }
   AttentionTask task(std::int64_t item) const;
   std::int64_t floats_per_thread(bool backward) const;
+  // Floating-point operations of `products` matrix products of length x length x head size a task.
+  double flop(int products) const;
 
 private:
   AttentionSizes sizes_;
