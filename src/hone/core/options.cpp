@@ -149,7 +149,7 @@ Options complete_options(const std::vector<OptionSpec>& specs, const Options& gi
                          const std::string& where) {
   Options complete;
   for (const auto& [name, value] : given.values())
-    complete.set(name, check_option(find_option(specs, name, where), value, where + ": key '" + name + "'"));
+    complete.set(name, check_option(find_option(specs, name, where), value, fmt::format("{}: key '{}'", where, name)));
   for (const OptionSpec& spec : specs) {
     if (complete.contains(spec.name)) continue;
     if (!spec.default_value)
