@@ -1,4 +1,4 @@
-// Progress of long work, as text. Time comes in as an argument and lines go out as strings; the
+// ProgressMeter of long work, as text. Time comes in as an argument and lines go out as strings; the
 // command that owns the terminal writes them: a bar redrawn in place there, plain lines elsewhere.
 #pragma once
 
@@ -30,10 +30,10 @@ struct ProgressValues {
 };
 
 // All times are seconds of one monotonic clock.
-class Progress {
+class ProgressMeter {
 public:
   // `total` absent: unknown. `first` is the step a resumed run continues from.
-  Progress(std::string label, std::optional<std::int64_t> total, double now, std::int64_t first = 0,
+  ProgressMeter(std::string label, std::optional<std::int64_t> total, double now, std::int64_t first = 0,
            ProgressOptions options = {});
 
   void update(double now, std::int64_t step, const ProgressValues& values = {});
