@@ -1,4 +1,4 @@
-// ProgressMeter of long work, as text. Time comes in as an argument and lines go out as strings; the
+// Progress of long work, as text. Time comes in as an argument and lines go out as strings; the
 // command that owns the terminal writes them: a bar redrawn in place there, plain lines elsewhere.
 #pragma once
 
