@@ -4,9 +4,10 @@
 # registration: ops/gelu.cpp must define `hone::Op op_gelu()`. This function globs the folder and
 # generates the function `const std::vector<type>& accessor()` that lists every member, in the order
 # of their names. An added file is listed at the next build, a deleted one leaves, a misnamed one
-# fails at link. Files in subfolders are helpers, not members.
+# fails at link. Files in subfolders are helpers, not members, and so is main.cpp.
 function(hone_table folder prefix type header accessor)
   file(GLOB members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
+  list(FILTER members EXCLUDE REGEX "/main\\.cpp$")
   list(SORT members)
   set(declarations "")
   set(entries "")

@@ -17,8 +17,8 @@ ProgressValues values(double loss, double lr, double samples) {
   return {.loss = loss, .learning_rate = lr, .samples = samples};
 }
 
-TEST(Progress, FullLine) {
-  Progress progress("epoch 1/3", 100, 10.0);
+TEST(ProgressMeter, FullLine) {
+  ProgressMeter progress("epoch 1/3", 100, 10.0);
   for (int step = 1; step <= 25; ++step)
     progress.update(10.0 + step, step, values(0.51234, 4.87e-4, 8.0 * step));
   EXPECT_EQ(progress.bar(35.0, 100),
@@ -28,9 +28,9 @@ TEST(Progress, FullLine) {
   EXPECT_DOUBLE_EQ(*progress.samples_per_second(), 8.0);
 }
 
-TEST(Progress, EveryWidthIsKept) {
+TEST(ProgressMeter, EveryWidthIsKept) {
   for (const TextStyle style : {TextStyle::unicode, TextStyle::ascii}) {
-    Progress progress("第一轮 training", 100000, 0, 0, {.style = style});
+    ProgressMeter progress("第一轮 training", 100000, 0, 0, {.style = style});
     for (int step = 1; step <= 50; ++step)
       progress.update(step, step, values(0.5, 1e-4, 8.0 * step));
     for (std::size_t width = 0; width <= 140; ++width)
@@ -38,22 +38,22 @@ TEST(Progress, EveryWidthIsKept) {
   }
 }
 
-TEST(Progress, NarrowLineKeepsCountAndTime) {
-  Progress progress("epoch 1/3", 100, 0);
+TEST(ProgressMeter, NarrowLineKeepsCountAndTime) {
+  ProgressMeter progress("epoch 1/3", 100, 0);
   for (int step = 1; step <= 10; ++step) progress.update(step, step, values(0.5, 1e-4, 8.0 * step));
   EXPECT_EQ(progress.bar(10.0, 20), "10/100  01:30 left");
   EXPECT_EQ(progress.bar(10.0, 4), "10/…");
 }
 
-TEST(Progress, NothingDoneYet) {
-  const Progress progress("tokenize", 50, 5.0);
+TEST(ProgressMeter, NothingDoneYet) {
+  const ProgressMeter progress("tokenize", 50, 5.0);
   EXPECT_FALSE(progress.steps_per_second());
   EXPECT_FALSE(progress.seconds_left(5.0));
   EXPECT_EQ(progress.bar(7.0, 40), "tokenize  ─────────────────  0/50  00:02");
 }
 
-TEST(Progress, OneStepIsEnoughForAnEstimate) {
-  Progress progress("", 11, 0);
+TEST(ProgressMeter, OneStepIsEnoughForAnEstimate) {
+  ProgressMeter progress("", 11, 0);
   progress.update(2.0, 1);
   EXPECT_DOUBLE_EQ(*progress.seconds_left(2.0), 20.0);
   // The clock runs on while a step is under way, and stands when the step takes longer.
@@ -61,21 +61,21 @@ TEST(Progress, OneStepIsEnoughForAnEstimate) {
   EXPECT_DOUBLE_EQ(*progress.seconds_left(60.0), 18.0);
 }
 
-TEST(Progress, TotalUnknown) {
-  Progress progress("read", std::nullopt, 0, 0, {.unit = "rows"});
+TEST(ProgressMeter, TotalUnknown) {
+  ProgressMeter progress("read", std::nullopt, 0, 0, {.unit = "rows"});
   progress.update(1.0, 10, {.samples = 1000.0});
   EXPECT_FALSE(progress.seconds_left(1.0));
   EXPECT_EQ(progress.bar(1.0, 80), "read  10  1.00 k rows/s  00:01");
 }
 
-TEST(Progress, TotalOfZeroIsDone) {
-  Progress progress("empty", 0, 0, 0, {.style = TextStyle::ascii});
+TEST(ProgressMeter, TotalOfZeroIsDone) {
+  ProgressMeter progress("empty", 0, 0, 0, {.style = TextStyle::ascii});
   EXPECT_DOUBLE_EQ(*progress.seconds_left(0), 0);
   EXPECT_EQ(progress.bar(0, 40), "empty  [==============]  0/0  00:00 left");
 }
 
-TEST(Progress, FinishedTellsTheWhole) {
-  Progress progress("train", 10, 100.0);
+TEST(ProgressMeter, FinishedTellsTheWhole) {
+  ProgressMeter progress("train", 10, 100.0);
   for (int step = 1; step <= 10; ++step)
     progress.update(100.0 + step, step, {.samples = 8.0 * step});
   progress.finish(120.0);
@@ -86,21 +86,21 @@ TEST(Progress, FinishedTellsTheWhole) {
   EXPECT_THAT(line, Not(HasSubstr("─")));
 }
 
-TEST(Progress, StepsBeyondTheTotalDoNotOverflow) {
-  Progress progress("", 10, 0);
+TEST(ProgressMeter, StepsBeyondTheTotalDoNotOverflow) {
+  ProgressMeter progress("", 10, 0);
   progress.update(1.0, 15);
   EXPECT_DOUBLE_EQ(*progress.seconds_left(1.0), 0);
   EXPECT_LE(display_width(progress.bar(1.0, 60)), 60u);
 }
 
-TEST(Progress, LossThatIsNotANumberIsShown) {
-  Progress progress("", 10, 0);
+TEST(ProgressMeter, LossThatIsNotANumberIsShown) {
+  ProgressMeter progress("", 10, 0);
   progress.update(1.0, 1, {.loss = std::numeric_limits<double>::quiet_NaN()});
   EXPECT_THAT(progress.bar(1.0, 80), HasSubstr("loss nan"));
 }
 
-TEST(Progress, PausesDoNotSwingTheEstimate) {
-  Progress progress("", 1000, 0, 0, {.window_seconds = 1000});
+TEST(ProgressMeter, PausesDoNotSwingTheEstimate) {
+  ProgressMeter progress("", 1000, 0, 0, {.window_seconds = 1000});
   double now = 0;
   for (int step = 1; step <= 20; ++step) progress.update(now += 1, step);
   progress.update(now += 100, 21);  // an evaluation
@@ -109,29 +109,29 @@ TEST(Progress, PausesDoNotSwingTheEstimate) {
   EXPECT_NEAR(*progress.steps_per_second(), 40.0 / 44.0, 1e-12);
 }
 
-TEST(Progress, TheWindowForgets) {
-  Progress progress("", 1000, 0, 0, {.window_seconds = 10});
+TEST(ProgressMeter, TheWindowForgets) {
+  ProgressMeter progress("", 1000, 0, 0, {.window_seconds = 10});
   double now = 0;
   for (int step = 1; step <= 50; ++step) progress.update(now += 1, step);
   for (int step = 51; step <= 90; ++step) progress.update(now += 0.5, step);
   EXPECT_NEAR(*progress.steps_per_second(), 2.0, 1e-9);
 }
 
-TEST(Progress, FastStepsAreTimedTogether) {
-  Progress progress("", 1'000'000, 0);
+TEST(ProgressMeter, FastStepsAreTimedTogether) {
+  ProgressMeter progress("", 1'000'000, 0);
   for (int step = 1; step <= 100000; ++step) progress.update(step * 1e-4, step);
   EXPECT_NEAR(*progress.steps_per_second(), 1e4, 1.0);
 }
 
-TEST(Progress, ResumedRunsCountFromWhereTheyBegan) {
-  Progress progress("", 1000, 0, 900);
+TEST(ProgressMeter, ResumedRunsCountFromWhereTheyBegan) {
+  ProgressMeter progress("", 1000, 0, 900);
   progress.update(1.0, 910);
   EXPECT_DOUBLE_EQ(*progress.steps_per_second(), 10.0);
   EXPECT_DOUBLE_EQ(*progress.seconds_left(1.0), 9.0);
 }
 
-TEST(Progress, LinesComeEveryFewSecondsAndOnceAtTheEnd) {
-  Progress progress("epoch 1/1", 40, 0, 0, {.line_seconds = 10});
+TEST(ProgressMeter, LinesComeEveryFewSecondsAndOnceAtTheEnd) {
+  ProgressMeter progress("epoch 1/1", 40, 0, 0, {.line_seconds = 10});
   int lines = 0;
   for (int step = 1; step <= 40; ++step) {
     progress.update(step, step, values(0.25, 1e-4, 8.0 * step));
@@ -149,8 +149,8 @@ TEST(Progress, LinesComeEveryFewSecondsAndOnceAtTheEnd) {
   EXPECT_FALSE(progress.line(60));
 }
 
-TEST(Progress, RedrawsAreSpaced) {
-  Progress progress("", 10, 0);
+TEST(ProgressMeter, RedrawsAreSpaced) {
+  ProgressMeter progress("", 10, 0);
   EXPECT_TRUE(progress.redraw_due(0));
   EXPECT_FALSE(progress.redraw_due(0.05));
   EXPECT_TRUE(progress.redraw_due(0.11));

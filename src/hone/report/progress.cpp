@@ -22,11 +22,11 @@ constexpr std::size_t widest_bar = 40;
 }  // namespace
 
 // The parts of a line, empty where there is nothing to say.
-struct Progress::Texts {
+struct ProgressMeter::Texts {
   std::string label, count, percent, loss, rate, speed, time;
 };
 
-Progress::Progress(std::string label, std::optional<std::int64_t> total, double now,
+ProgressMeter::ProgressMeter(std::string label, std::optional<std::int64_t> total, double now,
                    std::int64_t first, ProgressOptions options)
     : label_(std::move(label)),
       total_(total),
@@ -37,7 +37,7 @@ Progress::Progress(std::string label, std::optional<std::int64_t> total, double 
       mark_step_(first),
       updated_at_(now) {}
 
-void Progress::update(double now, std::int64_t step, const ProgressValues& values) {
+void ProgressMeter::update(double now, std::int64_t step, const ProgressValues& values) {
   step_ = step;
   values_ = values;
   updated_at_ = std::max(now, updated_at_);
@@ -56,11 +56,11 @@ void Progress::update(double now, std::int64_t step, const ProgressValues& value
   }
 }
 
-void Progress::finish(double now) {
+void ProgressMeter::finish(double now) {
   if (!finished_at_) finished_at_ = std::max(now, updated_at_);
 }
 
-std::optional<Progress::Rates> Progress::rates() const {
+std::optional<ProgressMeter::Rates> ProgressMeter::rates() const {
   if (window_.empty()) return std::nullopt;
   std::vector<double> per_step;
   for (const Interval& interval : window_) per_step.push_back(interval.seconds / interval.steps);
@@ -76,17 +76,17 @@ std::optional<Progress::Rates> Progress::rates() const {
   return Rates{steps / seconds, samples / seconds};
 }
 
-std::optional<double> Progress::steps_per_second() const {
+std::optional<double> ProgressMeter::steps_per_second() const {
   const auto known = rates();
   return known ? std::optional(known->steps) : std::nullopt;
 }
 
-std::optional<double> Progress::samples_per_second() const {
+std::optional<double> ProgressMeter::samples_per_second() const {
   const auto known = rates();
   return known && known->samples > 0 ? std::optional(known->samples) : std::nullopt;
 }
 
-std::optional<double> Progress::seconds_left(double now) const {
+std::optional<double> ProgressMeter::seconds_left(double now) const {
   if (finished_at_ || (total_ && step_ >= *total_)) return 0;
   const auto known = rates();
   if (!total_ || !known) return std::nullopt;
@@ -95,7 +95,7 @@ std::optional<double> Progress::seconds_left(double now) const {
   return std::max(0.0, static_cast<double>(*total_ - step_) / known->steps - running);
 }
 
-Progress::Texts Progress::texts(double now) const {
+ProgressMeter::Texts ProgressMeter::texts(double now) const {
   Texts texts;
   texts.label = terminal_text(label_, options_.style);
   texts.count = total_ ? fmt::format("{}/{}", step_, *total_) : fmt::format("{}", step_);
@@ -121,7 +121,7 @@ Progress::Texts Progress::texts(double now) const {
   return texts;
 }
 
-std::string Progress::draw_bar(std::size_t width) const {
+std::string ProgressMeter::draw_bar(std::size_t width) const {
   const double done =
       *total_ <= 0
           ? 1
@@ -140,7 +140,7 @@ std::string Progress::draw_bar(std::size_t width) const {
   return text;
 }
 
-std::string Progress::bar(double now, std::size_t width) const {
+std::string ProgressMeter::bar(double now, std::size_t width) const {
   const Texts texts = this->texts(now);
   // In the order shown; the bar takes what is left over. `rank` says who stays on a narrow line.
   struct Part {
@@ -173,13 +173,13 @@ std::string Progress::bar(double now, std::size_t width) const {
   return line.empty() ? cut_to_width(texts.count, width, options_.style) : line;
 }
 
-bool Progress::redraw_due(double now) {
+bool ProgressMeter::redraw_due(double now) {
   if (drawn_at_ && now - *drawn_at_ < options_.redraw_seconds && !finished_at_) return false;
   drawn_at_ = now;
   return true;
 }
 
-std::optional<std::string> Progress::line(double now) {
+std::optional<std::string> ProgressMeter::line(double now) {
   if (end_line_written_) return std::nullopt;
   if (!finished_at_ && line_at_ && now - *line_at_ < options_.line_seconds) return std::nullopt;
   line_at_ = now;

@@ -30,10 +30,10 @@ struct ProgressValues {
 };
 
 // All times are seconds of one monotonic clock.
-class Progress {
+class ProgressMeter {
 public:
   // `total` absent: unknown. `first` is the step a resumed run continues from.
-  Progress(std::string label, std::optional<std::int64_t> total, double now, std::int64_t first = 0,
+  ProgressMeter(std::string label, std::optional<std::int64_t> total, double now, std::int64_t first = 0,
            ProgressOptions options = {});
 
   void update(double now, std::int64_t step, const ProgressValues& values = {});

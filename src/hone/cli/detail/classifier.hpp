@@ -1,0 +1,29 @@
+// A saved classifier with its tokenizer, as eval and predict use it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hone/cli/command.hpp"
+#include "hone/data/tokenizer.hpp"
+#include "hone/train/model.hpp"
+
+namespace hone {
+
+struct Classifier {
+  Model model;
+  Tokenizer tokenizer;
+  std::int64_t max_length;
+  std::vector<std::string> labels;
+  Mode mode;
+};
+
+// Flags of every command that runs a classifier: --tokenizer --max-length --mode --threads.
+std::vector<OptionSpec> classifier_flags();
+// Loads MODEL with its tokenizer; says on the console what was initialised or left unused. `padding` is
+// "saved" or "none".
+Classifier load_classifier(const CommandInput& input, const std::string& data_kind, const std::string& padding);
+// The spec of the setting `padding`.
+OptionSpec padding_setting();
+
+}  // namespace hone

@@ -1,0 +1,31 @@
+#include "hone/cli/detail/interrupt.hpp"
+
+#include <csignal>
+#include <string_view>
+
+#include <unistd.h>
+
+namespace hone {
+namespace {
+
+volatile std::sig_atomic_t raised = 0;
+
+void on_signal(int number) {
+  raised = 1;
+  // The next one does what it always does.
+  std::signal(number, SIG_DFL);
+  constexpr std::string_view text = "\nstopping: this step ends, then the run is saved (again: at once)\n";
+  const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
+  static_cast<void>(ignored);
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+bool interrupted() { return raised != 0; }
+
+}  // namespace hone

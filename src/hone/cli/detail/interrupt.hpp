@@ -1,0 +1,10 @@
+#pragma once
+
+namespace hone {
+
+// From now on the first Ctrl-C (or SIGTERM) only raises a flag, said on stderr; the second ends the
+// process at once.
+void catch_interrupts();
+bool interrupted();
+
+}  // namespace hone

@@ -1,0 +1,3 @@
+#include "hone/cli/detail/program.hpp"
+
+int main(int argc, char** argv) { return hone::run_program(argc, argv); }

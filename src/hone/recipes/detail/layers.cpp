@@ -1,0 +1,58 @@
+#include "hone/recipes/layers.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "hone/graph/op.hpp"
+
+namespace hone {
+namespace {
+
+// "bert.pooler.dense" of "bert.pooler.dense.weight".
+std::string layer_name(const std::string& parameter) { return parameter.substr(0, parameter.rfind('.')); }
+
+// Multiply-adds of a node for the given sizes.
+double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
+  if (node.op == "attention") {
+    // Every token meets every token of its sample twice: the scores and the mix of the values.
+    const Shape keys = evaluate(graph.type(node.inputs[1]), sizes);
+    return 2.0 * static_cast<double>(keys[0]) * static_cast<double>(keys[0] * keys[1]);
+  }
+  if (node.op != "linear" && node.op != "matmul") return 0;
+  std::vector<Shape> shapes;
+  for (ValueId id : node.inputs)
+    shapes.push_back(id == none ? Shape() : evaluate(graph.type(id), sizes));
+  return find_op(node.op).flop(shapes, node.attributes) / 2;
+}
+
+}  // namespace
+
+nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
+  const Graph graph = model.architecture->build(model.config, {});
+  const std::int64_t tokens = std::max<std::int64_t>(tokens_per_sample, 1);
+  const DimSizes sizes{{"T", tokens}, {"B", 1}};
+  nlohmann::json layers = nlohmann::json::array();
+  std::set<std::string> counted;
+  for (const Node& node : graph.nodes) {
+    std::string name;
+    std::int64_t parameters = 0;
+    for (ValueId id : node.inputs) {
+      if (id == none || graph.value(id).kind != ValueKind::parameter) continue;
+      if (name.empty()) name = layer_name(graph.value(id).name);
+      // A table that two nodes share is counted where it is met first.
+      if (counted.insert(graph.value(id).name).second)
+        parameters += element_count(evaluate(graph.type(id), sizes));
+    }
+    const double macs = products(graph, node, sizes);
+    if (name.empty() && macs == 0) continue;
+    if (name.empty()) name = graph.value(node.outputs[0]).name;
+    layers.push_back({{"name", name},
+                      {"op", node.op},
+                      {"parameters", parameters},
+                      {"bytes", parameters * 4},
+                      {"macs_per_token", macs / static_cast<double>(tokens)}});
+  }
+  return layers;
+}
+
+}  // namespace hone

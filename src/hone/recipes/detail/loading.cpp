@@ -1,0 +1,168 @@
+#include "hone/recipes/loading.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/data/review_generator.hpp"
+#include "hone/frontends/bert_config.hpp"
+#include "hone/frontends/hugging_face.hpp"
+#include "hone/train/model.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t default_length = 512;
+constexpr const char* data_prefix = "data.";
+
+bool holds_tokenizer(const fs::path& directory) {
+  return fs::exists(directory / "tokenizer.json") || fs::exists(directory / "vocab.txt");
+}
+
+Tokenizer embedded_tokenizer() { return Tokenizer::from_words(review_words()); }
+
+void set_text(TextSettings& list, const std::string& key, const std::string& value) {
+  for (auto& [known, old] : list) {
+    if (known != key) continue;
+    old = value;
+    return;
+  }
+  list.emplace_back(key, value);
+}
+
+std::vector<std::string> known_keys(const std::vector<OptionSpec>& specs, bool model_sizes) {
+  std::vector<std::string> names;
+  for (const OptionSpec& spec : specs) names.push_back(spec.name);
+  if (model_sizes)
+    for (const OptionSpec& spec : bert_config_options()) names.push_back(spec.name);
+  for (const DatasetKind& kind : dataset_table())
+    for (const OptionSpec& spec : kind.options) {
+      const std::string name = data_prefix + spec.name;
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  return names;
+}
+
+std::int64_t positions_of(const nlohmann::json& config) {
+  return config.value("max_position_embeddings", default_length);
+}
+
+}  // namespace
+
+Settings sort_settings(const TextSettings& given, const std::vector<OptionSpec>& specs,
+                       bool model_sizes, const std::string& where) {
+  Settings sorted;
+  for (const auto& [key, value] : given) {
+    const auto spec = std::find_if(specs.begin(), specs.end(),
+                                   [&](const OptionSpec& known) { return known.name == key; });
+    if (spec != specs.end()) {
+      sorted.values.set(key, parse_option(*spec, value, fmt::format("{}: key '{}'", where, key)));
+    } else if (key.rfind(data_prefix, 0) == 0) {
+      set_text(sorted.data, key.substr(std::string(data_prefix).size()), value);
+    } else if (model_sizes && is_model_setting(key)) {
+      set_text(sorted.model, key, value);
+    } else {
+      throw Error(ErrorCode::invalid_argument, fmt::format("{}: unknown key '{}'", where, key),
+                  did_you_mean(key, known_keys(specs, model_sizes)));
+    }
+  }
+  return sorted;
+}
+
+std::pair<std::string, std::string> split_setting(const std::string& text,
+                                                  const std::string& where) {
+  const std::size_t at = text.find('=');
+  if (at == std::string::npos || at == 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: expected key=value, got '{}'", where, text),
+                "for example --set optimizer=sgd");
+  return {std::string(trim(std::string_view(text).substr(0, at))), text.substr(at + 1)};
+}
+
+ChosenTokenizer choose_tokenizer(const std::string& model, const std::string& given,
+                                 const std::string& data_kind, bool keep_padding) {
+  const auto ready = [&](Tokenizer tokenizer, const std::string& source) {
+    const TokenizerDefinition& definition = tokenizer.definition();
+    const bool pads = definition.pad_to > 0 || definition.pad_multiple > 0;
+    return ChosenTokenizer{pads && !keep_padding ? tokenizer.without_padding() : tokenizer, source};
+  };
+  if (!given.empty()) return ready(Tokenizer::load(given), given);
+  for (const fs::path& directory : {fs::path(model), fs::path(model) / "last"})
+    if (fs::is_directory(directory) && holds_tokenizer(directory))
+      return ready(Tokenizer::load(directory), directory.string());
+  if (data_kind == "reviews") return ready(embedded_tokenizer(), "embedded");
+  throw Error(ErrorCode::not_found,
+              fs::is_directory(model)
+                  ? fmt::format("{}: has no tokenizer.json and no vocab.txt", model)
+                  : fmt::format("the built-in model '{}' brings no tokenizer", model),
+              "name a folder that holds tokenizer.json or vocab.txt with --tokenizer");
+}
+
+ChosenTokenizer load_named_tokenizer(const std::string& name) {
+  if (name == "reviews") return {embedded_tokenizer(), "embedded"};
+  if (fs::is_directory(name) && !holds_tokenizer(name) && holds_tokenizer(fs::path(name) / "last"))
+    return {Tokenizer::load(fs::path(name) / "last"), name + "/last"};
+  if (is_builtin_bert(name) && !fs::exists(name))
+    throw Error(ErrorCode::not_found, fmt::format("the built-in model '{}' brings no tokenizer", name),
+                "name a folder that holds tokenizer.json or vocab.txt, or 'reviews' for the embedded one");
+  return {Tokenizer::load(name), name};
+}
+
+DataRequest make_data_request(const std::string& data, const TextSettings& options) {
+  DataRequest request = parse_data(data);
+  const DatasetKind& kind = find_dataset(request.kind);
+  const std::string where = "data '" + kind.name + "'";
+  for (const auto& [key, value] : options)
+    request.options.set(key, parse_option(find_option(kind.options, key, where), value,
+                                          fmt::format("{}: key '{}'", where, key)));
+  return request;
+}
+
+nlohmann::json model_configuration(const std::string& model, const TextSettings& sizes) {
+  const fs::path path = model;
+  if (fs::is_directory(path)) {
+    const bool only_last = !fs::exists(path / "config.json") && fs::exists(path / "last" / "config.json");
+    return load_model_config(only_last ? path / "last" : path);
+  }
+  if (!is_builtin_bert(model))
+    throw Error(ErrorCode::not_found, model + ": neither a folder nor a built-in model",
+                did_you_mean(model, builtin_bert_names()));
+  BertConfig config = builtin_bert_config(model);
+  for (const auto& [key, value] : sizes) config.set(key, value);
+  return config.to_json();
+}
+
+std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked) {
+  const std::int64_t positions = positions_of(config);
+  if (asked > positions)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("max_length is {}, the model has {} positions", asked, positions),
+                fmt::format("lower it to {}", positions));
+  return asked > 0 ? asked : std::min(default_length, positions);
+}
+
+void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer, const std::string& source) {
+  const std::int64_t vocabulary = config.value("vocab_size", std::int64_t{0});
+  if (tokenizer.vocab_size() <= vocabulary) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("the tokenizer ({}) has {} tokens, the model knows {}", source,
+                          tokenizer.vocab_size(), vocabulary),
+              "they do not belong together: give the tokenizer the model was trained with");
+}
+
+void check_lengths(const nlohmann::json& config, const TokenizedData& data) {
+  const std::int64_t positions = positions_of(config);
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    if (data.length(i) > positions)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("sample {} has {} tokens, the model has {} positions", i,
+                              data.length(i), positions),
+                  "the tokenizer pads beyond what the model takes: --set padding=none drops it");
+}
+
+}  // namespace hone

@@ -1,0 +1,324 @@
+#include "hone/recipes/train_run.hpp"
+
+#include <chrono>
+#include <ctime>
+#include <fstream>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/resource.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/recipes/detail/train_settings.hpp"
+#include "hone/recipes/detail/trace.hpp"
+#include "hone/recipes/layers.hpp"
+#include "hone/run/clock.hpp"
+#include "hone/train/checkpoint.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double default_validation = 0.1;
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+// Up to four names, the rest counted.
+std::string list_some(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min<std::size_t>(names.size(), 4);
+  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+// One run, step by step; holds what later steps need.
+class Run {
+public:
+  Run(const TrainRequest& request, const RunWatcher& watcher)
+      : request_(request), watcher_(watcher), options_(make_train_options(request.settings.values)) {}
+
+  TrainOutcome run() {
+    const double begin = now_seconds();
+    set_thread_count(static_cast<int>(request_.settings.values.integer_or("threads", 0)));
+    prepare_out();
+    load();
+    open_record();
+    TrainOutcome outcome;
+    try {
+      outcome = train_and_evaluate();
+    } catch (const Error& error) {
+      const bool stopped = error.code() == ErrorCode::interrupted;
+      end(stopped ? "interrupted" : "failed", now_seconds() - begin, error.message());
+      throw;
+    } catch (const std::exception& error) {
+      end("failed", now_seconds() - begin, error.what());
+      throw;
+    }
+    outcome.seconds = now_seconds() - begin;
+    outcome.peak_bytes = peak_memory();
+    record_->write({{"event", "memory"},
+                    {"peak_bytes", outcome.peak_bytes},
+                    {"arena_bytes", outcome.result.arena_bytes}});
+    end(outcome.result.finished ? "finished" : "interrupted", outcome.seconds, "");
+    return outcome;
+  }
+
+private:
+  const Options& settings() const { return request_.settings.values; }
+
+  void say(const std::string& text) const {
+    if (watcher_.say) watcher_.say(text);
+  }
+
+  void end(const char* status, double seconds, const std::string& message) {
+    if (!record_) return;
+    nlohmann::json line{{"event", "end"}, {"status", status}, {"seconds", seconds}};
+    if (!message.empty()) line["message"] = message;
+    record_->write(line);
+  }
+
+  bool has_checkpoint() const { return fs::exists(request_.out / "last" / "hone_state.json"); }
+
+  // Nothing is written before all that can be wrong with the input was looked at; but a run that is
+  // already here is said at once.
+  void prepare_out() {
+    const fs::path& out = request_.out;
+    if (out.empty()) throw Error(ErrorCode::invalid_argument, "no folder for the results", "give --out DIR");
+    if (fs::exists(out) && !fs::is_directory(out))
+      throw Error(ErrorCode::invalid_argument, out.string() + ": is a file, expected a folder",
+                  "choose another place with --out");
+    const bool holds_run = fs::exists(out / "record.jsonl") || has_checkpoint();
+    if (request_.resume) {
+      if (!holds_run)
+        throw Error(ErrorCode::not_found, out.string() + ": holds no run to resume",
+                    "check --out, or leave out --resume to start anew");
+      resumes_ = has_checkpoint();
+      if (!resumes_) say("no checkpoint was saved before the run ended: starting anew");
+      return;
+    }
+    if (!fs::exists(out) || fs::is_empty(out) || request_.overwrite) return;
+    throw Error(ErrorCode::invalid_argument,
+                holds_run ? out.string() + ": already holds a run"
+                          : out.string() + ": is not empty",
+                holds_run ? "continue it with --resume, replace it with --overwrite, or choose another --out"
+                          : "choose another --out, or write into it with --overwrite");
+  }
+
+  void load() {
+    DataRequest data = make_data_request(request_.data, request_.settings.data);
+    ChosenTokenizer chosen = choose_tokenizer(request_.model, request_.tokenizer, data.kind,
+                                              settings().text_or("padding", "saved") == "saved");
+    tokenizer_ = std::move(chosen.tokenizer);
+    tokenizer_source_ = chosen.source;
+    data.split = settings().text_or("split", "train");
+    data.seed = options_.seed;
+    data.validation = settings().real_or("validation", options_.order.empty() && data.split == "train" ? default_validation : 0);
+    if (data.split != "train" && data.validation > 0)
+      throw Error(ErrorCode::invalid_argument, "validation changes nothing: it is cut from the split train only",
+                  "leave it out");
+    data.max_length =
+        length_limit(model_configuration(request_.model, request_.settings.model), settings().integer_or("max_length", 0));
+    data_request_ = data;
+    data.validation = 0;
+    data_ = load_split(data);
+    load_model_for(data_.label_names);
+    check_lengths(model_.config, data_);
+    cut();
+  }
+
+  // The labels of the data name the classes of a fresh head.
+  void load_model_for(const std::vector<std::string>& labels) {
+    ModelRequest request{.name = request_.model, .settings = request_.settings.model, .seed = options_.seed};
+    request.vocab_size = tokenizer_->vocab_size();
+    request.num_labels = static_cast<std::int64_t>(labels.size());
+    request.label_names = labels;
+    model_ = load_model(request);
+    check_fit(model_.config, *tokenizer_, tokenizer_source_);
+    if (!model_.report.initialized.empty())
+      say(fmt::format("{}: {} tensors are not in the files and start afresh: {}", request_.model,
+                      model_.report.initialized.size(), list_some(model_.report.initialized)));
+    if (!model_.report.unused.empty())
+      say(fmt::format("{}: {} tensors of the files are not used: {}", request_.model,
+                      model_.report.unused.size(), list_some(model_.report.unused)));
+  }
+
+  void cut() {
+    if (data_request_.validation == 0) return;
+    const ValidationCut parts = cut_validation(data_.labels, data_request_.validation, data_request_.seed);
+    validation_ = subset(data_, parts.validation);
+    data_ = subset(data_, parts.train);
+  }
+
+  TokenizedData load_split(const DataRequest& request) const {
+    return load_tokenized(request, *tokenizer_, [&](std::int64_t done, std::int64_t total) {
+      if (watcher_.work) watcher_.work("tokenizing " + request.split, done, total);
+      if (watcher_.stop && watcher_.stop()) throw Error(ErrorCode::interrupted, "stopped while tokenizing");
+    });
+  }
+
+  nlohmann::json configuration() const {
+    nlohmann::json config = describe(options_);
+    config["model"] = request_.model;
+    config["data"] = request_.data;
+    config["split"] = data_request_.split;
+    config["tokenizer"] = tokenizer_source_;
+    config["padding"] = settings().text_or("padding", "saved");
+    config["max_length"] = data_request_.max_length;
+    config["validation"] = data_request_.validation;
+    config["train_samples"] = data_.size();
+    config["validation_samples"] = validation_.size();
+    for (const auto& [key, value] : request_.settings.model) config["model_settings"][key] = value;
+    for (const auto& [key, value] : request_.settings.data) config["data_settings"][key] = value;
+    return config;
+  }
+
+  void open_record() {
+    std::error_code failed;
+    fs::create_directories(request_.out, failed);
+    if (failed)
+      throw Error(ErrorCode::io, fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
+                  "choose another place with --out");
+    if (request_.overwrite && !request_.resume)
+      // Checkpoints of the run that is replaced must not be taken for this one's.
+      for (const char* part : {"last", "best"}) fs::remove_all(request_.out / part, failed);
+    record_.emplace(request_.out / "record.jsonl", resumes_);
+    record_->write({{"event", "run"},
+                    {"command", request_.command},
+                    {"config", configuration()},
+                    {"machine", describe_machine()},
+                    {"versions", describe_versions()},
+                    {"started", utc_now()}});
+    const std::int64_t mean = static_cast<std::int64_t>(data_.ids.size()) / std::max<std::int64_t>(data_.size(), 1);
+    record_->write({{"event", "model"},
+                    {"name", request_.model},
+                    {"parameters", model_.parameters.element_count()},
+                    {"layers", describe_layers(model_, mean)}});
+    say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads", request_.model,
+                    model_.parameters.element_count(), data_.size(), mean, thread_count()));
+    if (settings().contains("trace"))
+      trace_.emplace(settings().text("trace"), resumes_ ? load_position(request_.out / "last").step : 0);
+  }
+
+  TrainOutcome train_and_evaluate() {
+    TrainOutcome outcome;
+    outcome.parameters = model_.parameters.element_count();
+    TrainEvents events;
+    events.stop = watcher_.stop;
+    events.on_checkpoint = watcher_.on_checkpoint;
+    events.on_step = [&](const StepReport& step) {
+      outcome.total_steps = step.steps;
+      if (trace_) trace_->write(step);
+      if (watcher_.on_step) watcher_.on_step(step);
+    };
+    events.on_evaluation = [&](const Evaluation& evaluation, std::int64_t epoch, std::int64_t, bool best) {
+      outcome.validation = summarize_evaluation(evaluation, "validation");
+      if (best) outcome.best = outcome.validation;
+      if (watcher_.on_evaluation) watcher_.on_evaluation(evaluation, "validation", static_cast<double>(epoch), best);
+    };
+    outcome.result = train(model_, data_, validation_.size() > 0 ? &validation_ : nullptr, options_, request_.out,
+                           resumes_, &*record_, events, &*tokenizer_);
+    if (outcome.total_steps == 0) outcome.total_steps = outcome.result.steps;
+    for (const KernelTiming& timing : outcome.result.timings)
+      record_->write({{"event", "timing"},
+                      {"kernel", timing.kernel},
+                      {"op", timing.op},
+                      {"calls", timing.calls},
+                      {"seconds", timing.seconds},
+                      {"flop", timing.flop}});
+    if (outcome.result.finished && !request_.evaluate_split.empty()) evaluate_at_end(outcome);
+    return outcome;
+  }
+
+  void evaluate_at_end(TrainOutcome& outcome) {
+    DataRequest request = data_request_;
+    request.split = request_.evaluate_split;
+    const TokenizedData data = load_split(request);
+    check_lengths(model_.config, data);
+    Executor forward = make_forward(model_, options_.mode, options_.disabled_passes);
+    EvaluateOptions options;
+    options.stop = watcher_.stop;
+    options.progress = [&](std::int64_t done) {
+      if (watcher_.work) watcher_.work("evaluating " + request.split, done, data.size());
+    };
+    const Evaluation evaluation = evaluate(forward, data, options);
+    outcome.test = summarize_evaluation(evaluation, request.split);
+    nlohmann::json line = to_json(*outcome.test);
+    line["event"] = "eval";
+    line["step"] = outcome.result.steps;
+    line["epoch"] = options_.epochs;
+    record_->write(line);
+    if (watcher_.on_evaluation) watcher_.on_evaluation(evaluation, request.split, options_.epochs, false);
+  }
+
+  const TrainRequest& request_;
+  const RunWatcher& watcher_;
+  TrainOptions options_;
+  bool resumes_ = false;
+  std::optional<Tokenizer> tokenizer_;
+  std::string tokenizer_source_;
+  DataRequest data_request_;
+  TokenizedData data_, validation_;
+  Model model_;
+  std::optional<Record> record_;
+  std::optional<Trace> trace_;
+};
+
+}  // namespace
+
+TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher) {
+  return Run(request, watcher).run();
+}
+
+EvaluationResult summarize_evaluation(const Evaluation& e, const std::string& split) {
+  return {split, e.samples, e.accuracy, e.interval.low, e.interval.high, e.loss, e.seconds};
+}
+
+nlohmann::json to_json(const EvaluationResult& r) {
+  return {{"split", r.split},
+          {"samples", r.samples},
+          {"accuracy", r.accuracy},
+          {"low", r.low},
+          {"high", r.high},
+          {"loss", r.loss},
+          {"seconds", r.seconds},
+          {"samples_per_second", static_cast<double>(r.samples) / r.seconds}};
+}
+
+nlohmann::json to_json(const TrainOutcome& outcome, const fs::path& out) {
+  const TrainResult& r = outcome.result;
+  const auto rate = [&](double amount) {
+    return r.train_seconds > 0 ? nlohmann::json(amount / r.train_seconds) : nlohmann::json(nullptr);
+  };
+  nlohmann::json json{{"finished", r.finished},
+                      {"steps", r.steps},
+                      {"total_steps", outcome.total_steps},
+                      {"samples_per_second", rate(static_cast<double>(r.samples))},
+                      {"tokens_per_second", rate(static_cast<double>(r.tokens))},
+                      {"flops_per_second", rate(r.flop)},
+                      {"loss", r.last_loss},
+                      {"train_seconds", r.train_seconds},
+                      {"seconds", outcome.seconds},
+                      {"peak_bytes", outcome.peak_bytes},
+                      {"arena_bytes", r.arena_bytes},
+                      {"parameters", outcome.parameters},
+                      {"out", out.string()}};
+  if (r.samples == 0) json["loss"] = nullptr;
+  if (outcome.validation) json["validation"] = to_json(*outcome.validation);
+  if (outcome.best) json["best"] = to_json(*outcome.best);
+  if (outcome.test) json["test"] = to_json(*outcome.test);
+  return json;
+}
+
+std::int64_t peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace hone

@@ -1,0 +1,63 @@
+// What every job on texts needs before it can start: which tokenizer, which data, how long a text may
+// be; and settings given as text, sorted by what they belong to.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/core/options.hpp"
+#include "hone/data/load.hpp"
+#include "hone/data/tokenizer.hpp"
+
+namespace hone {
+
+// key, value as they were typed.
+using TextSettings = std::vector<std::pair<std::string, std::string>>;
+
+// `key=value` settings, each where it belongs.
+struct Settings {
+  Options values;      // those of the job's own specs, typed and checked
+  TextSettings model;  // sizes of a built-in model
+  TextSettings data;   // options of the dataset kind, without "data."
+};
+
+// Sorts settings: a key of `specs`, a size of a built-in model (only with `model_sizes`), or
+// "data.KEY". A later value replaces an earlier one. `where` starts messages. Throws
+// Error(invalid_argument) naming the nearest known key.
+Settings sort_settings(const TextSettings& given, const std::vector<OptionSpec>& specs,
+                       bool model_sizes, const std::string& where);
+// "key=value"; throws Error(invalid_argument).
+std::pair<std::string, std::string> split_setting(const std::string& text,
+                                                  const std::string& where);
+
+// The tokenizer of a job, first found of: `given` (a directory or file), the one in the model's
+// directory (or in its last checkpoint), the embedded one of the data `reviews`. With `keep_padding`
+// it pads as its tokenizer.json asks. Throws Error(not_found) saying what to give.
+struct ChosenTokenizer {
+  Tokenizer tokenizer;
+  std::string source;  // its path, or "embedded"
+};
+ChosenTokenizer choose_tokenizer(const std::string& model, const std::string& given,
+                                 const std::string& data_kind, bool keep_padding);
+// The same when the name is a tokenizer itself (a directory, a file, or "reviews") or a model.
+ChosenTokenizer load_named_tokenizer(const std::string& name);
+
+// A request for `data` ("imdb:PATH") with options of its kind; relative to the working directory.
+DataRequest make_data_request(const std::string& data, const TextSettings& options);
+
+// The configuration of a model by name, without its weights: config.json of a directory (or of its
+// last checkpoint), or that of a built-in model with `sizes` set.
+nlohmann::json model_configuration(const std::string& model, const TextSettings& sizes);
+// Ids a model takes at most. `asked` above that is an error; 0 asks for the default of 512 or what
+// the model takes.
+std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked);
+// Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks, or
+// a sample is longer than the model's positions.
+void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer, const std::string& source);
+void check_lengths(const nlohmann::json& config, const TokenizedData& data);
+
+}  // namespace hone

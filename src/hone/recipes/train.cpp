@@ -1,0 +1,146 @@
+// train: one model on one data set with several seeds; the accuracy on a split that is touched once.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
+#include "hone/core/text.hpp"
+#include "hone/recipes/detail/mean_interval.hpp"
+#include "hone/recipes/recipe.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* result_file = "result.json";
+
+std::vector<OptionSpec> options() {
+  std::vector<OptionSpec> specs{
+      {.name = "name", .default_value = {}, .help = "of the folder the results go to"},
+      {.name = "model", .default_value = {}, .help = "a folder or a built-in name"},
+      {.name = "data", .default_value = {}, .help = "the data set, as --data takes it"},
+      {.name = "tokenizer", .default_value = "", .help = "folder or file of the tokenizer"},
+      {.name = "seeds", .default_value = "0", .help = "list of seeds; one run each"},
+      {.name = "evaluate", .default_value = "test", .help = "the split each run is judged on at its end",
+       .choices = {"test", "none"}},
+      {.name = "out", .default_value = "runs", .help = "folder of all runs"}};
+  for (const OptionSpec& spec : train_settings())
+    // One of these for each run would be overwritten by the next.
+    if (spec.name != "seed" && spec.name != "trace") specs.push_back(spec);
+  return specs;
+}
+
+std::vector<std::int64_t> parse_seeds(const std::string& text, const std::string& file) {
+  std::vector<std::int64_t> seeds;
+  for (const std::string& part : split(text, ',')) {
+    const std::string_view digits = trim(part);
+    std::int64_t seed = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
+    if (error != std::errc() || end != digits.data() + digits.size() || seed < 0)
+      throw Error(ErrorCode::invalid_argument, fmt::format("{}: key 'seeds': '{}' is not a seed", file, part),
+                  "seeds are whole numbers from 0, for example [0, 1, 2]");
+    if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end())
+      throw Error(ErrorCode::invalid_argument, fmt::format("{}: key 'seeds': {} is named twice", file, seed));
+    seeds.push_back(seed);
+  }
+  return seeds;
+}
+
+const std::string& required(const RecipeCall& call, const char* key) {
+  if (!call.settings.values.contains(key))
+    throw Error(ErrorCode::invalid_argument, fmt::format("{}: key '{}' is missing", call.file, key));
+  return call.settings.values.text(key);
+}
+
+// What decides the result of a run: a finished run is kept only while this is the same.
+nlohmann::json identity(const RecipeCall& call, std::int64_t seed) {
+  nlohmann::json json{{"seed", seed}};
+  for (const auto& [key, value] : call.settings.values.values())
+    if (key != "seeds" && key != "out" && key != "name") json["settings"][key] = to_string(value);
+  for (const auto& [key, value] : call.settings.model) json["model"][key] = value;
+  for (const auto& [key, value] : call.settings.data) json["data"][key] = value;
+  return json;
+}
+
+nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out, const RunWatcher& watcher) {
+  const nlohmann::json wanted = identity(call, seed);
+  if (fs::exists(out / result_file)) {
+    nlohmann::json saved = parse_json(read_file(out / result_file), (out / result_file).string());
+    if (saved.value("identity", nlohmann::json()) != wanted)
+      throw Error(ErrorCode::invalid_argument, out.string() + ": holds the result of other settings",
+                  "give the recipe another name (--set name=...), or remove the folder");
+    if (watcher.say) watcher.say(fmt::format("seed {}: already finished, taken from {}", seed, out.string()));
+    return saved;
+  }
+  if (watcher.say) watcher.say(fmt::format("seed {}", seed));
+  TrainRequest request;
+  request.model = required(call, "model");
+  request.data = required(call, "data");
+  request.tokenizer = call.settings.values.text_or("tokenizer", "");
+  request.out = out;
+  request.settings = call.settings;
+  Options training;
+  for (const auto& [key, value] : call.settings.values.values()) {
+    const auto& known = train_settings();
+    if (std::any_of(known.begin(), known.end(), [&](const OptionSpec& spec) { return spec.name == key; }))
+      training.set(key, value);
+  }
+  training.set("seed", seed);
+  request.settings.values = training;
+  const std::string split = call.settings.values.text_or("evaluate", "test");
+  request.evaluate_split = split == "none" ? "" : split;
+  request.command = call.command;
+  request.resume = fs::exists(out / "record.jsonl");
+  const TrainOutcome outcome = run_training(request, watcher);
+  if (!outcome.result.finished)
+    throw Error(ErrorCode::interrupted, fmt::format("seed {}: stopped at step {} of {}, saved", seed, outcome.result.steps, outcome.total_steps),
+                "run the recipe again to continue");
+  nlohmann::json result = to_json(outcome, out);
+  result["seed"] = seed;
+  result["identity"] = wanted;
+  write_file_atomically(out / result_file, result.dump(1) + "\n");
+  return result;
+}
+
+nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
+  const fs::path folder = fs::path(call.settings.values.text_or("out", "runs")) / required(call, "name");
+  nlohmann::json result{{"recipe", call.file}, {"runs", nlohmann::json::array()}};
+  std::vector<double> accuracies;
+  std::string split;
+  for (std::int64_t seed : parse_seeds(call.settings.values.text_or("seeds", "0"), call.file)) {
+    const nlohmann::json one = run_seed(call, seed, folder / fmt::format("seed-{}", seed), watcher);
+    for (const char* part : {"validation", "test"})
+      if (one.contains(part)) split = part;
+    if (!split.empty()) accuracies.push_back(one.at(split).at("accuracy").get<double>());
+    result["runs"].push_back(one);
+  }
+  if (!accuracies.empty()) {
+    // One run has only the interval of its own samples.
+    const nlohmann::json& first = result["runs"][0].at(split);
+    const MeanInterval mean = mean_interval(accuracies);
+    const bool single = accuracies.size() == 1;
+    result["split"] = split;
+    result["accuracy"] = mean.mean;
+    result["low"] = single ? first.at("low").get<double>() : std::max(0.0, mean.mean - mean.half_width);
+    result["high"] = single ? first.at("high").get<double>() : std::min(1.0, mean.mean + mean.half_width);
+  }
+  write_file_atomically(folder / result_file, result.dump(1) + "\n");
+  result["out"] = folder.string();
+  return result;
+}
+
+}  // namespace
+
+Recipe recipe_train() {
+  Recipe recipe{{"train", "trains a text classifier with several seeds and evaluates each once", options()}};
+  recipe.model_sizes = true;
+  recipe.run = run;
+  return recipe;
+}
+
+}  // namespace hone

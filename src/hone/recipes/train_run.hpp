@@ -1,0 +1,78 @@
+// One training run from names to a saved model: joins data, tokenizer, model, the training loop, the
+// record and the evaluation at the end. `hone train` and the recipe `train` are this.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/core/options.hpp"
+#include "hone/recipes/loading.hpp"
+#include "hone/train/trainer.hpp"
+
+namespace hone {
+
+// What a run tells whoever watches; every function may be empty.
+struct RunWatcher {
+  std::function<void(const std::string&)> say;  // a sentence: what is loaded, what was initialised
+  // Work before and after the steps ("tokenizing"): what is done of how much.
+  std::function<void(const std::string& what, std::int64_t done, std::int64_t total)> work;
+  std::function<void(const StepReport&)> on_step;
+  std::function<void(const Evaluation&, const std::string& split, double epoch, bool best)> on_evaluation;
+  std::function<void(const std::filesystem::path&, std::int64_t step)> on_checkpoint;
+  std::function<bool()> stop;  // true: save and end
+};
+
+// Every setting of a training run with its default and range: flags, TOML keys and --set are made of
+// these.
+const std::vector<OptionSpec>& train_settings();
+
+struct TrainRequest {
+  std::string model;      // a directory or a built-in name
+  std::string data;       // "imdb:PATH"
+  std::string tokenizer;  // a directory or file; "": found (choose_tokenizer)
+  std::filesystem::path out;
+  Settings settings;      // of train_settings(), as far as they were given
+  bool resume = false;
+  bool overwrite = false;  // a run that is already in `out` is replaced
+  std::string evaluate_split;  // evaluated once at the end; "": none
+  std::string command;         // for the record
+};
+
+// An accuracy with its 95 % interval, as results are written.
+struct EvaluationResult {
+  std::string split;
+  std::int64_t samples = 0;
+  double accuracy = 0, low = 0, high = 0, loss = 0, seconds = 0;
+};
+
+struct TrainOutcome {
+  TrainResult result;
+  std::int64_t total_steps = 0;
+  std::int64_t parameters = 0;
+  std::int64_t peak_bytes = 0;  // largest resident set of the process
+  double seconds = 0;           // everything: loading, training, evaluating
+  std::optional<EvaluationResult> validation;  // the last one
+  std::optional<EvaluationResult> best;        // the best one on validation
+  std::optional<EvaluationResult> test;        // of evaluate_split
+};
+
+// Trains into request.out: the model, last/, best/, record.jsonl. Throws Error: what the parts
+// throw, and Error(invalid_argument) when `out` holds another run.
+TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher);
+
+// steps, samples_per_second, tokens_per_second, flops_per_second, loss, accuracies, seconds,
+// peak_bytes, out.
+nlohmann::json to_json(const TrainOutcome& outcome, const std::filesystem::path& out);
+nlohmann::json to_json(const EvaluationResult& result);
+EvaluationResult summarize_evaluation(const Evaluation& evaluation, const std::string& split);
+
+// Largest resident set of this process so far, in bytes.
+std::int64_t peak_memory();
+
+}  // namespace hone
