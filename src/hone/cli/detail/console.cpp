@@ -112,7 +112,7 @@ void Console::finish() {
 }
 
 std::string show_accuracy(double accuracy, double low, double high) {
-  return printable(format_interval(accuracy, low, high), console().style());
+  return terminal_text(format_interval(accuracy, low, high), console().style());
 }
 
 }  // namespace hone
