@@ -79,10 +79,17 @@ Mode parse_mode(const std::string& text) {
   throw Error(ErrorCode::invalid_argument, "unknown mode '" + text + "'", did_you_mean(text, known));
 }
 
-Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
+Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::string>& disabled,
+                         std::vector<PassReport>* reports) {
   Graph graph = model.architecture->build(model.config, {});
-  if (mode == Mode::compiled) run_passes(graph, {{"push_gather"}, {"group_rows"}}, disabled);
-  Executor executor(std::move(graph), mode != Mode::reference);
+  if (mode != Mode::compiled) return graph;
+  std::vector<PassReport> made = run_passes(graph, {{"push_gather"}, {"group_rows"}}, disabled);
+  if (reports != nullptr) *reports = std::move(made);
+  return graph;
+}
+
+Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
+  Executor executor(make_forward_graph(model, mode, disabled), mode != Mode::reference);
   for (const std::string& name : model.parameters.names()) executor.bind(name, model.parameters.at(name));
   return executor;
 }

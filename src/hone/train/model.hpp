@@ -11,6 +11,7 @@
 #include "hone/core/parameter_store.hpp"
 #include "hone/frontends/model.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
+#include "hone/passes/pass.hpp"
 #include "hone/run/executor.hpp"
 
 namespace hone {
@@ -43,7 +44,11 @@ bool is_model_setting(const std::string& key);
 enum class Mode { reference, eager, compiled };
 Mode parse_mode(const std::string& text);
 
-// A graph for running the model forward, ready to run in a mode. `disabled` names passes to leave out.
+// The graph for running the model forward as `mode` runs it. `reports` (may be null) receives what each
+// pass did.
+Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::string>& disabled = {},
+                         std::vector<PassReport>* reports = nullptr);
+// That graph, ready to run in a mode. `disabled` names passes to leave out.
 Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled = {});
 
 }  // namespace hone

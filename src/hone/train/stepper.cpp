@@ -35,6 +35,21 @@ Tensor rng_state(std::uint64_t seed, std::uint32_t counter) {
 
 }  // namespace
 
+Graph make_training_graph(const Model& model, const TrainOptions& options, std::vector<PassReport>* reports) {
+  Graph graph = model.architecture->build(
+      model.config, {true, options.hidden_dropout, options.attention_dropout, options.classifier_dropout});
+  std::vector<PassRequest> passes;
+  const bool compiled = options.mode == Mode::compiled;
+  if (compiled) passes.push_back({"push_gather"});
+  passes.push_back({"differentiate"});
+  passes.push_back({"append_optimizer", optimizer_options(options)});
+  if (compiled) passes.push_back({"sparse_embedding"});
+  if (compiled) passes.push_back({"group_rows"});
+  std::vector<PassReport> made = run_passes(graph, passes, options.disabled_passes);
+  if (reports != nullptr) *reports = std::move(made);
+  return graph;
+}
+
 Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule)
     : model_(model), options_(options), schedule_(Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
   if (options.accumulate > 1)
@@ -57,17 +72,7 @@ void Stepper::bind_states(Executor& executor) {
 }
 
 void Stepper::build_single(const Model& model) {
-  Graph graph = model.architecture->build(
-      model.config, {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
-  std::vector<PassRequest> passes;
-  const bool compiled = options_.mode == Mode::compiled;
-  if (compiled) passes.push_back({"push_gather"});
-  passes.push_back({"differentiate"});
-  passes.push_back({"append_optimizer", optimizer_options(options_)});
-  if (compiled) passes.push_back({"sparse_embedding"});
-  if (compiled) passes.push_back({"group_rows"});
-  run_passes(graph, passes, options_.disabled_passes);
-  forward_.emplace(std::move(graph), options_.mode != Mode::reference);
+  forward_.emplace(make_training_graph(model, options_), options_.mode != Mode::reference);
   bind_states(*forward_);
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hone/data/batch.hpp"
+#include "hone/passes/pass.hpp"
 #include "hone/train/trainer.hpp"
 
 namespace hone {
@@ -14,6 +15,10 @@ namespace hone {
 struct StepResult {
   double loss, grad_norm;
 };
+
+// The graph of a whole step (without accumulation) as `options.mode` runs it. `reports` (may be null)
+// receives what each pass did.
+Graph make_training_graph(const Model& model, const TrainOptions& options, std::vector<PassReport>* reports = nullptr);
 
 class Stepper {
 public:

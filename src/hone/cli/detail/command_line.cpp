@@ -13,7 +13,8 @@ namespace {
 struct Texts {
   std::map<std::string, std::string> flags;
   std::map<std::string, bool> switches;
-  std::map<std::string, std::vector<std::string>> arguments;
+  std::map<std::string, std::string> single;  // arguments that are one word
+  std::map<std::string, std::vector<std::string>> many;
   std::vector<std::string> settings;
 };
 
@@ -33,8 +34,10 @@ void add_flags(CLI::App& app, const Command& command, Texts& texts) {
   if (!command.settings.empty() || !command.settings_note.empty())
     app.add_option("--set", texts.settings)->allow_extra_args(false);
   for (const Argument& argument : command.arguments) {
-    CLI::Option* option = app.add_option(argument.name, texts.arguments[argument.name]);
-    if (!argument.many) option->expected(1);
+    if (argument.many)
+      app.add_option(argument.name, texts.many[argument.name]);
+    else
+      app.add_option(argument.name, texts.single[argument.name]);
   }
 }
 
@@ -46,9 +49,10 @@ std::vector<std::string> known_flags(const Command& command) {
 }
 
 void check_extras(const CLI::App& app, const Command& command) {
-  const std::vector<std::string> extras = app.remaining();
+  std::vector<std::string> extras = app.remaining();
+  std::erase(extras, "--");
   if (extras.empty()) return;
-  const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.rfind('-', 0) == 0 && word != "-"; });
+  const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.rfind("-", 0) == 0 && word != "-"; });
   if (flag == extras.end())
     throw UsageError(fmt::format("unexpected '{}'", printable(extras.front(), 100)),
                      fmt::format("see hone {} --help", command.name));
@@ -102,7 +106,9 @@ CommandInput parse_command_line(const Command& command, const std::vector<std::s
     }
   }
   if (app.count("--json") > 0) input.options.set("json", texts.flags["json"]);
-  input.arguments = texts.arguments;
+  input.arguments = texts.many;
+  for (const Argument& argument : command.arguments)
+    if (!argument.many && app.count(argument.name) > 0) input.arguments[argument.name] = {texts.single[argument.name]};
   for (const std::string& setting : texts.settings) {
     try {
       input.settings.push_back(split_setting(setting, "--set"));
