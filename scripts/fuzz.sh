@@ -11,7 +11,7 @@ for target in build/fuzz/tests/fuzz/*_fuzz; do
   name=$(basename "$target")
   corpus=build/fuzz/corpus/$name
   mkdir -p "$corpus"
-  seeds=tests/fuzz/corpus/$name
+  seeds=tests/fuzz/corpus/${name%_fuzz}
   echo "== $name, $seconds s"
   "$target" -max_total_time="$seconds" -print_final_stats=0 -verbosity=0 -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="build/fuzz/found/$name-" "$corpus" $([ -d "$seeds" ] && echo "$seeds") || failed=1

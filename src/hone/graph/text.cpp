@@ -1,5 +1,6 @@
 #include "hone/graph/text.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 
@@ -123,10 +124,16 @@ public:
     skip_space();
     return position_ == text_.size();
   }
-  [[noreturn]] void fail(const std::string& message) const {
+  // Where the next token begins.
+  std::size_t here() {
+    skip_space();
+    return position_;
+  }
+  [[noreturn]] void fail(const std::string& message) const { fail_at(position_, message); }
+  [[noreturn]] void fail_at(std::size_t position, const std::string& message) const {
     std::size_t line = 1;
     std::size_t column = 1;
-    for (std::size_t i = 0; i < position_ && i < text_.size(); ++i) {
+    for (std::size_t i = 0; i < position && i < text_.size(); ++i) {
       ++column;
       if (text_[i] == '\n') {
         ++line;
@@ -242,16 +249,19 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     std::vector<std::pair<std::string, ValueType>> results;
     do {
       std::string value_name = parser.value_name();
+      const bool again = std::any_of(results.begin(), results.end(), [&](const auto& other) { return other.first == value_name; });
+      if (again || graph.find(value_name) != none) parser.fail("%" + value_name + " is defined twice");
       parser.expect(":");
       results.emplace_back(std::move(value_name), parser.type());
     } while (parser.accept(","));
     parser.expect("=");
+    const std::size_t place = parser.here();
     const std::string op_name = parser.name("an op");
     const Op* op = nullptr;
     try {
       op = &find_op(op_name);
     } catch (const Error& error) {
-      parser.fail(error.message() + "; " + error.hint());
+      parser.fail_at(place, error.message() + "; " + error.hint());
     }
     std::vector<ValueId> inputs;
     parser.expect("(");
@@ -268,20 +278,19 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     try {
       made = graph.append(op_name, std::move(inputs), std::move(attributes));
     } catch (const Error& error) {
-      parser.fail(error.message());
+      parser.fail_at(place, error.message());
     }
     Node& node = graph.node(made);
     node.group = group;
     if (node.outputs.size() != results.size())
-      parser.fail(fmt::format("{} has {} outputs, {} are named", op_name, node.outputs.size(), results.size()));
+      parser.fail_at(place, fmt::format("{} has {} outputs, {} are named", op_name, node.outputs.size(), results.size()));
     for (std::size_t i = 0; i < results.size(); ++i) {
       Value& value = graph.values[static_cast<std::size_t>(node.outputs[i])];
       graph.names_.erase(value.name);
-      if (!graph.names_.emplace(results[i].first, node.outputs[i]).second)
-        parser.fail("%" + results[i].first + " is defined twice");
+      graph.names_[results[i].first] = node.outputs[i];
       value.name = results[i].first;
       if (!(value.type == results[i].second))
-        parser.fail(fmt::format("%{} is written as {} but {} gives {}", value.name,
+        parser.fail_at(place, fmt::format("%{} is written as {} but {} gives {}", value.name,
                                 to_string(results[i].second), op_name, to_string(value.type)));
     }
   };
@@ -307,7 +316,11 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     }
   }
   if (!parser.at_end()) parser.fail("nothing may follow the closing '}'");
-  verify_graph(graph);
+  try {
+    verify_graph(graph);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::bad_format, where + ": " + error.message(), error.hint());
+  }
   return graph;
 }
 

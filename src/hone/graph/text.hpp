@@ -22,7 +22,8 @@
 namespace hone {
 
 std::string print_graph(const Graph& graph);
-// Parses and verifies. Throws Error(bad_format) naming `where`, line and column.
+// Parses and verifies. Throws Error(bad_format) naming `where`, line and column (where the text is
+// right but the graph is not: `where` and the value).
 Graph parse_graph(std::string_view text, const std::string& where = "graph text");
 
 }  // namespace hone

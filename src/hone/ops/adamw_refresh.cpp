@@ -19,6 +19,7 @@ void reference(const OpCall& call) {
   const std::int64_t n = row_size(call.in(0));
   const std::int32_t until = call.in(6).as<std::int32_t>()[0] - 1;
   for (std::int32_t id : call.in(4).span<std::int32_t>()) {
+    check_table_row("adamw_refresh", id, call.in(0).shape()[0]);
     std::int32_t& last = call.out(3).as<std::int32_t>()[id];
     if (last >= until) continue;
     adamw_catch_up(call.out(0).as<float>() + id * n, call.out(1).as<float>() + id * n,

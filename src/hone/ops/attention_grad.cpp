@@ -61,7 +61,7 @@ std::vector<OpSample> samples() {
     for (Tensor& tensor : sample.inputs) all.push_back(std::move(tensor));
     sample.inputs = std::move(all);
     sample.differentiable.clear();
-    sample.tolerance = 5e-5;
+    sample.tolerance *= 2.5;
   }
   return list;
 }

@@ -16,8 +16,10 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 
 std::vector<OpSample> samples() {
   std::vector<OpSample> list = elementwise_samples(1, {{"approximate", std::string("none")}});
-  for (OpSample& sample : elementwise_samples(1, {{"approximate", std::string("tanh")}}))
+  for (OpSample& sample : elementwise_samples(1, {{"approximate", std::string("tanh")}})) {
+    sample.name += ", tanh";
     list.push_back(std::move(sample));
+  }
   return list;
 }
 

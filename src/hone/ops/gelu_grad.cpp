@@ -12,8 +12,12 @@ void reference(const OpCall& call) {
 
 std::vector<OpSample> samples() {
   std::vector<OpSample> list = elementwise_samples(2, {{"approximate", std::string("none")}});
-  for (OpSample& sample : elementwise_samples(2, {{"approximate", std::string("tanh")}}))
+  for (OpSample& sample : elementwise_samples(2, {{"approximate", std::string("tanh")}})) {
+    sample.name += ", tanh";
+    // 1 - tanh^2 cancels, and the gradient scales what is left: it is 40 in the large sample.
+    sample.tolerance = 5e-5;
     list.push_back(std::move(sample));
+  }
   for (OpSample& sample : list) sample.differentiable.clear();
   return list;
 }

@@ -3,6 +3,7 @@
 // learning rate of every step) and "step" (from 1) and the optimizer's states.
 #include <algorithm>
 
+#include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
 
@@ -25,6 +26,9 @@ std::vector<Trained> take_gradients(Graph& graph) {
 
 int run(Graph& graph, const Options& options) {
   const std::vector<Trained> trained = take_gradients(graph);
+  if (trained.empty())
+    throw Error(ErrorCode::invalid_argument, "pass append_optimizer: the graph has no gradients (outputs \"grad.*\")",
+                "run the pass differentiate first");
   std::vector<ValueId> gradients{none};
   for (const Trained& t : trained) gradients.push_back(t.gradient);
   const ValueId norm = graph.apply("global_norm", gradients, {}, "grad_norm");

@@ -71,6 +71,7 @@ private:
         if (found->second + 1 != plan_.steps.size())
           throw Error(ErrorCode::internal, fmt::format("graph {}: the nodes of group {} do not stand together",
                                                        graph_.name, node.group));
+        join_group(plan_.steps.back(), node);
         plan_.steps.back().nodes.push_back(planned_node(n));
         continue;
       }
@@ -80,8 +81,33 @@ private:
       // A row node on its own is cut into tiles too: that is how it shares the threads.
       step.tiled = options_.use_kernels && is_row_node(op);
       if (step.tiled) step.rows = row_dimension(node, op);
-      if (node.group != none) step_of_group[node.group] = plan_.steps.size();
+      if (node.group != none) {
+        if (!is_row_node(op)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
+        step_of_group[node.group] = plan_.steps.size();
+      }
       plan_.steps.push_back(std::move(step));
+    }
+  }
+
+  [[noreturn]] void fail_group(const Node& node, const std::string& why) const {
+    throw Error(ErrorCode::internal, fmt::format("graph {}: group {} cannot run tile by tile: {}", graph_.name, node.group, why));
+  }
+
+  // Whether a node can run on the tiles of a group that has begun.
+  void join_group(const PlanStep& step, const Node& node) const {
+    const Op& op = find_op(node.op);
+    if (!is_row_node(op)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
+    const Node& first = graph_.node(step.nodes.front().node);
+    const Dim rows = row_dimension(node, op);
+    const Dim rows_of_group = row_dimension(first, find_op(first.op));
+    if (!(rows == rows_of_group))
+      fail_group(node, fmt::format("{} has {} rows, {} has {}", node.op, to_string(rows), first.op, to_string(rows_of_group)));
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const NodeId from = node.inputs[i] == none ? none : graph_.value(node.inputs[i]).producer;
+      const bool inside = std::any_of(step.nodes.begin(), step.nodes.end(), [&](const PlannedNode& p) { return p.node == from; });
+      if (!inside) continue;
+      if ((op.row_inputs >> i & 1u) == 0 || find_op(graph_.node(from).op).rows == RowRule::reduce)
+        fail_group(node, fmt::format("{} needs all of %{}, which the group computes", node.op, graph_.value(node.inputs[i]).name));
     }
   }
 
@@ -125,11 +151,16 @@ private:
     plan_.steps = std::move(merged);
   }
 
+  // Neither reads what the other computes, nor overwrites what the other reads.
   bool independent(const PlanStep& step, const PlannedNode& node) const {
-    for (ValueId id : graph_.node(node.node).inputs) {
-      const NodeId from = id == none ? none : graph_.value(id).producer;
-      for (const PlannedNode& other : step.nodes)
-        if (from != none && other.node == from) return false;
+    const Node& late = graph_.node(node.node);
+    for (const PlannedNode& planned : step.nodes) {
+      for (ValueId id : late.inputs)
+        if (id != none && graph_.value(id).producer == planned.node) return false;
+      const Node& early = graph_.node(planned.node);
+      for (int i : find_op(late.op).in_place)
+        if (i >= 0 && std::find(early.inputs.begin(), early.inputs.end(), late.inputs[static_cast<std::size_t>(i)]) != early.inputs.end())
+          return false;
     }
     return true;
   }
@@ -270,6 +301,7 @@ KernelChoice choose_kernel(const KernelQuery& query) {
 }
 
 Plan make_plan(const Graph& graph, const DimSizes& sizes, const PlanOptions& options) {
+  if (options.threads < 1) throw Error(ErrorCode::invalid_argument, "a plan needs at least one thread");
   return Planner(graph, sizes, options).make();
 }
 

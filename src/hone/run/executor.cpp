@@ -64,7 +64,7 @@ struct Timing {
 
 struct Executor::State {
   Graph graph;
-  bool use_kernels;
+  ExecutorOptions options;
   std::vector<Tensor> external;  // by value
   std::map<DimSizes, Plan> plans;
   Tensor arena;
@@ -317,9 +317,9 @@ void Executor::State::run_tiled(const PlanStep& step) {
   }
 }
 
-Executor::Executor(Graph graph, bool use_kernels) : state_(std::make_unique<State>()) {
+Executor::Executor(Graph graph, const ExecutorOptions& options) : state_(std::make_unique<State>()) {
   state_->graph = std::move(graph);
-  state_->use_kernels = use_kernels;
+  state_->options = options;
   state_->external.resize(state_->graph.values.size());
 }
 
@@ -352,9 +352,12 @@ const Plan& Executor::plan(const DimSizes& sizes) {
     if (size > size_bucket) size = round_up(size, size_bucket);
   PlanOptions options;
   options.threads = thread_count();
-  options.use_kernels = state_->use_kernels;
+  options.use_kernels = state_->options.use_kernels;
+  options.tile_rows = state_->options.tile_rows;
   const auto found = state_->plans.find(capacity);
   if (found != state_->plans.end() && found->second.threads == options.threads) return found->second;
+  // A plan for other threads takes the place of the old one: what was packed for that is worth nothing.
+  state_->packed = nullptr;
   return state_->plans[capacity] = make_plan(state_->graph, capacity, options);
 }
 

@@ -20,10 +20,17 @@ struct KernelTiming {
   double flop = 0;
 };
 
+struct ExecutorOptions {
+  bool use_kernels = true;     // false: every node by its reference
+  std::int64_t tile_rows = 0;  // as PlanOptions::tile_rows
+};
+
 class Executor {
 public:
   // The graph as it is (passes have run). `use_kernels` false: every node by its reference.
-  explicit Executor(Graph graph, bool use_kernels = true);
+  explicit Executor(Graph graph, bool use_kernels = true)
+      : Executor(std::move(graph), ExecutorOptions{.use_kernels = use_kernels}) {}
+  Executor(Graph graph, const ExecutorOptions& options);
   ~Executor();
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;

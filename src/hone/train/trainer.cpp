@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/schedule.hpp"
@@ -17,6 +18,13 @@ namespace {
 
 const char* name_of(Mode mode) {
   return mode == Mode::compiled ? "compiled" : mode == Mode::eager ? "eager" : "reference";
+}
+
+// What a resumed run must find again: {samples, tokens, sha256}.
+nlohmann::json fingerprint(const TokenizedData& data) {
+  const std::string parts = sha256(std::as_bytes(std::span(data.ids))) + sha256(std::as_bytes(std::span(data.offsets))) +
+                            sha256(std::as_bytes(std::span(data.labels)));
+  return {{"samples", data.size()}, {"tokens", static_cast<std::int64_t>(data.ids.size())}, {"sha256", sha256(parts)}};
 }
 
 // The run: which samples each step takes, and what is done between steps.
@@ -33,6 +41,8 @@ public:
         events_(events),
         tokenizer_(tokenizer) {
     if (options.batch < 1) throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
+    if (options.accumulate < 1)
+      throw Error(ErrorCode::invalid_argument, "accumulate: a step has at least one micro-batch");
     for (std::int64_t index : options.order)
       if (index < 0 || index >= data.size())
         throw Error(ErrorCode::invalid_argument,
@@ -49,8 +59,7 @@ public:
         throw Error(ErrorCode::invalid_argument, fmt::format("sample {}: label {} is outside the model's {} classes", i,
                                                              data.labels[static_cast<std::size_t>(i)], classes));
     position_.options = describe(options);
-    position_.options["samples"] = data.size();
-    position_.options["tokens"] = static_cast<std::int64_t>(data.ids.size());
+    position_.options["data"] = fingerprint(data);
     position_.options["total_steps"] = steps_;
     position_.options["config"] = model.config;
   }
@@ -223,7 +232,7 @@ nlohmann::json describe(const TrainOptions& o) {
                       {"seed", o.seed},
                       {"mode", name_of(o.mode)},
                       {"disabled_passes", o.disabled_passes}};
-  if (!o.order.empty()) json["order"] = static_cast<std::int64_t>(o.order.size());
+  if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
   return json;
 }
 

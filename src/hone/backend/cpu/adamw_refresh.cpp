@@ -102,6 +102,7 @@ void run_adamw_refresh(const KernelCall& call) {
   for (std::int32_t t = 1; t <= until; ++t) kept[t] = kept[t - 1] * (1.0 - schedule[t - 1] * settings.weight_decay);
   const std::int32_t* ids = call.in(4).as<std::int32_t>();
   auto* last = call.out(3).as<std::int32_t>();
+  for (std::int64_t r = 0; r < call.in(4).rows(); ++r) check_table_row("adamw_refresh", ids[r], call.in(0).rows());
   const int threads = thread_count();
   // Each thread owns the rows of one residue: an id that occurs twice is met by one thread only.
   parallel_ranges(threads, [&](std::int64_t first_thread, std::int64_t end_thread, int) {

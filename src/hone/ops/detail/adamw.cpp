@@ -1,5 +1,9 @@
 #include "hone/ops/detail/adamw.hpp"
 
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+
 namespace hone {
 
 std::vector<OptionSpec> adamw_options() {
@@ -11,6 +15,11 @@ std::vector<OptionSpec> adamw_options() {
 
 AdamwSettings adamw_settings(const Options& a) {
   return {a.real("beta1"), a.real("beta2"), a.real("epsilon"), a.real("weight_decay")};
+}
+
+void check_table_row(const char* op, std::int32_t row, std::int64_t rows) {
+  if (row < 0 || row >= rows)
+    throw Error(ErrorCode::invalid_argument, fmt::format("[{}] id {} is outside the table of {} rows", op, row, rows));
 }
 
 void adamw_catch_up(float* p, float* m, float* v, std::int64_t width, std::int64_t last, std::int64_t until,

@@ -27,6 +27,9 @@ inline void adamw_element(double& p, double& m, double& v, double gradient, doub
   p -= lr / (1.0 - std::pow(s.beta1, t)) * m / denominator;
 }
 
+// Throws Error(invalid_argument): lazy updates meet the ids of a batch before the lookup does.
+void check_table_row(const char* op, std::int32_t row, std::int64_t rows);
+
 // Brings one row of `width` elements from step `last` to step `until` with zero gradients, step by
 // step: what "lazily but exactly" means.
 void adamw_catch_up(float* p, float* m, float* v, std::int64_t width, std::int64_t last, std::int64_t until,

@@ -103,6 +103,8 @@ std::vector<OpSample> attention_samples() {
                                 make("large scores", {0, 40}, 1, 64, 0.0, {}, 12.0),
                                 make("two rows of one sequence", {0, 70, 75}, 2, 32, 0.1, {3, 69, 70}),
                                 make("no tokens", {0}, 2, 4, 0.0, {})};
+  // Scores of a thousand carry rounding of 1e-4, whatever the order of the sum.
+  samples[6].tolerance = 2e-4;
   for (int i = 0; i < 4; ++i) samples[static_cast<std::size_t>(i)].differentiable = {0, 1, 2};
   return samples;
 }

@@ -1,0 +1,104 @@
+// Every CPU kernel against its op's reference: every sample it takes, several thread counts, tile
+// sizes, and each set of vector instructions that this machine has.
+#include <cstring>
+
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include "contract/sample_run.hpp"
+#include "hone/core/error.hpp"
+#include "support/vector_targets.hpp"
+
+namespace hone_test {
+namespace {
+
+class KernelContract : public testing::TestWithParam<std::string> {
+protected:
+  const Kernel& kernel() const {
+    for (const Kernel& each : cpu_kernel_table())
+      if (each.name == GetParam()) return each;
+    throw Error(ErrorCode::internal, "no kernel " + GetParam());
+  }
+};
+
+std::vector<std::string> kernel_names() {
+  std::vector<std::string> names;
+  for (const Kernel& kernel : cpu_kernel_table()) names.push_back(kernel.name);
+  return names;
+}
+
+std::string dotless(std::string name) {
+  for (char& c : name)
+    if (c == '.') c = '_';
+  return name;
+}
+
+TEST_P(KernelContract, IsDescribed) {
+  EXPECT_FALSE(kernel().summary.empty());
+  EXPECT_NE(kernel().run, nullptr);
+  EXPECT_EQ(kernel().rows, find_op(kernel().op).rows) << "the plan cuts rows by the op's rule";
+  EXPECT_EQ(kernel().name.rfind("cpu.", 0), 0u);
+  if (kernel().begin_once) EXPECT_NE(kernel().begin, nullptr);
+}
+
+// The executor with these settings runs the sample by this kernel; false if the plan takes another.
+void compare(const Kernel& kernel, const Op& op, const OpSample& sample, int threads,
+             std::int64_t tile_rows, bool named_rows, const std::vector<Tensor>& expected,
+             int& runs) {
+  ThreadScope scope(threads);
+  Graph graph = sample_graph(op, sample, named_rows);
+  const KernelChoice choice = choose_kernel({graph, graph.nodes[0], {{"R", 1}}, threads});
+  if (choice.kernel == nullptr || choice.kernel->name != kernel.name) return;
+  ++runs;
+  SCOPED_TRACE(testing::Message() << sample.name << ", " << threads << " threads, tiles of "
+                                  << tile_rows << (named_rows ? ", named rows" : ""));
+  Executor executor(std::move(graph), ExecutorOptions{.use_kernels = true, .tile_rows = tile_rows});
+  const std::vector<Tensor> first = run_once(executor, op, sample);
+  expect_close(op, first, expected, sample.tolerance);
+  // Again with what the first run left in the workspace: the same bits.
+  const std::vector<Tensor> second = run_once(executor, op, sample);
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    const std::int64_t count = defined_elements(op, first, i);
+    EXPECT_EQ(std::memcmp(first[i].data(), second[i].data(),
+                          static_cast<std::size_t>(count) * size_of(first[i].dtype())),
+              0)
+        << "output " << i << " differs in a second run";
+  }
+}
+
+TEST_P(KernelContract, GivesWhatTheReferenceGives) {
+  const Op& op = find_op(kernel().op);
+  int runs = 0;
+  for (const OpSample& sample : op.samples()) {
+    const std::vector<Tensor> expected = reference_of(op, sample);
+    for_each_vector_target([&] {
+      for (int threads : {1, 2, 3})
+        for (std::int64_t tile_rows : {1, 7, 64})
+          for (bool named_rows : {false, true}) {
+            if (op.rows == RowRule::whole && (tile_rows != 1 || named_rows)) continue;
+            compare(kernel(), op, sample, threads, tile_rows, named_rows, expected, runs);
+          }
+    });
+  }
+  EXPECT_GT(runs, 0) << "no sample of " << op.name << " is computed by this kernel";
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, KernelContract, testing::ValuesIn(kernel_names()),
+                         [](const auto& instance) { return dotless(instance.param); });
+
+// On x86-64 with AVX-512 both sets must really have run.
+TEST(VectorTargets, AreForced) {
+  std::vector<std::string> names;
+  for_each_vector_target([&] { names.push_back(cpu_vector_target()); });
+  EXPECT_FALSE(names.empty());
+#ifdef __x86_64__
+  EXPECT_NE(std::find(names.begin(), names.end(), "AVX2"), names.end());
+  if (__builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+      __builtin_cpu_supports("avx512dq") != 0) {
+    EXPECT_NE(std::find(names.begin(), names.end(), "AVX3"), names.end());
+  }
+#endif
+}
+
+}  // namespace
+}  // namespace hone_test
