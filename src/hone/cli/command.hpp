@@ -22,7 +22,8 @@ struct Argument {
 
 // What was typed, checked.
 struct CommandInput {
-  Options options;  // the flags given (and defaults), by OptionSpec name: --max-length is max_length
+  Options
+      options;  // the flags given (and defaults), by OptionSpec name: --max-length is max_length
   std::map<std::string, std::vector<std::string>> arguments;
   TextSettings settings;  // --set key=value, in order
   std::string line;       // the whole command as typed
@@ -37,8 +38,8 @@ struct CommandResult {
   nlohmann::json results = nlohmann::json::object();  // what --json writes
 };
 
-// `options` are the flags: "max_length" is --max-length; one without a default is unset unless given.
-// Every command also has --json and --help.
+// `options` are the flags: "max_length" is --max-length; one without a default is unset unless
+// given. Every command also has --json and --help.
 struct Command : Described {
   std::vector<Argument> arguments = {};
   // How help calls the value of a flag (FILE, DIR, N); else made of its type.

@@ -19,9 +19,12 @@ namespace {
 
 constexpr std::size_t shown_samples = 3;
 
-void refuse(const CommandInput& input, std::initializer_list<const char*> flags, const std::string& action) {
+void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
+            const std::string& action) {
   for (const char* flag : flags)
-    if (input.options.contains(flag)) throw UsageError(fmt::format("{} changes nothing in hone data {}", flag_name(flag), action), "leave it out");
+    if (input.options.contains(flag))
+      throw UsageError(fmt::format("{} changes nothing in hone data {}", flag_name(flag), action),
+                       "leave it out");
 }
 
 CommandResult list_data(const CommandInput& input) {
@@ -31,8 +34,11 @@ CommandResult list_data(const CommandInput& input) {
   for (const DatasetKind& kind : dataset_table()) {
     table.add_row({kind.name, kind.summary});
     for (const OptionSpec& spec : kind.options)
-      table.add_row({"  data." + spec.name, spec.help + (spec.default_value && !to_string(*spec.default_value).empty()
-                                                             ? fmt::format(" (default: {})", to_string(*spec.default_value)) : "")});
+      table.add_row(
+          {"  data." + spec.name,
+           spec.help + (spec.default_value && !to_string(*spec.default_value).empty()
+                            ? fmt::format(" (default: {})", to_string(*spec.default_value))
+                            : "")});
     results.push_back({{"name", kind.name}, {"summary", kind.summary}});
   }
   console().print(table.render(console().style(), 0));
@@ -42,7 +48,8 @@ CommandResult list_data(const CommandInput& input) {
 // Smallest, median and largest of a list.
 std::string spread(std::vector<std::int64_t> values) {
   std::sort(values.begin(), values.end());
-  return fmt::format("{} to {}, median {}", values.front(), values.back(), values[values.size() / 2]);
+  return fmt::format("{} to {}, median {}", values.front(), values.back(),
+                     values[values.size() / 2]);
 }
 
 nlohmann::json show_split(const DataRequest& request) {
@@ -67,7 +74,10 @@ nlohmann::json show_split(const DataRequest& request) {
   table.add_row({"samples", fmt::format("{}", data.texts.size())});
   for (std::size_t label = 0; label < count.size(); ++label) {
     table.add_row({fmt::format("label {} ({})", label, data.label_names[label]),
-                   fmt::format("{} ({})", count[label], format_percent(static_cast<double>(count[label]) / static_cast<double>(data.texts.size()), 1))});
+                   fmt::format("{} ({})", count[label],
+                               format_percent(static_cast<double>(count[label]) /
+                                                  static_cast<double>(data.texts.size()),
+                                              1))});
     labels[data.label_names[label]] = count[label];
   }
   table.add_row({"words", spread(words)});
@@ -77,18 +87,23 @@ nlohmann::json show_split(const DataRequest& request) {
   const std::size_t samples = std::min(shown_samples, data.texts.size());
   for (std::size_t s = 0; s < samples; ++s) {
     const std::size_t i = samples == 1 ? 0 : s * (data.texts.size() - 1) / (samples - 1);
-    text += cut_to_width(fmt::format("  {} [{}] {}", i, data.label_names[static_cast<std::size_t>(data.labels[i])], data.texts[i]),
-                         console().width(), console().style()) + "\n";
+    text += cut_to_width(fmt::format("  {} [{}] {}", i,
+                                     data.label_names[static_cast<std::size_t>(data.labels[i])],
+                                     data.texts[i]),
+                         console().width(), console().style()) +
+            "\n";
   }
   console().print(text + "\n");
-  return {{"samples", data.texts.size()}, {"labels", labels},
+  return {{"samples", data.texts.size()},
+          {"labels", labels},
           {"bytes", std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0})},
           {"words", std::accumulate(words.begin(), words.end(), std::int64_t{0})}};
 }
 
 CommandResult show_data(const CommandInput& input) {
   refuse(input, {"out"}, "show");
-  if (!input.has("DATA")) throw UsageError("DATA is missing: which data to show", "for example hone data show reviews");
+  if (!input.has("DATA"))
+    throw UsageError("DATA is missing: which data to show", "for example hone data show reviews");
   const Settings given = command_settings(input, {}, false);
   DataRequest request = make_data_request(input.argument("DATA"), given.data);
   nlohmann::json results = nlohmann::json::object();
@@ -113,19 +128,26 @@ CommandResult fetch_data(const CommandInput& input) {
   const std::string name = input.argument("DATA");
   const std::vector<std::string> known{"imdb"};
   if (name != "imdb")
-    throw UsageError(name.empty() ? "DATA is missing: which data to fetch" : fmt::format("there is no download of '{}'", printable(name, 100)),
+    throw UsageError(name.empty()
+                         ? "DATA is missing: which data to fetch"
+                         : fmt::format("there is no download of '{}'", printable(name, 100)),
                      did_you_mean(name, known));
   const RemoteFile& remote = imdb_remote();
   const std::filesystem::path folder = input.options.text_or("out", ".");
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
-  if (failed) throw Error(ErrorCode::io, fmt::format("{}: cannot create the folder: {}", folder.string(), failed.message()), "choose another --out");
+  if (failed)
+    throw Error(ErrorCode::io,
+                fmt::format("{}: cannot create the folder: {}", folder.string(), failed.message()),
+                "choose another --out");
   const std::filesystem::path file = folder / remote.name;
   fetch(remote, file, [&](std::int64_t done, std::int64_t total) {
-    console().progress("fetching " + remote.name, done, total, 0, {.samples = static_cast<double>(done)}, "bytes");
+    console().progress("fetching " + remote.name, done, total, 0,
+                       {.samples = static_cast<double>(done)}, "bytes");
   });
   console().finish();
-  console().print(fmt::format("{}: complete, checksum right\nuse it as --data imdb:{}\n", file.string(), file.string()));
+  console().print(fmt::format("{}: complete, checksum right\nuse it as --data imdb:{}\n",
+                              file.string(), file.string()));
   return {0, {{"file", file.string()}, {"bytes", std::filesystem::file_size(file)}}};
 }
 
@@ -135,21 +157,31 @@ CommandResult run(const CommandInput& input) {
   if (action == "show") return show_data(input);
   if (action == "fetch") return fetch_data(input);
   const std::vector<std::string> known{"list", "show", "fetch"};
-  throw UsageError(fmt::format("hone data cannot '{}'", printable(action, 100)), did_you_mean(action, known));
+  throw UsageError(fmt::format("hone data cannot '{}'", printable(action, 100)),
+                   did_you_mean(action, known));
 }
 
 }  // namespace
 
 Command command_data() {
   Command command{{"data", "lists, shows and downloads data sets", {}}};
-  OptionSpec split{.name = "split", .default_value = {}, .help = "show: this split only; default: train and test"};
+  OptionSpec split{.name = "split",
+                   .default_value = {},
+                   .help = "show: this split only; default: train and test"};
   split.choices = {"train", "test"};
-  command.options = {std::move(split), {.name = "out", .default_value = {}, .help = "fetch: the folder to download into; default: here"}};
+  command.options = {std::move(split),
+                     {.name = "out",
+                      .default_value = {},
+                      .help = "fetch: the folder to download into; default: here"}};
   command.placeholders = {{"out", "DIR"}, {"split", "SPLIT"}};
-  command.arguments = {{"ACTION", "list: the kinds of data; show: sizes, labels, samples; fetch: download (continues what was cut off)"},
+  command.arguments = {{"ACTION",
+                        "list: the kinds of data; show: sizes, labels, samples; fetch: download "
+                        "(continues what was cut off)"},
                        {"DATA", "show: reviews, imdb:PATH, csv:FILE, ...; fetch: imdb", false}};
   command.settings_note = "show: options of the data, such as data.samples=1000 (hone data list).";
-  command.examples = {"hone data list", "hone data show reviews", "hone data show csv:mine.csv --set data.text=comment", "hone data fetch imdb --out data"};
+  command.examples = {"hone data list", "hone data show reviews",
+                      "hone data show csv:mine.csv --set data.text=comment",
+                      "hone data fetch imdb --out data"};
   command.run = run;
   return command;
 }

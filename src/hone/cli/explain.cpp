@@ -19,14 +19,16 @@ struct Explained {
 
 Explained build(const CommandInput& input, const Model& model) {
   const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));
-  const std::vector<std::string> disabled =
-      input.options.contains("disable_pass") ? split(input.options.text("disable_pass"), ',') : std::vector<std::string>{};
+  const std::vector<std::string> disabled = input.options.contains("disable_pass")
+                                                ? split(input.options.text("disable_pass"), ',')
+                                                : std::vector<std::string>{};
   Explained explained;
   if (input.options.boolean_or("training", false)) {
     TrainOptions options;
     options.mode = mode;
     options.disabled_passes = disabled;
-    options.hidden_dropout = options.attention_dropout = options.classifier_dropout = input.options.real_or("dropout", -1);
+    options.hidden_dropout = options.attention_dropout = options.classifier_dropout =
+        input.options.real_or("dropout", -1);
     explained.graph = make_training_graph(model, options, &explained.passes);
   } else {
     explained.graph = make_forward_graph(model, mode, disabled, &explained.passes);
@@ -35,9 +37,13 @@ Explained build(const CommandInput& input, const Model& model) {
 }
 
 std::string show_passes(const std::vector<PassReport>& passes) {
-  TerminalTable table({{"pass", Align::left}, {"changes", Align::right}, {"nodes after", Align::right}, {"time", Align::right}});
+  TerminalTable table({{"pass", Align::left},
+                       {"changes", Align::right},
+                       {"nodes after", Align::right},
+                       {"time", Align::right}});
   for (const PassReport& pass : passes)
-    table.add_row({pass.name, fmt::format("{}", pass.changes), fmt::format("{}", pass.nodes_after), format_duration(pass.seconds)});
+    table.add_row({pass.name, fmt::format("{}", pass.changes), fmt::format("{}", pass.nodes_after),
+                   format_duration(pass.seconds)});
   if (passes.empty()) table.add_row({"none"});
   return table.render(console().style(), 0);
 }
@@ -45,7 +51,10 @@ std::string show_passes(const std::vector<PassReport>& passes) {
 nlohmann::json json_of(const std::vector<PassReport>& passes) {
   nlohmann::json list = nlohmann::json::array();
   for (const PassReport& pass : passes)
-    list.push_back({{"name", pass.name}, {"changes", pass.changes}, {"nodes_after", pass.nodes_after}, {"seconds", pass.seconds}});
+    list.push_back({{"name", pass.name},
+                    {"changes", pass.changes},
+                    {"nodes_after", pass.nodes_after},
+                    {"seconds", pass.seconds}});
   return list;
 }
 
@@ -72,14 +81,17 @@ std::string show_steps(const Graph& graph, const Plan& plan) {
   for (std::size_t s = 0; s < plan.steps.size(); ++s) {
     const PlanStep& step = plan.steps[s];
     if (step.tiled)
-      text += fmt::format("step {}: {} nodes on tiles of {} of {} rows\n", s, step.nodes.size(), step.tile_rows, evaluate(step.rows, plan.sizes));
+      text += fmt::format("step {}: {} nodes on tiles of {} of {} rows\n", s, step.nodes.size(),
+                          step.tile_rows, evaluate(step.rows, plan.sizes));
     else
       text += fmt::format("step {}: whole\n", s);
     for (const PlannedNode& planned : step.nodes) {
       const Node& node = graph.node(planned.node);
       const Value& value = graph.value(node.outputs[0]);
-      text += fmt::format("  %{} : {} = {}  [{}]\n      {}: {}\n", value.name, to_string(value.type), node.op, place_of(plan, node),
-                          planned.kernel != nullptr ? planned.kernel->name : "reference", planned.reason);
+      text += fmt::format("  %{} : {} = {}  [{}]\n      {}: {}\n", value.name,
+                          to_string(value.type), node.op, place_of(plan, node),
+                          planned.kernel != nullptr ? planned.kernel->name : "reference",
+                          planned.reason);
     }
   }
   return text;
@@ -109,14 +121,18 @@ CommandResult run(const CommandInput& input) {
   const Explained explained = build(input, model);
   const bool only_graph = input.options.boolean_or("graph", false);
   const bool only_passes = input.options.boolean_or("passes", false);
-  nlohmann::json results{{"passes", json_of(explained.passes)}, {"nodes", explained.graph.nodes.size()}};
+  nlohmann::json results{{"passes", json_of(explained.passes)},
+                         {"nodes", explained.graph.nodes.size()}};
   if (only_graph) console().print(print_graph(explained.graph));
   if (only_passes) console().print(show_passes(explained.passes));
   if (only_graph || only_passes) {
     results["graph"] = print_graph(explained.graph);
     return {0, results};
   }
-  const DimSizes sizes{{"T", input.options.integer_or("tokens", 2048)}, {"B", input.options.integer_or("batch", 8)}, {"S", 1000}, {"R", 1000}};
+  const DimSizes sizes{{"T", input.options.integer_or("tokens", 2048)},
+                       {"B", input.options.integer_or("batch", 8)},
+                       {"S", 1000},
+                       {"R", 1000}};
   PlanOptions options;
   options.threads = thread_count();
   options.use_kernels = parse_mode(input.options.text_or("mode", "compiled")) != Mode::reference;
@@ -124,8 +140,10 @@ CommandResult run(const CommandInput& input) {
   console().print(show_passes(explained.passes) + "\n" + show_steps(explained.graph, plan) +
                   fmt::format("\n{} nodes in {} steps, for {} tokens of {} samples on {} threads\n"
                               "arena {}, tile memory {} a thread\n",
-                              explained.graph.nodes.size(), plan.steps.size(), sizes.at("T"), sizes.at("B"), plan.threads,
-                              format_bytes(static_cast<double>(plan.arena_bytes)), format_bytes(static_cast<double>(plan.tile_bytes))));
+                              explained.graph.nodes.size(), plan.steps.size(), sizes.at("T"),
+                              sizes.at("B"), plan.threads,
+                              format_bytes(static_cast<double>(plan.arena_bytes)),
+                              format_bytes(static_cast<double>(plan.tile_bytes))));
   results["steps"] = json_of(explained.graph, plan);
   results["arena_bytes"] = plan.arena_bytes;
   results["tile_bytes"] = plan.tile_bytes;
@@ -136,23 +154,57 @@ CommandResult run(const CommandInput& input) {
 }  // namespace
 
 Command command_explain() {
-  Command command{{"explain", "shows how a model runs: passes, order, the kernel of each node and why", {}}};
+  Command command{
+      {"explain", "shows how a model runs: passes, order, the kernel of each node and why", {}}};
   OptionSpec mode{.name = "mode", .default_value = "compiled", .help = "how the graph runs"};
   mode.choices = {"compiled", "eager", "reference"};
-  command.options = {
-      {.name = "training", .type = OptionType::boolean, .default_value = {}, .help = "a training step instead of running forward"},
-      {.name = "tokens", .type = OptionType::integer, .default_value = std::int64_t{2048}, .help = "tokens of a batch", .minimum = 1, .maximum = 1e8},
-      {.name = "batch", .type = OptionType::integer, .default_value = std::int64_t{8}, .help = "samples of a batch", .minimum = 1, .maximum = 1e6},
-      {.name = "graph", .type = OptionType::boolean, .default_value = {}, .help = "print the text of the graph instead of the plan"},
-      {.name = "passes", .type = OptionType::boolean, .default_value = {}, .help = "print only what each pass did"},
-      {.name = "dropout", .type = OptionType::real, .default_value = {}, .help = "with --training: all three dropouts; default: as the config says", .minimum = 0, .maximum = 0.99},
-      {.name = "disable_pass", .default_value = {}, .help = "passes to leave out, separated by commas"},
-      std::move(mode),
-      {.name = "threads", .type = OptionType::integer, .default_value = {}, .help = "threads; default: all cores", .minimum = 1, .maximum = 4096}};
+  command.options = {{.name = "training",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "a training step instead of running forward"},
+                     {.name = "tokens",
+                      .type = OptionType::integer,
+                      .default_value = std::int64_t{2048},
+                      .help = "tokens of a batch",
+                      .minimum = 1,
+                      .maximum = 1e8},
+                     {.name = "batch",
+                      .type = OptionType::integer,
+                      .default_value = std::int64_t{8},
+                      .help = "samples of a batch",
+                      .minimum = 1,
+                      .maximum = 1e6},
+                     {.name = "graph",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "print the text of the graph instead of the plan"},
+                     {.name = "passes",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "print only what each pass did"},
+                     {.name = "dropout",
+                      .type = OptionType::real,
+                      .default_value = {},
+                      .help = "with --training: all three dropouts; default: as the config says",
+                      .minimum = 0,
+                      .maximum = 0.99},
+                     {.name = "disable_pass",
+                      .default_value = {},
+                      .help = "passes to leave out, separated by commas"},
+                     std::move(mode),
+                     {.name = "threads",
+                      .type = OptionType::integer,
+                      .default_value = {},
+                      .help = "threads; default: all cores",
+                      .minimum = 1,
+                      .maximum = 4096}};
   command.arguments = {{"MODEL", "a model folder, or a built-in name (hone list models)"}};
   command.placeholders = {{"mode", "MODE"}, {"disable_pass", "NAMES"}};
-  command.settings_note = "Sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...; hone list model-sizes).";
-  command.examples = {"hone explain bert-tiny", "hone explain bert-tiny --training --graph", "hone explain runs/first --training --passes"};
+  command.settings_note =
+      "Sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...; hone list "
+      "model-sizes).";
+  command.examples = {"hone explain bert-tiny", "hone explain bert-tiny --training --graph",
+                      "hone explain runs/first --training --passes"};
   command.run = run;
   return command;
 }

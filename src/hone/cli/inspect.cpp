@@ -26,26 +26,39 @@ const WeightsReader& reader_for(const fs::path& file) {
     if (fs::path(reader.file_name).extension() == file.extension()) return reader;
     names.push_back(fs::path(reader.file_name).extension().string());
   }
-  throw Error(ErrorCode::unsupported, fmt::format("{}: no reader for files that end in '{}'", file.string(), file.extension().string()),
+  throw Error(ErrorCode::unsupported,
+              fmt::format("{}: no reader for files that end in '{}'", file.string(),
+                          file.extension().string()),
               did_you_mean(file.extension().string(), names));
 }
 
 CommandResult inspect_file(const fs::path& file) {
   const WeightsReader& reader = reader_for(file);
   const ParameterStore tensors = reader.read(file);
-  TerminalTable table({{"tensor", Align::left}, {"type", Align::left}, {"shape", Align::left}, {"bytes", Align::right}});
+  TerminalTable table({{"tensor", Align::left},
+                       {"type", Align::left},
+                       {"shape", Align::left},
+                       {"bytes", Align::right}});
   nlohmann::json list = nlohmann::json::array();
   std::size_t bytes = 0;
   for (const std::string& name : tensors.names()) {
     const Tensor& tensor = tensors.at(name);
     const std::string type(name_of(tensor.dtype()));
-    table.add_row({name, type, to_string(tensor.shape()), format_bytes(static_cast<double>(tensor.bytes()))});
-    list.push_back({{"name", name}, {"dtype", type}, {"shape", tensor.shape()}, {"bytes", tensor.bytes()}});
+    table.add_row(
+        {name, type, to_string(tensor.shape()), format_bytes(static_cast<double>(tensor.bytes()))});
+    list.push_back(
+        {{"name", name}, {"dtype", type}, {"shape", tensor.shape()}, {"bytes", tensor.bytes()}});
     bytes += tensor.bytes();
   }
-  console().print(table.render(console().style(), 0) + fmt::format("\n{} tensors, {} values, {} ({})\n", tensors.names().size(), tensors.element_count(),
-                                                                  format_bytes(static_cast<double>(bytes)), reader.name));
-  return {0, {{"reader", reader.name}, {"tensors", list}, {"bytes", bytes}, {"values", tensors.element_count()}}};
+  console().print(table.render(console().style(), 0) +
+                  fmt::format("\n{} tensors, {} values, {} ({})\n", tensors.names().size(),
+                              tensors.element_count(), format_bytes(static_cast<double>(bytes)),
+                              reader.name));
+  return {0,
+          {{"reader", reader.name},
+           {"tensors", list},
+           {"bytes", bytes},
+           {"values", tensors.element_count()}}};
 }
 
 // Types that the files store; in memory everything is float32.
@@ -57,7 +70,8 @@ std::vector<std::string> stored_types(const fs::path& directory) {
   for (const auto& [name, path] : files.file_of) paths.insert(path);
   for (const fs::path& path : paths) {
     const ParameterStore tensors = reader_for(path).read(path);
-    for (const std::string& name : tensors.names()) types.emplace(name_of(tensors.at(name).dtype()));
+    for (const std::string& name : tensors.names())
+      types.emplace(name_of(tensors.at(name).dtype()));
   }
   return {types.begin(), types.end()};
 }
@@ -76,32 +90,51 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   const nlohmann::json layers = describe_layers(model, tokens);
   TerminalTable configuration({{"configuration", Align::left}, {"", Align::left}});
   for (const auto& [key, value] : model.config.items())
-    configuration.add_row({key, value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
-  TerminalTable table({{"layer", Align::left}, {"op", Align::left}, {"parameters", Align::right}, {"bytes", Align::right}, {"MACs a token", Align::right}});
+    configuration.add_row(
+        {key, value.is_string()
+                  ? value.get<std::string>()
+                  : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  TerminalTable table({{"layer", Align::left},
+                       {"op", Align::left},
+                       {"parameters", Align::right},
+                       {"bytes", Align::right},
+                       {"MACs a token", Align::right}});
   double macs = 0;
   for (const nlohmann::json& layer : layers) {
     macs += layer["macs_per_token"].get<double>();
-    table.add_row({layer["name"], layer["op"], format_count(layer["parameters"]), format_bytes(layer["bytes"]), format_count(layer["macs_per_token"])});
+    table.add_row({layer["name"], layer["op"], format_count(layer["parameters"]),
+                   format_bytes(layer["bytes"]), format_count(layer["macs_per_token"])});
   }
   const auto parameters = static_cast<double>(model.parameters.element_count());
   table.add_rule();
-  table.add_row({"all", "", format_count(parameters), format_bytes(parameters * 4), format_count(macs)});
+  table.add_row(
+      {"all", "", format_count(parameters), format_bytes(parameters * 4), format_count(macs)});
   const std::vector<std::string> types = stored_types(model.directory);
-  std::string text = configuration.render(console().style(), console().output_terminal() ? console().width() : 0) + "\n" + table.render(console().style(), 0);
+  std::string text =
+      configuration.render(console().style(), console().output_terminal() ? console().width() : 0) +
+      "\n" + table.render(console().style(), 0);
   text += fmt::format("MACs: of the products, for samples of {} tokens\n", tokens);
   for (const std::string& type : types) text += fmt::format("stored as {}\n", type);
   text += list_names("not in the files, would start afresh", model.report.initialized);
   text += list_names("in the files, not used", model.report.unused);
   console().print(text);
-  return {0, {{"name", name}, {"config", model.config}, {"parameters", model.parameters.element_count()}, {"layers", layers},
-              {"macs_per_token", macs}, {"stored_types", types}, {"initialized", model.report.initialized}, {"unused", model.report.unused}}};
+  return {0,
+          {{"name", name},
+           {"config", model.config},
+           {"parameters", model.parameters.element_count()},
+           {"layers", layers},
+           {"macs_per_token", macs},
+           {"stored_types", types},
+           {"initialized", model.report.initialized},
+           {"unused", model.report.unused}}};
 }
 
 CommandResult run(const CommandInput& input) {
   const std::string name = input.argument("MODEL_OR_FILE");
   if (!fs::is_regular_file(name)) return inspect_model(input, name);
   if (input.options.contains("tokens") || !input.settings.empty())
-    throw UsageError(name + ": --tokens and --set change nothing for a file of weights", "give a model folder or a built-in name");
+    throw UsageError(name + ": --tokens and --set change nothing for a file of weights",
+                     "give a model folder or a built-in name");
   return inspect_file(name);
 }
 
@@ -109,10 +142,19 @@ CommandResult run(const CommandInput& input) {
 
 Command command_inspect() {
   Command command{{"inspect", "shows what a model or a file of weights holds", {}}};
-  command.options = {{.name = "tokens", .type = OptionType::integer, .default_value = {}, .help = "length of the samples that MACs are counted for; default: 256", .minimum = 1, .maximum = 1e6}};
-  command.arguments = {{"MODEL_OR_FILE", "a model folder, a built-in name, a .safetensors or a .bin file"}};
-  command.settings_note = "Sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...; hone list model-sizes).";
-  command.examples = {"hone inspect bert-mini", "hone inspect runs/first", "hone inspect runs/first/model.safetensors"};
+  command.options = {{.name = "tokens",
+                      .type = OptionType::integer,
+                      .default_value = {},
+                      .help = "length of the samples that MACs are counted for; default: 256",
+                      .minimum = 1,
+                      .maximum = 1e6}};
+  command.arguments = {
+      {"MODEL_OR_FILE", "a model folder, a built-in name, a .safetensors or a .bin file"}};
+  command.settings_note =
+      "Sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...; hone list "
+      "model-sizes).";
+  command.examples = {"hone inspect bert-mini", "hone inspect runs/first",
+                      "hone inspect runs/first/model.safetensors"};
   command.run = run;
   return command;
 }

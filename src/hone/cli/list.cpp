@@ -41,11 +41,14 @@ Members models() {
   for (const std::string& name : builtin_bert_names()) {
     const BertConfig config = builtin_bert_config(name);
     std::int64_t parameters = 0;
-    for (const ParameterSpec& spec : bert_parameter_specs(config)) parameters += element_count(spec.shape);
-    members.push_back({name, fmt::format("{} layers of width {}, {} heads, {:.1f} M parameters with a vocabulary of {}", config.num_hidden_layers,
-                                         config.hidden_size, config.num_attention_heads, static_cast<double>(parameters) * 1e-6,
-                                         config.vocab_size),
-                       {}});
+    for (const ParameterSpec& spec : bert_parameter_specs(config))
+      parameters += element_count(spec.shape);
+    members.push_back(
+        {name,
+         fmt::format("{} layers of width {}, {} heads, {:.1f} M parameters with a vocabulary of {}",
+                     config.num_hidden_layers, config.hidden_size, config.num_attention_heads,
+                     static_cast<double>(parameters) * 1e-6, config.vocab_size),
+         {}});
   }
   return members;
 }
@@ -64,22 +67,26 @@ struct Kind {
 
 const std::vector<Kind>& kinds() {
   static const std::vector<Kind> all{
-      {"architectures", "kinds of models that are built from a config.json", [] { return described(architecture_table()); }},
+      {"architectures", "kinds of models that are built from a config.json",
+       [] { return described(architecture_table()); }},
       {"commands", "what hone does", [] { return described(command_table()); }},
       {"datasets", "kinds of data for --data", [] { return described(dataset_table()); }},
       {"kernels", "ways to compute an op on this machine", kernels},
       {"models", "built-in models", models},
-      {"model-sizes", "settings of a built-in model", [] { return settings_as_members(bert_config_options()); }},
+      {"model-sizes", "settings of a built-in model",
+       [] { return settings_as_members(bert_config_options()); }},
       {"ops", "kinds of nodes of a graph", [] { return described(op_table()); }},
       {"passes", "rewrites of a graph", [] { return described(pass_table()); }},
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},
-      {"recipes", "jobs that a recipe file may name, and their keys", [] { return described(recipe_table()); }}};
+      {"recipes", "jobs that a recipe file may name, and their keys",
+       [] { return described(recipe_table()); }}};
   return all;
 }
 
 std::string describe_option(const OptionSpec& spec) {
   std::string text = spec.help;
-  if (spec.default_value && !to_string(*spec.default_value).empty()) text += fmt::format(" (default: {})", to_string(*spec.default_value));
+  if (spec.default_value && !to_string(*spec.default_value).empty())
+    text += fmt::format(" (default: {})", to_string(*spec.default_value));
   if (!spec.choices.empty()) text += fmt::format("; one of: {}", fmt::join(spec.choices, ", "));
   return text;
 }
@@ -90,14 +97,17 @@ const Kind& find_kind(const std::string& name) {
     if (kind.name == name) return kind;
     names.emplace_back(kind.name);
   }
-  throw UsageError(fmt::format("there is no list of '{}'", printable(name, 100)), did_you_mean(name, names));
+  throw UsageError(fmt::format("there is no list of '{}'", printable(name, 100)),
+                   did_you_mean(name, names));
 }
 
 CommandResult run(const CommandInput& input) {
   const std::string name = input.argument("KIND");
   nlohmann::json results = nlohmann::json::array();
   TerminalTable table({{name.empty() ? "kind" : name, Align::left}, {"", Align::left}});
-  const auto add = [&](const std::string& member, const std::string& summary) { table.add_row({member, summary}); };
+  const auto add = [&](const std::string& member, const std::string& summary) {
+    table.add_row({member, summary});
+  };
   if (name.empty()) {
     for (const Kind& kind : kinds()) {
       add(kind.name, kind.summary);
@@ -108,7 +118,8 @@ CommandResult run(const CommandInput& input) {
     const bool with_options = name != "commands";
     for (const Described& member : find_kind(name).members()) {
       add(member.name, member.summary);
-      nlohmann::json json{{"name", member.name}, {"summary", member.summary}, {"options", nlohmann::json::array()}};
+      nlohmann::json json{
+          {"name", member.name}, {"summary", member.summary}, {"options", nlohmann::json::array()}};
       for (const OptionSpec& spec : member.options) {
         if (with_options) add("  " + spec.name, describe_option(spec));
         json["options"].push_back({{"name", spec.name}, {"help", spec.help}});
@@ -116,14 +127,16 @@ CommandResult run(const CommandInput& input) {
       results.push_back(std::move(json));
     }
   }
-  console().print(table.render(console().style(), console().output_terminal() ? console().width() : 0));
+  console().print(
+      table.render(console().style(), console().output_terminal() ? console().width() : 0));
   return {0, {{name.empty() ? "kinds" : name, results}}};
 }
 
 }  // namespace
 
 Command command_list() {
-  Command command{{"list", "what there is: models, datasets, recipes, ops, kernels, passes, ...", {}}};
+  Command command{
+      {"list", "what there is: models, datasets, recipes, ops, kernels, passes, ...", {}}};
   command.arguments = {{"KIND", "what to list; without it: what can be listed", false}};
   command.examples = {"hone list", "hone list datasets", "hone list kernels"};
   command.run = run;

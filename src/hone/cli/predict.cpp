@@ -31,13 +31,15 @@ Prediction predict_row(const float* row, const std::vector<std::string>& labels)
   const float largest = *std::max_element(row, row + classes);
   double sum = 0;
   for (const float logit : result.logits) sum += std::exp(static_cast<double>(logit) - largest);
-  for (const float logit : result.logits) result.probabilities.push_back(std::exp(static_cast<double>(logit) - largest) / sum);
+  for (const float logit : result.logits)
+    result.probabilities.push_back(std::exp(static_cast<double>(logit) - largest) / sum);
   result.label = labels[static_cast<std::size_t>(std::max_element(row, row + classes) - row)];
   return result;
 }
 
 std::string json_line(const Prediction& p) {
-  const nlohmann::ordered_json json{{"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}};
+  const nlohmann::ordered_json json{
+      {"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}};
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -45,13 +47,16 @@ std::string json_line(const Prediction& p) {
 std::string shown_line(const Prediction& p, const std::string& text, std::size_t label_width) {
   const double probability = *std::max_element(p.probabilities.begin(), p.probabilities.end());
   std::string logits;
-  for (const float logit : p.logits) logits += fmt::format("{}{:.4f}", logits.empty() ? "" : " ", logit);
+  for (const float logit : p.logits)
+    logits += fmt::format("{}{:.4f}", logits.empty() ? "" : " ", logit);
   const TextStyle style = console().style();
-  return fmt::format("{:<{}}  {:>8}  [{}]  {}\n", p.label, label_width, format_percent(probability), logits,
-                     cut_to_width(text, console().width() > 70 ? console().width() - 45 : 25, style));
+  return fmt::format(
+      "{:<{}}  {:>8}  [{}]  {}\n", p.label, label_width, format_percent(probability), logits,
+      cut_to_width(text, console().width() > 70 ? console().width() - 45 : 25, style));
 }
 
-TokenizedData encode(const Classifier& classifier, const std::vector<std::string>& texts, bool from_file) {
+TokenizedData encode(const Classifier& classifier, const std::vector<std::string>& texts,
+                     bool from_file) {
   TextData data;
   data.texts = texts;
   data.labels.assign(texts.size(), 0);
@@ -60,13 +65,16 @@ TokenizedData encode(const Classifier& classifier, const std::vector<std::string
   return tokenize(data, classifier.tokenizer, classifier.max_length);
 }
 
-std::string render(const Tensor& logits, const Classifier& classifier, const std::vector<std::string>& texts, bool for_people) {
+std::string render(const Tensor& logits, const Classifier& classifier,
+                   const std::vector<std::string>& texts, bool for_people) {
   std::string out;
   std::size_t label_width = 0;
-  for (const std::string& label : classifier.labels) label_width = std::max(label_width, label.size());
+  for (const std::string& label : classifier.labels)
+    label_width = std::max(label_width, label.size());
   const auto classes = static_cast<std::int64_t>(classifier.labels.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const Prediction p = predict_row(logits.as<float>() + static_cast<std::int64_t>(i) * classes, classifier.labels);
+    const Prediction p =
+        predict_row(logits.as<float>() + static_cast<std::int64_t>(i) * classes, classifier.labels);
     out += for_people ? shown_line(p, texts[i], label_width) : json_line(p);
   }
   return out;
@@ -75,7 +83,8 @@ std::string render(const Tensor& logits, const Classifier& classifier, const std
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, {padding_setting()}, false);
-  const Classifier classifier = load_classifier(input, "", given.values.text_or("padding", "saved"));
+  const Classifier classifier =
+      load_classifier(input, "", given.values.text_or("padding", "saved"));
   const std::vector<std::string> texts = read_texts(input);
   const double begin = now_seconds();
   const TokenizedData data = encode(classifier, texts, input.options.contains("input"));
@@ -84,7 +93,8 @@ CommandResult run(const CommandInput& input) {
   const Evaluation evaluation = evaluate(forward, data);
   const double seconds = now_seconds() - begin;
   if (input.options.contains("output"))
-    write_file_atomically(input.options.text("output"), render(evaluation.logits, classifier, texts, false));
+    write_file_atomically(input.options.text("output"),
+                          render(evaluation.logits, classifier, texts, false));
   else
     console().print(render(evaluation.logits, classifier, texts, console().output_terminal()));
   return {0, {{"texts", texts.size()}, {"seconds", seconds}, {"labels", classifier.labels}}};
@@ -94,14 +104,21 @@ CommandResult run(const CommandInput& input) {
 
 Command command_predict() {
   Command command{{"predict", "says the label of texts, with probabilities and logits", {}}};
-  command.options = {{.name = "input", .default_value = {}, .help = "texts, one {\"text\": \"...\"} a line"},
-                     {.name = "output", .default_value = {}, .help = "write a JSON line for each text: label, probabilities, logits"}};
+  command.options = {
+      {.name = "input", .default_value = {}, .help = "texts, one {\"text\": \"...\"} a line"},
+      {.name = "output",
+       .default_value = {},
+       .help = "write a JSON line for each text: label, probabilities, logits"}};
   for (OptionSpec& spec : classifier_flags()) command.options.push_back(std::move(spec));
-  command.arguments = {{"MODEL", "a model folder, such as the --out of hone train"},
-                       {"TEXT", "the texts; without any and without --input: the lines of standard input", false, true}};
-  command.placeholders = {{"input", "FILE"}, {"output", "FILE"}, {"tokenizer", "DIR"}, {"mode", "MODE"}};
+  command.arguments = {
+      {"MODEL", "a model folder, such as the --out of hone train"},
+      {"TEXT", "the texts; without any and without --input: the lines of standard input", false,
+       true}};
+  command.placeholders = {
+      {"input", "FILE"}, {"output", "FILE"}, {"tokenizer", "DIR"}, {"mode", "MODE"}};
   command.settings = {padding_setting()};
-  command.examples = {"hone predict runs/first \"not bad at all\"", "hone predict runs/first --input texts.jsonl --output labels.jsonl"};
+  command.examples = {"hone predict runs/first \"not bad at all\"",
+                      "hone predict runs/first --input texts.jsonl --output labels.jsonl"};
   command.run = run;
   return command;
 }

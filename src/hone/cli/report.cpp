@@ -47,9 +47,12 @@ CommandResult run(const CommandInput& input) {
 
 Command command_report() {
   Command command{{"report", "tables and curves of one or more runs, from their records", {}}};
-  command.options = {{.name = "output", .default_value = {}, .help = "write a page (HTML, needs nothing else) with curves and tables"}};
+  command.options = {{.name = "output",
+                      .default_value = {},
+                      .help = "write a page (HTML, needs nothing else) with curves and tables"}};
   command.letters = {{"output", 'o'}};
-  command.arguments = {{"RUN", "folders of runs, folders of several runs, or record.jsonl files", true, true}};
+  command.arguments = {
+      {"RUN", "folders of runs, folders of several runs, or record.jsonl files", true, true}};
   command.placeholders = {{"output", "FILE"}};
   command.examples = {"hone report runs/first", "hone report runs/demo runs/first -o report.html"};
   command.run = run;

@@ -11,20 +11,31 @@ namespace {
 
 // One row a run, and their mean.
 std::string render(const nlohmann::json& result) {
-  TerminalTable table({{"seed", Align::right}, {"split", Align::left}, {"accuracy (95 % interval)", Align::right},
-                       {"loss", Align::right}, {"samples/s", Align::right}, {"time", Align::right}, {"saved in", Align::left}});
+  TerminalTable table({{"seed", Align::right},
+                       {"split", Align::left},
+                       {"accuracy (95 % interval)", Align::right},
+                       {"loss", Align::right},
+                       {"samples/s", Align::right},
+                       {"time", Align::right},
+                       {"saved in", Align::left}});
   const std::string split = result.value("split", "");
   for (const nlohmann::json& run : result["runs"]) {
     const bool judged = !split.empty() && run.contains(split);
-    const auto number = [&](const char* key) { return run[key].is_number() ? run[key].get<double>() : std::nan(""); };
-    table.add_row({fmt::format("{}", run["seed"].get<std::int64_t>()), judged ? split : "",
-                   judged ? format_interval(run[split]["accuracy"], run[split]["low"], run[split]["high"]) : "",
-                   judged ? format_significant(run[split]["loss"]) : "", format_count(number("samples_per_second")),
-                   format_duration(number("seconds")), run["out"].get<std::string>()});
+    const auto number = [&](const char* key) {
+      return run[key].is_number() ? run[key].get<double>() : std::nan("");
+    };
+    table.add_row(
+        {fmt::format("{}", run["seed"].get<std::int64_t>()), judged ? split : "",
+         judged ? format_interval(run[split]["accuracy"], run[split]["low"], run[split]["high"])
+                : "",
+         judged ? format_significant(run[split]["loss"]) : "",
+         format_count(number("samples_per_second")), format_duration(number("seconds")),
+         run["out"].get<std::string>()});
   }
   if (result.contains("accuracy") && result["runs"].size() > 1) {
     table.add_rule();
-    table.add_row({"mean", split, format_interval(result["accuracy"], result["low"], result["high"])});
+    table.add_row(
+        {"mean", split, format_interval(result["accuracy"], result["low"], result["high"])});
   }
   return table.render(console().style(), 0);
 }
@@ -41,11 +52,15 @@ CommandResult run(const CommandInput& input) {
 }  // namespace
 
 Command command_run() {
-  Command command{{"run", "does what a recipe (a TOML file) says; a run that was interrupted is continued", {}}};
+  Command command{{"run",
+                   "does what a recipe (a TOML file) says; a run that was interrupted is continued",
+                   {}}};
   command.arguments = {{"RECIPE", "a file such as recipes/demo.toml"}};
-  command.settings_note = "Any key of the recipe, in place of the one in the file: --set lr=1e-3, --set seeds=0,1 "
-                          "(hone list recipes shows the keys).";
-  command.examples = {"hone run recipes/demo.toml", "hone run recipes/train-imdb.toml --set seeds=0 --set name=one-seed"};
+  command.settings_note =
+      "Any key of the recipe, in place of the one in the file: --set lr=1e-3, --set seeds=0,1 "
+      "(hone list recipes shows the keys).";
+  command.examples = {"hone run recipes/demo.toml",
+                      "hone run recipes/train-imdb.toml --set seeds=0 --set name=one-seed"};
   command.run = run;
   return command;
 }

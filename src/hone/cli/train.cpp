@@ -12,8 +12,10 @@ namespace hone {
 namespace {
 
 // Settings that are flags; the others are given by --set.
-const std::vector<std::string> flags{"split",  "epochs", "steps",   "batch",      "lr",     "weight_decay", "schedule", "warmup",           "clip",
-                                     "dropout", "max_length", "checkpoint_every", "seed", "threads", "order", "trace", "mode"};
+const std::vector<std::string> flags{
+    "split",    "epochs",  "steps", "batch",   "lr",         "weight_decay",
+    "schedule", "warmup",  "clip",  "dropout", "max_length", "checkpoint_every",
+    "seed",     "threads", "order", "trace",   "mode"};
 
 std::string summary_table(const TrainOutcome& outcome, const std::filesystem::path& out) {
   const TrainResult& r = outcome.result;
@@ -21,15 +23,19 @@ std::string summary_table(const TrainOutcome& outcome, const std::filesystem::pa
   const auto rate = [&](double amount, const char* unit) {
     return format_count(amount / r.train_seconds) + unit;
   };
-  table.add_row({"steps", fmt::format("{} of {}{}", r.steps, outcome.total_steps, r.finished ? "" : " (stopped)")});
+  table.add_row({"steps", fmt::format("{} of {}{}", r.steps, outcome.total_steps,
+                                      r.finished ? "" : " (stopped)")});
   if (r.samples > 0) {
     table.add_row({"loss of the last step", format_significant(r.last_loss)});
-    table.add_row({"speed", rate(static_cast<double>(r.samples), " samples/s, ") + rate(static_cast<double>(r.tokens), " tokens/s, ") +
+    table.add_row({"speed", rate(static_cast<double>(r.samples), " samples/s, ") +
+                                rate(static_cast<double>(r.tokens), " tokens/s, ") +
                                 rate(r.flop, "FLOP/s")});
   }
-  for (const auto& [name, result] : {std::pair{"validation accuracy", &outcome.validation}, std::pair{"best validation accuracy", &outcome.best},
+  for (const auto& [name, result] : {std::pair{"validation accuracy", &outcome.validation},
+                                     std::pair{"best validation accuracy", &outcome.best},
                                      std::pair{"test accuracy", &outcome.test}})
-    if (*result) table.add_row({name, format_interval((*result)->accuracy, (*result)->low, (*result)->high)});
+    if (*result)
+      table.add_row({name, format_interval((*result)->accuracy, (*result)->low, (*result)->high)});
   table.add_row({"time", format_duration(outcome.seconds)});
   table.add_row({"peak memory", format_bytes(static_cast<double>(outcome.peak_bytes))});
   table.add_row({"saved in", r.finished ? out.string() : (out / "last").string()});
@@ -44,13 +50,15 @@ CommandResult run(const CommandInput& input) {
   request.tokenizer = input.options.text_or("tokenizer", "");
   request.resume = input.options.boolean_or("resume", false);
   request.overwrite = input.options.boolean_or("overwrite", false);
-  if (request.resume && request.overwrite) throw UsageError("--resume and --overwrite are both given", "give one of them");
+  if (request.resume && request.overwrite)
+    throw UsageError("--resume and --overwrite are both given", "give one of them");
   request.settings = command_settings(input, train_settings(), true);
   request.command = input.line;
   const TrainOutcome outcome = run_training(request, console_watcher());
   console().finish();
   console().print(summary_table(outcome, request.out));
-  if (!outcome.result.finished) console().note("stopped and saved; the same command with --resume continues");
+  if (!outcome.result.finished)
+    console().note("stopped and saved; the same command with --resume continues");
   return {outcome.result.finished ? 0 : exit_interrupted, to_json(outcome, request.out)};
 }
 
@@ -58,21 +66,40 @@ CommandResult run(const CommandInput& input) {
 
 Command command_train() {
   Command command{{"train", "trains a model, or goes on training one", {}}};
-  command.options = {{.name = "data", .default_value = {}, .help = "what to train on: reviews, imdb:PATH, csv:FILE, tsv:FILE or jsonl:FILE"},
-                     {.name = "out", .default_value = {}, .help = "folder of the results: the model, last/, best/, record.jsonl"},
-                     {.name = "tokenizer", .default_value = {}, .help = "folder or file of the tokenizer; default: the model's own, for reviews the embedded one"}};
+  command.options = {
+      {.name = "data",
+       .default_value = {},
+       .help = "what to train on: reviews, imdb:PATH, csv:FILE, tsv:FILE or jsonl:FILE"},
+      {.name = "out",
+       .default_value = {},
+       .help = "folder of the results: the model, last/, best/, record.jsonl"},
+      {.name = "tokenizer",
+       .default_value = {},
+       .help = "folder or file of the tokenizer; default: the model's own, for reviews the "
+               "embedded one"}};
   for (OptionSpec& spec : pick(train_settings(), flags)) command.options.push_back(std::move(spec));
-  command.options.push_back({.name = "resume", .type = OptionType::boolean, .default_value = {}, .help = "continue the run in --out where its last checkpoint is"});
-  command.options.push_back({.name = "overwrite", .type = OptionType::boolean, .default_value = {}, .help = "replace the run that is in --out"});
+  command.options.push_back({.name = "resume",
+                             .type = OptionType::boolean,
+                             .default_value = {},
+                             .help = "continue the run in --out where its last checkpoint is"});
+  command.options.push_back({.name = "overwrite",
+                             .type = OptionType::boolean,
+                             .default_value = {},
+                             .help = "replace the run that is in --out"});
   command.arguments = {{"MODEL", "a model folder, or a built-in name (hone list models)"}};
-  command.placeholders = {{"data", "DATA"}, {"out", "DIR"}, {"tokenizer", "DIR"}, {"order", "FILE"}, {"trace", "FILE"}, {"split", "SPLIT"}};
+  command.placeholders = {{"data", "DATA"},  {"out", "DIR"},    {"tokenizer", "DIR"},
+                          {"order", "FILE"}, {"trace", "FILE"}, {"split", "SPLIT"}};
   command.required = {"data", "out"};
   command.settings = leave_out(train_settings(), flags);
-  command.settings_note = "Also the sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...) and options of "
-                          "the data (data.samples=1000; hone list datasets).";
-  command.examples = {"hone train bert-tiny --data reviews --out runs/first --epochs 3 --lr 5e-4",
-                      "hone train bert-mini --data imdb:aclImdb_v1.tar.gz --tokenizer bert-base-uncased --out runs/imdb",
-                      "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine"};
+  command.settings_note =
+      "Also the sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...) and options "
+      "of "
+      "the data (data.samples=1000; hone list datasets).";
+  command.examples = {
+      "hone train bert-tiny --data reviews --out runs/first --epochs 3 --lr 5e-4",
+      "hone train bert-mini --data imdb:aclImdb_v1.tar.gz --tokenizer bert-base-uncased --out "
+      "runs/imdb",
+      "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine"};
   command.run = run;
   return command;
 }

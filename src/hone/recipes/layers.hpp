@@ -9,9 +9,9 @@
 
 namespace hone {
 
-// A list of {name, op, parameters, bytes, macs_per_token} in the order of the computation: one entry
-// for each node with parameters, and for each attention. Multiply-adds are those of the products, for
-// samples of `tokens_per_sample` tokens.
+// A list of {name, op, parameters, bytes, macs_per_token} in the order of the computation: one
+// entry for each node with parameters, and for each attention. Multiply-adds are those of the
+// products, for samples of `tokens_per_sample` tokens.
 nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sample);
 
 }  // namespace hone

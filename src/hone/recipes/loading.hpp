@@ -1,5 +1,5 @@
-// What every job on texts needs before it can start: which tokenizer, which data, how long a text may
-// be; and settings given as text, sorted by what they belong to.
+// What every job on texts needs before it can start: which tokenizer, which data, how long a text
+// may be; and settings given as text, sorted by what they belong to.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ std::pair<std::string, std::string> split_setting(const std::string& text,
                                                   const std::string& where);
 
 // The tokenizer of a job, first found of: `given` (a directory or file), the one in the model's
-// directory (or in its last checkpoint), the embedded one of the data `reviews`. With `keep_padding`
-// it pads as its tokenizer.json asks. Throws Error(not_found) saying what to give.
+// directory (or in its last checkpoint), the embedded one of the data `reviews`. With
+// `keep_padding` it pads as its tokenizer.json asks. Throws Error(not_found) saying what to give.
 struct ChosenTokenizer {
   Tokenizer tokenizer;
   std::string source;  // its path, or "embedded"

@@ -1,4 +1,5 @@
-// train: one model on one data set with several seeds; the accuracy on a split that is touched once.
+// train: one model on one data set with several seeds; the accuracy on a split that is touched
+// once.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -26,7 +27,9 @@ std::vector<OptionSpec> options() {
       {.name = "data", .default_value = {}, .help = "the data set, as --data takes it"},
       {.name = "tokenizer", .default_value = "", .help = "folder or file of the tokenizer"},
       {.name = "seeds", .default_value = "0", .help = "list of seeds; one run each"},
-      {.name = "evaluate", .default_value = "test", .help = "the split each run is judged on at its end",
+      {.name = "evaluate",
+       .default_value = "test",
+       .help = "the split each run is judged on at its end",
        .choices = {"test", "none"}},
       {.name = "out", .default_value = "runs", .help = "folder of all runs"}};
   for (const OptionSpec& spec : train_settings())
@@ -42,10 +45,12 @@ std::vector<std::int64_t> parse_seeds(const std::string& text, const std::string
     std::int64_t seed = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
     if (error != std::errc() || end != digits.data() + digits.size() || seed < 0)
-      throw Error(ErrorCode::invalid_argument, fmt::format("{}: key 'seeds': '{}' is not a seed", file, part),
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: key 'seeds': '{}' is not a seed", file, part),
                   "seeds are whole numbers from 0, for example [0, 1, 2]");
     if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end())
-      throw Error(ErrorCode::invalid_argument, fmt::format("{}: key 'seeds': {} is named twice", file, seed));
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: key 'seeds': {} is named twice", file, seed));
     seeds.push_back(seed);
   }
   return seeds;
@@ -53,7 +58,8 @@ std::vector<std::int64_t> parse_seeds(const std::string& text, const std::string
 
 const std::string& required(const RecipeCall& call, const char* key) {
   if (!call.settings.values.contains(key))
-    throw Error(ErrorCode::invalid_argument, fmt::format("{}: key '{}' is missing", call.file, key));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: key '{}' is missing", call.file, key));
   return call.settings.values.text(key);
 }
 
@@ -67,14 +73,17 @@ nlohmann::json identity(const RecipeCall& call, std::int64_t seed) {
   return json;
 }
 
-nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out, const RunWatcher& watcher) {
+nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
+                        const RunWatcher& watcher) {
   const nlohmann::json wanted = identity(call, seed);
   if (fs::exists(out / result_file)) {
     nlohmann::json saved = parse_json(read_file(out / result_file), (out / result_file).string());
     if (saved.value("identity", nlohmann::json()) != wanted)
-      throw Error(ErrorCode::invalid_argument, out.string() + ": holds the result of other settings",
+      throw Error(ErrorCode::invalid_argument,
+                  out.string() + ": holds the result of other settings",
                   "give the recipe another name (--set name=...), or remove the folder");
-    if (watcher.say) watcher.say(fmt::format("seed {}: already finished, taken from {}", seed, out.string()));
+    if (watcher.say)
+      watcher.say(fmt::format("seed {}: already finished, taken from {}", seed, out.string()));
     return saved;
   }
   if (watcher.say) watcher.say(fmt::format("seed {}", seed));
@@ -87,7 +96,8 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
   Options training;
   for (const auto& [key, value] : call.settings.values.values()) {
     const auto& known = train_settings();
-    if (std::any_of(known.begin(), known.end(), [&](const OptionSpec& spec) { return spec.name == key; }))
+    if (std::any_of(known.begin(), known.end(),
+                    [&](const OptionSpec& spec) { return spec.name == key; }))
       training.set(key, value);
   }
   training.set("seed", seed);
@@ -98,7 +108,9 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
   request.resume = fs::exists(out / "record.jsonl");
   const TrainOutcome outcome = run_training(request, watcher);
   if (!outcome.result.finished)
-    throw Error(ErrorCode::interrupted, fmt::format("seed {}: stopped at step {} of {}, saved", seed, outcome.result.steps, outcome.total_steps),
+    throw Error(ErrorCode::interrupted,
+                fmt::format("seed {}: stopped at step {} of {}, saved", seed, outcome.result.steps,
+                            outcome.total_steps),
                 "run the recipe again to continue");
   nlohmann::json result = to_json(outcome, out);
   result["seed"] = seed;
@@ -108,7 +120,8 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
 }
 
 nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
-  const fs::path folder = fs::path(call.settings.values.text_or("out", "runs")) / required(call, "name");
+  const fs::path folder =
+      fs::path(call.settings.values.text_or("out", "runs")) / required(call, "name");
   nlohmann::json result{{"recipe", call.file}, {"runs", nlohmann::json::array()}};
   std::vector<double> accuracies;
   std::string split;
@@ -126,8 +139,10 @@ nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
     const bool single = accuracies.size() == 1;
     result["split"] = split;
     result["accuracy"] = mean.mean;
-    result["low"] = single ? first.at("low").get<double>() : std::max(0.0, mean.mean - mean.half_width);
-    result["high"] = single ? first.at("high").get<double>() : std::min(1.0, mean.mean + mean.half_width);
+    result["low"] =
+        single ? first.at("low").get<double>() : std::max(0.0, mean.mean - mean.half_width);
+    result["high"] =
+        single ? first.at("high").get<double>() : std::min(1.0, mean.mean + mean.half_width);
   }
   write_file_atomically(folder / result_file, result.dump(1) + "\n");
   result["out"] = folder.string();
@@ -137,7 +152,8 @@ nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
 }  // namespace
 
 Recipe recipe_train() {
-  Recipe recipe{{"train", "trains a text classifier with several seeds and evaluates each once", options()}};
+  Recipe recipe{
+      {"train", "trains a text classifier with several seeds and evaluates each once", options()}};
   recipe.model_sizes = true;
   recipe.run = run;
   return recipe;

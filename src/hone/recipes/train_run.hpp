@@ -1,5 +1,5 @@
-// One training run from names to a saved model: joins data, tokenizer, model, the training loop, the
-// record and the evaluation at the end. `hone train` and the recipe `train` are this.
+// One training run from names to a saved model: joins data, tokenizer, model, the training loop,
+// the record and the evaluation at the end. `hone train` and the recipe `train` are this.
 #pragma once
 
 #include <cstdint>
@@ -23,13 +23,14 @@ struct RunWatcher {
   // Work before and after the steps ("tokenizing"): what is done of how much.
   std::function<void(const std::string& what, std::int64_t done, std::int64_t total)> work;
   std::function<void(const StepReport&)> on_step;
-  std::function<void(const Evaluation&, const std::string& split, double epoch, bool best)> on_evaluation;
+  std::function<void(const Evaluation&, const std::string& split, double epoch, bool best)>
+      on_evaluation;
   std::function<void(const std::filesystem::path&, std::int64_t step)> on_checkpoint;
   std::function<bool()> stop;  // true: save and end
 };
 
-// Every setting of a training run with its default and range: flags, TOML keys and --set are made of
-// these.
+// Every setting of a training run with its default and range: flags, TOML keys and --set are made
+// of these.
 const std::vector<OptionSpec>& train_settings();
 
 struct TrainRequest {
@@ -37,9 +38,9 @@ struct TrainRequest {
   std::string data;       // "imdb:PATH"
   std::string tokenizer;  // a directory or file; "": found (choose_tokenizer)
   std::filesystem::path out;
-  Settings settings;      // of train_settings(), as far as they were given
+  Settings settings;  // of train_settings(), as far as they were given
   bool resume = false;
-  bool overwrite = false;  // a run that is already in `out` is replaced
+  bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none
   std::string command;         // for the record
 };
@@ -55,8 +56,8 @@ struct TrainOutcome {
   TrainResult result;
   std::int64_t total_steps = 0;
   std::int64_t parameters = 0;
-  std::int64_t peak_bytes = 0;  // largest resident set of the process
-  double seconds = 0;           // everything: loading, training, evaluating
+  std::int64_t peak_bytes = 0;                 // largest resident set of the process
+  double seconds = 0;                          // everything: loading, training, evaluating
   std::optional<EvaluationResult> validation;  // the last one
   std::optional<EvaluationResult> best;        // the best one on validation
   std::optional<EvaluationResult> test;        // of evaluate_split

@@ -14,35 +14,49 @@ namespace hone {
 std::vector<OptionSpec> classifier_flags() {
   OptionSpec mode{.name = "mode", .default_value = "compiled", .help = "how the graph runs"};
   mode.choices = {"compiled", "eager", "reference"};
-  return {{.name = "tokenizer", .default_value = {}, .help = "folder or file of the tokenizer; default: the model's own"},
+  return {{.name = "tokenizer",
+           .default_value = {},
+           .help = "folder or file of the tokenizer; default: the model's own"},
           {.name = "max_length",
            .type = OptionType::integer,
-           .default_value = {}, .help = "longest text in tokens; the end is cut; default: 512, or what the model takes",
+           .default_value = {},
+           .help = "longest text in tokens; the end is cut; default: 512, or what the model takes",
            .minimum = 1,
            .maximum = 1e6},
           std::move(mode),
-          {.name = "threads", .type = OptionType::integer, .default_value = {}, .help = "threads; default: all cores", .minimum = 1, .maximum = 4096}};
+          {.name = "threads",
+           .type = OptionType::integer,
+           .default_value = {},
+           .help = "threads; default: all cores",
+           .minimum = 1,
+           .maximum = 4096}};
 }
 
 OptionSpec padding_setting() {
-  OptionSpec spec{.name = "padding", .default_value = "saved", .help = "saved: pad texts as tokenizer.json asks; none: never"};
+  OptionSpec spec{.name = "padding",
+                  .default_value = "saved",
+                  .help = "saved: pad texts as tokenizer.json asks; none: never"};
   spec.choices = {"saved", "none"};
   return spec;
 }
 
-Classifier load_classifier(const CommandInput& input, const std::string& data_kind, const std::string& padding) {
+Classifier load_classifier(const CommandInput& input, const std::string& data_kind,
+                           const std::string& padding) {
   const std::string name = input.argument("MODEL");
   if (!std::filesystem::exists(name) && is_builtin_bert(name))
-    throw Error(ErrorCode::invalid_argument, fmt::format("'{}' is a built-in model: its weights are untrained", name),
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("'{}' is a built-in model: its weights are untrained", name),
                 "train it first: hone train " + name + " ...; then give the folder of --out");
   Model model = load_model({.name = name});
   if (!model.report.initialized.empty())
-    console().note(fmt::format("warning: {}: {} tensors are not in the files and start at random (first: {})", name,
-                               model.report.initialized.size(), model.report.initialized.front()));
+    console().note(
+        fmt::format("warning: {}: {} tensors are not in the files and start at random (first: {})",
+                    name, model.report.initialized.size(), model.report.initialized.front()));
   if (!model.report.unused.empty())
-    console().note(fmt::format("note: {}: {} tensors of the files are not used (first: {})", name, model.report.unused.size(),
-                               model.report.unused.front()));
-  ChosenTokenizer chosen = choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind, padding == "saved");
+    console().note(fmt::format("note: {}: {} tensors of the files are not used (first: {})", name,
+                               model.report.unused.size(), model.report.unused.front()));
+  ChosenTokenizer chosen =
+      choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind, padding == "saved");
   check_fit(model.config, chosen.tokenizer, chosen.source);
   const std::int64_t limit = length_limit(model.config, input.options.integer_or("max_length", 0));
   BertConfig config = BertConfig::from_json(model.config, name + "/config.json");

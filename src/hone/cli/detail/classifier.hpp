@@ -20,9 +20,10 @@ struct Classifier {
 
 // Flags of every command that runs a classifier: --tokenizer --max-length --mode --threads.
 std::vector<OptionSpec> classifier_flags();
-// Loads MODEL with its tokenizer; says on the console what was initialised or left unused. `padding` is
-// "saved" or "none".
-Classifier load_classifier(const CommandInput& input, const std::string& data_kind, const std::string& padding);
+// Loads MODEL with its tokenizer; says on the console what was initialised or left unused.
+// `padding` is "saved" or "none".
+Classifier load_classifier(const CommandInput& input, const std::string& data_kind,
+                           const std::string& padding);
 // The spec of the setting `padding`.
 OptionSpec padding_setting();
 

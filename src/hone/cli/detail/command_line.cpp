@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "hone/cli/detail/program.hpp"
 #include "hone/core/text.hpp"
@@ -20,7 +20,8 @@ struct Texts {
 
 std::string names_of(const Command& command, const OptionSpec& spec) {
   const auto letter = command.letters.find(spec.name);
-  return (letter == command.letters.end() ? "" : fmt::format("-{},", letter->second)) + flag_name(spec.name);
+  return (letter == command.letters.end() ? "" : fmt::format("-{},", letter->second)) +
+         flag_name(spec.name);
 }
 
 void add_flags(CLI::App& app, const Command& command, Texts& texts) {
@@ -28,7 +29,8 @@ void add_flags(CLI::App& app, const Command& command, Texts& texts) {
     if (spec.type == OptionType::boolean)
       app.add_flag(names_of(command, spec), texts.switches[spec.name]);
     else
-      app.add_option(names_of(command, spec), texts.flags[spec.name])->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+      app.add_option(names_of(command, spec), texts.flags[spec.name])
+          ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   }
   app.add_option("--json", texts.flags["json"]);
   if (!command.settings.empty() || !command.settings_note.empty())
@@ -52,7 +54,9 @@ void check_extras(const CLI::App& app, const Command& command) {
   std::vector<std::string> extras = app.remaining();
   std::erase(extras, "--");
   if (extras.empty()) return;
-  const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word.rfind("-", 0) == 0 && word != "-"; });
+  const auto flag = std::find_if(extras.begin(), extras.end(), [](const std::string& word) {
+    return word.rfind("-", 0) == 0 && word != "-";
+  });
   if (flag == extras.end())
     throw UsageError(fmt::format("unexpected '{}'", printable(extras.front(), 100)),
                      fmt::format("see hone {} --help", command.name));
@@ -60,17 +64,21 @@ void check_extras(const CLI::App& app, const Command& command) {
   // A key of --set is often taken for a flag.
   for (const OptionSpec& spec : command.settings)
     if (flag_name(spec.name) == name)
-      throw UsageError(fmt::format("unknown option '{}'", name), fmt::format("write --set {}=VALUE", spec.name));
-  throw UsageError(fmt::format("unknown option '{}'", printable(name, 100)), did_you_mean(name, known_flags(command)));
+      throw UsageError(fmt::format("unknown option '{}'", name),
+                       fmt::format("write --set {}=VALUE", spec.name));
+  throw UsageError(fmt::format("unknown option '{}'", printable(name, 100)),
+                   did_you_mean(name, known_flags(command)));
 }
 
 void check_required(const Command& command, const CommandInput& input) {
   for (const Argument& argument : command.arguments)
     if (argument.required && !input.has(argument.name))
-      throw UsageError(fmt::format("{} is missing: {}", argument.name, argument.help), fmt::format("see hone {} --help", command.name));
+      throw UsageError(fmt::format("{} is missing: {}", argument.name, argument.help),
+                       fmt::format("see hone {} --help", command.name));
   for (const std::string& name : command.required)
     if (!input.options.contains(name))
-      throw UsageError(fmt::format("{} is missing", flag_name(name)), fmt::format("see hone {} --help", command.name));
+      throw UsageError(fmt::format("{} is missing", flag_name(name)),
+                       fmt::format("see hone {} --help", command.name));
 }
 
 }  // namespace
@@ -100,7 +108,8 @@ CommandInput parse_command_line(const Command& command, const std::vector<std::s
       if (given && spec.type == OptionType::boolean)
         input.options.set(spec.name, texts.switches[spec.name]);
       else if (given)
-        input.options.set(spec.name, parse_option(spec, texts.flags[spec.name], flag_name(spec.name)));
+        input.options.set(spec.name,
+                          parse_option(spec, texts.flags[spec.name], flag_name(spec.name)));
     } catch (const Error& error) {
       throw UsageError(error.message(), error.hint());
     }
@@ -108,7 +117,8 @@ CommandInput parse_command_line(const Command& command, const std::vector<std::s
   if (app.count("--json") > 0) input.options.set("json", texts.flags["json"]);
   input.arguments = texts.many;
   for (const Argument& argument : command.arguments)
-    if (!argument.many && app.count(argument.name) > 0) input.arguments[argument.name] = {texts.single[argument.name]};
+    if (!argument.many && app.count(argument.name) > 0)
+      input.arguments[argument.name] = {texts.single[argument.name]};
   for (const std::string& setting : texts.settings) {
     try {
       input.settings.push_back(split_setting(setting, "--set"));

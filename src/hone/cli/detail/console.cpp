@@ -21,8 +21,9 @@ TextStyle locale_style() {
     const char* value = std::getenv(name);
     if (value == nullptr || *value == '\0') continue;
     const std::string text = value;
-    const bool utf8 = text.find("UTF-8") != std::string::npos || text.find("utf8") != std::string::npos ||
-                      text.find("UTF8") != std::string::npos || text.find("utf-8") != std::string::npos;
+    const bool utf8 =
+        text.find("UTF-8") != std::string::npos || text.find("utf8") != std::string::npos ||
+        text.find("UTF8") != std::string::npos || text.find("utf-8") != std::string::npos;
     return utf8 ? TextStyle::unicode : TextStyle::ascii;
   }
   return TextStyle::ascii;
@@ -35,7 +36,10 @@ Console& console() {
   return instance;
 }
 
-Console::Console() : terminal_(::isatty(STDERR_FILENO) == 1), out_terminal_(::isatty(STDOUT_FILENO) == 1), style_(locale_style()) {}
+Console::Console()
+    : terminal_(::isatty(STDERR_FILENO) == 1),
+      out_terminal_(::isatty(STDOUT_FILENO) == 1),
+      style_(locale_style()) {}
 
 std::size_t Console::width() const {
   winsize size{};
@@ -47,7 +51,8 @@ std::size_t Console::width() const {
 void Console::print(const std::string& text) {
   clear_bar();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    throw Error(ErrorCode::io, std::string("standard output: cannot write: ") + std::strerror(errno));
+    throw Error(ErrorCode::io,
+                std::string("standard output: cannot write: ") + std::strerror(errno));
 }
 
 void Console::note(const std::string& text) {
@@ -68,8 +73,8 @@ void Console::clear_bar() {
   bar_shown_ = false;
 }
 
-void Console::progress(const std::string& label, std::int64_t done, std::int64_t total, std::int64_t first,
-                       const ProgressValues& values, const std::string& unit) {
+void Console::progress(const std::string& label, std::int64_t done, std::int64_t total,
+                       std::int64_t first, const ProgressValues& values, const std::string& unit) {
   const double now = now_seconds();
   if (!meter_ || label != label_) {
     finish();

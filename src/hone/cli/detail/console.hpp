@@ -20,14 +20,14 @@ public:
   void note(const std::string& text);
   void error_text(const std::string& text);
 
-  // Progress of one piece of work at a time: a bar on a terminal, plain lines elsewhere. A piece with
-  // another label ends the one before.
+  // Progress of one piece of work at a time: a bar on a terminal, plain lines elsewhere. A piece
+  // with another label ends the one before.
   void progress(const std::string& label, std::int64_t done, std::int64_t total, std::int64_t first,
                 const ProgressValues& values, const std::string& unit);
   void finish();  // ends the bar
 
   TextStyle style() const { return style_; }
-  bool terminal() const { return terminal_; }          // of stderr
+  bool terminal() const { return terminal_; }             // of stderr
   bool output_terminal() const { return out_terminal_; }  // of stdout
   std::size_t width() const;
 

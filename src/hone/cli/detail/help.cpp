@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t help_width = 100;
 
 // `left` in a column, `right` beside it, broken at spaces.
-void add_row(std::string& text, const std::string& left, const std::string& right, std::size_t column) {
+void add_row(std::string& text, const std::string& left, const std::string& right,
+             std::size_t column) {
   text += fmt::format("  {:<{}}", left, column);
   if (left.size() + 2 > column) text += fmt::format("\n{:{}}", "", column + 2);
   std::size_t at = column + 2;
@@ -48,8 +49,9 @@ std::string placeholder(const Command& command, const OptionSpec& spec) {
 
 std::string shown_default(const OptionSpec& spec) {
   if (!spec.default_value || spec.type == OptionType::boolean) return "";
-  const std::string value = spec.type == OptionType::real ? fmt::format("{:g}", std::get<double>(*spec.default_value))
-                                                          : to_string(*spec.default_value);
+  const std::string value = spec.type == OptionType::real
+                                ? fmt::format("{:g}", std::get<double>(*spec.default_value))
+                                : to_string(*spec.default_value);
   return value.empty() ? "" : fmt::format(" (default: {})", value);
 }
 
@@ -57,7 +59,9 @@ void add_flags(std::string& text, const Command& command) {
   text += "\nOptions:\n";
   for (const OptionSpec& spec : command.options) {
     const auto letter = command.letters.find(spec.name);
-    std::string left = (letter == command.letters.end() ? "" : fmt::format("-{}, ", letter->second)) + flag_name(spec.name);
+    std::string left =
+        (letter == command.letters.end() ? "" : fmt::format("-{}, ", letter->second)) +
+        flag_name(spec.name);
     if (spec.type != OptionType::boolean) left += " " + placeholder(command, spec);
     add_row(text, left, spec.help + shown_default(spec), 26);
   }
@@ -82,12 +86,15 @@ void add_settings(std::string& text, const Command& command) {
 }  // namespace
 
 std::string program_help() {
-  std::string text = fmt::format("hone {}: trains, compresses and runs neural networks\n\n"
-                                 "Usage: hone COMMAND [options]\n\nCommands:\n", version);
+  std::string text = fmt::format(
+      "hone {}: trains, compresses and runs neural networks\n\n"
+      "Usage: hone COMMAND [options]\n\nCommands:\n",
+      version);
   for (const Command& command : command_table()) add_row(text, command.name, command.summary, 12);
   text +=
       "\nStart here:\n"
-      "  hone run recipes/demo.toml                            train and judge a small model, in a minute\n"
+      "  hone run recipes/demo.toml                            train and judge a small model, in a "
+      "minute\n"
       "  hone train bert-tiny --data reviews --out runs/first  the same, one setting at a time\n"
       "  hone predict runs/first \"I loved it\"\n"
       "\n'hone COMMAND --help' explains a command. Exit codes: 0 done, 1 error, 2 wrong usage, "
@@ -96,7 +103,8 @@ std::string program_help() {
 }
 
 std::string command_help(const Command& command) {
-  std::string text = fmt::format("hone {}: {}\n\nUsage: hone {}", command.name, command.summary, command.name);
+  std::string text =
+      fmt::format("hone {}: {}\n\nUsage: hone {}", command.name, command.summary, command.name);
   for (const Argument& argument : command.arguments) {
     const std::string name = argument.name + (argument.many ? "..." : "");
     text += argument.required ? " " + name : " [" + name + "]";
@@ -107,7 +115,8 @@ std::string command_help(const Command& command) {
   }
   text += " [options]\n";
   if (!command.arguments.empty()) text += "\nArguments:\n";
-  for (const Argument& argument : command.arguments) add_row(text, argument.name, argument.help, 26);
+  for (const Argument& argument : command.arguments)
+    add_row(text, argument.name, argument.help, 26);
   add_flags(text, command);
   add_settings(text, command);
   text += command.examples.size() == 1 ? "\nExample:\n" : "\nExamples:\n";

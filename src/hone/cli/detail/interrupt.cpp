@@ -14,7 +14,8 @@ void on_signal(int number) {
   raised = 1;
   // The next one does what it always does.
   std::signal(number, SIG_DFL);
-  constexpr std::string_view text = "\nstopping: this step ends, then the run is saved (again: at once)\n";
+  constexpr std::string_view text =
+      "\nstopping: this step ends, then the run is saved (again: at once)\n";
   const auto ignored = ::write(STDERR_FILENO, text.data(), text.size());
   static_cast<void>(ignored);
 }

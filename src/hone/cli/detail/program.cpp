@@ -19,7 +19,8 @@ const Command& find_command(const std::string& name) {
     if (command.name == name) return command;
     names.push_back(command.name);
   }
-  throw UsageError(fmt::format("unknown command '{}'", printable(name, 100)), did_you_mean(name, names));
+  throw UsageError(fmt::format("unknown command '{}'", printable(name, 100)),
+                   did_you_mean(name, names));
 }
 
 // The command as it would be typed into a shell.
@@ -27,7 +28,8 @@ std::string command_line(int argc, char** argv) {
   std::string line = "hone";
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    const bool plain = !word.empty() && word.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;#~!") == std::string::npos;
+    const bool plain =
+        !word.empty() && word.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;#~!") == std::string::npos;
     std::string quoted;
     for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
     line += plain ? " " + word : " '" + quoted + "'";
@@ -50,7 +52,8 @@ int run_command(int argc, char** argv) {
     return 0;
   }
   if (first.rfind('-', 0) == 0)
-    throw UsageError(fmt::format("unknown option '{}'", printable(first, 100)), "the command comes first: hone COMMAND [options]; see hone --help");
+    throw UsageError(fmt::format("unknown option '{}'", printable(first, 100)),
+                     "the command comes first: hone COMMAND [options]; see hone --help");
   if (first == "help") {
     console().print(command_help(find_command(argv[2])));
     return 0;
@@ -68,8 +71,9 @@ int run_command(int argc, char** argv) {
   const CommandResult result = command.run(input);
   console().finish();
   if (input.options.contains("json"))
-    write_file_atomically(input.options.text("json"),
-                          result.results.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    write_file_atomically(
+        input.options.text("json"),
+        result.results.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   return result.exit_code;
 }
 
@@ -90,16 +94,19 @@ int run_program(int argc, char** argv) {
   } catch (const Error& error) {
     const bool interrupted = error.code() == ErrorCode::interrupted;
     const bool defect = error.code() == ErrorCode::internal;
-    return report_error(defect ? "defect in hone: " + error.message() : error.message(), error.hint(),
-                        interrupted ? exit_interrupted : exit_error);
+    return report_error(defect ? "defect in hone: " + error.message() : error.message(),
+                        error.hint(), interrupted ? exit_interrupted : exit_error);
   } catch (const std::bad_alloc&) {
-    return report_error("out of memory", "use a smaller --batch, shorter texts or a smaller model", exit_error);
+    return report_error("out of memory", "use a smaller --batch, shorter texts or a smaller model",
+                        exit_error);
   } catch (const std::exception& error) {
     return report_error(error.what(), "", exit_error);
   }
 }
 
-bool CommandInput::has(const std::string& name) const { return arguments.count(name) != 0 && !arguments.at(name).empty(); }
+bool CommandInput::has(const std::string& name) const {
+  return arguments.count(name) != 0 && !arguments.at(name).empty();
+}
 
 std::string CommandInput::argument(const std::string& name) const {
   return has(name) ? arguments.at(name).front() : std::string();

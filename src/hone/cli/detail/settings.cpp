@@ -9,7 +9,8 @@
 
 namespace hone {
 
-Settings command_settings(const CommandInput& input, const std::vector<OptionSpec>& specs, bool model_sizes) {
+Settings command_settings(const CommandInput& input, const std::vector<OptionSpec>& specs,
+                          bool model_sizes) {
   Settings settings;
   try {
     settings = sort_settings(input.settings, specs, model_sizes, "--set");
@@ -19,25 +20,31 @@ Settings command_settings(const CommandInput& input, const std::vector<OptionSpe
   for (const OptionSpec& spec : specs) {
     if (!input.options.contains(spec.name)) continue;
     if (settings.values.contains(spec.name))
-      throw UsageError(fmt::format("{} and --set {} are both given", flag_name(spec.name), spec.name), "give one of them");
+      throw UsageError(
+          fmt::format("{} and --set {} are both given", flag_name(spec.name), spec.name),
+          "give one of them");
     settings.values.set(spec.name, input.options.values().at(spec.name));
   }
   return settings;
 }
 
-std::vector<OptionSpec> pick(const std::vector<OptionSpec>& specs, const std::vector<std::string>& names) {
+std::vector<OptionSpec> pick(const std::vector<OptionSpec>& specs,
+                             const std::vector<std::string>& names) {
   std::vector<OptionSpec> picked;
   for (const std::string& name : names) picked.push_back(find_option(specs, name, "settings"));
   return picked;
 }
 
-std::vector<OptionSpec> leave_out(const std::vector<OptionSpec>& specs, const std::vector<std::string>& names) {
+std::vector<OptionSpec> leave_out(const std::vector<OptionSpec>& specs,
+                                  const std::vector<std::string>& names) {
   std::vector<OptionSpec> rest;
   for (const OptionSpec& spec : specs)
     if (std::find(names.begin(), names.end(), spec.name) == names.end()) rest.push_back(spec);
   return rest;
 }
 
-void apply_threads(const CommandInput& input) { set_thread_count(static_cast<int>(input.options.integer_or("threads", 0))); }
+void apply_threads(const CommandInput& input) {
+  set_thread_count(static_cast<int>(input.options.integer_or("threads", 0)));
+}
 
 }  // namespace hone

@@ -27,7 +27,9 @@ bool read_plain_line(std::string_view line, std::string& out) {
   out.reserve(line.size());
   for (std::size_t i = 0; i < line.size();) {
     const std::size_t begin = i;
-    while (i < line.size() && line[i] != '"' && line[i] != '\\' && static_cast<unsigned char>(line[i]) >= 0x20) ++i;
+    while (i < line.size() && line[i] != '"' && line[i] != '\\' &&
+           static_cast<unsigned char>(line[i]) >= 0x20)
+      ++i;
     out.append(line, begin, i - begin);
     if (i >= line.size()) return false;
     if (line[i] == '"') {
@@ -53,8 +55,10 @@ std::string read_any_line(std::string_view line, const std::string& where) {
   const nlohmann::json json = parse_json(line, where);
   if (json.is_string()) return json.get<std::string>();
   if (!json.is_object() || !json.contains("text"))
-    throw Error(ErrorCode::bad_format, where + ": expected an object with a \"text\"", "one {\"text\": \"...\"} a line");
-  if (!json["text"].is_string()) throw Error(ErrorCode::bad_format, where + ": \"text\" is not text");
+    throw Error(ErrorCode::bad_format, where + ": expected an object with a \"text\"",
+                "one {\"text\": \"...\"} a line");
+  if (!json["text"].is_string())
+    throw Error(ErrorCode::bad_format, where + ": \"text\" is not text");
   return json["text"].get<std::string>();
 }
 
@@ -92,18 +96,23 @@ std::vector<std::string> read_jsonl_texts(const std::filesystem::path& path) {
         text = read_any_line(line.text, fmt::format("{}: line {}", path.string(), line.number));
     }
   });
-  if (texts.empty()) throw Error(ErrorCode::bad_format, path.string() + ": holds no texts", "one {\"text\": \"...\"} a line");
+  if (texts.empty())
+    throw Error(ErrorCode::bad_format, path.string() + ": holds no texts",
+                "one {\"text\": \"...\"} a line");
   return texts;
 }
 
 std::vector<std::string> read_texts(const CommandInput& input) {
   const bool from_file = input.options.contains("input");
-  if (from_file && input.has("TEXT")) throw UsageError("texts and --input are both given", "give one of them");
+  if (from_file && input.has("TEXT"))
+    throw UsageError("texts and --input are both given", "give one of them");
   if (from_file) return read_jsonl_texts(input.options.text("input"));
   if (input.has("TEXT")) return input.arguments.at("TEXT");
   std::vector<std::string> texts;
   for (std::string line; std::getline(std::cin, line);) texts.push_back(line);
-  if (texts.empty()) throw UsageError("no texts: none given, and standard input is empty", fmt::format("give texts or --input FILE"));
+  if (texts.empty())
+    throw UsageError("no texts: none given, and standard input is empty",
+                     fmt::format("give texts or --input FILE"));
   return texts;
 }
 

@@ -23,12 +23,15 @@ RunWatcher console_watcher() {
     last = step.step;
     samples += static_cast<double>(step.samples);
     console().progress("training", step.step, step.steps, step.step - 1,
-                       {.loss = step.loss, .learning_rate = step.lr, .samples = samples}, "samples");
+                       {.loss = step.loss, .learning_rate = step.lr, .samples = samples},
+                       "samples");
   };
-  watcher.on_evaluation = [](const Evaluation& evaluation, const std::string& split, double epoch, bool best) {
-    console().note(fmt::format("epoch {:g}: {} accuracy {}, loss {}{}", epoch, split,
-                               show_accuracy(evaluation.accuracy, evaluation.interval.low, evaluation.interval.high),
-                               format_significant(evaluation.loss), best ? ", the best so far" : ""));
+  watcher.on_evaluation = [](const Evaluation& evaluation, const std::string& split, double epoch,
+                             bool best) {
+    console().note(fmt::format(
+        "epoch {:g}: {} accuracy {}, loss {}{}", epoch, split,
+        show_accuracy(evaluation.accuracy, evaluation.interval.low, evaluation.interval.high),
+        format_significant(evaluation.loss), best ? ", the best so far" : ""));
   };
   watcher.stop = interrupted;
   return watcher;

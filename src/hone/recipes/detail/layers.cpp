@@ -9,7 +9,9 @@ namespace hone {
 namespace {
 
 // "bert.pooler.dense" of "bert.pooler.dense.weight".
-std::string layer_name(const std::string& parameter) { return parameter.substr(0, parameter.rfind('.')); }
+std::string layer_name(const std::string& parameter) {
+  return parameter.substr(0, parameter.rfind('.'));
+}
 
 // Multiply-adds of a node for the given sizes.
 double products(const Graph& graph, const Node& node, const DimSizes& sizes) {

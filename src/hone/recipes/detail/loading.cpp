@@ -108,8 +108,9 @@ ChosenTokenizer load_named_tokenizer(const std::string& name) {
   if (fs::is_directory(name) && !holds_tokenizer(name) && holds_tokenizer(fs::path(name) / "last"))
     return {Tokenizer::load(fs::path(name) / "last"), name + "/last"};
   if (is_builtin_bert(name) && !fs::exists(name))
-    throw Error(ErrorCode::not_found, fmt::format("the built-in model '{}' brings no tokenizer", name),
-                "name a folder that holds tokenizer.json or vocab.txt, or 'reviews' for the embedded one");
+    throw Error(
+        ErrorCode::not_found, fmt::format("the built-in model '{}' brings no tokenizer", name),
+        "name a folder that holds tokenizer.json or vocab.txt, or 'reviews' for the embedded one");
   return {Tokenizer::load(name), name};
 }
 
@@ -126,7 +127,8 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
 nlohmann::json model_configuration(const std::string& model, const TextSettings& sizes) {
   const fs::path path = model;
   if (fs::is_directory(path)) {
-    const bool only_last = !fs::exists(path / "config.json") && fs::exists(path / "last" / "config.json");
+    const bool only_last =
+        !fs::exists(path / "config.json") && fs::exists(path / "last" / "config.json");
     return load_model_config(only_last ? path / "last" : path);
   }
   if (!is_builtin_bert(model))
@@ -146,7 +148,8 @@ std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked) {
   return asked > 0 ? asked : std::min(default_length, positions);
 }
 
-void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer, const std::string& source) {
+void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer,
+               const std::string& source) {
   const std::int64_t vocabulary = config.value("vocab_size", std::int64_t{0});
   if (tokenizer.vocab_size() <= vocabulary) return;
   throw Error(ErrorCode::invalid_argument,

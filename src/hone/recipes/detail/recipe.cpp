@@ -44,7 +44,8 @@ std::string expand(const std::string& text, const std::string& where) {
     else if (colon != std::string::npos)
       result += inside.substr(colon + 2);
     else
-      throw Error(ErrorCode::not_found, fmt::format("{}: the environment variable {} is not set", where, name),
+      throw Error(ErrorCode::not_found,
+                  fmt::format("{}: the environment variable {} is not set", where, name),
                   fmt::format("set it, or write ${{{}:-default}}", name));
     at = end + 1;
   }
@@ -60,12 +61,14 @@ std::string text_of(const toml::node& node, const std::string& key, const std::s
     std::vector<std::string> items;
     for (const toml::node& item : *list) {
       if (item.is_array() || item.is_table())
-        throw Error(ErrorCode::bad_format, fmt::format("{}: key '{}': a list of single values is expected", where, key));
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("{}: key '{}': a list of single values is expected", where, key));
       items.push_back(text_of(item, key, file));
     }
     return fmt::format("{}", fmt::join(items, ","));
   }
-  throw Error(ErrorCode::bad_format, fmt::format("{}: key '{}': a single value is expected", where, key),
+  throw Error(ErrorCode::bad_format,
+              fmt::format("{}: key '{}': a single value is expected", where, key),
               "text, a number, true, false or a list of them");
 }
 
@@ -83,11 +86,12 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& file
     }
     const std::vector<std::string> tables{"model_options", "data_options"};
     if (std::find(tables.begin(), tables.end(), name) == tables.end())
-      throw Error(ErrorCode::invalid_argument, fmt::format("{}: unknown table [{}]", place_of(file, node), name),
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: unknown table [{}]", place_of(file, node), name),
                   did_you_mean(name, tables));
     for (const auto& [inner, value] : *table)
-      entries.push_back({prefix_of(name) + std::string(inner.str()), text_of(value, std::string(inner.str()), file),
-                         place_of(file, value)});
+      entries.push_back({prefix_of(name) + std::string(inner.str()),
+                         text_of(value, std::string(inner.str()), file), place_of(file, value)});
   }
   return entries;
 }
@@ -105,7 +109,8 @@ toml::table parse(const std::filesystem::path& file) {
 
 void merge(Settings& into, Settings from) {
   for (const auto& [key, value] : from.values.values()) into.values.set(key, value);
-  for (auto [target, source] : {std::pair{&into.model, &from.model}, std::pair{&into.data, &from.data}})
+  for (auto [target, source] :
+       {std::pair{&into.model, &from.model}, std::pair{&into.data, &from.data}})
     for (auto& [key, value] : *source) {
       std::erase_if(*target, [&](const auto& old) { return old.first == key; });
       target->emplace_back(key, value);
@@ -120,13 +125,15 @@ const Recipe& find_recipe(const std::string& name, const std::string& where) {
     if (recipe.name == name) return recipe;
     names.push_back(recipe.name);
   }
-  throw Error(ErrorCode::invalid_argument, fmt::format("{}: unknown recipe '{}'", where, name), did_you_mean(name, names));
+  throw Error(ErrorCode::invalid_argument, fmt::format("{}: unknown recipe '{}'", where, name),
+              did_you_mean(name, names));
 }
 
 LoadedRecipe load_recipe(const std::filesystem::path& file, const TextSettings& changes) {
   const toml::table root = parse(file);
   std::vector<Entry> entries = read_entries(root, file.string());
-  const auto kind = std::find_if(entries.begin(), entries.end(), [](const Entry& e) { return e.key == "recipe"; });
+  const auto kind = std::find_if(entries.begin(), entries.end(),
+                                 [](const Entry& e) { return e.key == "recipe"; });
   if (kind == entries.end())
     throw Error(ErrorCode::bad_format, file.string() + ": key 'recipe' is missing",
                 "it names what to do, for example recipe = \"train\"");
@@ -134,7 +141,8 @@ LoadedRecipe load_recipe(const std::filesystem::path& file, const TextSettings& 
   entries.erase(kind);
   LoadedRecipe loaded{&recipe, {file.string(), "", {}}};
   for (const Entry& entry : entries)
-    merge(loaded.call.settings, sort_settings({{entry.key, entry.value}}, recipe.options, recipe.model_sizes, entry.where));
+    merge(loaded.call.settings, sort_settings({{entry.key, entry.value}}, recipe.options,
+                                              recipe.model_sizes, entry.where));
   merge(loaded.call.settings, sort_settings(changes, recipe.options, recipe.model_sizes, "--set"));
   return loaded;
 }

@@ -31,17 +31,20 @@ Trace::Trace(const std::filesystem::path& path, std::int64_t steps_kept) : path_
   const std::string kept = kept_lines(path, steps_kept);
   file_.reset(std::fopen(path.c_str(), "we"));
   if (!file_ || std::fwrite(kept.data(), 1, kept.size(), file_.get()) != kept.size())
-    throw Error(ErrorCode::io, fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)),
+    throw Error(ErrorCode::io,
+                fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)),
                 "choose another file with --trace");
 }
 
 void Trace::write(const StepReport& step) {
-  const nlohmann::ordered_json json{{"step", step.step},     {"loss", step.loss},
+  const nlohmann::ordered_json json{{"step", step.step},           {"loss", step.loss},
                                     {"grad_norm", step.grad_norm}, {"lr", step.lr},
-                                    {"tokens", step.tokens}, {"seconds", step.seconds}};
+                                    {"tokens", step.tokens},       {"seconds", step.seconds}};
   const std::string line = json.dump() + "\n";
-  if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() || std::fflush(file_.get()) != 0)
-    throw Error(ErrorCode::io, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
+  if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
+      std::fflush(file_.get()) != 0)
+    throw Error(ErrorCode::io,
+                fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
 }
 
 }  // namespace hone

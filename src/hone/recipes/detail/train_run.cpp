@@ -12,8 +12,8 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/threads.hpp"
-#include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/detail/trace.hpp"
+#include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
@@ -32,7 +32,8 @@ std::string utc_now() {
 // Up to four names, the rest counted.
 std::string list_some(const std::vector<std::string>& names) {
   const std::size_t shown = std::min<std::size_t>(names.size(), 4);
-  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  std::string text = fmt::format(
+      "{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
   if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
   return text;
 }
@@ -41,7 +42,9 @@ std::string list_some(const std::vector<std::string>& names) {
 class Run {
 public:
   Run(const TrainRequest& request, const RunWatcher& watcher)
-      : request_(request), watcher_(watcher), options_(make_train_options(request.settings.values)) {}
+      : request_(request),
+        watcher_(watcher),
+        options_(make_train_options(request.settings.values)) {}
 
   TrainOutcome run() {
     const double begin = now_seconds();
@@ -89,7 +92,8 @@ private:
   // already here is said at once.
   void prepare_out() {
     const fs::path& out = request_.out;
-    if (out.empty()) throw Error(ErrorCode::invalid_argument, "no folder for the results", "give --out DIR");
+    if (out.empty())
+      throw Error(ErrorCode::invalid_argument, "no folder for the results", "give --out DIR");
     if (fs::exists(out) && !fs::is_directory(out))
       throw Error(ErrorCode::invalid_argument, out.string() + ": is a file, expected a folder",
                   "choose another place with --out");
@@ -103,11 +107,12 @@ private:
       return;
     }
     if (!fs::exists(out) || fs::is_empty(out) || request_.overwrite) return;
-    throw Error(ErrorCode::invalid_argument,
-                holds_run ? out.string() + ": already holds a run"
-                          : out.string() + ": is not empty",
-                holds_run ? "continue it with --resume, replace it with --overwrite, or choose another --out"
-                          : "choose another --out, or write into it with --overwrite");
+    throw Error(
+        ErrorCode::invalid_argument,
+        holds_run ? out.string() + ": already holds a run" : out.string() + ": is not empty",
+        holds_run
+            ? "continue it with --resume, replace it with --overwrite, or choose another --out"
+            : "choose another --out, or write into it with --overwrite");
   }
 
   void load() {
@@ -118,12 +123,14 @@ private:
     tokenizer_source_ = chosen.source;
     data.split = settings().text_or("split", "train");
     data.seed = options_.seed;
-    data.validation = settings().real_or("validation", options_.order.empty() && data.split == "train" ? default_validation : 0);
+    data.validation = settings().real_or(
+        "validation", options_.order.empty() && data.split == "train" ? default_validation : 0);
     if (data.split != "train" && data.validation > 0)
-      throw Error(ErrorCode::invalid_argument, "validation changes nothing: it is cut from the split train only",
+      throw Error(ErrorCode::invalid_argument,
+                  "validation changes nothing: it is cut from the split train only",
                   "leave it out");
-    data.max_length =
-        length_limit(model_configuration(request_.model, request_.settings.model), settings().integer_or("max_length", 0));
+    data.max_length = length_limit(model_configuration(request_.model, request_.settings.model),
+                                   settings().integer_or("max_length", 0));
     data_request_ = data;
     data.validation = 0;
     data_ = load_split(data);
@@ -134,7 +141,8 @@ private:
 
   // The labels of the data name the classes of a fresh head.
   void load_model_for(const std::vector<std::string>& labels) {
-    ModelRequest request{.name = request_.model, .settings = request_.settings.model, .seed = options_.seed};
+    ModelRequest request{
+        .name = request_.model, .settings = request_.settings.model, .seed = options_.seed};
     request.vocab_size = tokenizer_->vocab_size();
     request.num_labels = static_cast<std::int64_t>(labels.size());
     request.label_names = labels;
@@ -150,7 +158,8 @@ private:
 
   void cut() {
     if (data_request_.validation == 0) return;
-    const ValidationCut parts = cut_validation(data_.labels, data_request_.validation, data_request_.seed);
+    const ValidationCut parts =
+        cut_validation(data_.labels, data_request_.validation, data_request_.seed);
     validation_ = subset(data_, parts.validation);
     data_ = subset(data_, parts.train);
   }
@@ -158,12 +167,23 @@ private:
   TokenizedData load_split(const DataRequest& request) const {
     return load_tokenized(request, *tokenizer_, [&](std::int64_t done, std::int64_t total) {
       if (watcher_.work) watcher_.work("tokenizing " + request.split, done, total);
-      if (watcher_.stop && watcher_.stop()) throw Error(ErrorCode::interrupted, "stopped while tokenizing");
+      if (watcher_.stop && watcher_.stop())
+        throw Error(ErrorCode::interrupted, "stopped while tokenizing");
     });
   }
 
   nlohmann::json configuration() const {
     nlohmann::json config = describe(options_);
+    // Below zero means "as the model says": a record holds what was computed with.
+    const nlohmann::json& model = model_.config;
+    const double hidden = model.value("hidden_dropout_prob", 0.1);
+    const bool own =
+        model.contains("classifier_dropout") && model["classifier_dropout"].is_number();
+    if (options_.hidden_dropout < 0) config["hidden_dropout"] = hidden;
+    if (options_.attention_dropout < 0)
+      config["attention_dropout"] = model.value("attention_probs_dropout_prob", 0.1);
+    if (options_.classifier_dropout < 0)
+      config["classifier_dropout"] = own ? model["classifier_dropout"].get<double>() : hidden;
     config["model"] = request_.model;
     config["data"] = request_.data;
     config["split"] = data_request_.split;
@@ -182,8 +202,10 @@ private:
     std::error_code failed;
     fs::create_directories(request_.out, failed);
     if (failed)
-      throw Error(ErrorCode::io, fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
-                  "choose another place with --out");
+      throw Error(
+          ErrorCode::io,
+          fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
+          "choose another place with --out");
     if (request_.overwrite && !request_.resume)
       // Checkpoints of the run that is replaced must not be taken for this one's.
       for (const char* part : {"last", "best"}) fs::remove_all(request_.out / part, failed);
@@ -194,15 +216,18 @@ private:
                     {"machine", describe_machine()},
                     {"versions", describe_versions()},
                     {"started", utc_now()}});
-    const std::int64_t mean = static_cast<std::int64_t>(data_.ids.size()) / std::max<std::int64_t>(data_.size(), 1);
+    const std::int64_t mean =
+        static_cast<std::int64_t>(data_.ids.size()) / std::max<std::int64_t>(data_.size(), 1);
     record_->write({{"event", "model"},
                     {"name", request_.model},
                     {"parameters", model_.parameters.element_count()},
                     {"layers", describe_layers(model_, mean)}});
-    say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads", request_.model,
-                    model_.parameters.element_count(), data_.size(), mean, thread_count()));
+    say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
+                    request_.model, model_.parameters.element_count(), data_.size(), mean,
+                    thread_count()));
     if (settings().contains("trace"))
-      trace_.emplace(settings().text("trace"), resumes_ ? load_position(request_.out / "last").step : 0);
+      trace_.emplace(settings().text("trace"),
+                     resumes_ ? load_position(request_.out / "last").step : 0);
   }
 
   TrainOutcome train_and_evaluate() {
@@ -216,13 +241,15 @@ private:
       if (trace_) trace_->write(step);
       if (watcher_.on_step) watcher_.on_step(step);
     };
-    events.on_evaluation = [&](const Evaluation& evaluation, std::int64_t epoch, std::int64_t, bool best) {
+    events.on_evaluation = [&](const Evaluation& evaluation, std::int64_t epoch, std::int64_t,
+                               bool best) {
       outcome.validation = summarize_evaluation(evaluation, "validation");
       if (best) outcome.best = outcome.validation;
-      if (watcher_.on_evaluation) watcher_.on_evaluation(evaluation, "validation", static_cast<double>(epoch), best);
+      if (watcher_.on_evaluation)
+        watcher_.on_evaluation(evaluation, "validation", static_cast<double>(epoch), best);
     };
-    outcome.result = train(model_, data_, validation_.size() > 0 ? &validation_ : nullptr, options_, request_.out,
-                           resumes_, &*record_, events, &*tokenizer_);
+    outcome.result = train(model_, data_, validation_.size() > 0 ? &validation_ : nullptr, options_,
+                           request_.out, resumes_, &*record_, events, &*tokenizer_);
     if (outcome.total_steps == 0) outcome.total_steps = outcome.result.steps;
     for (const KernelTiming& timing : outcome.result.timings)
       record_->write({{"event", "timing"},
@@ -253,7 +280,8 @@ private:
     line["step"] = outcome.result.steps;
     line["epoch"] = options_.epochs;
     record_->write(line);
-    if (watcher_.on_evaluation) watcher_.on_evaluation(evaluation, request.split, options_.epochs, false);
+    if (watcher_.on_evaluation)
+      watcher_.on_evaluation(evaluation, request.split, options_.epochs, false);
   }
 
   const TrainRequest& request_;
@@ -280,14 +308,11 @@ EvaluationResult summarize_evaluation(const Evaluation& e, const std::string& sp
 }
 
 nlohmann::json to_json(const EvaluationResult& r) {
-  return {{"split", r.split},
-          {"samples", r.samples},
-          {"accuracy", r.accuracy},
-          {"low", r.low},
-          {"high", r.high},
-          {"loss", r.loss},
-          {"seconds", r.seconds},
-          {"samples_per_second", static_cast<double>(r.samples) / r.seconds}};
+  return {
+      {"split", r.split},       {"samples", r.samples},
+      {"accuracy", r.accuracy}, {"low", r.low},
+      {"high", r.high},         {"loss", r.loss},
+      {"seconds", r.seconds},   {"samples_per_second", static_cast<double>(r.samples) / r.seconds}};
 }
 
 nlohmann::json to_json(const TrainOutcome& outcome, const fs::path& out) {

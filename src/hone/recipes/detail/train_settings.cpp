@@ -40,8 +40,11 @@ std::vector<OptionSpec> make_settings() {
       text("schedule", d.schedule, "how the learning rate goes", {"linear", "cosine", "constant"}),
       real("warmup", d.warmup, "steps the rate rises from zero; below 1: a share of all", 0, 1e12),
       real("clip", d.clip, "largest gradient norm; 0: no clipping", 0, 1e9),
-      real("dropout", limit, "all three dropouts of the model; default: as its config says", 0, 0.99),
-      whole("max_length", limit, "longest text in tokens; the end is cut; default: 512, or what the model takes", 1, 1e6),
+      real("dropout", limit, "all three dropouts of the model; default: as its config says", 0,
+           0.99),
+      whole("max_length", limit,
+            "longest text in tokens; the end is cut; default: 512, or what the model takes", 1,
+            1e6),
       whole("checkpoint_every", limit, "steps between checkpoints; default: each epoch", 1),
       whole("seed", std::int64_t{0}, "of fresh weights, order, dropout and validation split", 0),
       whole("threads", limit, "threads; default: all cores", 1, 4096),
@@ -57,9 +60,12 @@ std::vector<OptionSpec> make_settings() {
       real("beta1", limit, "of adamw; default: 0.9", 0, 0.999999),
       real("beta2", limit, "of adamw; default: 0.999", 0, 0.99999999),
       real("epsilon", limit, "of adamw; default: 1e-8", 1e-30, 1),
-      whole("accumulate", d.accumulate, "parts a step is computed in: less memory, the same step", 1, 1e6),
-      real("validation", limit, "share of train kept for validation; default: 0.1, with --order 0", 0, 0.9),
-      text("padding", "saved", "saved: pad texts as tokenizer.json asks; none: never", {"saved", "none"}),
+      whole("accumulate", d.accumulate, "parts a step is computed in: less memory, the same step",
+            1, 1e6),
+      real("validation", limit, "share of train kept for validation; default: 0.1, with --order 0",
+           0, 0.9),
+      text("padding", "saved", "saved: pad texts as tokenizer.json asks; none: never",
+           {"saved", "none"}),
       text("disable_pass", limit, "passes to leave out, separated by commas"),
   };
 }
@@ -72,12 +78,14 @@ void refuse_together(const Options& given, const char* a, const char* b, const c
 void check_optimizer(const Options& given, const TrainOptions& options) {
   const bool sgd = options.optimizer == "sgd";
   const std::vector<const char*> foreign =
-      sgd ? std::vector<const char*>{"beta1", "beta2", "epsilon"} : std::vector<const char*>{"momentum"};
+      sgd ? std::vector<const char*>{"beta1", "beta2", "epsilon"}
+          : std::vector<const char*>{"momentum"};
   for (const char* name : foreign)
     if (given.contains(name))
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{} changes nothing: the optimizer is {}", name, options.optimizer),
-                  sgd ? "leave it out, or set optimizer=adamw" : "leave it out, or set optimizer=sgd");
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("{} changes nothing: the optimizer is {}", name, options.optimizer),
+          sgd ? "leave it out, or set optimizer=adamw" : "leave it out, or set optimizer=sgd");
 }
 
 void set_dropout(const Options& given, TrainOptions& options) {
@@ -104,7 +112,8 @@ std::vector<std::int64_t> read_order(const std::filesystem::path& path) {
   if (json.empty()) wrong("names no sample");
   std::vector<std::int64_t> order;
   for (const nlohmann::json& number : json) {
-    if (!number.is_number_integer()) wrong(fmt::format("item {} is not a whole number", order.size()));
+    if (!number.is_number_integer())
+      wrong(fmt::format("item {} is not a whole number", order.size()));
     order.push_back(number.get<std::int64_t>());
   }
   return order;
@@ -134,7 +143,8 @@ TrainOptions make_train_options(const Options& given) {
   options.checkpoint_every = given.integer_or("checkpoint_every", 0);
   options.mode = parse_mode(given.text_or("mode", "compiled"));
   if (given.contains("order")) options.order = read_order(given.text("order"));
-  if (given.contains("disable_pass")) options.disabled_passes = split(given.text("disable_pass"), ',');
+  if (given.contains("disable_pass"))
+    options.disabled_passes = split(given.text("disable_pass"), ',');
   if (!options.disabled_passes.empty() && options.mode != Mode::compiled)
     throw Error(ErrorCode::invalid_argument,
                 "disable_pass changes nothing: only the mode compiled runs optional passes",

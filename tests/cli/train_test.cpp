@@ -1,0 +1,213 @@
+// Training from the command line: what it writes, and that no way of stopping it loses anything.
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/program.hpp"
+#include "hone/core/record.hpp"
+
+namespace hone_test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+nlohmann::json read_json(const std::filesystem::path& path) {
+  return nlohmann::json::parse(hone::read_file(path));
+}
+
+std::vector<nlohmann::json> read_lines(const std::filesystem::path& path) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+  return lines;
+}
+
+TEST(Train, TheSavedModelIsEvaluatedAndPredictsAlike) {
+  const ScratchDirectory scratch;
+  const Outcome train =
+      run_hone(scratch, train_words("run", {"--steps", "30", "--lr", "5e-4", "--json", "train.json",
+                                            "--trace", "trace.jsonl"}));
+  ASSERT_EQ(train.code, 0) << train.err;
+  const auto results = read_json(scratch.path() / "train.json");
+  EXPECT_EQ(results.at("steps"), 30);
+  EXPECT_GT(results.at("samples_per_second").get<double>(), 0);
+  EXPECT_EQ(results.at("validation").at("samples"), 24);
+  const auto trace = read_lines(scratch.path() / "trace.jsonl");
+  ASSERT_EQ(trace.size(), 30u);
+  EXPECT_EQ(trace.back().at("loss"), results.at("loss"));
+
+  const Outcome eval = run_hone(scratch, {"eval", "run", "--data", "reviews", "--set",
+                                          "data.test_samples=40", "--json", "eval.json"});
+  ASSERT_EQ(eval.code, 0) << eval.err;
+  const auto evaluated = read_json(scratch.path() / "eval.json");
+  EXPECT_EQ(evaluated.at("samples"), 40);
+  EXPECT_LE(evaluated.at("low").get<double>(), evaluated.at("accuracy").get<double>());
+  // The validation split again, from the saved model: the same numbers.
+  const Outcome again =
+      run_hone(scratch, {"eval", "run", "--data", "reviews", "--split", "validation", "--set",
+                         "data.samples=240", "--json", "again.json"});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(read_json(scratch.path() / "again.json").at("accuracy"),
+            results.at("validation").at("accuracy"));
+  EXPECT_NEAR(read_json(scratch.path() / "again.json").at("loss").get<double>(),
+              results.at("validation").at("loss").get<double>(), 1e-6);
+
+  const Outcome one = run_hone(scratch, {"predict", "run", "I loved the plot."});
+  ASSERT_EQ(one.code, 0) << one.err;
+  const auto prediction = nlohmann::json::parse(one.out);
+  EXPECT_THAT(prediction.at("label").get<std::string>(), testing::AnyOf("negative", "positive"));
+  EXPECT_NEAR(prediction.at("probabilities")[0].get<double>() +
+                  prediction.at("probabilities")[1].get<double>(),
+              1, 1e-12);
+  // Texts from arguments, a file and standard input are the same texts.
+  scratch.write(
+      "in.jsonl",
+      "{\"text\": \"I loved the plot.\"}\n\n{\"id\": 3, \"text\": \"Caf\\u00e9 \\\"noir\\\"\"}\n");
+  ASSERT_EQ(
+      run_hone(scratch, {"predict", "run", "--input", "in.jsonl", "--output", "out.jsonl"}).code,
+      0);
+  const auto lines = read_lines(scratch.path() / "out.jsonl");
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_NEAR(lines[0].at("logits")[0].get<double>(), prediction.at("logits")[0].get<double>(),
+              1e-5);
+  const Outcome piped = run_hone(scratch, {"predict", "run"}, "I loved the plot.\nCafé \"noir\"\n");
+  EXPECT_EQ(piped.out, hone::read_file(scratch.path() / "out.jsonl"));
+}
+
+TEST(Train, TheRecordMakesAReport) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "4"})).code, 0);
+  const auto lines = hone::Record::read(scratch.path() / "run" / "record.jsonl");
+  std::vector<std::string> events;
+  for (const auto& line : lines) events.push_back(line.at("event"));
+  EXPECT_EQ(events.front(), "run");
+  EXPECT_EQ(events.back(), "end");
+  EXPECT_EQ(lines.back().at("status"), "finished");
+  EXPECT_EQ(std::count(events.begin(), events.end(), "step"), 4);
+  for (const char* event : {"model", "eval", "timing", "memory"})
+    EXPECT_THAT(events, testing::Contains(event));
+  EXPECT_EQ(lines.front().at("config").at("hidden_dropout"), 0.1);
+  const Outcome report = run_hone(scratch, {"report", "run", "--json", "report.json"});
+  ASSERT_EQ(report.code, 0) << report.err;
+  EXPECT_THAT(report.out, AllOf(HasSubstr("finished"), HasSubstr("cpu.linear")));
+}
+
+// Starts a run, ends it by a signal once its trace has `lines` lines.
+Outcome stop_at(const ScratchDirectory& scratch, std::vector<std::string> words, std::size_t lines,
+                int signal) {
+  words.insert(words.end(), {"--trace", "stopped.jsonl"});
+  const Program program(scratch, words);
+  program.signal_when([&] { return complete_lines(scratch.path() / "stopped.jsonl") >= lines; },
+                      signal);
+  return program.wait();
+}
+
+void expect_same_run(const ScratchDirectory& scratch, const std::string& a, const std::string& b) {
+  for (const char* file :
+       {"model.safetensors", "last/model.safetensors", "last/hone_state.safetensors",
+        "last/hone_state.json", "config.json", "tokenizer.json"})
+    EXPECT_EQ(hone::sha256(hone::read_file(scratch.path() / a / file)),
+              hone::sha256(hone::read_file(scratch.path() / b / file)))
+        << file;
+}
+
+TEST(Train, KilledAtAnyStepAndResumedEqualsTheUninterruptedRun) {
+  const ScratchDirectory scratch;
+  const std::vector<std::string> options{"--steps", "200",  "--checkpoint-every",
+                                         "5",       "--lr", "1e-3"};
+  std::vector<std::string> whole = options;
+  whole.insert(whole.end(), {"--trace", "whole.jsonl"});
+  ASSERT_EQ(run_hone(scratch, train_words("whole", whole)).code, 0);
+  const auto expected = read_lines(scratch.path() / "whole.jsonl");
+  // Before the first checkpoint, just after one, between two.
+  for (const std::size_t lines : {2u, 6u, 38u}) {
+    const std::string out = "killed-" + std::to_string(lines);
+    std::filesystem::remove(scratch.path() / "stopped.jsonl");
+    const Outcome killed = stop_at(scratch, train_words(out, options), lines, SIGKILL);
+    ASSERT_EQ(killed.signal, SIGKILL) << killed.err;
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / out / "model.safetensors"));
+    std::vector<std::string> resume = options;
+    resume.insert(resume.end(), {"--resume", "--trace", "stopped.jsonl"});
+    const Outcome resumed = run_hone(scratch, train_words(out, resume));
+    ASSERT_EQ(resumed.code, 0) << resumed.err;
+    expect_same_run(scratch, "whole", out);
+    const auto trace = read_lines(scratch.path() / "stopped.jsonl");
+    ASSERT_EQ(trace.size(), expected.size());
+    for (std::size_t i = 0; i < trace.size(); ++i) {
+      EXPECT_EQ(trace[i].at("step"), expected[i].at("step"));
+      EXPECT_EQ(trace[i].at("loss"), expected[i].at("loss"));
+      EXPECT_EQ(trace[i].at("grad_norm"), expected[i].at("grad_norm"));
+    }
+  }
+}
+
+TEST(Train, CtrlCSavesAndTheRestFollows) {
+  const ScratchDirectory scratch;
+  const std::vector<std::string> options{"--steps", "300", "--lr", "1e-3"};
+  ASSERT_EQ(run_hone(scratch, train_words("whole", options)).code, 0);
+  const Outcome stopped = stop_at(scratch, train_words("stopped", options), 7, SIGINT);
+  ASSERT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr("--resume continues"));
+  EXPECT_TRUE(std::filesystem::exists(scratch.path() / "stopped/last/hone_state.safetensors"));
+  const auto record = hone::Record::read(scratch.path() / "stopped/record.jsonl");
+  EXPECT_EQ(record.back().at("status"), "interrupted");
+  // A stopped run can be used as a model already.
+  EXPECT_EQ(run_hone(scratch, {"predict", "stopped", "fine"}).code, 0);
+  std::vector<std::string> resume = options;
+  resume.push_back("--resume");
+  ASSERT_EQ(run_hone(scratch, train_words("stopped", resume)).code, 0);
+  expect_same_run(scratch, "whole", "stopped");
+}
+
+TEST(Train, AnotherRunIsNotOverwritten) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "2"})).code, 0);
+  const std::string before = hone::read_file(scratch.path() / "run/record.jsonl");
+  const Outcome refused = run_hone(scratch, train_words("run", {"--steps", "3"}));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("already holds a run"), HasSubstr("--resume"),
+                                 HasSubstr("--overwrite")));
+  EXPECT_EQ(hone::read_file(scratch.path() / "run/record.jsonl"), before);
+  EXPECT_EQ(run_hone(scratch, train_words("run", {"--steps", "3", "--overwrite"})).code, 0);
+  scratch.write("mine/letter.txt", "dear");
+  EXPECT_THAT(run_hone(scratch, train_words("mine", {"--steps", "3"})).err,
+              HasSubstr("mine: is not empty"));
+}
+
+TEST(Train, ResumingWithOtherOptionsIsRefused) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "4"})).code, 0);
+  const Outcome refused =
+      run_hone(scratch, train_words("run", {"--steps", "4", "--lr", "1", "--resume"}));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("lr"), HasSubstr("resume with the same options")));
+}
+
+TEST(Train, ALossThatIsNotFiniteNamesStepAndSamples) {
+  const ScratchDirectory scratch;
+  const Outcome outcome =
+      run_hone(scratch, train_words("run", {"--steps", "60", "--lr", "1e6", "--clip", "0",
+                                            "--schedule", "constant", "--set", "optimizer=sgd"}));
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("step "), HasSubstr("on samples"), HasSubstr("lower --lr")));
+  EXPECT_EQ(hone::Record::read(scratch.path() / "run/record.jsonl").back().at("status"), "failed");
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "run/model.safetensors"));
+}
+
+TEST(Train, AnOrderDecidesTheSamples) {
+  const ScratchDirectory scratch;
+  scratch.write("order.json", "[3, 1, 2, 0, 5]");
+  const Outcome outcome = run_hone(scratch, train_words("run", {"--order", "order.json", "--batch",
+                                                                "2", "--trace", "trace.jsonl"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(read_lines(scratch.path() / "trace.jsonl").size(), 3u);
+  scratch.write("wrong.json", "[3, 1000]");
+  EXPECT_THAT(run_hone(scratch, train_words("other", {"--order", "wrong.json"})).err,
+              HasSubstr("sample 1000"));
+}
+
+}  // namespace
+}  // namespace hone_test

@@ -1,0 +1,210 @@
+// Help, exit codes, and what a mistyped command line gets.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/program.hpp"
+
+namespace hone_test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+const std::vector<std::string> commands{"data",    "eval",   "explain", "inspect",  "list",
+                                        "predict", "report", "run",     "tokenize", "train"};
+
+TEST(Usage, HelpOfEveryCommand) {
+  const ScratchDirectory scratch;
+  for (const std::string& command : commands) {
+    const Outcome help = run_hone(scratch, {command, "--help"});
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_THAT(help.err, IsEmpty());
+    EXPECT_THAT(help.out, AllOf(HasSubstr("Usage: hone " + command), HasSubstr("--json FILE"),
+                                HasSubstr("Example")));
+    // The example begins with the command itself.
+    EXPECT_THAT(help.out, HasSubstr("\n  hone " + command + " "));
+  }
+}
+
+TEST(Usage, HelpListsTheCommandsAndNamesDefaults) {
+  const ScratchDirectory scratch;
+  const Outcome help = run_hone(scratch, {"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const std::string& command : commands)
+    EXPECT_THAT(help.out, HasSubstr("\n  " + command + " "));
+  EXPECT_THAT(run_hone(scratch, {"train", "-h"}).out,
+              AllOf(HasSubstr("--lr X"), HasSubstr("(default: 5e-05)"),
+                    HasSubstr("linear|cosine|constant")));
+  EXPECT_EQ(run_hone(scratch, {"--version"}).out.rfind("hone ", 0), 0u);
+}
+
+TEST(Usage, NothingGivenIsWrongUsage) {
+  const ScratchDirectory scratch;
+  const Outcome none = run_hone(scratch, {});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.err, HasSubstr("Usage:"));
+}
+
+struct Mistake {
+  std::vector<std::string> words;
+  std::string message, hint;
+};
+
+TEST(Usage, MistakesNameTheNearestKnownWord) {
+  const ScratchDirectory scratch;
+  const std::vector<Mistake> mistakes{
+      {{"trane"}, "unknown command 'trane'", "did you mean 'train'?"},
+      {{"train", "bert-tiny", "--dat", "reviews"},
+       "unknown option '--dat'",
+       "did you mean '--data'?"},
+      {{"train", "bert-tiny", "--optimizer", "sgd"},
+       "unknown option '--optimizer'",
+       "--set optimizer=VALUE"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--set", "optimzer=sgd"},
+       "unknown key 'optimzer'",
+       "did you mean 'optimizer'?"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--set", "hidden_sise=64"},
+       "unknown key 'hidden_sise'",
+       "did you mean 'hidden_size'?"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--set", "optimizer"},
+       "expected key=value",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--schedule", "liner"},
+       "--schedule: 'liner' is not one of",
+       "did you mean 'linear'?"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--lr", "fast"},
+       "--lr: expected a number, got 'fast'",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--batch", "0"},
+       "--batch: 0 is out of range",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--lr", "1", "--set", "lr=2"},
+       "both given",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews"}, "--out is missing", "hone train --help"},
+      {{"train", "--data", "reviews", "--out", "o"}, "MODEL is missing", ""},
+      {{"eval", "a", "b", "--data", "reviews"}, "unexpected 'b'", ""},
+      {{"list", "kernel"}, "no list of 'kernel'", "did you mean 'kernels'?"},
+      {{"data", "sho"}, "hone data cannot 'sho'", "did you mean 'show'?"},
+      {{"data", "fetch", "imbd"}, "no download of 'imbd'", "did you mean 'imdb'?"},
+      {{"--frobnicate"}, "unknown option", ""}};
+  for (const Mistake& mistake : mistakes) {
+    const Outcome outcome = run_hone(scratch, mistake.words);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_THAT(outcome.err, AllOf(testing::StartsWith("error: "), HasSubstr(mistake.message),
+                                   HasSubstr(mistake.hint)));
+    EXPECT_THAT(outcome.out, IsEmpty());
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / "o"));
+  }
+}
+
+TEST(Usage, ErrorsOfTheInputEndWithOne) {
+  const ScratchDirectory scratch;
+  scratch.write("data.csv", "text,label\ngood,1\nbad,0\n");
+  scratch.write("one.csv", "text,label\ngood,1\nfine,1\n");
+  scratch.write("file", "");
+  const std::vector<Mistake> mistakes{
+      {{"train", "bert-tini", "--data", "reviews", "--out", "o"},
+       "bert-tini: neither a folder nor a built-in model",
+       "did you mean 'bert-tiny'?"},
+      {{"train", "bert-tiny", "--data", "review", "--out", "o"},
+       "unknown data 'review'",
+       "did you mean 'reviews'?"},
+      {{"train", "bert-tiny", "--data", "csv:data.csv", "--out", "o"},
+       "brings no tokenizer",
+       "--tokenizer"},
+      {{"train", "bert-tiny", "--data", "csv:data.csv", "--tokenizer", "nowhere", "--out", "o"},
+       "nowhere",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--set", "data.sample=3", "--out", "o"},
+       "unknown key 'sample'",
+       "did you mean 'samples'?"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "file"},
+       "is a file, expected a folder",
+       "--out"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "file/deep"},
+       "file/deep: cannot create the folder",
+       "--out"},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--resume"},
+       "holds no run to resume",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--steps", "3", "--epochs", "1"},
+       "epochs and steps are both given",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--set", "momentum=0.9"},
+       "momentum changes nothing",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--max-length", "600"},
+       "max_length is 600, the model has 512 positions",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--order", "file"},
+       "file: line 1, column 1",
+       ""},
+      {{"eval", "nowhere", "--data", "reviews"}, "nowhere", ""},
+      {{"predict", "bert-tiny", "text"}, "its weights are untrained", "train it first"},
+      {{"tokenize", "bert-tiny", "text"}, "brings no tokenizer", ""},
+      {{"inspect", "file"}, "file: no reader", ""},
+      {{"run", "nowhere.toml"}, "nowhere.toml", ""},
+      {{"report", "nowhere"}, "nowhere", ""}};
+  for (const Mistake& mistake : mistakes) {
+    const Outcome outcome = run_hone(scratch, mistake.words);
+    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    EXPECT_THAT(outcome.err,
+                AllOf(HasSubstr("error: "), HasSubstr(mistake.message), HasSubstr(mistake.hint)))
+        << mistake.words[0];
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / "o")) << outcome.err;
+  }
+}
+
+TEST(Usage, DataErrorsNameFileAndPlace) {
+  const ScratchDirectory scratch;
+  scratch.write("one.csv", "text,label\ngood,1\nfine,1\n");
+  scratch.write("column.csv", "review,label\ngood,1\nbad,0\n");
+  const auto train = [&](const std::string& data) {
+    return run_hone(
+        scratch, {"train", "bert-tiny", "--data", data, "--tokenizer", "tokenizer", "--out", "o"});
+  };
+  scratch.write("tokenizer/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ngood\nbad\nfine\n");
+  const Outcome one = train("csv:one.csv");
+  EXPECT_EQ(one.code, 1);
+  EXPECT_THAT(one.err, AllOf(HasSubstr("one.csv"), HasSubstr("class")));
+  const Outcome column = train("csv:column.csv");
+  EXPECT_EQ(column.code, 1);
+  EXPECT_THAT(column.err, AllOf(HasSubstr("column.csv"), HasSubstr("'text'"), HasSubstr("hint: ")));
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "o"));
+}
+
+TEST(Usage, AFullDiskIsAnError) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
+  const ScratchDirectory scratch;
+  const Outcome outcome =
+      Program(scratch, {"tokenize", "reviews", "I loved it"}, "", "/dev/full").wait();
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("standard output: cannot write"));
+}
+
+TEST(Usage, ListsAndShows) {
+  const ScratchDirectory scratch;
+  for (const char* kind : {"architectures", "commands", "datasets", "kernels", "models", "ops",
+                           "passes", "readers", "recipes"}) {
+    const Outcome outcome = run_hone(scratch, {"list", kind, "--json", "list.json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const auto json = nlohmann::json::parse(hone::read_file(scratch.path() / "list.json"));
+    ASSERT_FALSE(json.at(kind).empty());
+    for (const auto& member : json.at(kind))
+      EXPECT_THAT(outcome.out, HasSubstr(member.at("name").get<std::string>()));
+  }
+  EXPECT_THAT(run_hone(scratch, {"data", "show", "reviews", "--set", "data.samples=50"}).out,
+              HasSubstr("label 1 (positive)  25 (50.0 %)"));
+  EXPECT_THAT(run_hone(scratch, {"inspect", "bert-tiny"}).out,
+              AllOf(HasSubstr("bert.pooler.dense"), HasSubstr("4.39 M")));
+  const Outcome graph = run_hone(scratch, {"explain", "bert-tiny", "--training", "--graph"});
+  EXPECT_THAT(graph.out, AllOf(testing::StartsWith("graph bert {"), HasSubstr("adamw")));
+  EXPECT_THAT(run_hone(scratch, {"explain", "bert-tiny"}).out,
+              AllOf(HasSubstr("cpu.linear"), HasSubstr("refused"), HasSubstr("arena")));
+}
+
+}  // namespace
+}  // namespace hone_test
