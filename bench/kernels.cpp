@@ -1,5 +1,6 @@
-// Times every kernel that matters to BERT-tiny on the sizes of a training batch (8 reviews, 2,600 tokens),
-// by running graphs of one node. `--benchmark_filter=attention` picks; HONE_THREADS sets the threads.
+// Times every kernel that matters to BERT-tiny on the sizes of a training batch (8 reviews, 2,600
+// tokens), by running graphs of one node. `--benchmark_filter=attention` picks; HONE_THREADS sets
+// the threads.
 #include <cstdlib>
 
 #include <benchmark/benchmark.h>
@@ -33,27 +34,44 @@ Tensor offsets() { return hone::int_tensor({9}, {0, 130, 300, 500, 740, 1050, 15
 
 std::vector<Case> cases() {
   using hone::random_tensor;
-  const Options attention{{"heads", std::int64_t{2}}, {"dropout", 0.1}, {"stream", std::int64_t{0}}};
-  const Options no_dropout{{"heads", std::int64_t{2}}, {"dropout", 0.0}, {"stream", std::int64_t{0}}};
+  const Options attention{
+      {"heads", std::int64_t{2}}, {"dropout", 0.1}, {"stream", std::int64_t{0}}};
+  const Options no_dropout{
+      {"heads", std::int64_t{2}}, {"dropout", 0.0}, {"stream", std::int64_t{0}}};
   const Tensor rng = hone::rng_tensor(1, 1);
   const Tensor statistics = random_tensor({tokens}, 9, 0.1);
   const Tensor log_sums = random_tensor({tokens, 2}, 10, 0.1);
   return {
-      {"linear 128 -> 128", "linear", {rows(width, 1), random_tensor({width, width}, 2), random_tensor({width}, 3)}},
-      {"linear 128 -> 512", "linear", {rows(width, 1), random_tensor({wide, width}, 2), random_tensor({wide}, 3)}},
-      {"linear 512 -> 128", "linear", {rows(wide, 1), random_tensor({width, wide}, 2), random_tensor({width}, 3)}},
+      {"linear 128 -> 128",
+       "linear",
+       {rows(width, 1), random_tensor({width, width}, 2), random_tensor({width}, 3)}},
+      {"linear 128 -> 512",
+       "linear",
+       {rows(width, 1), random_tensor({wide, width}, 2), random_tensor({wide}, 3)}},
+      {"linear 512 -> 128",
+       "linear",
+       {rows(wide, 1), random_tensor({width, wide}, 2), random_tensor({width}, 3)}},
       {"matmul 512 -> 128", "matmul", {rows(wide, 1), random_tensor({wide, width}, 2)}},
       {"matmul_tn 512 x 128", "matmul_tn", {rows(wide, 1), rows(width, 2)}},
-      {"attention", "attention", {rows(width, 1), rows(width, 2), rows(width, 3), offsets(), rng}, no_dropout},
-      {"attention, dropout", "attention", {rows(width, 1), rows(width, 2), rows(width, 3), offsets(), rng}, attention},
+      {"attention",
+       "attention",
+       {rows(width, 1), rows(width, 2), rows(width, 3), offsets(), rng},
+       no_dropout},
+      {"attention, dropout",
+       "attention",
+       {rows(width, 1), rows(width, 2), rows(width, 3), offsets(), rng},
+       attention},
       {"attention_grad, dropout",
        "attention_grad",
-       {rows(width, 4), rows(width, 5), log_sums, rows(width, 1), rows(width, 2), rows(width, 3), offsets(), rng},
+       {rows(width, 4), rows(width, 5), log_sums, rows(width, 1), rows(width, 2), rows(width, 3),
+        offsets(), rng},
        attention},
       {"gelu", "gelu", {rows(wide, 1)}},
       {"gelu_grad", "gelu_grad", {rows(wide, 1), rows(wide, 2)}},
       {"dropout", "dropout", {rows(width, 1), rng}, {{"p", 0.1}, {"stream", std::int64_t{0}}}},
-      {"layer_norm", "layer_norm", {rows(width, 1), random_tensor({width}, 2), random_tensor({width}, 3)}},
+      {"layer_norm",
+       "layer_norm",
+       {rows(width, 1), random_tensor({width}, 2), random_tensor({width}, 3)}},
       {"layer_norm_grad",
        "layer_norm_grad",
        {rows(width, 1), rows(width, 2), statistics, statistics, random_tensor({width}, 3)}},
@@ -86,7 +104,8 @@ void run(benchmark::State& state, const Case& c) {
     flop += timing.flop;
     seconds += timing.seconds;
   }
-  state.counters["kernel_us"] = 1e6 * seconds / hone::thread_count() / static_cast<double>(state.iterations() + 1);
+  state.counters["kernel_us"] =
+      1e6 * seconds / hone::thread_count() / static_cast<double>(state.iterations() + 1);
   if (flop > 0) state.counters["GFLOP/s"] = 1e-9 * flop / seconds * hone::thread_count();
 }
 

@@ -20,9 +20,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-#define REQUIRE_PLOTLY()                                                              \
-  if (embedded::plotly().empty()) GTEST_SKIP() << "built without plotly.js (Debian: " \
-                                                  "python3-plotly)"
+#define REQUIRE_PLOTLY()                              \
+  if (embedded::plotly().empty())                     \
+  GTEST_SKIP() << "built without plotly.js (Debian: " \
+                  "python3-plotly)"
 
 constexpr const char* hostile =
     "</script><script>document.title='taken'</script><img src=x "

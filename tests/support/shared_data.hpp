@@ -15,7 +15,8 @@ inline std::filesystem::path shared_directory() {
 
 }  // namespace hone_test
 
-#define HONE_REQUIRE_SHARED(relative)                                                     \
-  const std::filesystem::path shared_path = hone_test::shared_directory() / (relative);   \
-  if (!std::filesystem::exists(shared_path))                                              \
-  GTEST_SKIP() << "needs " << shared_path << "; set HONE_SHARED to the folder with the shared material"
+#define HONE_REQUIRE_SHARED(relative)                                                   \
+  const std::filesystem::path shared_path = hone_test::shared_directory() / (relative); \
+  if (!std::filesystem::exists(shared_path))                                            \
+  GTEST_SKIP() << "needs " << shared_path                                               \
+               << "; set HONE_SHARED to the folder with the shared material"

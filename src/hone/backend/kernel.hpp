@@ -1,4 +1,5 @@
-// The contract of a kernel: one way to compute an op on one backend. One file in backend/cpu/ a member.
+// The contract of a kernel: one way to compute an op on one backend. One file in backend/cpu/ a
+// member.
 #pragma once
 
 #include <array>
@@ -41,8 +42,8 @@ struct KernelCall {
   std::span<const TensorView> inputs;
   std::span<const TensorView> outputs;
   const Options* attributes = nullptr;
-  std::int64_t first_row = 0;    // which row of the full tensor row 0 of the row views is
-  bool accumulate = false;       // reduce: add to the outputs instead of overwriting them
+  std::int64_t first_row = 0;  // which row of the full tensor row 0 of the row views is
+  bool accumulate = false;     // reduce: add to the outputs instead of overwriting them
   double* flop = nullptr;  // where a kernel adds floating-point operations that depend on the data
   std::byte* workspace = nullptr;  // Kernel::workspace bytes, shared by the threads of the call
   int thread = 0;

@@ -92,9 +92,8 @@ MappedFile map_file(const std::filesystem::path& path) {
   if (size == 0) return {};
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.get(), 0);
   if (memory == MAP_FAILED) fail_io(path, "cannot map");
-  std::shared_ptr<const void> owner(memory, [size](const void* p) {
-    ::munmap(const_cast<void*>(p), size);
-  });
+  std::shared_ptr<const void> owner(
+      memory, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
   return {std::move(owner), {static_cast<const std::byte*>(memory), size}};
 }
 

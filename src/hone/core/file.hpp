@@ -14,7 +14,8 @@ namespace hone {
 std::string read_file(const std::filesystem::path& path);
 
 // A private memory map that lives as long as its last owner. Its pages may be written to (a tensor
-// over a mapped checkpoint is trained in place): what is written stays in memory, never in the file.
+// over a mapped checkpoint is trained in place): what is written stays in memory, never in the
+// file.
 struct MappedFile {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;

@@ -114,12 +114,12 @@ OptionValue check_option(const OptionSpec& spec, OptionValue value, const std::s
                               ? static_cast<double>(std::get<std::int64_t>(value))
                               : std::get<double>(value);
     if (!(number >= spec.minimum && number <= spec.maximum)) {
-      const std::string range =
-          std::isinf(spec.maximum)   ? fmt::format("at least {}", spec.minimum)
-          : std::isinf(spec.minimum) ? fmt::format("at most {}", spec.maximum)
-                                     : fmt::format("from {} to {}", spec.minimum, spec.maximum);
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: {} is out of range: it must be {}", where, to_string(value), range));
+      const std::string range = std::isinf(spec.maximum) ? fmt::format("at least {}", spec.minimum)
+                                : std::isinf(spec.minimum)
+                                    ? fmt::format("at most {}", spec.maximum)
+                                    : fmt::format("from {} to {}", spec.minimum, spec.maximum);
+      throw Error(ErrorCode::invalid_argument, fmt::format("{}: {} is out of range: it must be {}",
+                                                           where, to_string(value), range));
     }
   }
   if (spec.type == OptionType::text && !spec.choices.empty()) {
@@ -127,9 +127,10 @@ OptionValue check_option(const OptionSpec& spec, OptionValue value, const std::s
     bool found = false;
     for (const std::string& choice : spec.choices) found = found || choice == text;
     if (!found)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: '{}' is not one of {}", where, text, fmt::join(spec.choices, ", ")),
-                  did_you_mean(text, spec.choices));
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("{}: '{}' is not one of {}", where, text, fmt::join(spec.choices, ", ")),
+          did_you_mean(text, spec.choices));
   }
   return value;
 }
@@ -149,11 +150,13 @@ Options complete_options(const std::vector<OptionSpec>& specs, const Options& gi
                          const std::string& where) {
   Options complete;
   for (const auto& [name, value] : given.values())
-    complete.set(name, check_option(find_option(specs, name, where), value, fmt::format("{}: key '{}'", where, name)));
+    complete.set(name, check_option(find_option(specs, name, where), value,
+                                    fmt::format("{}: key '{}'", where, name)));
   for (const OptionSpec& spec : specs) {
     if (complete.contains(spec.name)) continue;
     if (!spec.default_value)
-      throw Error(ErrorCode::invalid_argument, fmt::format("{}: key '{}' is missing", where, spec.name));
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: key '{}' is missing", where, spec.name));
     complete.set(spec.name, *spec.default_value);
   }
   return complete;

@@ -12,7 +12,8 @@ void ParameterStore::set(const std::string& name, Tensor tensor) {
 Tensor& ParameterStore::at(const std::string& name) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
-    throw Error(ErrorCode::not_found, "no parameter named '" + name + "'", did_you_mean(name, names_));
+    throw Error(ErrorCode::not_found, "no parameter named '" + name + "'",
+                did_you_mean(name, names_));
   return found->second;
 }
 

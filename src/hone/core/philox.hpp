@@ -55,7 +55,8 @@ public:
   std::uint32_t below(std::uint32_t bound) {
     std::uint64_t product = std::uint64_t{next_u32()} * bound;
     const std::uint32_t threshold = (0u - bound) % bound;
-    while (static_cast<std::uint32_t>(product) < threshold) product = std::uint64_t{next_u32()} * bound;
+    while (static_cast<std::uint32_t>(product) < threshold)
+      product = std::uint64_t{next_u32()} * bound;
     return static_cast<std::uint32_t>(product >> 32);
   }
   // Uniform in (0, 1).

@@ -24,14 +24,17 @@ Record::Record(const std::filesystem::path& path, bool append) : path_(path) {
   }
   file_.reset(std::fopen(path.c_str(), append ? "ae" : "we"));
   if (!file_)
-    throw Error(ErrorCode::io, fmt::format("{}: cannot create: {}", path.string(), std::strerror(errno)));
+    throw Error(ErrorCode::io,
+                fmt::format("{}: cannot create: {}", path.string(), std::strerror(errno)));
 }
 
 void Record::write(const nlohmann::json& line) {
-  const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string text =
+      line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() ||
       std::fflush(file_.get()) != 0)
-    throw Error(ErrorCode::io, fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
+    throw Error(ErrorCode::io,
+                fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
 }
 
 std::vector<nlohmann::json> Record::read(const std::filesystem::path& path) {
@@ -45,7 +48,8 @@ std::vector<nlohmann::json> Record::read(const std::filesystem::path& path) {
     auto value = nlohmann::json::parse(line, nullptr, false);
     if (!value.is_object() || !value.contains("event"))
       throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: line {}: expected a JSON object with an \"event\"", path.string(), number),
+                  fmt::format("{}: line {}: expected a JSON object with an \"event\"",
+                              path.string(), number),
                   "a record is the file record.jsonl of a run");
     lines.push_back(std::move(value));
     begin = end + 1;

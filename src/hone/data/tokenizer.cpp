@@ -119,7 +119,8 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, std::int64_t 
   return ids;
 }
 
-void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin, std::vector<std::int32_t>& out) {
+void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin,
+                  std::vector<std::int32_t>& out) {
   const TokenizerDefinition& d = definition;
   auto length = static_cast<std::int64_t>(out.size() - begin);
   length = std::max(length, d.pad_to);

@@ -111,10 +111,11 @@ private:
 };
 
 // Appends what tokenizer.json's padding asks for to the ids that begin at `begin`.
-void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin, std::vector<std::int32_t>& out);
+void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin,
+                  std::vector<std::int32_t>& out);
 
-// Tokenizes a whole split in parallel, padded as tokenizer.json asks; the result does not depend on the number of threads. Errors
-// name data.source and the sample.
+// Tokenizes a whole split in parallel, padded as tokenizer.json asks; the result does not depend on
+// the number of threads. Errors name data.source and the sample.
 TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
                        const Progress& progress = {});
 

@@ -12,7 +12,8 @@ const Architecture& find_architecture(const std::string& model_type) {
     if (architecture.model_type == model_type) return architecture;
     types.push_back(architecture.model_type);
   }
-  throw Error(ErrorCode::unsupported, fmt::format("model_type '{}' is not one that hone builds", model_type),
+  throw Error(ErrorCode::unsupported,
+              fmt::format("model_type '{}' is not one that hone builds", model_type),
               did_you_mean(model_type, types));
 }
 

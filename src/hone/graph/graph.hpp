@@ -1,6 +1,7 @@
 // The network as data: nodes (ops) over typed values, in an order in which they can run.
 //
-// A graph is a plain value: copy it, print it (text.hpp), verify it (verify.hpp), rewrite it (passes).
+// A graph is a plain value: copy it, print it (text.hpp), verify it (verify.hpp), rewrite it
+// (passes).
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ struct Dim {
   std::int64_t offset = 0;
 
   Dim() = default;
-  Dim(std::int64_t size) : offset(size) {}  // NOLINT(google-explicit-constructor): sizes read as numbers
+  Dim(std::int64_t size)
+      : offset(size) {}  // NOLINT(google-explicit-constructor): sizes read as numbers
   Dim(std::string name, std::int64_t plus = 0) : symbol(std::move(name)), offset(plus) {}
   Dim(const char* name) : symbol(name) {}
 
@@ -73,7 +75,7 @@ struct Node {
 struct Graph {
   std::string name;
   std::vector<Value> values;
-  std::vector<Node> nodes;  // in an order in which they can run
+  std::vector<Node> nodes;                               // in an order in which they can run
   std::vector<std::pair<std::string, ValueId>> outputs;  // what a run returns, by name
   // At the end of a run the parameter or state `first` holds `second`.
   std::vector<std::pair<ValueId, ValueId>> updates;
@@ -85,9 +87,9 @@ struct Graph {
   ValueId parameter(const std::string& value_name, ValueType type) {
     return add_value(value_name, std::move(type), ValueKind::parameter);
   }
-  // Appends a node; checks it and infers its output types. `value_name` names the first output (made
-  // unique; "" takes the op's name). Returns the first output. Throws Error(invalid_argument) naming
-  // the op and the shapes.
+  // Appends a node; checks it and infers its output types. `value_name` names the first output
+  // (made unique; "" takes the op's name). Returns the first output. Throws Error(invalid_argument)
+  // naming the op and the shapes.
   ValueId apply(const std::string& op, std::vector<ValueId> inputs, Options attributes = {},
                 const std::string& value_name = "");
   // The same, returning the node (for ops with several outputs).

@@ -28,7 +28,8 @@ void fail_shapes(const std::string& op, const std::string& expected, const OpTyp
     if (!given.empty()) given += ", ";
     given += type == nullptr ? "(absent)" : to_string(*type);
   }
-  throw Error(ErrorCode::invalid_argument, fmt::format("[{}] expected {}, got {}", op, expected, given));
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("[{}] expected {}, got {}", op, expected, given));
 }
 
 std::vector<Tensor> evaluate_reference(const Op& op, const std::vector<const Tensor*>& inputs,

@@ -29,8 +29,8 @@ struct OpTypes {
   const ValueType& operator[](std::size_t i) const { return *inputs[i]; }
 };
 
-// What the reference evaluation sees: whole tensors; outputs are allocated and zeroed. An output that
-// updates an input in place (Op::in_place) already holds a copy of it.
+// What the reference evaluation sees: whole tensors; outputs are allocated and zeroed. An output
+// that updates an input in place (Op::in_place) already holds a copy of it.
 struct OpCall {
   std::vector<const Tensor*> inputs;  // nullptr for an absent optional input
   std::vector<Tensor*> outputs;
@@ -89,8 +89,8 @@ struct Op : Described {
   // output element.
   double (*flop)(const std::vector<Shape>& inputs, const Options& attributes) = nullptr;
   std::vector<OpSample> (*samples)() = nullptr;
-  // Appends a node that computes only the rows `rows` (i32[M]) of the node's outputs, and returns it.
-  // Null: for `rows` ops, by gathering the row inputs; for others, it cannot be done.
+  // Appends a node that computes only the rows `rows` (i32[M]) of the node's outputs, and returns
+  // it. Null: for `rows` ops, by gathering the row inputs; for others, it cannot be done.
   NodeId (*narrow)(Graph& graph, NodeId node, ValueId rows) = nullptr;
 };
 

@@ -111,7 +111,8 @@ public:
       }
       expect("\"");
     } else {
-      while (position_ < text_.size() && (is_name_character(text_[position_]) || text_[position_] == '+'))
+      while (position_ < text_.size() &&
+             (is_name_character(text_[position_]) || text_[position_] == '+'))
         raw += text_[position_++];
     }
     try {
@@ -140,21 +141,24 @@ public:
         column = 1;
       }
     }
-    throw Error(ErrorCode::bad_format, fmt::format("{}: line {}, column {}: {}", where_, line, column, message));
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: line {}, column {}: {}", where_, line, column, message));
   }
 
 private:
   Dim dim() {
     skip_space();
     if (position_ < text_.size() &&
-        (std::isdigit(static_cast<unsigned char>(text_[position_])) != 0 || text_[position_] == '-')) {
+        (std::isdigit(static_cast<unsigned char>(text_[position_])) != 0 ||
+         text_[position_] == '-')) {
       const std::int64_t size = integer();
       if (size < 0) fail("a size cannot be negative");
       return size;
     }
     std::string symbol;
     while (position_ < text_.size() &&
-           (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 || text_[position_] == '_'))
+           (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 ||
+            text_[position_] == '_'))
       symbol += text_[position_++];
     if (symbol.empty()) fail("expected a size");
     if (accept("+")) return {symbol, integer()};
@@ -207,13 +211,16 @@ Options read_attributes(Parser& parser, const Op& op) {
 
 std::string print_graph(const Graph& graph) {
   std::string text = "graph " + graph.name + " {\n";
-  const auto operand = [&](ValueId id) { return id == none ? std::string("_") : "%" + graph.value(id).name; };
+  const auto operand = [&](ValueId id) {
+    return id == none ? std::string("_") : "%" + graph.value(id).name;
+  };
   for (const Value& value : graph.values) {
     const char* kind = value.kind == ValueKind::input       ? "input"
                        : value.kind == ValueKind::parameter ? "param"
                        : value.kind == ValueKind::state     ? "state"
                                                             : nullptr;
-    if (kind != nullptr) text += fmt::format("  {} %{} : {}\n", kind, value.name, to_string(value.type));
+    if (kind != nullptr)
+      text += fmt::format("  {} %{} : {}\n", kind, value.name, to_string(value.type));
   }
   for (const Node& node : graph.nodes) {
     text += "  ";
@@ -227,7 +234,8 @@ std::string print_graph(const Graph& graph) {
     if (node.group != none) text += fmt::format(" @{}", node.group);
     text += "\n";
   }
-  for (const auto& [key, id] : graph.outputs) text += fmt::format("  return {} = {}\n", key, operand(id));
+  for (const auto& [key, id] : graph.outputs)
+    text += fmt::format("  return {} = {}\n", key, operand(id));
   for (const auto& [target, id] : graph.updates)
     text += fmt::format("  update {} = {}\n", operand(target), operand(id));
   return text + "}\n";
@@ -249,8 +257,10 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     std::vector<std::pair<std::string, ValueType>> results;
     do {
       std::string value_name = parser.value_name();
-      const bool again = std::any_of(results.begin(), results.end(), [&](const auto& other) { return other.first == value_name; });
-      if (again || graph.find(value_name) != none) parser.fail("%" + value_name + " is defined twice");
+      const bool again = std::any_of(results.begin(), results.end(),
+                                     [&](const auto& other) { return other.first == value_name; });
+      if (again || graph.find(value_name) != none)
+        parser.fail("%" + value_name + " is defined twice");
       parser.expect(":");
       results.emplace_back(std::move(value_name), parser.type());
     } while (parser.accept(","));
@@ -283,15 +293,17 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     Node& node = graph.node(made);
     node.group = group;
     if (node.outputs.size() != results.size())
-      parser.fail_at(place, fmt::format("{} has {} outputs, {} are named", op_name, node.outputs.size(), results.size()));
+      parser.fail_at(place, fmt::format("{} has {} outputs, {} are named", op_name,
+                                        node.outputs.size(), results.size()));
     for (std::size_t i = 0; i < results.size(); ++i) {
       Value& value = graph.values[static_cast<std::size_t>(node.outputs[i])];
       graph.names_.erase(value.name);
       graph.names_[results[i].first] = node.outputs[i];
       value.name = results[i].first;
       if (!(value.type == results[i].second))
-        parser.fail_at(place, fmt::format("%{} is written as {} but {} gives {}", value.name,
-                                to_string(results[i].second), op_name, to_string(value.type)));
+        parser.fail_at(place,
+                       fmt::format("%{} is written as {} but {} gives {}", value.name,
+                                   to_string(results[i].second), op_name, to_string(value.type)));
     }
   };
   while (!parser.accept("}")) {

@@ -15,7 +15,8 @@ namespace {
 }
 
 std::string describe(const Graph& graph, const Node& node) {
-  return fmt::format("%{} = {}(...)", node.outputs.empty() ? "?" : graph.value(node.outputs[0]).name, node.op);
+  return fmt::format("%{} = {}(...)",
+                     node.outputs.empty() ? "?" : graph.value(node.outputs[0]).name, node.op);
 }
 
 bool is_kept(const Graph& graph, ValueId id) {
@@ -48,24 +49,26 @@ void verify_node(const Graph& graph, std::size_t index, const std::vector<bool>&
   OpTypes types{{}, &node.attributes};
   for (ValueId id : node.inputs) {
     if (id != none && !defined[static_cast<std::size_t>(id)])
-      fail(graph, fmt::format("{} reads %{} before it is computed", describe(graph, node), graph.value(id).name));
+      fail(graph, fmt::format("{} reads %{} before it is computed", describe(graph, node),
+                              graph.value(id).name));
     types.inputs.push_back(id == none ? nullptr : &graph.type(id));
   }
   if (node.inputs.size() < op.min_inputs || node.inputs.size() > op.max_inputs)
     fail(graph, fmt::format("{} has {} inputs", describe(graph, node), node.inputs.size()));
   for (std::size_t i = 0; i < op.min_inputs; ++i)
-    if (node.inputs[i] == none) fail(graph, fmt::format("{} lacks input {}", describe(graph, node), i));
+    if (node.inputs[i] == none)
+      fail(graph, fmt::format("{} lacks input {}", describe(graph, node), i));
   if (!(complete_options(op.options, node.attributes, "[" + node.op + "]") == node.attributes))
     fail(graph, fmt::format("{} has incomplete attributes", describe(graph, node)));
   const std::vector<ValueType> results = op.infer(types);
   if (results.size() != node.outputs.size())
-    fail(graph, fmt::format("{} has {} outputs, expected {}", describe(graph, node), node.outputs.size(),
-                            results.size()));
+    fail(graph, fmt::format("{} has {} outputs, expected {}", describe(graph, node),
+                            node.outputs.size(), results.size()));
   for (std::size_t i = 0; i < results.size(); ++i) {
     const Value& value = graph.value(node.outputs[i]);
     if (!(value.type == results[i]))
-      fail(graph, fmt::format("%{} has type {}, {} gives {}", value.name, to_string(value.type), node.op,
-                              to_string(results[i])));
+      fail(graph, fmt::format("%{} has type {}, {} gives {}", value.name, to_string(value.type),
+                              node.op, to_string(results[i])));
     if (value.producer != static_cast<NodeId>(index) || value.kind != ValueKind::node)
       fail(graph, fmt::format("%{} does not name its producer", value.name));
   }
@@ -76,7 +79,8 @@ void verify_in_place(const Graph& graph) {
   std::set<ValueId> overwritten;
   const auto check = [&](ValueId id, const std::string& reader) {
     if (overwritten.count(id) != 0)
-      fail(graph, fmt::format("{} reads %{} after it was overwritten", reader, graph.value(id).name));
+      fail(graph,
+           fmt::format("{} reads %{} after it was overwritten", reader, graph.value(id).name));
   };
   for (const Node& node : graph.nodes) {
     for (ValueId id : node.inputs) check(id, describe(graph, node));
@@ -95,8 +99,8 @@ void verify_in_place(const Graph& graph) {
         owner = producer.inputs[static_cast<std::size_t>(producer_op.in_place[which])];
       }
       if (!is_kept(graph, owner))
-        fail(graph, fmt::format("{} overwrites %{}, which is neither parameter nor state", describe(graph, node),
-                                graph.value(target).name));
+        fail(graph, fmt::format("{} overwrites %{}, which is neither parameter nor state",
+                                describe(graph, node), graph.value(target).name));
       overwritten.insert(target);
     }
   }
@@ -108,15 +112,19 @@ void verify_updates(const Graph& graph) {
   std::set<ValueId> targets;
   for (const auto& [target, id] : graph.updates) {
     if (!is_kept(graph, target))
-      fail(graph, fmt::format("update of %{}, which is neither parameter nor state", graph.value(target).name));
-    if (!targets.insert(target).second) fail(graph, fmt::format("%{} is updated twice", graph.value(target).name));
+      fail(graph, fmt::format("update of %{}, which is neither parameter nor state",
+                              graph.value(target).name));
+    if (!targets.insert(target).second)
+      fail(graph, fmt::format("%{} is updated twice", graph.value(target).name));
     if (!(graph.type(target) == graph.type(id)))
       fail(graph, fmt::format("update of %{} by %{}: {} and {} differ", graph.value(target).name,
-                              graph.value(id).name, to_string(graph.type(target)), to_string(graph.type(id))));
+                              graph.value(id).name, to_string(graph.type(target)),
+                              to_string(graph.type(id))));
   }
   for (const auto& [target, id] : graph.updates)
     if (id != target && targets.count(id) != 0)
-      fail(graph, fmt::format("update of %{} by %{}, which is updated as well", graph.value(target).name, graph.value(id).name));
+      fail(graph, fmt::format("update of %{} by %{}, which is updated as well",
+                              graph.value(target).name, graph.value(id).name));
 }
 
 }  // namespace
@@ -124,7 +132,8 @@ void verify_updates(const Graph& graph) {
 void verify_graph(const Graph& graph) {
   verify_ids(graph);
   std::vector<bool> defined(graph.values.size(), false);
-  for (std::size_t v = 0; v < graph.values.size(); ++v) defined[v] = graph.values[v].kind != ValueKind::node;
+  for (std::size_t v = 0; v < graph.values.size(); ++v)
+    defined[v] = graph.values[v].kind != ValueKind::node;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     verify_node(graph, n, defined);
     for (ValueId id : graph.nodes[n].outputs) {
@@ -135,7 +144,8 @@ void verify_graph(const Graph& graph) {
   }
   verify_in_place(graph);
   for (const auto& [key, id] : graph.outputs)
-    if (!defined[static_cast<std::size_t>(id)]) fail(graph, fmt::format("output '{}' is never computed", key));
+    if (!defined[static_cast<std::size_t>(id)])
+      fail(graph, fmt::format("output '{}' is never computed", key));
   for (const auto& [target, id] : graph.updates)
     if (!defined[static_cast<std::size_t>(id)])
       fail(graph, fmt::format("the update of %{} is never computed", graph.value(target).name));

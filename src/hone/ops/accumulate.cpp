@@ -5,12 +5,14 @@ namespace hone {
 namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (t[0].dtype != DType::f32 || !(t[0] == t[1])) fail_shapes("accumulate", "sum and x f32 of one shape", t);
+  if (t[0].dtype != DType::f32 || !(t[0] == t[1]))
+    fail_shapes("accumulate", "sum and x f32 of one shape", t);
   return {t[0]};
 }
 
 void reference(const OpCall& call) {
-  for (std::int64_t i = 0; i < call.out(0).size(); ++i) call.out(0).as<float>()[i] += call.in(1).as<float>()[i];
+  for (std::int64_t i = 0; i < call.out(0).size(); ++i)
+    call.out(0).as<float>()[i] += call.in(1).as<float>()[i];
 }
 
 std::vector<OpSample> samples() {

@@ -7,7 +7,8 @@ namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   for (std::size_t i = 0; i < 4; ++i)
-    if (t[i].dtype != DType::f32 || !(t[i].dims == t[0].dims)) fail_shapes("adamw", "p, g, m, v f32 of one shape", t);
+    if (t[i].dtype != DType::f32 || !(t[i].dims == t[0].dims))
+      fail_shapes("adamw", "p, g, m, v f32 of one shape", t);
   if (!is_vector(t[4]) || !is_vector(t[5]) || !is_vector(t[6], DType::i32))
     fail_shapes("adamw", "clip f32[1], schedule f32[S], step i32[1]", t);
   return {t[0], t[0], t[0]};
@@ -34,18 +35,23 @@ std::vector<OpSample> samples() {
     Tensor v = random_tensor(shape, 4, 0.01);
     for (float& value : v.span<float>()) value *= value;
     return OpSample{name,
-                    {random_tensor(shape, 1), random_tensor(shape, 2, 0.1), random_tensor(shape, 3, 0.01), v,
-                     f32_tensor({1}, {0.5}), f32_tensor({4}, {1e-3, 2e-3, 1e-3, 5e-4}), int_tensor({1}, {step})},
+                    {random_tensor(shape, 1), random_tensor(shape, 2, 0.1),
+                     random_tensor(shape, 3, 0.01), v, f32_tensor({1}, {0.5}),
+                     f32_tensor({4}, {1e-3, 2e-3, 1e-3, 5e-4}), int_tensor({1}, {step})},
                     {{"weight_decay", decay}},
                     {}};
   };
-  return {make("first step", {5, 7}, 1, 0.0), make("decay", {130}, 3, 0.1), make("large", {300, 70}, 4, 0.01)};
+  return {make("first step", {5, 7}, 1, 0.0), make("decay", {130}, 3, 0.1),
+          make("large", {300, 70}, 4, 0.01)};
 }
 
 }  // namespace
 
 Op op_adamw() {
-  Op op{{"adamw", "one AdamW step", adamw_options()}, 7, 7, {"p", "g", "m", "v", "clip", "schedule", "step"}};
+  Op op{{"adamw", "one AdamW step", adamw_options()},
+        7,
+        7,
+        {"p", "g", "m", "v", "clip", "schedule", "step"}};
   op.in_place = {0, 2, 3};
   op.infer = infer;
   op.reference = reference;

@@ -7,13 +7,14 @@ namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !(t[1] == t[0]) || !(t[2] == t[0]) || !is_vector(t[3], DType::i32) ||
-      t[3].dims[0] != t[0].dims[0] || !is_vector(t[4], DType::i32) || !is_vector(t[5], DType::i32) ||
-      !is_matrix(t[6]) || t[6].dims[1] != t[0].dims[1] || !is_vector(t[7]) || !is_vector(t[8]) ||
-      !is_vector(t[9], DType::i32))
-    fail_shapes("adamw_rows",
-                "p, m, v f32[V,N], last i32[V], rows i32[R], count i32[1], values f32[R,N], clip f32[1], "
-                "schedule f32[S], step i32[1]",
-                t);
+      t[3].dims[0] != t[0].dims[0] || !is_vector(t[4], DType::i32) ||
+      !is_vector(t[5], DType::i32) || !is_matrix(t[6]) || t[6].dims[1] != t[0].dims[1] ||
+      !is_vector(t[7]) || !is_vector(t[8]) || !is_vector(t[9], DType::i32))
+    fail_shapes(
+        "adamw_rows",
+        "p, m, v f32[V,N], last i32[V], rows i32[R], count i32[1], values f32[R,N], clip f32[1], "
+        "schedule f32[S], step i32[1]",
+        t);
   return {t[0], t[0], t[0], t[3]};
 }
 
@@ -43,13 +44,14 @@ std::vector<OpSample> samples() {
   const auto make = [](const char* name, std::int64_t width) {
     Tensor v = random_tensor({9, width}, 4, 0.01);
     for (float& value : v.span<float>()) value *= value;
-    return OpSample{name,
-                    {random_tensor({9, width}, 1, 0.05), random_tensor({9, width}, 3, 0.01), v,
-                     int_tensor({9}, {2, 2, 2, 0, 1, 2, 2, 2, 2}), int_tensor({4}, {7, 1, 5, 0}),
-                     int_tensor({1}, {3}), random_tensor({4, width}, 6, 0.1), f32_tensor({1}, {0.7}),
-                     f32_tensor({5}, {1e-3, 2e-3, 3e-3, 1e-3, 1e-3}), int_tensor({1}, {3})},
-                    {{"weight_decay", 0.01}},
-                    {}};
+    return OpSample{
+        name,
+        {random_tensor({9, width}, 1, 0.05), random_tensor({9, width}, 3, 0.01), v,
+         int_tensor({9}, {2, 2, 2, 0, 1, 2, 2, 2, 2}), int_tensor({4}, {7, 1, 5, 0}),
+         int_tensor({1}, {3}), random_tensor({4, width}, 6, 0.1), f32_tensor({1}, {0.7}),
+         f32_tensor({5}, {1e-3, 2e-3, 3e-3, 1e-3, 1e-3}), int_tensor({1}, {3})},
+        {{"weight_decay", 0.01}},
+        {}};
   };
   return {make("odd", 5), make("wide", 128)};
 }

@@ -4,17 +4,16 @@
 namespace hone {
 namespace {
 
-std::vector<ValueId> gradient(const GradientCall& call) {
-  return {call.grad(), call.grad()};
-}
-
+std::vector<ValueId> gradient(const GradientCall& call) { return {call.grad(), call.grad()}; }
 
 }  // namespace
 
 Op op_add() {
   Op op{{"add", "sum of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "add"); };
-  op.reference = [](const OpCall& call) { map_elements(call, [](double a, double b) { return a + b; }); };
+  op.reference = [](const OpCall& call) {
+    map_elements(call, [](double a, double b) { return a + b; });
+  };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };
   return op;

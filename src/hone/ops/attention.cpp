@@ -1,7 +1,7 @@
-// Scaled dot-product attention over packed sequences (Vaswani et al., arXiv 1706.03762): every query
-// attends to the tokens of its own sequence. Per head: softmax(q k^T / sqrt(d)), dropout, times v.
-// With `rows`, q holds the queries of these tokens only. Also gives the logarithm of each query's sum
-// of exponentials, f32[R,heads], from which the gradient rebuilds the probabilities.
+// Scaled dot-product attention over packed sequences (Vaswani et al., arXiv 1706.03762): every
+// query attends to the tokens of its own sequence. Per head: softmax(q k^T / sqrt(d)), dropout,
+// times v. With `rows`, q holds the queries of these tokens only. Also gives the logarithm of each
+// query's sum of exponentials, f32[R,heads], from which the gradient rebuilds the probabilities.
 #include "hone/ops/detail/attention.hpp"
 
 namespace hone {
@@ -20,14 +20,15 @@ void reference(const OpCall& call) {
     const std::int64_t row = call.has(5) ? call.in(5).as<std::int32_t>()[r] : r;
     for (std::int64_t head = 0; head < sizes.heads; ++head) {
       const std::int64_t column = head * sizes.head_size;
-      const AttentionRow a = attention_row(call.in(0).as<float>() + r * width + column, call.in(1), call.in(3), rng,
-                                           row, head, sizes);
+      const AttentionRow a = attention_row(call.in(0).as<float>() + r * width + column, call.in(1),
+                                           call.in(3), rng, row, head, sizes);
       call.out(1).as<float>()[r * sizes.heads + head] = static_cast<float>(a.log_sum);
       for (std::int64_t i = 0; i < sizes.head_size; ++i) {
         double sum = 0;
         for (std::size_t j = 0; j < a.probability.size(); ++j)
-          sum += a.probability[j] * a.keep[j] *
-                 call.in(2).as<float>()[(a.begin + static_cast<std::int64_t>(j)) * width + column + i];
+          sum +=
+              a.probability[j] * a.keep[j] *
+              call.in(2).as<float>()[(a.begin + static_cast<std::int64_t>(j)) * width + column + i];
         call.out(0).as<float>()[r * width + column + i] = static_cast<float>(sum);
       }
     }
@@ -37,8 +38,8 @@ void reference(const OpCall& call) {
 std::vector<ValueId> gradient(const GradientCall& call) {
   const NodeId made =
       call.graph.append("attention_grad",
-                        {call.grad(), call.out(0), call.out(1), call.in(0), call.in(1), call.in(2), call.in(3),
-                         call.in(4), call.in(5)},
+                        {call.grad(), call.out(0), call.out(1), call.in(0), call.in(1), call.in(2),
+                         call.in(3), call.in(4), call.in(5)},
                         call.attributes());
   const std::vector<ValueId> results = call.graph.node(made).outputs;
   return {results[0], results[1], results[2], none, none, none};
@@ -49,8 +50,10 @@ NodeId narrow(Graph& graph, NodeId node, ValueId rows) {
   const Node from = graph.node(node);
   const auto input = [&](std::size_t i) { return i < from.inputs.size() ? from.inputs[i] : none; };
   const ValueId which = input(5) == none ? rows : graph.apply("gather_rows", {input(5), rows});
-  return graph.append("attention", {graph.apply("gather_rows", {input(0), rows}), input(1), input(2), input(3), input(4), which},
-                      from.attributes);
+  return graph.append(
+      "attention",
+      {graph.apply("gather_rows", {input(0), rows}), input(1), input(2), input(3), input(4), which},
+      from.attributes);
 }
 
 }  // namespace

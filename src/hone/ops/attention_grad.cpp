@@ -29,7 +29,8 @@ void reference(const OpCall& call) {
         inner += static_cast<double>(grad[i]) * call.in(1).as<float>()[at + i];
       std::vector<double> dq(static_cast<std::size_t>(sizes.head_size), 0.0);
       for (std::size_t j = 0; j < a.probability.size(); ++j) {
-        const std::int64_t token = (a.begin + static_cast<std::int64_t>(j)) * width + head * sizes.head_size;
+        const std::int64_t token =
+            (a.begin + static_cast<std::int64_t>(j)) * width + head * sizes.head_size;
         double dp = 0;
         for (std::int64_t i = 0; i < sizes.head_size; ++i)
           dp += static_cast<double>(grad[i]) * call.in(5).as<float>()[token + i];

@@ -13,7 +13,8 @@ std::vector<ValueType> infer(const OpTypes& t) {
 void reference(const OpCall& call) {
   const std::int64_t n = row_size(call.in(1));
   for (std::int64_t r = 0; r < call.in(0).size(); ++r)
-    for (std::int64_t j = 0; j < n; ++j) call.out(0).as<float>()[r * n + j] = call.in(0).as<float>()[r];
+    for (std::int64_t j = 0; j < n; ++j)
+      call.out(0).as<float>()[r * n + j] = call.in(0).as<float>()[r];
 }
 
 std::vector<ValueId> gradient(const GradientCall& call) {
@@ -28,7 +29,8 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_broadcast_columns() {
-  Op op{{"broadcast_columns", "repeats a vector as columns"}, 2, 2, {"v", "like"}, RowRule::rows, 3};
+  Op op{
+      {"broadcast_columns", "repeats a vector as columns"}, 2, 2, {"v", "like"}, RowRule::rows, 3};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -13,7 +13,8 @@ std::vector<ValueType> infer(const OpTypes& t) {
 void reference(const OpCall& call) {
   const std::int64_t n = call.in(0).size();
   for (std::int64_t r = 0; r < row_count(call.in(1)); ++r)
-    for (std::int64_t j = 0; j < n; ++j) call.out(0).as<float>()[r * n + j] = call.in(0).as<float>()[j];
+    for (std::int64_t j = 0; j < n; ++j)
+      call.out(0).as<float>()[r * n + j] = call.in(0).as<float>()[j];
 }
 
 std::vector<ValueId> gradient(const GradientCall& call) {

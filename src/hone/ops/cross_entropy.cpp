@@ -24,7 +24,8 @@ void reference(const OpCall& call) {
     const std::int32_t label = call.in(1).as<std::int32_t>()[r];
     if (label < 0 || label >= n)
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("[cross_entropy] label {} of sample {} is outside the {} classes", label, r, n));
+                  fmt::format("[cross_entropy] label {} of sample {} is outside the {} classes",
+                              label, r, n));
     const double largest = *std::max_element(x, x + n);
     double sum = 0;
     for (std::int64_t j = 0; j < n; ++j) sum += std::exp(x[j] - largest);
@@ -46,7 +47,8 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_cross_entropy() {
-  Op op{{"cross_entropy", "mean negative log likelihood of the labels"}, 2, 2, {"logits", "labels"}};
+  Op op{
+      {"cross_entropy", "mean negative log likelihood of the labels"}, 2, 2, {"logits", "labels"}};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -7,7 +7,8 @@ namespace hone {
 namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || t[0].dims[0] != t[1].dims[0] || !is_vector(t[2]))
+  if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || t[0].dims[0] != t[1].dims[0] ||
+      !is_vector(t[2]))
     fail_shapes("cross_entropy_grad", "logits f32[B,C], labels i32[B], dloss f32[1]", t);
   return {t[0]};
 }
@@ -22,14 +23,21 @@ void reference(const OpCall& call) {
     double sum = 0;
     for (std::int64_t j = 0; j < n; ++j) sum += std::exp(x[j] - largest);
     for (std::int64_t j = 0; j < n; ++j)
-      call.out(0).as<float>()[r * n + j] = static_cast<float>(
-          factor * (std::exp(x[j] - largest) / sum - (j == call.in(1).as<std::int32_t>()[r] ? 1.0 : 0.0)));
+      call.out(0).as<float>()[r * n + j] =
+          static_cast<float>(factor * (std::exp(x[j] - largest) / sum -
+                                       (j == call.in(1).as<std::int32_t>()[r] ? 1.0 : 0.0)));
   }
 }
 
 std::vector<OpSample> samples() {
-  return {{"two classes", {random_tensor({3, 2}, 1), int_tensor({3}, {0, 1, 1}), f32_tensor({1}, {1})}, {}, {}},
-          {"one row", {random_tensor({1, 5}, 1), int_tensor({1}, {4}), f32_tensor({1}, {0.5})}, {}, {}}};
+  return {{"two classes",
+           {random_tensor({3, 2}, 1), int_tensor({3}, {0, 1, 1}), f32_tensor({1}, {1})},
+           {},
+           {}},
+          {"one row",
+           {random_tensor({1, 5}, 1), int_tensor({1}, {4}), f32_tensor({1}, {0.5})},
+           {},
+           {}}};
 }
 
 }  // namespace

@@ -12,13 +12,14 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {da, db};
 }
 
-
 }  // namespace
 
 Op op_div() {
   Op op{{"div", "quotient of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "div"); };
-  op.reference = [](const OpCall& call) { map_elements(call, [](double a, double b) { return a / b; }); };
+  op.reference = [](const OpCall& call) {
+    map_elements(call, [](double a, double b) { return a / b; });
+  };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };
   return op;

@@ -1,6 +1,6 @@
-// y = x m / (1 - p), the mask m drawn from (seed, step, stream, row, column): the same draw again in
-// the backward pass, never stored. `rows` says which rows of the full tensor these are, so that a
-// pass may compute some rows only and draw the same mask.
+// y = x m / (1 - p), the mask m drawn from (seed, step, stream, row, column): the same draw again
+// in the backward pass, never stored. `rows` says which rows of the full tensor these are, so that
+// a pass may compute some rows only and draw the same mask.
 #include "hone/ops/detail/common.hpp"
 
 namespace hone {
@@ -30,7 +30,8 @@ void reference(const OpCall& call) {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   // The op is linear in x with a diagonal matrix: it is its own gradient.
-  return {call.graph.apply("dropout", {call.grad(), call.in(1), call.in(2)}, call.attributes()), none, none};
+  return {call.graph.apply("dropout", {call.grad(), call.in(1), call.in(2)}, call.attributes()),
+          none, none};
 }
 
 // The picked rows draw what they would have drawn among all rows.
@@ -38,18 +39,25 @@ NodeId narrow(Graph& graph, NodeId node, ValueId rows) {
   const Node from = graph.node(node);
   const bool picked = from.inputs.size() > 2;
   const ValueId which = picked ? graph.apply("gather_rows", {from.inputs[2], rows}) : rows;
-  return graph.append("dropout", {graph.apply("gather_rows", {from.inputs[0], rows}), from.inputs[1], which},
+  return graph.append("dropout",
+                      {graph.apply("gather_rows", {from.inputs[0], rows}), from.inputs[1], which},
                       from.attributes);
 }
 
 std::vector<OpSample> samples() {
   const Options attributes{{"p", 0.1}, {"stream", std::int64_t{3}}};
-  return {{"odd", {random_tensor({7, 19}, 1), rng_tensor(5, 2), Tensor()}, attributes, {0}},
-          {"picked rows", {random_tensor({3, 19}, 1), rng_tensor(5, 2), int_tensor({3}, {0, 4, 9})}, attributes, {0}},
-          {"wide", {random_tensor({66, 300}, 1), rng_tensor(1ull << 40, 77), Tensor()}, attributes, {}},
-          {"half", {random_tensor({5, 128}, 1), rng_tensor(9, 1), Tensor()},
-           {{"p", 0.5}, {"stream", std::int64_t{0}}}, {}},
-          {"no rows", {random_tensor({0, 8}, 1), rng_tensor(1, 1), Tensor()}, attributes, {}}};
+  return {
+      {"odd", {random_tensor({7, 19}, 1), rng_tensor(5, 2), Tensor()}, attributes, {0}},
+      {"picked rows",
+       {random_tensor({3, 19}, 1), rng_tensor(5, 2), int_tensor({3}, {0, 4, 9})},
+       attributes,
+       {0}},
+      {"wide", {random_tensor({66, 300}, 1), rng_tensor(1ull << 40, 77), Tensor()}, attributes, {}},
+      {"half",
+       {random_tensor({5, 128}, 1), rng_tensor(9, 1), Tensor()},
+       {{"p", 0.5}, {"stream", std::int64_t{0}}},
+       {}},
+      {"no rows", {random_tensor({0, 8}, 1), rng_tensor(1, 1), Tensor()}, attributes, {}}};
 }
 
 }  // namespace

@@ -8,7 +8,8 @@ namespace hone {
 namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32)) fail_shapes("embedding", "table f32[V,N], ids i32[R]", t);
+  if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32))
+    fail_shapes("embedding", "table f32[V,N], ids i32[R]", t);
   return {{DType::f32, {t[1].dims[0], t[0].dims[1]}}};
 }
 
@@ -26,19 +27,32 @@ void reference(const OpCall& call) {
 }
 
 std::vector<ValueId> gradient(const GradientCall& call) {
-  return {call.graph.apply("embedding_grad", {call.in(0), call.in(1), call.grad()}, call.attributes()), none};
+  return {
+      call.graph.apply("embedding_grad", {call.in(0), call.in(1), call.grad()}, call.attributes()),
+      none};
 }
 
 std::vector<OpSample> samples() {
-  return {{"odd", {random_tensor({9, 5}, 1), int_tensor({6}, {3, 0, 8, 3, 3, 1})}, {{"padding", std::int64_t{-1}}}, {0}},
-          {"one row", {random_tensor({2, 128}, 1), int_tensor({1}, {1})}, {{"padding", std::int64_t{-1}}}, {0}},
+  return {{"odd",
+           {random_tensor({9, 5}, 1), int_tensor({6}, {3, 0, 8, 3, 3, 1})},
+           {{"padding", std::int64_t{-1}}},
+           {0}},
+          {"one row",
+           {random_tensor({2, 128}, 1), int_tensor({1}, {1})},
+           {{"padding", std::int64_t{-1}}},
+           {0}},
           {"no rows", {random_tensor({4, 8}, 1), int_tensor({0}, {})}, {}, {}}};
 }
 
 }  // namespace
 
 Op op_embedding() {
-  Op op{{"embedding", "looks rows up in a table", {padding_option()}}, 2, 2, {"table", "ids"}, RowRule::rows, 2};
+  Op op{{"embedding", "looks rows up in a table", {padding_option()}},
+        2,
+        2,
+        {"table", "ids"},
+        RowRule::rows,
+        2};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -8,19 +8,22 @@ namespace hone {
 namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (t[0].dims.empty() || !is_vector(t[1], DType::i32)) fail_shapes("gather_rows", "x [R,...], rows i32[M]", t);
+  if (t[0].dims.empty() || !is_vector(t[1], DType::i32))
+    fail_shapes("gather_rows", "x [R,...], rows i32[M]", t);
   ValueType result = t[0];
   result.dims[0] = t[1].dims[0];
   return {result};
 }
 
 void reference(const OpCall& call) {
-  const std::int64_t bytes = row_size(call.in(0)) * static_cast<std::int64_t>(size_of(call.in(0).dtype()));
+  const std::int64_t bytes =
+      row_size(call.in(0)) * static_cast<std::int64_t>(size_of(call.in(0).dtype()));
   for (std::int64_t i = 0; i < call.in(1).size(); ++i) {
     const std::int32_t row = call.in(1).as<std::int32_t>()[i];
     if (row < 0 || row >= row_count(call.in(0)))
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("[gather_rows] row {} is outside the {} rows", row, row_count(call.in(0))));
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("[gather_rows] row {} is outside the {} rows", row, row_count(call.in(0))));
     const auto* from = static_cast<const std::byte*>(call.in(0).data()) + row * bytes;
     std::copy(from, from + bytes, static_cast<std::byte*>(call.out(0).data()) + i * bytes);
   }

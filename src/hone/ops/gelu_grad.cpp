@@ -6,7 +6,8 @@ namespace hone {
 namespace {
 
 void reference(const OpCall& call) {
-  const auto slope = call.attributes->text("approximate") == "tanh" ? gelu_tanh_derivative : gelu_erf_derivative;
+  const auto slope =
+      call.attributes->text("approximate") == "tanh" ? gelu_tanh_derivative : gelu_erf_derivative;
   map_elements(call, [slope](double x, double dy) { return dy * slope(x); });
 }
 

@@ -28,8 +28,12 @@ void reference(const OpCall& call) {
 }
 
 std::vector<OpSample> samples() {
-  return {{"three", {Tensor(), random_tensor({5, 3}, 1), random_tensor({7}, 2), random_tensor({600, 70}, 3)}, {}, {}},
-          {"counted", {int_tensor({1}, {2}), random_tensor({5, 3}, 1), random_tensor({7}, 2)}, {}, {}}};
+  return {
+      {"three",
+       {Tensor(), random_tensor({5, 3}, 1), random_tensor({7}, 2), random_tensor({600, 70}, 3)},
+       {},
+       {}},
+      {"counted", {int_tensor({1}, {2}), random_tensor({5, 3}, 1), random_tensor({7}, 2)}, {}, {}}};
 }
 
 }  // namespace

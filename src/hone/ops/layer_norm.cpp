@@ -25,8 +25,8 @@ void reference(const OpCall& call) {
     for (std::int64_t j = 0; j < n; ++j) variance += (x[j] - mean) * (x[j] - mean);
     const double rstd = 1.0 / std::sqrt(variance / static_cast<double>(n) + epsilon);
     for (std::int64_t j = 0; j < n; ++j)
-      call.out(0).as<float>()[r * n + j] = static_cast<float>((x[j] - mean) * rstd * call.in(1).as<float>()[j] +
-                                                              call.in(2).as<float>()[j]);
+      call.out(0).as<float>()[r * n + j] = static_cast<float>(
+          (x[j] - mean) * rstd * call.in(1).as<float>()[j] + call.in(2).as<float>()[j]);
     call.out(1).as<float>()[r] = static_cast<float>(mean);
     call.out(2).as<float>()[r] = static_cast<float>(rstd);
   }
@@ -38,18 +38,24 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   const ValueId mean = call.out(1);
   const ValueId rstd = call.out(2);
   return {g.apply("layer_norm_grad", {call.grad(), x, mean, rstd, call.in(1)}),
-          g.apply("layer_norm_grad_scale", {call.grad(), x, mean, rstd}), g.apply("sum_rows", {call.grad()})};
+          g.apply("layer_norm_grad_scale", {call.grad(), x, mean, rstd}),
+          g.apply("sum_rows", {call.grad()})};
 }
 
 std::vector<OpSample> samples() {
   const Options attributes{{"epsilon", 1e-12}};
-  const auto make = [&](const char* name, Shape shape, double scale, std::vector<int> differentiable) {
+  const auto make = [&](const char* name, Shape shape, double scale,
+                        std::vector<int> differentiable) {
     const std::int64_t n = shape[1];
-    return OpSample{name, {random_tensor(std::move(shape), 1, scale), random_tensor({n}, 2), random_tensor({n}, 3)},
-                    attributes, std::move(differentiable)};
+    return OpSample{
+        name,
+        {random_tensor(std::move(shape), 1, scale), random_tensor({n}, 2), random_tensor({n}, 3)},
+        attributes,
+        std::move(differentiable)};
   };
   return {make("one row", {1, 5}, 1, {0, 1, 2}), make("odd", {7, 19}, 1, {0, 1, 2}),
-          make("no rows", {0, 8}, 1, {}), make("large values", {3, 130}, 1000, {}), make("wide", {65, 128}, 1, {})};
+          make("no rows", {0, 8}, 1, {}), make("large values", {3, 130}, 1000, {}),
+          make("wide", {65, 128}, 1, {})};
 }
 
 }  // namespace
@@ -65,7 +71,9 @@ Op op_layer_norm() {
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;
-  op.flop = [](const std::vector<Shape>& s, const Options&) { return 8.0 * static_cast<double>(s[0][0] * s[0][1]); };
+  op.flop = [](const std::vector<Shape>& s, const Options&) {
+    return 8.0 * static_cast<double>(s[0][0] * s[0][1]);
+  };
   op.samples = samples;
   return op;
 }

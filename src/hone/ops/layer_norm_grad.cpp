@@ -6,9 +6,10 @@ namespace hone {
 namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (!is_matrix(t[0]) || !(t[0] == t[1]) || !is_vector(t[2]) || !(t[2] == t[3]) || !is_vector(t[4]) ||
-      t[2].dims[0] != t[0].dims[0] || t[4].dims[0] != t[0].dims[1])
-    fail_shapes("layer_norm_grad", "dy f32[R,N], x f32[R,N], mean f32[R], rstd f32[R], gamma f32[N]", t);
+  if (!is_matrix(t[0]) || !(t[0] == t[1]) || !is_vector(t[2]) || !(t[2] == t[3]) ||
+      !is_vector(t[4]) || t[2].dims[0] != t[0].dims[0] || t[4].dims[0] != t[0].dims[1])
+    fail_shapes("layer_norm_grad",
+                "dy f32[R,N], x f32[R,N], mean f32[R], rstd f32[R], gamma f32[N]", t);
   return {t[0]};
 }
 
@@ -56,7 +57,9 @@ Op op_layer_norm_grad() {
         1 | 2 | 4 | 8};
   op.infer = infer;
   op.reference = reference;
-  op.flop = [](const std::vector<Shape>& s, const Options&) { return 11.0 * static_cast<double>(s[0][0] * s[0][1]); };
+  op.flop = [](const std::vector<Shape>& s, const Options&) {
+    return 11.0 * static_cast<double>(s[0][0] * s[0][1]);
+  };
   op.samples = samples;
   return op;
 }

@@ -5,7 +5,8 @@ namespace hone {
 namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (!is_matrix(t[0]) || !(t[0] == t[1]) || !is_vector(t[2]) || !(t[2] == t[3]) || t[2].dims[0] != t[0].dims[0])
+  if (!is_matrix(t[0]) || !(t[0] == t[1]) || !is_vector(t[2]) || !(t[2] == t[3]) ||
+      t[2].dims[0] != t[0].dims[0])
     fail_shapes("layer_norm_grad_scale", "dy f32[R,N], x f32[R,N], mean f32[R], rstd f32[R]", t);
   return {{DType::f32, {t[0].dims[1]}}};
 }
@@ -44,7 +45,9 @@ Op op_layer_norm_grad_scale() {
         15};
   op.infer = infer;
   op.reference = reference;
-  op.flop = [](const std::vector<Shape>& s, const Options&) { return 4.0 * static_cast<double>(s[0][0] * s[0][1]); };
+  op.flop = [](const std::vector<Shape>& s, const Options&) {
+    return 4.0 * static_cast<double>(s[0][0] * s[0][1]);
+  };
   op.samples = samples;
   return op;
 }

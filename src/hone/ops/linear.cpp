@@ -42,13 +42,14 @@ double flop(const std::vector<Shape>& inputs, const Options&) {
 }
 
 std::vector<OpSample> samples() {
-  const auto make = [](const char* name, std::int64_t r, std::int64_t k, std::int64_t n, bool bias) {
+  const auto make = [](const char* name, std::int64_t r, std::int64_t k, std::int64_t n,
+                       bool bias) {
     OpSample sample{name, {random_tensor({r, k}, 1), random_tensor({n, k}, 2)}, {}, {}};
     sample.inputs.push_back(bias ? random_tensor({n}, 3) : Tensor());
     return sample;
   };
-  std::vector<OpSample> list{make("one row", 1, 4, 3, true), make("odd", 7, 19, 5, true),
-                             make("no bias", 5, 8, 6, false), make("no rows", 0, 8, 8, true),
+  std::vector<OpSample> list{make("one row", 1, 4, 3, true),    make("odd", 7, 19, 5, true),
+                             make("no bias", 5, 8, 6, false),   make("no rows", 0, 8, 8, true),
                              make("tiles", 130, 128, 64, true), make("wide", 33, 67, 200, true)};
   list[0].differentiable = list[1].differentiable = {0, 1, 2};
   list[2].differentiable = {0, 1};

@@ -27,7 +27,8 @@ void reference(const OpCall& call) {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   Graph& g = call.graph;
-  return {g.apply("linear", {call.grad(), call.in(1)}), g.apply("matmul_tn", {call.in(0), call.grad()})};
+  return {g.apply("linear", {call.grad(), call.in(1)}),
+          g.apply("matmul_tn", {call.in(0), call.grad()})};
 }
 
 double flop(const std::vector<Shape>& inputs, const Options&) {
@@ -36,13 +37,15 @@ double flop(const std::vector<Shape>& inputs, const Options&) {
 }
 
 std::vector<OpSample> samples() {
-  const auto make = [](const char* name, std::int64_t r, std::int64_t k, std::int64_t n, bool differentiable) {
+  const auto make = [](const char* name, std::int64_t r, std::int64_t k, std::int64_t n,
+                       bool differentiable) {
     OpSample sample{name, {random_tensor({r, k}, 1), random_tensor({k, n}, 2)}, {}, {}};
     if (differentiable) sample.differentiable = {0, 1};
     return sample;
   };
-  return {make("one row", 1, 4, 3, true), make("odd", 7, 19, 5, true), make("no rows", 0, 8, 8, false),
-          make("tiles", 130, 64, 128, false), make("wide", 33, 67, 200, false)};
+  return {make("one row", 1, 4, 3, true), make("odd", 7, 19, 5, true),
+          make("no rows", 0, 8, 8, false), make("tiles", 130, 64, 128, false),
+          make("wide", 33, 67, 200, false)};
 }
 
 }  // namespace

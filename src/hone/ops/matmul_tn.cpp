@@ -19,7 +19,8 @@ void reference(const OpCall& call) {
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
       double sum = 0;
-      for (std::int64_t r = 0; r < rows; ++r) sum += static_cast<double>(a[r * m + i]) * b[r * n + j];
+      for (std::int64_t r = 0; r < rows; ++r)
+        sum += static_cast<double>(a[r * m + i]) * b[r * n + j];
       call.out(0).as<float>()[i * n + j] = static_cast<float>(sum);
     }
   }
@@ -27,7 +28,8 @@ void reference(const OpCall& call) {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   Graph& g = call.graph;
-  return {g.apply("linear", {call.in(1), call.grad()}), g.apply("matmul", {call.in(0), call.grad()})};
+  return {g.apply("linear", {call.in(1), call.grad()}),
+          g.apply("matmul", {call.in(0), call.grad()})};
 }
 
 double flop(const std::vector<Shape>& inputs, const Options&) {
@@ -36,13 +38,15 @@ double flop(const std::vector<Shape>& inputs, const Options&) {
 }
 
 std::vector<OpSample> samples() {
-  const auto make = [](const char* name, std::int64_t r, std::int64_t m, std::int64_t n, bool differentiable) {
+  const auto make = [](const char* name, std::int64_t r, std::int64_t m, std::int64_t n,
+                       bool differentiable) {
     OpSample sample{name, {random_tensor({r, m}, 1), random_tensor({r, n}, 2)}, {}, {}};
     if (differentiable) sample.differentiable = {0, 1};
     return sample;
   };
-  return {make("one row", 1, 4, 3, true), make("odd", 7, 19, 5, true), make("no rows", 0, 8, 8, false),
-          make("tiles", 130, 64, 128, false), make("wide", 33, 67, 200, false)};
+  return {make("one row", 1, 4, 3, true), make("odd", 7, 19, 5, true),
+          make("no rows", 0, 8, 8, false), make("tiles", 130, 64, 128, false),
+          make("wide", 33, 67, 200, false)};
 }
 
 }  // namespace

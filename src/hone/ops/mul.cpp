@@ -5,16 +5,18 @@ namespace hone {
 namespace {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
-  return {call.graph.apply("mul", {call.grad(), call.in(1)}), call.graph.apply("mul", {call.grad(), call.in(0)})};
+  return {call.graph.apply("mul", {call.grad(), call.in(1)}),
+          call.graph.apply("mul", {call.grad(), call.in(0)})};
 }
-
 
 }  // namespace
 
 Op op_mul() {
   Op op{{"mul", "product of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "mul"); };
-  op.reference = [](const OpCall& call) { map_elements(call, [](double a, double b) { return a * b; }); };
+  op.reference = [](const OpCall& call) {
+    map_elements(call, [](double a, double b) { return a * b; });
+  };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };
   return op;

@@ -8,14 +8,15 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("relu_grad", {call.in(0), call.grad()})};
 }
 
-
 }  // namespace
 
 Op op_relu() {
   Op op{{"relu", "max(x, 0)"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.cheap = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu"); };
-  op.reference = [](const OpCall& call) { map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; }); };
+  op.reference = [](const OpCall& call) {
+    map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; });
+  };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(1); };
   return op;

@@ -24,7 +24,8 @@ std::string shape_text(const ValueType& type) {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   ValueType result{t[0].dtype, {}};
-  for (const std::string& part : split(t.attributes->text("shape"), ',')) result.dims.push_back(parse_dim(trim(part)));
+  for (const std::string& part : split(t.attributes->text("shape"), ','))
+    result.dims.push_back(parse_dim(trim(part)));
   // Named sizes must be the same ones; the numbers must have the same product.
   const auto parts = [](const ValueType& type) {
     std::pair<std::vector<std::string>, std::int64_t> found{{}, 1};
@@ -37,7 +38,8 @@ std::vector<ValueType> infer(const OpTypes& t) {
     std::sort(found.first.begin(), found.first.end());
     return found;
   };
-  if (parts(t[0]) != parts(result)) fail_shapes("reshape", "as many elements as in " + to_string(result), t);
+  if (parts(t[0]) != parts(result))
+    fail_shapes("reshape", "as many elements as in " + to_string(result), t);
   return {result};
 }
 
@@ -47,7 +49,8 @@ void reference(const OpCall& call) {
 }
 
 std::vector<ValueId> gradient(const GradientCall& call) {
-  return {call.graph.apply("reshape", {call.grad()}, {{"shape", shape_text(call.graph.type(call.in(0)))}})};
+  return {call.graph.apply("reshape", {call.grad()},
+                           {{"shape", shape_text(call.graph.type(call.in(0)))}})};
 }
 
 std::vector<OpSample> samples() {
@@ -58,7 +61,9 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_reshape() {
-  Op op{{"reshape", "the same elements under another shape", {{"shape", OptionType::text, {}, "sizes, e.g. T,2,64"}}},
+  Op op{{"reshape",
+         "the same elements under another shape",
+         {{"shape", OptionType::text, {}, "sizes, e.g. T,2,64"}}},
         1,
         1,
         {"x"}};

@@ -17,7 +17,8 @@ void reference(const OpCall& call) {
 }
 
 std::vector<OpSample> samples() {
-  return {{"three", {int_tensor({4}, {0, 3, 4, 9})}, {}, {}}, {"none", {int_tensor({1}, {0})}, {}, {}}};
+  return {{"three", {int_tensor({4}, {0, 3, 4, 9})}, {}, {}},
+          {"none", {int_tensor({1}, {0})}, {}, {}}};
 }
 
 }  // namespace

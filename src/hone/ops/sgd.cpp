@@ -7,7 +7,8 @@ namespace {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   for (std::size_t i = 0; i < 3; ++i)
-    if (t[i].dtype != DType::f32 || !(t[i].dims == t[0].dims)) fail_shapes("sgd", "p, g, m f32 of one shape", t);
+    if (t[i].dtype != DType::f32 || !(t[i].dims == t[0].dims))
+      fail_shapes("sgd", "p, g, m f32 of one shape", t);
   if (!is_vector(t[3]) || !is_vector(t[4]) || !is_vector(t[5], DType::i32))
     fail_shapes("sgd", "clip f32[1], schedule f32[S], step i32[1]", t);
   return {t[0], t[0]};
@@ -20,7 +21,8 @@ void reference(const OpCall& call) {
   const double clip = call.in(3).as<float>()[0];
   for (std::int64_t i = 0; i < call.in(0).size(); ++i) {
     const double p = call.out(0).as<float>()[i];
-    const double m = momentum * call.out(1).as<float>()[i] + clip * call.in(1).as<float>()[i] + decay * p;
+    const double m =
+        momentum * call.out(1).as<float>()[i] + clip * call.in(1).as<float>()[i] + decay * p;
     call.out(0).as<float>()[i] = static_cast<float>(p - lr * m);
     call.out(1).as<float>()[i] = static_cast<float>(m);
   }
@@ -29,8 +31,8 @@ void reference(const OpCall& call) {
 std::vector<OpSample> samples() {
   const auto make = [](const char* name, Shape shape, double momentum) {
     return OpSample{name,
-                    {random_tensor(shape, 1), random_tensor(shape, 2), random_tensor(shape, 3), f32_tensor({1}, {0.5}),
-                     f32_tensor({2}, {1e-2, 1e-3}), int_tensor({1}, {2})},
+                    {random_tensor(shape, 1), random_tensor(shape, 2), random_tensor(shape, 3),
+                     f32_tensor({1}, {0.5}), f32_tensor({2}, {1e-2, 1e-3}), int_tensor({1}, {2})},
                     {{"momentum", momentum}, {"weight_decay", 0.01}},
                     {}};
   };

@@ -28,7 +28,12 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_softmax_grad() {
-  Op op{{"softmax_grad", "gradient of softmax, from its output"}, 2, 2, {"y", "dy"}, RowRule::rows, 3};
+  Op op{{"softmax_grad", "gradient of softmax, from its output"},
+        2,
+        2,
+        {"y", "dy"},
+        RowRule::rows,
+        3};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "softmax_grad"); };
   op.reference = reference;
   op.samples = samples;

@@ -8,13 +8,14 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.grad(), call.graph.apply("scale", {call.grad()}, {{"factor", -1.0}})};
 }
 
-
 }  // namespace
 
 Op op_sub() {
   Op op{{"sub", "difference of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "sub"); };
-  op.reference = [](const OpCall& call) { map_elements(call, [](double a, double b) { return a - b; }); };
+  op.reference = [](const OpCall& call) {
+    map_elements(call, [](double a, double b) { return a - b; });
+  };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };
   return op;

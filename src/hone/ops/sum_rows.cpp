@@ -13,7 +13,8 @@ void reference(const OpCall& call) {
   const std::int64_t n = call.in(0).shape()[1];
   for (std::int64_t j = 0; j < n; ++j) {
     double sum = 0;
-    for (std::int64_t r = 0; r < row_count(call.in(0)); ++r) sum += call.in(0).as<float>()[r * n + j];
+    for (std::int64_t r = 0; r < row_count(call.in(0)); ++r)
+      sum += call.in(0).as<float>()[r * n + j];
     call.out(0).as<float>()[j] = static_cast<float>(sum);
   }
 }

@@ -8,13 +8,14 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("tanh_grad", {call.out(0), call.grad()})};
 }
 
-
 }  // namespace
 
 Op op_tanh() {
   Op op{{"tanh", "hyperbolic tangent"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "tanh"); };
-  op.reference = [](const OpCall& call) { map_elements(call, [](double a) { return std::tanh(a); }); };
+  op.reference = [](const OpCall& call) {
+    map_elements(call, [](double a) { return std::tanh(a); });
+  };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(1); };
   return op;

@@ -66,7 +66,9 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_transpose() {
-  Op op{{"transpose", "reorders dimensions", {{"order", OptionType::text, {}, "source dimension of each, e.g. 1,0"}}},
+  Op op{{"transpose",
+         "reorders dimensions",
+         {{"order", OptionType::text, {}, "source dimension of each, e.g. 1,0"}}},
         1,
         1,
         {"x"}};

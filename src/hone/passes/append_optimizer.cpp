@@ -1,6 +1,6 @@
 // Appends clipping by global norm and the optimizer's update of every parameter that has a gradient
-// (outputs "grad.*", which it consumes). Gives the output "grad_norm"; adds the inputs "schedule" (the
-// learning rate of every step) and "step" (from 1) and the optimizer's states.
+// (outputs "grad.*", which it consumes). Gives the output "grad_norm"; adds the inputs "schedule"
+// (the learning rate of every step) and "step" (from 1) and the optimizer's states.
 #include <algorithm>
 
 #include "hone/core/error.hpp"
@@ -18,16 +18,18 @@ std::vector<Trained> take_gradients(Graph& graph) {
   std::vector<Trained> list;
   for (const auto& [name, id] : graph.outputs)
     if (name.rfind("grad.", 0) == 0) list.push_back({graph.find(name.substr(5)), id});
-  graph.outputs.erase(std::remove_if(graph.outputs.begin(), graph.outputs.end(),
-                                     [](const auto& output) { return output.first.rfind("grad.", 0) == 0; }),
-                      graph.outputs.end());
+  graph.outputs.erase(
+      std::remove_if(graph.outputs.begin(), graph.outputs.end(),
+                     [](const auto& output) { return output.first.rfind("grad.", 0) == 0; }),
+      graph.outputs.end());
   return list;
 }
 
 int run(Graph& graph, const Options& options) {
   const std::vector<Trained> trained = take_gradients(graph);
   if (trained.empty())
-    throw Error(ErrorCode::invalid_argument, "pass append_optimizer: the graph has no gradients (outputs \"grad.*\")",
+    throw Error(ErrorCode::invalid_argument,
+                "pass append_optimizer: the graph has no gradients (outputs \"grad.*\")",
                 "run the pass differentiate first");
   std::vector<ValueId> gradients{none};
   for (const Trained& t : trained) gradients.push_back(t.gradient);
@@ -55,9 +57,11 @@ int run(Graph& graph, const Options& options) {
                           parameter.name + ".new");
     } else {
       made = graph.append("sgd", {t.parameter, t.gradient, m, clip, schedule, step},
-                          {{"momentum", options.real("momentum")}, {"weight_decay", decay}}, parameter.name + ".new");
+                          {{"momentum", options.real("momentum")}, {"weight_decay", decay}},
+                          parameter.name + ".new");
     }
-    for (std::size_t i = 0; i < states.size(); ++i) graph.updates.emplace_back(states[i], graph.node(made).outputs[i]);
+    for (std::size_t i = 0; i < states.size(); ++i)
+      graph.updates.emplace_back(states[i], graph.node(made).outputs[i]);
   }
   graph.outputs.emplace_back("grad_norm", norm);
   return static_cast<int>(trained.size());
@@ -66,16 +70,21 @@ int run(Graph& graph, const Options& options) {
 }  // namespace
 
 Pass pass_append_optimizer() {
-  Pass pass{{"append_optimizer",
-             "appends clipping and the optimizer's updates",
-             {{.name = "optimizer", .type = OptionType::text, .default_value = std::string("adamw"), .help = "which optimizer", .choices = {"adamw", "sgd"}},
-              {"clip", OptionType::real, 1.0, "largest global gradient norm; 0: no clipping", 0.0, 1e30},
-              {"weight_decay", OptionType::real, 0.0, "weight decay", 0.0, 100.0},
-              {"decay_all", OptionType::boolean, false, "decay biases and norms as well"},
-              {"beta1", OptionType::real, 0.9, "adamw: decay of the first moment", 0.0, 0.9999999},
-              {"beta2", OptionType::real, 0.999, "adamw: decay of the second moment", 0.0, 0.9999999},
-              {"epsilon", OptionType::real, 1e-8, "adamw: added to the denominator", 0.0, 1.0},
-              {"momentum", OptionType::real, 0.0, "sgd: momentum", 0.0, 1.0}}}};
+  Pass pass{
+      {"append_optimizer",
+       "appends clipping and the optimizer's updates",
+       {{.name = "optimizer",
+         .type = OptionType::text,
+         .default_value = std::string("adamw"),
+         .help = "which optimizer",
+         .choices = {"adamw", "sgd"}},
+        {"clip", OptionType::real, 1.0, "largest global gradient norm; 0: no clipping", 0.0, 1e30},
+        {"weight_decay", OptionType::real, 0.0, "weight decay", 0.0, 100.0},
+        {"decay_all", OptionType::boolean, false, "decay biases and norms as well"},
+        {"beta1", OptionType::real, 0.9, "adamw: decay of the first moment", 0.0, 0.9999999},
+        {"beta2", OptionType::real, 0.999, "adamw: decay of the second moment", 0.0, 0.9999999},
+        {"epsilon", OptionType::real, 1e-8, "adamw: added to the denominator", 0.0, 1.0},
+        {"momentum", OptionType::real, 0.0, "sgd: momentum", 0.0, 1.0}}}};
   pass.run = run;
   return pass;
 }

@@ -1,5 +1,5 @@
-// Appends the backward pass: the gradient of one output (the loss) for every parameter it depends on.
-// The gradient of parameter p becomes output "grad.p".
+// Appends the backward pass: the gradient of one output (the loss) for every parameter it depends
+// on. The gradient of parameter p becomes output "grad.p".
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
@@ -14,10 +14,12 @@ int run(Graph& graph, const Options& options) {
   const ValueId loss = graph.output(loss_name);
   if (!(graph.type(loss) == ValueType{DType::f32, {1}}))
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("pass differentiate: output '{}' is {}, a loss is f32[1]", loss_name, to_string(graph.type(loss))));
+                fmt::format("pass differentiate: output '{}' is {}, a loss is f32[1]", loss_name,
+                            to_string(graph.type(loss))));
   // Only what leads from a parameter to the loss needs a gradient.
   std::vector<bool> needs(graph.values.size(), false);
-  for (std::size_t v = 0; v < graph.values.size(); ++v) needs[v] = graph.values[v].kind == ValueKind::parameter;
+  for (std::size_t v = 0; v < graph.values.size(); ++v)
+    needs[v] = graph.values[v].kind == ValueKind::parameter;
   for (const Node& node : graph.nodes)
     for (ValueId in : node.inputs)
       if (in != none && needs[static_cast<std::size_t>(in)])
@@ -34,11 +36,13 @@ int run(Graph& graph, const Options& options) {
     std::vector<ValueId> output_gradients;
     for (ValueId id : outputs) output_gradients.push_back(gradient[static_cast<std::size_t>(id)]);
     bool wanted = false;
-    for (ValueId in : inputs) wanted = wanted || (in != none && needs[static_cast<std::size_t>(in)]);
+    for (ValueId in : inputs)
+      wanted = wanted || (in != none && needs[static_cast<std::size_t>(in)]);
     if (!wanted || output_gradients[0] == none) continue;
     const Op& op = find_op(graph.node(n).op);
     if (op.gradient == nullptr)
-      throw Error(ErrorCode::unsupported, fmt::format("pass differentiate: [{}] has no gradient", op.name));
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("pass differentiate: [{}] has no gradient", op.name));
     const std::vector<ValueId> results = op.gradient({graph, n, output_gradients});
     needs.resize(graph.values.size(), false);
     gradient.resize(graph.values.size(), none);

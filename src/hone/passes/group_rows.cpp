@@ -1,6 +1,6 @@
-// Groups nodes that work row by row, so that the plan can run a whole group on one tile of rows while
-// it is in cache, and intermediate values never reach memory. A group is all row nodes (and sums over
-// rows) with the same rows whose inputs are ready at the same time.
+// Groups nodes that work row by row, so that the plan can run a whole group on one tile of rows
+// while it is in cache, and intermediate values never reach memory. A group is all row nodes (and
+// sums over rows) with the same rows whose inputs are ready at the same time.
 //
 // Cheap nodes whose result a later group needs again are computed again there, if what they read is
 // kept anyway.
@@ -19,7 +19,8 @@ std::string rows_of(const Graph& graph, const Node& node) {
   if (op.rows == RowRule::rows) return to_string(graph.type(node.outputs[0]).dims[0]);
   if (op.rows == RowRule::whole) return "";
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none) return to_string(graph.type(node.inputs[i]).dims[0]);
+    if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none)
+      return to_string(graph.type(node.inputs[i]).dims[0]);
   return "";
 }
 
@@ -37,7 +38,8 @@ std::vector<int> find_levels(const Graph& graph) {
       const NodeId from = node.inputs[i] == none ? none : graph.value(node.inputs[i]).producer;
       if (from == none) continue;
       const Node& source = graph.node(from);
-      const bool same_group = op.rows != RowRule::whole && is_row_input(op, i) && find_op(source.op).rows == RowRule::rows &&
+      const bool same_group = op.rows != RowRule::whole && is_row_input(op, i) &&
+                              find_op(source.op).rows == RowRule::rows &&
                               rows_of(graph, source) == rows;
       const bool waits = op.rows != RowRule::whole && !same_group;
       level[n] = std::max(level[n], level[static_cast<std::size_t>(from)] + (waits ? 1 : 0));
@@ -57,17 +59,21 @@ int recompute_cheap(Graph& graph, std::vector<int>& level) {
     const auto readers = graph.readers();
     std::map<int, std::vector<NodeId>> later;
     for (NodeId reader : readers[static_cast<std::size_t>(node.outputs[0])])
-      if (level[static_cast<std::size_t>(reader)] > level[n]) later[level[static_cast<std::size_t>(reader)]].push_back(reader);
+      if (level[static_cast<std::size_t>(reader)] > level[n])
+        later[level[static_cast<std::size_t>(reader)]].push_back(reader);
     for (const auto& [at, wanting] : later) {
       // Its inputs must be kept up to there anyway.
-      const bool kept = std::all_of(node.inputs.begin(), node.inputs.end(), [&, at = at](ValueId id) {
-        if (id == none || graph.value(id).producer == none) return true;
-        const auto& others = readers[static_cast<std::size_t>(id)];
-        return std::any_of(others.begin(), others.end(),
-                           [&](NodeId other) { return level[static_cast<std::size_t>(other)] >= at; });
-      });
+      const bool kept =
+          std::all_of(node.inputs.begin(), node.inputs.end(), [&, at = at](ValueId id) {
+            if (id == none || graph.value(id).producer == none) return true;
+            const auto& others = readers[static_cast<std::size_t>(id)];
+            return std::any_of(others.begin(), others.end(), [&](NodeId other) {
+              return level[static_cast<std::size_t>(other)] >= at;
+            });
+          });
       if (!kept) continue;
-      const ValueId copy = graph.apply(node.op, node.inputs, node.attributes, graph.value(node.outputs[0]).name + ".again");
+      const ValueId copy = graph.apply(node.op, node.inputs, node.attributes,
+                                       graph.value(node.outputs[0]).name + ".again");
       level.push_back(at);
       for (NodeId reader : wanting) {
         auto& inputs = graph.node(reader).inputs;
@@ -118,8 +124,12 @@ int run(Graph& graph, const Options& options) {
   for (const Key& key : order) {
     Node node = std::move(graph.nodes[key.index]);
     node.group = key.whole ? none
-                           : groups.emplace(std::pair(key.level, key.rows), static_cast<std::int32_t>(groups.size())).first->second;
-    for (ValueId id : node.outputs) graph.values[static_cast<std::size_t>(id)].producer = static_cast<NodeId>(nodes.size());
+                           : groups
+                                 .emplace(std::pair(key.level, key.rows),
+                                          static_cast<std::int32_t>(groups.size()))
+                                 .first->second;
+    for (ValueId id : node.outputs)
+      graph.values[static_cast<std::size_t>(id)].producer = static_cast<NodeId>(nodes.size());
     nodes.push_back(std::move(node));
   }
   graph.nodes = std::move(nodes);
@@ -131,7 +141,8 @@ int run(Graph& graph, const Options& options) {
 Pass pass_group_rows() {
   Pass pass{{"group_rows",
              "groups row-by-row nodes to run tile by tile",
-             {{"recompute", OptionType::boolean, true, "compute cheap nodes again instead of keeping their results"}}}};
+             {{"recompute", OptionType::boolean, true,
+               "compute cheap nodes again instead of keeping their results"}}}};
   pass.run = run;
   return pass;
 }

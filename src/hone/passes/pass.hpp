@@ -1,5 +1,5 @@
-// The contract of a pass: graph in, graph out. One file in passes/ a member. The pipeline verifies the
-// graph after every pass, times it and can switch each off by name.
+// The contract of a pass: graph in, graph out. One file in passes/ a member. The pipeline verifies
+// the graph after every pass, times it and can switch each off by name.
 #pragma once
 
 #include <string>

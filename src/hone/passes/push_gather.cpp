@@ -15,7 +15,8 @@ namespace {
 // The gather of (x, rows) that the graph has before node `before`, or none.
 ValueId find_gather(const Graph& graph, ValueId x, ValueId rows) {
   for (const Node& node : graph.nodes)
-    if (node.op == "gather_rows" && node.inputs[0] == x && node.inputs[1] == rows) return node.outputs[0];
+    if (node.op == "gather_rows" && node.inputs[0] == x && node.inputs[1] == rows)
+      return node.outputs[0];
   return none;
 }
 
@@ -32,7 +33,8 @@ NodeId narrow_by_gathering(Graph& graph, NodeId node, ValueId rows) {
     const ValueId known = find_gather(graph, from.inputs[i], rows);
     inputs.push_back(known != none ? known : graph.apply("gather_rows", {from.inputs[i], rows}));
   }
-  return graph.append(from.op, inputs, from.attributes, graph.value(from.outputs[0]).name + ".rows");
+  return graph.append(from.op, inputs, from.attributes,
+                      graph.value(from.outputs[0]).name + ".rows");
 }
 
 // Whether the gather is all that reads the node's outputs.
@@ -58,8 +60,11 @@ bool push_one(Graph& graph) {
     const Op& op = find_op(node.op);
     // Only what the gather reads; other outputs (the statistics of a norm) have no reader yet.
     const bool can = op.narrow != nullptr || op.rows == RowRule::rows;
-    if (!can || node.outputs[0] != x || op.name == "embedding" || !only_reader(graph, node, static_cast<NodeId>(n))) continue;
-    const NodeId made = op.narrow != nullptr ? op.narrow(graph, producer, rows) : narrow_by_gathering(graph, producer, rows);
+    if (!can || node.outputs[0] != x || op.name == "embedding" ||
+        !only_reader(graph, node, static_cast<NodeId>(n)))
+      continue;
+    const NodeId made = op.narrow != nullptr ? op.narrow(graph, producer, rows)
+                                             : narrow_by_gathering(graph, producer, rows);
     graph.replace_uses(graph.nodes[n].outputs[0], graph.node(made).outputs[0]);
     graph.sort();
     graph.remove_dead();

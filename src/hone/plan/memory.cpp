@@ -25,7 +25,9 @@ std::int64_t place_blocks(std::vector<MemoryBlock>& blocks) {
     block.offset = offset;
     total = std::max(total, offset + padded(block.bytes));
     placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                   [&](std::size_t a, std::size_t b) { return blocks[a].offset < blocks[b].offset; }),
+                                   [&](std::size_t a, std::size_t b) {
+                                     return blocks[a].offset < blocks[b].offset;
+                                   }),
                   index);
   }
   return total;

@@ -11,8 +11,8 @@
 namespace hone {
 namespace {
 
-// Rows are tiles of this many unless the weights that a tile meets are so large that re-reading them
-// for every tile would cost more than the cache that a larger tile takes.
+// Rows are tiles of this many unless the weights that a tile meets are so large that re-reading
+// them for every tile would cost more than the cache that a larger tile takes.
 constexpr std::int64_t default_tile_rows = 64;
 constexpr std::int64_t large_tile_rows = 192;
 constexpr std::int64_t large_weight_bytes = 8 << 20;
@@ -31,7 +31,10 @@ std::int64_t row_bytes(const ValueType& type, const DimSizes& sizes) {
 class Planner {
 public:
   Planner(const Graph& graph, const DimSizes& sizes, const PlanOptions& options)
-      : graph_(graph), options_(options), first_(graph.values.size(), -1), last_(graph.values.size(), -1) {
+      : graph_(graph),
+        options_(options),
+        first_(graph.values.size(), -1),
+        last_(graph.values.size(), -1) {
     plan_.sizes = sizes;
     plan_.threads = options.threads;
     plan_.locations.resize(graph.values.size());
@@ -69,8 +72,9 @@ private:
       const auto found = node.group == none ? step_of_group.end() : step_of_group.find(node.group);
       if (found != step_of_group.end()) {
         if (found->second + 1 != plan_.steps.size())
-          throw Error(ErrorCode::internal, fmt::format("graph {}: the nodes of group {} do not stand together",
-                                                       graph_.name, node.group));
+          throw Error(ErrorCode::internal,
+                      fmt::format("graph {}: the nodes of group {} do not stand together",
+                                  graph_.name, node.group));
         join_group(plan_.steps.back(), node);
         plan_.steps.back().nodes.push_back(planned_node(n));
         continue;
@@ -90,7 +94,8 @@ private:
   }
 
   [[noreturn]] void fail_group(const Node& node, const std::string& why) const {
-    throw Error(ErrorCode::internal, fmt::format("graph {}: group {} cannot run tile by tile: {}", graph_.name, node.group, why));
+    throw Error(ErrorCode::internal, fmt::format("graph {}: group {} cannot run tile by tile: {}",
+                                                 graph_.name, node.group, why));
   }
 
   // Whether a node can run on the tiles of a group that has begun.
@@ -101,20 +106,24 @@ private:
     const Dim rows = row_dimension(node, op);
     const Dim rows_of_group = row_dimension(first, find_op(first.op));
     if (!(rows == rows_of_group))
-      fail_group(node, fmt::format("{} has {} rows, {} has {}", node.op, to_string(rows), first.op, to_string(rows_of_group)));
+      fail_group(node, fmt::format("{} has {} rows, {} has {}", node.op, to_string(rows), first.op,
+                                   to_string(rows_of_group)));
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const NodeId from = node.inputs[i] == none ? none : graph_.value(node.inputs[i]).producer;
-      const bool inside = std::any_of(step.nodes.begin(), step.nodes.end(), [&](const PlannedNode& p) { return p.node == from; });
+      const bool inside = std::any_of(step.nodes.begin(), step.nodes.end(),
+                                      [&](const PlannedNode& p) { return p.node == from; });
       if (!inside) continue;
       if ((op.row_inputs >> i & 1u) == 0 || find_op(graph_.node(from).op).rows == RowRule::reduce)
-        fail_group(node, fmt::format("{} needs all of %{}, which the group computes", node.op, graph_.value(node.inputs[i]).name));
+        fail_group(node, fmt::format("{} needs all of %{}, which the group computes", node.op,
+                                     graph_.value(node.inputs[i]).name));
     }
   }
 
   Dim row_dimension(const Node& node, const Op& op) const {
     if (op.rows == RowRule::rows) return graph_.type(node.outputs[0]).dims[0];
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none) return graph_.type(node.inputs[i]).dims[0];
+      if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none)
+        return graph_.type(node.inputs[i]).dims[0];
     throw Error(ErrorCode::internal, "[" + node.op + "] has no row input");
   }
 
@@ -130,18 +139,21 @@ private:
     if (planned.kernel != nullptr && planned.kernel->begin_once) {
       planned.constant_begin = true;
       for (std::size_t i = 1; i < node.inputs.size(); ++i)
-        if (node.inputs[i] != none && (graph_.value(node.inputs[i]).kind != ValueKind::parameter || is_updated(node.inputs[i])))
+        if (node.inputs[i] != none && (graph_.value(node.inputs[i]).kind != ValueKind::parameter ||
+                                       is_updated(node.inputs[i])))
           planned.constant_begin = false;
     }
   }
 
-  // Consecutive steps of one serial kernel each become one step of nodes side by side, unless one reads
-  // what another computes.
+  // Consecutive steps of one serial kernel each become one step of nodes side by side, unless one
+  // reads what another computes.
   void merge_serial_steps() {
     std::vector<PlanStep> merged;
     for (PlanStep& step : plan_.steps) {
-      const bool serial = !step.tiled && step.nodes[0].kernel != nullptr && step.nodes[0].kernel->serial;
-      if (serial && !merged.empty() && merged.back().concurrent && independent(merged.back(), step.nodes[0])) {
+      const bool serial =
+          !step.tiled && step.nodes[0].kernel != nullptr && step.nodes[0].kernel->serial;
+      if (serial && !merged.empty() && merged.back().concurrent &&
+          independent(merged.back(), step.nodes[0])) {
         merged.back().nodes.push_back(std::move(step.nodes[0]));
         continue;
       }
@@ -159,7 +171,8 @@ private:
         if (id != none && graph_.value(id).producer == planned.node) return false;
       const Node& early = graph_.node(planned.node);
       for (int i : find_op(late.op).in_place)
-        if (i >= 0 && std::find(early.inputs.begin(), early.inputs.end(), late.inputs[static_cast<std::size_t>(i)]) != early.inputs.end())
+        if (i >= 0 && std::find(early.inputs.begin(), early.inputs.end(),
+                                late.inputs[static_cast<std::size_t>(i)]) != early.inputs.end())
           return false;
     }
     return true;
@@ -174,7 +187,9 @@ private:
     for (std::size_t s = 0; s < plan_.steps.size(); ++s) {
       for (const PlannedNode& planned : plan_.steps[s].nodes) {
         const Node& node = graph_.node(planned.node);
-        for (ValueId id : node.outputs) first_[static_cast<std::size_t>(id)] = last_[static_cast<std::size_t>(id)] = static_cast<int>(s);
+        for (ValueId id : node.outputs)
+          first_[static_cast<std::size_t>(id)] = last_[static_cast<std::size_t>(id)] =
+              static_cast<int>(s);
         for (ValueId id : node.inputs)
           if (id != none) last_[static_cast<std::size_t>(id)] = static_cast<int>(s);
       }
@@ -192,10 +207,14 @@ private:
         const Op& op = find_op(node.op);
         for (std::size_t i = 0; i < op.in_place.size(); ++i) {
           if (op.in_place[i] < 0) continue;
-          const Location owner = plan_.locations[static_cast<std::size_t>(node.inputs[static_cast<std::size_t>(op.in_place[i])])];
+          const Location owner = plan_.locations[static_cast<std::size_t>(
+              node.inputs[static_cast<std::size_t>(op.in_place[i])])];
           if (owner.place != Place::external)
-            throw Error(ErrorCode::internal, fmt::format("[{}] overwrites %{}, which is neither parameter nor state", node.op,
-                                                         graph_.value(node.inputs[static_cast<std::size_t>(op.in_place[i])]).name));
+            throw Error(
+                ErrorCode::internal,
+                fmt::format(
+                    "[{}] overwrites %{}, which is neither parameter nor state", node.op,
+                    graph_.value(node.inputs[static_cast<std::size_t>(op.in_place[i])]).name));
           plan_.locations[static_cast<std::size_t>(node.outputs[i])] = owner;
         }
       }
@@ -204,7 +223,8 @@ private:
 
   bool is_row_output(const Op& op) const { return op.rows == RowRule::rows; }
 
-  // Values that live inside one tiled step only get tile memory, shared by lifetime within the tile.
+  // Values that live inside one tiled step only get tile memory, shared by lifetime within the
+  // tile.
   void lay_out_tile(int index) {
     PlanStep& step = plan_.steps[static_cast<std::size_t>(index)];
     step.tile_rows = choose_tile_rows(step);
@@ -220,14 +240,16 @@ private:
       const Op& op = find_op(node.op);
       if (op.rows == RowRule::reduce) {
         planned.partial = step.partial_bytes;
-        for (ValueId id : node.outputs) planned.partial_bytes += (bytes_of(graph_.type(id), plan_.sizes) + 63) / 64 * 64;
+        for (ValueId id : node.outputs)
+          planned.partial_bytes += (bytes_of(graph_.type(id), plan_.sizes) + 63) / 64 * 64;
         step.partial_bytes += planned.partial_bytes;
         continue;
       }
       for (ValueId id : node.outputs) {
         if (last_[static_cast<std::size_t>(id)] > index) continue;  // read by a later step: arena
         const auto found = last_node.find(id);
-        blocks.push_back({row_bytes(graph_.type(id), plan_.sizes) * step.tile_rows, static_cast<int>(i),
+        blocks.push_back({row_bytes(graph_.type(id), plan_.sizes) * step.tile_rows,
+                          static_cast<int>(i),
                           found == last_node.end() ? static_cast<int>(i) : found->second});
         owners.push_back(id);
       }
@@ -242,7 +264,8 @@ private:
     std::int64_t weights = 0;
     for (const PlannedNode& planned : step.nodes)
       for (ValueId id : graph_.node(planned.node).inputs)
-        if (id != none && graph_.value(id).kind == ValueKind::parameter && graph_.type(id).dims.size() == 2)
+        if (id != none && graph_.value(id).kind == ValueKind::parameter &&
+            graph_.type(id).dims.size() == 2)
           weights += bytes_of(graph_.type(id), plan_.sizes);
     return weights > large_weight_bytes ? large_tile_rows : default_tile_rows;
   }
@@ -265,10 +288,12 @@ private:
       }
       for (PlannedNode& planned : step.nodes) {
         if (planned.kernel == nullptr || planned.kernel->workspace == nullptr) continue;
-        const std::size_t bytes = planned.kernel->workspace({graph_, graph_.node(planned.node), plan_.sizes, options_.threads});
+        const std::size_t bytes = planned.kernel->workspace(
+            {graph_, graph_.node(planned.node), plan_.sizes, options_.threads});
         if (bytes == 0) continue;
         // What is packed once must outlive the run.
-        blocks.push_back({static_cast<std::int64_t>(bytes), planned.constant_begin ? 0 : s, planned.constant_begin ? end : s});
+        blocks.push_back({static_cast<std::int64_t>(bytes), planned.constant_begin ? 0 : s,
+                          planned.constant_begin ? end : s});
         results.push_back(&planned.workspace);
       }
     }
@@ -301,7 +326,8 @@ KernelChoice choose_kernel(const KernelQuery& query) {
 }
 
 Plan make_plan(const Graph& graph, const DimSizes& sizes, const PlanOptions& options) {
-  if (options.threads < 1) throw Error(ErrorCode::invalid_argument, "a plan needs at least one thread");
+  if (options.threads < 1)
+    throw Error(ErrorCode::invalid_argument, "a plan needs at least one thread");
   return Planner(graph, sizes, options).make();
 }
 

@@ -1,5 +1,5 @@
-// A plan: a graph bound to sizes and a backend. Which steps run in which order, the kernel of each node
-// and why, and where every tensor lies in one arena. Pure: making one runs nothing.
+// A plan: a graph bound to sizes and a backend. Which steps run in which order, the kernel of each
+// node and why, and where every tensor lies in one arena. Pure: making one runs nothing.
 #pragma once
 
 #include <string>
@@ -34,13 +34,14 @@ struct PlannedNode {
   std::int64_t partial_bytes = 0;
 };
 
-// Nodes that run together. A step of rows runs all of its nodes on one tile of rows after the other.
+// Nodes that run together. A step of rows runs all of its nodes on one tile of rows after the
+// other.
 struct PlanStep {
   std::vector<PlannedNode> nodes;
   bool tiled = false;
   // Independent nodes, each on one thread, run side by side.
   bool concurrent = false;
-  Dim rows;                        // of a tiled step: what is cut into tiles
+  Dim rows;  // of a tiled step: what is cut into tiles
   std::int64_t tile_rows = 0;
   std::int64_t partial_bytes = 0;  // of all its reduce nodes, a thread
   std::int64_t partials = -1;      // arena offset of the partial sums of threads 1, 2, ...
@@ -63,8 +64,8 @@ struct PlanOptions {
   std::int64_t tile_rows = 0;
 };
 
-// Nodes that carry a group run as one tiled step each (they must stand together, as group_rows leaves
-// them). Throws Error when a kernel or a size does not fit.
+// Nodes that carry a group run as one tiled step each (they must stand together, as group_rows
+// leaves them). Throws Error when a kernel or a size does not fit.
 Plan make_plan(const Graph& graph, const DimSizes& sizes, const PlanOptions& options);
 
 // The kernel for a node among all that are known: the highest priority that does not refuse.

@@ -27,7 +27,7 @@ struct ProgressMeter::Texts {
 };
 
 ProgressMeter::ProgressMeter(std::string label, std::optional<std::int64_t> total, double now,
-                   std::int64_t first, ProgressOptions options)
+                             std::int64_t first, ProgressOptions options)
     : label_(std::move(label)),
       total_(total),
       options_(std::move(options)),

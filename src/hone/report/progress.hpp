@@ -33,8 +33,8 @@ struct ProgressValues {
 class ProgressMeter {
 public:
   // `total` absent: unknown. `first` is the step a resumed run continues from.
-  ProgressMeter(std::string label, std::optional<std::int64_t> total, double now, std::int64_t first = 0,
-           ProgressOptions options = {});
+  ProgressMeter(std::string label, std::optional<std::int64_t> total, double now,
+                std::int64_t first = 0, ProgressOptions options = {});
 
   void update(double now, std::int64_t step, const ProgressValues& values = {});
   // The next epoch or phase of the same work.

@@ -68,8 +68,8 @@ struct Executor::State {
   std::vector<Tensor> external;  // by value
   std::map<DimSizes, Plan> plans;
   Tensor arena;
-  std::vector<Tensor> tiles;  // one a thread
-  const Plan* packed = nullptr;  // whose constant workspaces are filled
+  std::vector<Tensor> tiles;                 // one a thread
+  const Plan* packed = nullptr;              // whose constant workspaces are filled
   std::vector<std::vector<Timing>> timings;  // by thread, by node
   double seconds_per_tick = 0;
   double clock_seconds = 0;
@@ -83,10 +83,14 @@ struct Executor::State {
     const Location& at = plan->locations[static_cast<std::size_t>(id)];
     switch (at.place) {
       case Place::external:
-        return static_cast<std::byte*>(const_cast<void*>(external[static_cast<std::size_t>(at.offset)].data()));
-      case Place::arena: return static_cast<std::byte*>(const_cast<void*>(arena.data())) + at.offset;
+        return static_cast<std::byte*>(
+            const_cast<void*>(external[static_cast<std::size_t>(at.offset)].data()));
+      case Place::arena:
+        return static_cast<std::byte*>(const_cast<void*>(arena.data())) + at.offset;
       case Place::tile:
-        return static_cast<std::byte*>(const_cast<void*>(tiles[static_cast<std::size_t>(thread)].data())) + at.offset;
+        return static_cast<std::byte*>(
+                   const_cast<void*>(tiles[static_cast<std::size_t>(thread)].data())) +
+               at.offset;
       case Place::absent: break;
     }
     throw Error(ErrorCode::internal, "%" + graph.value(id).name + " has no memory");
@@ -99,13 +103,15 @@ struct Executor::State {
     v.data = address(id, thread);
     v.dtype = type.dtype;
     v.rank = static_cast<int>(type.dims.size());
-    for (int i = 0; i < v.rank; ++i) v.dims[static_cast<std::size_t>(i)] = evaluate(type.dims[static_cast<std::size_t>(i)], sizes);
+    for (int i = 0; i < v.rank; ++i)
+      v.dims[static_cast<std::size_t>(i)] = evaluate(type.dims[static_cast<std::size_t>(i)], sizes);
     return v;
   }
 
   std::byte* workspace(const PlannedNode& planned) const {
-    return planned.workspace < 0 ? nullptr
-                                 : static_cast<std::byte*>(const_cast<void*>(arena.data())) + planned.workspace;
+    return planned.workspace < 0
+               ? nullptr
+               : static_cast<std::byte*>(const_cast<void*>(arena.data())) + planned.workspace;
   }
 
   void run_whole(const PlannedNode& planned, int thread = 0);
@@ -121,8 +127,8 @@ Tensor wrap(const TensorView& v) {
 }
 
 // Runs an op's reference on views, where no kernel takes it.
-void run_reference(const Node& node, const std::vector<TensorView>& inputs, const std::vector<TensorView>& outputs,
-                   bool accumulate) {
+void run_reference(const Node& node, const std::vector<TensorView>& inputs,
+                   const std::vector<TensorView>& outputs, bool accumulate) {
   const Op& op = find_op(node.op);
   std::vector<Tensor> in;
   std::vector<Tensor> out;
@@ -131,7 +137,8 @@ void run_reference(const Node& node, const std::vector<TensorView>& inputs, cons
   for (const Tensor& t : in) call.inputs.push_back(t.empty() ? nullptr : &t);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const bool in_place = i < op.in_place.size() && op.in_place[i] >= 0;
-    out.push_back(accumulate ? Tensor(outputs[i].dtype, wrap(outputs[i]).shape()) : wrap(outputs[i]));
+    out.push_back(accumulate ? Tensor(outputs[i].dtype, wrap(outputs[i]).shape())
+                             : wrap(outputs[i]));
     if (!in_place && !accumulate) std::memset(out.back().data(), 0, out.back().bytes());
   }
   for (Tensor& t : out) call.outputs.push_back(&t);
@@ -143,8 +150,10 @@ void run_reference(const Node& node, const std::vector<TensorView>& inputs, cons
 
 }  // namespace
 
-void Executor::State::count(const PlannedNode& planned, int thread, std::uint64_t begin, std::int64_t rows) {
-  Timing& timing = timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)];
+void Executor::State::count(const PlannedNode& planned, int thread, std::uint64_t begin,
+                            std::int64_t rows) {
+  Timing& timing =
+      timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)];
   timing.ticks += ticks() - begin;
   ++timing.calls;
   const Node& node = graph.node(planned.node);
@@ -157,7 +166,8 @@ void Executor::State::count(const PlannedNode& planned, int thread, std::uint64_
       continue;
     }
     shapes.push_back(evaluate(graph.type(node.inputs[i]), sizes));
-    if (rows >= 0 && (op.row_inputs >> i & 1u) != 0 && !shapes.back().empty()) shapes.back()[0] = rows;
+    if (rows >= 0 && (op.row_inputs >> i & 1u) != 0 && !shapes.back().empty())
+      shapes.back()[0] = rows;
   }
   timing.flop += op.flop(shapes, node.attributes);
 }
@@ -175,7 +185,8 @@ void Executor::State::run_whole(const PlannedNode& planned, int thread) {
     KernelCall call{inputs, outputs, &node.attributes};
     call.workspace = workspace(planned);
     call.thread = thread;
-    call.flop = &timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)].flop;
+    call.flop =
+        &timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)].flop;
     planned.kernel->run(call);
   }
   count(planned, thread, begin, -1);
@@ -188,19 +199,24 @@ void Executor::State::run_tiled(const PlanStep& step) {
   ErrorSlot error;
   const auto begin_thread = [&](int t) {
     for (const PlannedNode& planned : step.nodes) {
-      if (planned.kernel == nullptr || planned.kernel->begin == nullptr || (planned.constant_begin && !repack)) continue;
+      if (planned.kernel == nullptr || planned.kernel->begin == nullptr ||
+          (planned.constant_begin && !repack))
+        continue;
       const Node& node = graph.node(planned.node);
       std::vector<TensorView> inputs;
       for (ValueId id : node.inputs)
-        inputs.push_back(id != none && plan->locations[static_cast<std::size_t>(id)].place != Place::tile ? view(id, t)
-                                                                                                         : TensorView());
+        inputs.push_back(id != none &&
+                                 plan->locations[static_cast<std::size_t>(id)].place != Place::tile
+                             ? view(id, t)
+                             : TensorView());
       KernelCall call{inputs, {}, &node.attributes};
       call.workspace = workspace(planned);
       call.thread = t;
       call.threads = threads;
       const std::uint64_t begin = ticks();
       planned.kernel->begin(call);
-      timings[static_cast<std::size_t>(t)][static_cast<std::size_t>(planned.node)].ticks += ticks() - begin;
+      timings[static_cast<std::size_t>(t)][static_cast<std::size_t>(planned.node)].ticks +=
+          ticks() - begin;
     }
   };
   // Views of this thread with row 0 of the tensors; moved to each tile in turn.
@@ -225,14 +241,16 @@ void Executor::State::run_tiled(const PlanStep& step) {
       for (std::size_t i = 0; i < b.node->inputs.size(); ++i) {
         const ValueId id = b.node->inputs[i];
         b.inputs.push_back(view(id, t));
-        b.input_stride.push_back(id != none && (op.row_inputs >> i & 1u) != 0 ? stride_of(id, b.inputs.back()) : 0);
+        b.input_stride.push_back(
+            id != none && (op.row_inputs >> i & 1u) != 0 ? stride_of(id, b.inputs.back()) : 0);
       }
       std::int64_t partial = planned.partial;
       for (ValueId id : b.node->outputs) {
         TensorView v = view(id, t);
         if (op.rows == RowRule::reduce) {
           if (t > 0) {
-            v.data = static_cast<std::byte*>(const_cast<void*>(arena.data())) + step.partials + (t - 1) * step.partial_bytes + partial;
+            v.data = static_cast<std::byte*>(const_cast<void*>(arena.data())) + step.partials +
+                     (t - 1) * step.partial_bytes + partial;
             partial += round_up(v.size() * static_cast<std::int64_t>(size_of(v.dtype)), 64);
           }
           b.output_stride.push_back(0);
@@ -256,8 +274,10 @@ void Executor::State::run_tiled(const PlanStep& step) {
       for (const Bound& b : bound) {
         inputs.clear();
         outputs.clear();
-        for (std::size_t i = 0; i < b.inputs.size(); ++i) inputs.push_back(b.inputs[i] ? move(b.inputs[i], b.input_stride[i]) : TensorView());
-        for (std::size_t i = 0; i < b.outputs.size(); ++i) outputs.push_back(move(b.outputs[i], b.output_stride[i]));
+        for (std::size_t i = 0; i < b.inputs.size(); ++i)
+          inputs.push_back(b.inputs[i] ? move(b.inputs[i], b.input_stride[i]) : TensorView());
+        for (std::size_t i = 0; i < b.outputs.size(); ++i)
+          outputs.push_back(move(b.outputs[i], b.output_stride[i]));
         const std::uint64_t begin = ticks();
         if (b.planned->kernel == nullptr) {
           run_reference(*b.node, inputs, outputs, b.planned->partial >= 0 && r != first);
@@ -275,9 +295,10 @@ void Executor::State::run_tiled(const PlanStep& step) {
       if (rows == 0) break;
     }
   };
-  const bool has_begin = std::any_of(step.nodes.begin(), step.nodes.end(), [&](const PlannedNode& p) {
-    return p.kernel != nullptr && p.kernel->begin != nullptr && (!p.constant_begin || repack);
-  });
+  const bool has_begin =
+      std::any_of(step.nodes.begin(), step.nodes.end(), [&](const PlannedNode& p) {
+        return p.kernel != nullptr && p.kernel->begin != nullptr && (!p.constant_begin || repack);
+      });
   if (threads == 1 || (rows <= 16 && !has_begin)) {
     for (int t = 0; t < threads; ++t) error.guard([&] { begin_thread(t); });
     error.guard([&] { run_thread(0); });
@@ -302,8 +323,9 @@ void Executor::State::run_tiled(const PlanStep& step) {
       const auto add = [&](std::int64_t from, std::int64_t to, int) {
         for (int t = 1; t < threads; ++t) {
           if (range_begin(rows, t, threads) >= range_begin(rows, t + 1, threads)) continue;
-          const auto* other = reinterpret_cast<const float*>(static_cast<const std::byte*>(arena.data()) + step.partials +
-                                                             (t - 1) * step.partial_bytes + partial);
+          const auto* other = reinterpret_cast<const float*>(
+              static_cast<const std::byte*>(arena.data()) + step.partials +
+              (t - 1) * step.partial_bytes + partial);
           for (std::int64_t i = from; i < to; ++i) v.as()[i] += other[i];
         }
       };
@@ -317,7 +339,8 @@ void Executor::State::run_tiled(const PlanStep& step) {
   }
 }
 
-Executor::Executor(Graph graph, const ExecutorOptions& options) : state_(std::make_unique<State>()) {
+Executor::Executor(Graph graph, const ExecutorOptions& options)
+    : state_(std::make_unique<State>()) {
   state_->graph = std::move(graph);
   state_->options = options;
   state_->external.resize(state_->graph.values.size());
@@ -331,7 +354,9 @@ const Graph& Executor::graph() const { return state_->graph; }
 
 void Executor::parameters_changed() { state_->packed = nullptr; }
 
-std::int64_t Executor::arena_bytes() const { return static_cast<std::int64_t>(state_->arena.bytes()); }
+std::int64_t Executor::arena_bytes() const {
+  return static_cast<std::int64_t>(state_->arena.bytes());
+}
 
 void Executor::bind(const std::string& name, Tensor tensor) {
   const ValueId id = state_->graph.find(name);
@@ -341,7 +366,8 @@ void Executor::bind(const std::string& name, Tensor tensor) {
   for (const Dim& dim : type.dims) expected.push_back(dim.offset);
   if (tensor.dtype() != type.dtype || tensor.shape() != expected)
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("%{} is {}{}, the graph wants {}", name, name_of(tensor.dtype()), to_string(tensor.shape()), to_string(type)));
+                fmt::format("%{} is {}{}, the graph wants {}", name, name_of(tensor.dtype()),
+                            to_string(tensor.shape()), to_string(type)));
   state_->external[static_cast<std::size_t>(id)] = std::move(tensor);
   state_->packed = nullptr;
 }
@@ -355,8 +381,10 @@ const Plan& Executor::plan(const DimSizes& sizes) {
   options.use_kernels = state_->options.use_kernels;
   options.tile_rows = state_->options.tile_rows;
   const auto found = state_->plans.find(capacity);
-  if (found != state_->plans.end() && found->second.threads == options.threads) return found->second;
-  // A plan for other threads takes the place of the old one: what was packed for that is worth nothing.
+  if (found != state_->plans.end() && found->second.threads == options.threads)
+    return found->second;
+  // A plan for other threads takes the place of the old one: what was packed for that is worth
+  // nothing.
   state_->packed = nullptr;
   return state_->plans[capacity] = make_plan(state_->graph, capacity, options);
 }
@@ -368,13 +396,16 @@ std::map<std::string, Tensor> Executor::run(const std::map<std::string, Tensor>&
     const Value& value = s.graph.values[v];
     if (value.kind == ValueKind::node) continue;
     if (value.kind != ValueKind::input) {
-      if (s.external[v].empty()) throw Error(ErrorCode::internal, "%" + value.name + " is not bound");
+      if (s.external[v].empty())
+        throw Error(ErrorCode::internal, "%" + value.name + " is not bound");
       continue;
     }
     const auto given = inputs.find(value.name);
-    if (given == inputs.end()) throw Error(ErrorCode::invalid_argument, "input %" + value.name + " is missing");
+    if (given == inputs.end())
+      throw Error(ErrorCode::invalid_argument, "input %" + value.name + " is missing");
     const Tensor& tensor = given->second;
-    bool good = tensor.dtype() == value.type.dtype && tensor.shape().size() == value.type.dims.size();
+    bool good =
+        tensor.dtype() == value.type.dtype && tensor.shape().size() == value.type.dims.size();
     for (std::size_t i = 0; good && i < value.type.dims.size(); ++i) {
       const Dim& dim = value.type.dims[i];
       const std::int64_t size = tensor.shape()[i] - dim.offset;
@@ -384,12 +415,15 @@ std::map<std::string, Tensor> Executor::run(const std::map<std::string, Tensor>&
         good = s.sizes.emplace(dim.symbol, size).first->second == size && size >= 0;
     }
     if (!good)
-      throw Error(ErrorCode::invalid_argument, fmt::format("input %{} is {}{}, the graph wants {}", value.name, name_of(tensor.dtype()),
-                                                           to_string(tensor.shape()), to_string(value.type)));
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("input %{} is {}{}, the graph wants {}", value.name, name_of(tensor.dtype()),
+                      to_string(tensor.shape()), to_string(value.type)));
     s.external[v] = tensor;
   }
   s.plan = &plan(s.sizes);
-  if (s.arena.empty() || static_cast<std::int64_t>(s.arena.bytes()) < s.plan->arena_bytes + arena_slack) {
+  if (s.arena.empty() ||
+      static_cast<std::int64_t>(s.arena.bytes()) < s.plan->arena_bytes + arena_slack) {
     s.arena = Tensor();
     s.arena = Tensor(DType::u8, {s.plan->arena_bytes + arena_slack});
     s.packed = nullptr;
@@ -428,7 +462,8 @@ std::map<std::string, Tensor> Executor::run(const std::map<std::string, Tensor>&
 
 std::vector<KernelTiming> Executor::timings() const {
   const State& s = *state_;
-  const double seconds_per_tick = s.clock_ticks == 0 ? 0 : s.clock_seconds / static_cast<double>(s.clock_ticks);
+  const double seconds_per_tick =
+      s.clock_ticks == 0 ? 0 : s.clock_seconds / static_cast<double>(s.clock_ticks);
   std::map<std::string, KernelTiming> by_kernel;
   if (s.plans.empty()) return {};
   for (const PlanStep& step : s.plans.begin()->second.steps) {
@@ -441,7 +476,9 @@ std::vector<KernelTiming> Executor::timings() const {
       for (std::size_t t = 0; t < s.timings.size(); ++t) {
         const Timing& from = s.timings[t][static_cast<std::size_t>(planned.node)];
         // A whole kernel is timed once but occupies every thread.
-        const double share = step.tiled || step.concurrent ? 1.0 : static_cast<double>(s.plans.begin()->second.threads);
+        const double share = step.tiled || step.concurrent
+                                 ? 1.0
+                                 : static_cast<double>(s.plans.begin()->second.threads);
         timing.calls += from.calls;
         timing.seconds += share * static_cast<double>(from.ticks) * seconds_per_tick;
         timing.flop += from.flop;
@@ -450,7 +487,8 @@ std::vector<KernelTiming> Executor::timings() const {
   }
   std::vector<KernelTiming> list;
   for (auto& [name, timing] : by_kernel) list.push_back(std::move(timing));
-  std::sort(list.begin(), list.end(), [](const KernelTiming& a, const KernelTiming& b) { return a.seconds > b.seconds; });
+  std::sort(list.begin(), list.end(),
+            [](const KernelTiming& a, const KernelTiming& b) { return a.seconds > b.seconds; });
   return list;
 }
 

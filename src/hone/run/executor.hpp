@@ -37,8 +37,9 @@ public:
 
   // Binds a parameter or state; its memory is shared, in-place ops write to it.
   void bind(const std::string& name, Tensor tensor);
-  // Runs once. Every input of the graph must be given; named sizes follow from their shapes. Returns the
-  // graph's outputs (copies). Throws Error naming a missing input, a wrong shape or type.
+  // Runs once. Every input of the graph must be given; named sizes follow from their shapes.
+  // Returns the graph's outputs (copies). Throws Error naming a missing input, a wrong shape or
+  // type.
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs);
 
   const Graph& graph() const;

@@ -14,18 +14,20 @@ constexpr const char* state_file = "hone_state.safetensors";
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& directory, const Model& model, const ParameterStore& parameters,
-                     const Tokenizer* tokenizer, const TrainPosition* position, const ParameterStore* state) {
-  save_model_directory(directory, model.config, parameters, {}, [&](const std::filesystem::path& folder) {
-    if (tokenizer != nullptr) tokenizer->save(folder);
-    if (position == nullptr) return;
-    write_safetensors(folder / state_file, *state);
-    const nlohmann::json json{{"step", position->step},
-                              {"best_accuracy", position->best_accuracy},
-                              {"best_step", position->best_step},
-                              {"options", position->options}};
-    write_file_atomically(folder / position_file, json.dump(1) + "\n");
-  });
+void save_checkpoint(const std::filesystem::path& directory, const Model& model,
+                     const ParameterStore& parameters, const Tokenizer* tokenizer,
+                     const TrainPosition* position, const ParameterStore* state) {
+  save_model_directory(directory, model.config, parameters, {},
+                       [&](const std::filesystem::path& folder) {
+                         if (tokenizer != nullptr) tokenizer->save(folder);
+                         if (position == nullptr) return;
+                         write_safetensors(folder / state_file, *state);
+                         const nlohmann::json json{{"step", position->step},
+                                                   {"best_accuracy", position->best_accuracy},
+                                                   {"best_step", position->best_step},
+                                                   {"options", position->options}};
+                         write_file_atomically(folder / position_file, json.dump(1) + "\n");
+                       });
 }
 
 TrainPosition load_position(const std::filesystem::path& directory) {
@@ -35,10 +37,13 @@ TrainPosition load_position(const std::filesystem::path& directory) {
     return {json.at("step").get<std::int64_t>(), json.at("best_accuracy").get<double>(),
             json.at("best_step").get<std::int64_t>(), json.at("options")};
   } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::bad_format, file.string() + ": " + error.what(), "the checkpoint is damaged; train again without --resume");
+    throw Error(ErrorCode::bad_format, file.string() + ": " + error.what(),
+                "the checkpoint is damaged; train again without --resume");
   }
 }
 
-ParameterStore load_state(const std::filesystem::path& directory) { return read_safetensors(directory / state_file); }
+ParameterStore load_state(const std::filesystem::path& directory) {
+  return read_safetensors(directory / state_file);
+}
 
 }  // namespace hone

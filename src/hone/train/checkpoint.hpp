@@ -13,16 +13,18 @@ namespace hone {
 
 // Where a run stands.
 struct TrainPosition {
-  std::int64_t step = 0;        // steps done
+  std::int64_t step = 0;  // steps done
   double best_accuracy = -1;
   std::int64_t best_step = 0;
-  nlohmann::json options;       // describe(TrainOptions) and what identifies the data
+  nlohmann::json options;  // describe(TrainOptions) and what identifies the data
 };
 
-// Writes `directory` in one step (a crash leaves the old or the new one): the model for transformers,
-// the tokenizer, and, when `position` is given, hone_state.json and hone_state.safetensors.
-void save_checkpoint(const std::filesystem::path& directory, const Model& model, const ParameterStore& parameters,
-                     const Tokenizer* tokenizer, const TrainPosition* position, const ParameterStore* state);
+// Writes `directory` in one step (a crash leaves the old or the new one): the model for
+// transformers, the tokenizer, and, when `position` is given, hone_state.json and
+// hone_state.safetensors.
+void save_checkpoint(const std::filesystem::path& directory, const Model& model,
+                     const ParameterStore& parameters, const Tokenizer* tokenizer,
+                     const TrainPosition* position, const ParameterStore* state);
 
 // Reads hone's own part. Throws Error(not_found | bad_format) naming the file.
 TrainPosition load_position(const std::filesystem::path& directory);

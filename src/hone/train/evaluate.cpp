@@ -23,14 +23,17 @@ Interval wilson_interval(std::int64_t hits, std::int64_t count) {
 }
 
 Evaluation evaluate(Executor& forward, const TokenizedData& data, const EvaluateOptions& options) {
-  if (data.size() == 0) throw Error(ErrorCode::invalid_argument, "there are no samples to evaluate on");
+  if (data.size() == 0)
+    throw Error(ErrorCode::invalid_argument, "there are no samples to evaluate on");
   Evaluation result;
   const double begin = now_seconds();
   Batch batch;
   double loss = 0;
   std::int64_t classes = 0;
-  for (const std::vector<std::int64_t>& indices : cut_batches(data, sorted_by_length(data), options.max_tokens)) {
-    if (options.stop && options.stop()) throw Error(ErrorCode::interrupted, "stopped while evaluating");
+  for (const std::vector<std::int64_t>& indices :
+       cut_batches(data, sorted_by_length(data), options.max_tokens)) {
+    if (options.stop && options.stop())
+      throw Error(ErrorCode::interrupted, "stopped while evaluating");
     make_batch(data, indices, batch);
     const Tensor logits = forward.run(batch_inputs(batch)).at("logits");
     if (result.logits.empty()) {
@@ -42,10 +45,13 @@ Evaluation evaluate(Executor& forward, const TokenizedData& data, const Evaluate
       std::copy(row, row + classes, result.logits.as<float>() + indices[b] * classes);
       const std::int32_t label = batch.labels[b];
       if (label < 0 || label >= classes)
-        throw Error(ErrorCode::invalid_argument, fmt::format("sample {}: label {} is outside the model's {} classes", indices[b], label, classes));
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("sample {}: label {} is outside the model's {} classes", indices[b],
+                                label, classes));
       const float largest = *std::max_element(row, row + classes);
       double sum = 0;
-      for (std::int64_t c = 0; c < classes; ++c) sum += std::exp(static_cast<double>(row[c]) - largest);
+      for (std::int64_t c = 0; c < classes; ++c)
+        sum += std::exp(static_cast<double>(row[c]) - largest);
       loss += largest + std::log(sum) - row[label];
       if (std::max_element(row, row + classes) - row == label) ++result.correct;
     }

@@ -32,8 +32,9 @@ struct EvaluateOptions {
   std::function<bool()> stop = {};  // asked between batches
 };
 
-// Runs `forward` (output "logits") over all samples, similar lengths together. Throws Error when a label
-// is outside the classes of the model or there are no samples.
-Evaluation evaluate(Executor& forward, const TokenizedData& data, const EvaluateOptions& options = {});
+// Runs `forward` (output "logits") over all samples, similar lengths together. Throws Error when a
+// label is outside the classes of the model or there are no samples.
+Evaluation evaluate(Executor& forward, const TokenizedData& data,
+                    const EvaluateOptions& options = {});
 
 }  // namespace hone

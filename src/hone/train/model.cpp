@@ -16,19 +16,22 @@ namespace {
 Model load_directory(const std::filesystem::path& path, const ModelRequest& request) {
   Model model{request.name, {}, {}, {}, path, nullptr};
   // A run that was stopped has its weights in last/ only.
-  if (!std::filesystem::exists(path / "config.json") && std::filesystem::exists(path / "last" / "config.json"))
+  if (!std::filesystem::exists(path / "config.json") &&
+      std::filesystem::exists(path / "last" / "config.json"))
     model.directory = path / "last";
   ModelFiles files = load_model_files(model.directory);
   model.architecture = &find_architecture(files.config.value("model_type", ""));
   model.config = files.config;
   const bool has_head = files.parameters.contains("classifier.weight");
   if (!has_head && request.num_labels > 0) {
-    BertConfig config = BertConfig::from_json(files.config, (model.directory / "config.json").string());
+    BertConfig config =
+        BertConfig::from_json(files.config, (model.directory / "config.json").string());
     config.num_labels = request.num_labels;
     config.id2label = request.label_names;
     model.config = config.to_json();
   }
-  MatchedParameters matched = match_parameters(model.architecture->parameters(model.config), files, request.seed);
+  MatchedParameters matched =
+      match_parameters(model.architecture->parameters(model.config), files, request.seed);
   model.parameters = std::move(matched.parameters);
   model.report = std::move(matched.report);
   return model;
@@ -45,7 +48,8 @@ Model build(const ModelRequest& request) {
   config.check(request.name);
   Model model{request.name, config.to_json(), {}, {}, {}, nullptr};
   model.architecture = &find_architecture(model.config.value("model_type", ""));
-  model.parameters = initialize_parameters(model.architecture->parameters(model.config), request.seed);
+  model.parameters =
+      initialize_parameters(model.architecture->parameters(model.config), request.seed);
   return model;
 }
 
@@ -56,19 +60,21 @@ Model load_model(const ModelRequest& request) {
   if (std::filesystem::is_directory(path)) {
     if (!request.settings.empty())
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: '{}' cannot be set: the sizes of a saved model are fixed", request.name,
-                              request.settings.front().first));
+                  fmt::format("{}: '{}' cannot be set: the sizes of a saved model are fixed",
+                              request.name, request.settings.front().first));
     return load_directory(path, request);
   }
   if (is_builtin_bert(request.name)) return build(request);
   const std::vector<std::string> names = builtin_bert_names();
-  throw Error(ErrorCode::not_found, fmt::format("{}: neither a directory nor a built-in model", request.name),
+  throw Error(ErrorCode::not_found,
+              fmt::format("{}: neither a directory nor a built-in model", request.name),
               did_you_mean(request.name, names));
 }
 
 bool is_model_setting(const std::string& key) {
   const auto& options = bert_config_options();
-  return std::any_of(options.begin(), options.end(), [&](const OptionSpec& spec) { return spec.name == key; });
+  return std::any_of(options.begin(), options.end(),
+                     [&](const OptionSpec& spec) { return spec.name == key; });
 }
 
 Mode parse_mode(const std::string& text) {
@@ -76,7 +82,8 @@ Mode parse_mode(const std::string& text) {
   if (text == "eager") return Mode::eager;
   if (text == "compiled") return Mode::compiled;
   const std::vector<std::string> known{"compiled", "eager", "reference"};
-  throw Error(ErrorCode::invalid_argument, "unknown mode '" + text + "'", did_you_mean(text, known));
+  throw Error(ErrorCode::invalid_argument, "unknown mode '" + text + "'",
+              did_you_mean(text, known));
 }
 
 Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::string>& disabled,
@@ -90,7 +97,8 @@ Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::s
 
 Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
   Executor executor(make_forward_graph(model, mode, disabled), mode != Mode::reference);
-  for (const std::string& name : model.parameters.names()) executor.bind(name, model.parameters.at(name));
+  for (const std::string& name : model.parameters.names())
+    executor.bind(name, model.parameters.at(name));
   return executor;
 }
 

@@ -20,17 +20,18 @@ struct Model {
   std::string name;       // as the user wrote it
   nlohmann::json config;  // Hugging Face config.json
   ParameterStore parameters;
-  MatchReport report;                // what was initialised, what was not used
-  std::filesystem::path directory;   // empty for a built-in model
+  MatchReport report;               // what was initialised, what was not used
+  std::filesystem::path directory;  // empty for a built-in model
   const Architecture* architecture = nullptr;
 };
 
 struct ModelRequest {
   std::string name;  // a directory, or a built-in name
-  std::vector<std::pair<std::string, std::string>> settings = {};  // overrides of a built-in's sizes
-  std::uint64_t seed = 0;           // of fresh parameters
-  std::int64_t num_labels = 0;      // of a fresh head; 0: as configured
-  std::int64_t vocab_size = 0;      // of a built-in model; 0: as configured
+  std::vector<std::pair<std::string, std::string>> settings =
+      {};                       // overrides of a built-in's sizes
+  std::uint64_t seed = 0;       // of fresh parameters
+  std::int64_t num_labels = 0;  // of a fresh head; 0: as configured
+  std::int64_t vocab_size = 0;  // of a built-in model; 0: as configured
   std::vector<std::string> label_names = {};
 };
 
@@ -44,9 +45,10 @@ bool is_model_setting(const std::string& key);
 enum class Mode { reference, eager, compiled };
 Mode parse_mode(const std::string& text);
 
-// The graph for running the model forward as `mode` runs it. `reports` (may be null) receives what each
-// pass did.
-Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::string>& disabled = {},
+// The graph for running the model forward as `mode` runs it. `reports` (may be null) receives what
+// each pass did.
+Graph make_forward_graph(const Model& model, Mode mode,
+                         const std::vector<std::string>& disabled = {},
                          std::vector<PassReport>* reports = nullptr);
 // That graph, ready to run in a mode. `disabled` names passes to leave out.
 Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled = {});

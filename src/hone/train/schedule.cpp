@@ -10,17 +10,24 @@
 
 namespace hone {
 
-std::vector<float> make_schedule(const std::string& kind, double lr, double warmup, std::int64_t steps) {
+std::vector<float> make_schedule(const std::string& kind, double lr, double warmup,
+                                 std::int64_t steps) {
   const std::vector<std::string> kinds{"constant", "cosine", "linear"};
   if (kind != "constant" && kind != "linear" && kind != "cosine")
-    throw Error(ErrorCode::invalid_argument, "unknown schedule '" + kind + "'", did_you_mean(kind, kinds));
+    throw Error(ErrorCode::invalid_argument, "unknown schedule '" + kind + "'",
+                did_you_mean(kind, kinds));
   if (!(lr >= 0) || !std::isfinite(lr))
-    throw Error(ErrorCode::invalid_argument, fmt::format("a learning rate of {} makes no sense", lr));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a learning rate of {} makes no sense", lr));
   if (!(warmup >= 0))
-    throw Error(ErrorCode::invalid_argument, fmt::format("a warm-up of {} steps makes no sense", warmup));
-  const double rising = warmup < 1 ? std::ceil(warmup * static_cast<double>(steps)) : std::floor(warmup);
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a warm-up of {} steps makes no sense", warmup));
+  const double rising =
+      warmup < 1 ? std::ceil(warmup * static_cast<double>(steps)) : std::floor(warmup);
   if (rising > static_cast<double>(steps))
-    throw Error(ErrorCode::invalid_argument, fmt::format("a warm-up of {} steps is longer than the run of {} steps", rising, steps));
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("a warm-up of {} steps is longer than the run of {} steps", rising, steps));
   std::vector<float> rates;
   rates.reserve(static_cast<std::size_t>(steps));
   for (std::int64_t i = 0; i < steps; ++i) {

@@ -13,8 +13,9 @@ namespace hone {
 namespace {
 
 Options optimizer_options(const TrainOptions& o) {
-  return {{"optimizer", o.optimizer}, {"clip", o.clip},       {"weight_decay", o.weight_decay}, {"decay_all", o.decay_all},
-          {"beta1", o.beta1},         {"beta2", o.beta2},     {"epsilon", o.epsilon},           {"momentum", o.momentum}};
+  return {{"optimizer", o.optimizer}, {"clip", o.clip},        {"weight_decay", o.weight_decay},
+          {"decay_all", o.decay_all}, {"beta1", o.beta1},      {"beta2", o.beta2},
+          {"epsilon", o.epsilon},     {"momentum", o.momentum}};
 }
 
 Tensor scalar_i32(std::int64_t value) { return int_vector({static_cast<std::int32_t>(value)}); }
@@ -35,9 +36,11 @@ Tensor rng_state(std::uint64_t seed, std::uint32_t counter) {
 
 }  // namespace
 
-Graph make_training_graph(const Model& model, const TrainOptions& options, std::vector<PassReport>* reports) {
+Graph make_training_graph(const Model& model, const TrainOptions& options,
+                          std::vector<PassReport>* reports) {
   Graph graph = model.architecture->build(
-      model.config, {true, options.hidden_dropout, options.attention_dropout, options.classifier_dropout});
+      model.config,
+      {true, options.hidden_dropout, options.attention_dropout, options.classifier_dropout});
   std::vector<PassRequest> passes;
   const bool compiled = options.mode == Mode::compiled;
   if (compiled) passes.push_back({"push_gather"});
@@ -51,10 +54,15 @@ Graph make_training_graph(const Model& model, const TrainOptions& options, std::
 }
 
 Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule)
-    : model_(model), options_(options), schedule_(Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
+    : model_(model),
+      options_(options),
+      schedule_(
+          Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
   for (const char* needed : {"differentiate", "append_optimizer"})
-    if (std::find(options.disabled_passes.begin(), options.disabled_passes.end(), needed) != options.disabled_passes.end())
-      throw Error(ErrorCode::invalid_argument, fmt::format("there is no training without the pass '{}'", needed));
+    if (std::find(options.disabled_passes.begin(), options.disabled_passes.end(), needed) !=
+        options.disabled_passes.end())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("there is no training without the pass '{}'", needed));
   if (options.accumulate > 1)
     build_accumulating(model);
   else
@@ -63,7 +71,8 @@ Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> s
 
 void Stepper::bind_states(Executor& executor) {
   for (const Value& value : executor.graph().values) {
-    if (value.kind == ValueKind::parameter) executor.bind(value.name, model_.parameters.at(value.name));
+    if (value.kind == ValueKind::parameter)
+      executor.bind(value.name, model_.parameters.at(value.name));
     if (value.kind != ValueKind::state) continue;
     if (!states_.contains(value.name)) {
       Shape shape;
@@ -81,7 +90,8 @@ void Stepper::build_single(const Model& model) {
 
 void Stepper::build_accumulating(const Model& model) {
   Graph graph = model.architecture->build(
-      model.config, {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
+      model.config,
+      {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
   const bool compiled = options_.mode == Mode::compiled;
   std::vector<PassRequest> passes;
   if (compiled) passes.push_back({"push_gather"});
@@ -113,8 +123,10 @@ void Stepper::build_accumulating(const Model& model) {
   bind_states(*update_);
 }
 
-StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t> indices, std::int64_t step) {
-  const auto run_batch = [&](std::span<const std::int64_t> part, std::uint32_t counter, double share) {
+StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t> indices,
+                         std::int64_t step) {
+  const auto run_batch = [&](std::span<const std::int64_t> part, std::uint32_t counter,
+                             double share) {
     make_batch(data, part, batch_);
     std::map<std::string, Tensor> inputs = batch_inputs(batch_);
     inputs["labels"] = int_vector(batch_.labels);
@@ -144,7 +156,9 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
     const double share = static_cast<double>(end - begin) / static_cast<double>(count);
     // Every micro-batch of every step has random numbers of its own.
     const auto counter = static_cast<std::uint32_t>(step * options_.accumulate + p);
-    const auto results = run_batch(indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), counter, share);
+    const auto results = run_batch(
+        indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)),
+        counter, share);
     loss += share * static_cast<double>(results.at("loss").as<float>()[0]);
   }
   const auto results = update_->run({{"schedule", schedule_}, {"step", scalar_i32(step)}});
@@ -154,9 +168,11 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
 
 ParameterStore Stepper::state() const {
   ParameterStore all;
-  for (const std::string& name : model_.parameters.names()) all.set(name, model_.parameters.at(name));
+  for (const std::string& name : model_.parameters.names())
+    all.set(name, model_.parameters.at(name));
   for (const std::string& name : states_.names())
-    if (name.size() <= 4 || name.compare(name.size() - 4, 4, ".sum") != 0) all.set(name, states_.at(name));
+    if (name.size() <= 4 || name.compare(name.size() - 4, 4, ".sum") != 0)
+      all.set(name, states_.at(name));
   return all;
 }
 
@@ -166,14 +182,17 @@ void Stepper::restore(const ParameterStore& state) {
     Tensor to = own.at(name);
     const Tensor& from = state.at(name);
     if (from.shape() != to.shape() || from.dtype() != to.dtype())
-      throw Error(ErrorCode::bad_format, fmt::format("the checkpoint's tensor '{}' is {}, expected {}", name, to_string(from.shape()), to_string(to.shape())));
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("the checkpoint's tensor '{}' is {}, expected {}", name,
+                              to_string(from.shape()), to_string(to.shape())));
     std::memcpy(to.data(), from.data(), to.bytes());
   }
 }
 
 ParameterStore Stepper::parameters(std::int64_t step) const {
   ParameterStore all;
-  for (const std::string& name : model_.parameters.names()) all.set(name, model_.parameters.at(name));
+  for (const std::string& name : model_.parameters.names())
+    all.set(name, model_.parameters.at(name));
   const Graph& graph = forward_->graph();
   for (const Node& node : graph.nodes) {
     if (node.op != "adamw_refresh") continue;
@@ -189,15 +208,18 @@ ParameterStore Stepper::parameters(std::int64_t step) const {
     inputs.push_back(flush.input("schedule", {DType::f32, {Dim("S")}}));
     inputs.push_back(flush.input("step", {DType::i32, {1}}));
     const NodeId made = flush.append("adamw_refresh", inputs, node.attributes);
-    for (std::size_t i = 0; i < 4; ++i) flush.updates.emplace_back(inputs[i], flush.node(made).outputs[i]);
+    for (std::size_t i = 0; i < 4; ++i)
+      flush.updates.emplace_back(inputs[i], flush.node(made).outputs[i]);
     Executor executor(std::move(flush));
     Tensor table = model_.parameters.at(name).clone();
     executor.bind(name, table);
-    for (const char* suffix : {".m", ".v", ".last"}) executor.bind(name + suffix, states_.at(name + suffix).clone());
+    for (const char* suffix : {".m", ".v", ".last"})
+      executor.bind(name + suffix, states_.at(name + suffix).clone());
     std::vector<std::int32_t> rows(static_cast<std::size_t>(table.shape()[0]));
     for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = static_cast<std::int32_t>(r);
     // "Up to the step before step + 1".
-    executor.run({{"ids", int_vector(rows)}, {"schedule", schedule_}, {"step", scalar_i32(step + 1)}});
+    executor.run(
+        {{"ids", int_vector(rows)}, {"schedule", schedule_}, {"step", scalar_i32(step + 1)}});
     all.set(name, table);
   }
   return all;
@@ -210,6 +232,8 @@ std::vector<KernelTiming> Stepper::timings() const {
   return list;
 }
 
-std::int64_t Stepper::arena_bytes() const { return forward_->arena_bytes() + (update_ ? update_->arena_bytes() : 0); }
+std::int64_t Stepper::arena_bytes() const {
+  return forward_->arena_bytes() + (update_ ? update_->arena_bytes() : 0);
+}
 
 }  // namespace hone

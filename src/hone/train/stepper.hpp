@@ -16,9 +16,10 @@ struct StepResult {
   double loss, grad_norm;
 };
 
-// The graph of a whole step (without accumulation) as `options.mode` runs it. `reports` (may be null)
-// receives what each pass did.
-Graph make_training_graph(const Model& model, const TrainOptions& options, std::vector<PassReport>* reports = nullptr);
+// The graph of a whole step (without accumulation) as `options.mode` runs it. `reports` (may be
+// null) receives what each pass did.
+Graph make_training_graph(const Model& model, const TrainOptions& options,
+                          std::vector<PassReport>* reports = nullptr);
 
 class Stepper {
 public:
@@ -26,7 +27,8 @@ public:
   Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule);
 
   // One step on the samples `indices`; `step` counts from 1.
-  StepResult step(const TokenizedData& data, std::span<const std::int64_t> indices, std::int64_t step);
+  StepResult step(const TokenizedData& data, std::span<const std::int64_t> indices,
+                  std::int64_t step);
 
   // Everything that decides the following steps, by name: raw parameters, moments, row steps.
   ParameterStore state() const;

@@ -22,16 +22,20 @@ const char* name_of(Mode mode) {
 
 // What a resumed run must find again: {samples, tokens, sha256}.
 nlohmann::json fingerprint(const TokenizedData& data) {
-  const std::string parts = sha256(std::as_bytes(std::span(data.ids))) + sha256(std::as_bytes(std::span(data.offsets))) +
+  const std::string parts = sha256(std::as_bytes(std::span(data.ids))) +
+                            sha256(std::as_bytes(std::span(data.offsets))) +
                             sha256(std::as_bytes(std::span(data.labels)));
-  return {{"samples", data.size()}, {"tokens", static_cast<std::int64_t>(data.ids.size())}, {"sha256", sha256(parts)}};
+  return {{"samples", data.size()},
+          {"tokens", static_cast<std::int64_t>(data.ids.size())},
+          {"sha256", sha256(parts)}};
 }
 
 // The run: which samples each step takes, and what is done between steps.
 class Loop {
 public:
-  Loop(Model& model, const TokenizedData& data, const TokenizedData* validation, const TrainOptions& options,
-       std::filesystem::path out, Record* record, const TrainEvents& events, const Tokenizer* tokenizer)
+  Loop(Model& model, const TokenizedData& data, const TokenizedData* validation,
+       const TrainOptions& options, std::filesystem::path out, Record* record,
+       const TrainEvents& events, const Tokenizer* tokenizer)
       : model_(model),
         data_(data),
         validation_(validation),
@@ -40,24 +44,33 @@ public:
         record_(record),
         events_(events),
         tokenizer_(tokenizer) {
-    if (options.batch < 1) throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
+    if (options.batch < 1)
+      throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
     if (options.accumulate < 1)
       throw Error(ErrorCode::invalid_argument, "accumulate: a step has at least one micro-batch");
     for (std::int64_t index : options.order)
       if (index < 0 || index >= data.size())
         throw Error(ErrorCode::invalid_argument,
-                    fmt::format("the order names sample {}, the data has samples 0 to {}", index, data.size() - 1));
-    per_epoch_ = options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
-    if (per_epoch_ == 0) throw Error(ErrorCode::invalid_argument, "there are no samples to train on");
+                    fmt::format("the order names sample {}, the data has samples 0 to {}", index,
+                                data.size() - 1));
+    per_epoch_ =
+        options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
+    if (per_epoch_ == 0)
+      throw Error(ErrorCode::invalid_argument, "there are no samples to train on");
     steps_per_epoch_ = (per_epoch_ + options.batch - 1) / options.batch;
     steps_ = options.steps > 0 ? options.steps
-                               : static_cast<std::int64_t>(std::ceil(options.epochs * static_cast<double>(steps_per_epoch_)));
-    if (steps_ < 1) throw Error(ErrorCode::invalid_argument, "the run has no steps", "give --epochs or --steps above zero");
+                               : static_cast<std::int64_t>(std::ceil(
+                                     options.epochs * static_cast<double>(steps_per_epoch_)));
+    if (steps_ < 1)
+      throw Error(ErrorCode::invalid_argument, "the run has no steps",
+                  "give --epochs or --steps above zero");
     const std::int64_t classes = model.parameters.at("classifier.weight").shape()[0];
     for (std::int64_t i = 0; i < data.size(); ++i)
-      if (data.labels[static_cast<std::size_t>(i)] < 0 || data.labels[static_cast<std::size_t>(i)] >= classes)
-        throw Error(ErrorCode::invalid_argument, fmt::format("sample {}: label {} is outside the model's {} classes", i,
-                                                             data.labels[static_cast<std::size_t>(i)], classes));
+      if (data.labels[static_cast<std::size_t>(i)] < 0 ||
+          data.labels[static_cast<std::size_t>(i)] >= classes)
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("sample {}: label {} is outside the model's {} classes", i,
+                                data.labels[static_cast<std::size_t>(i)], classes));
     position_.options = describe(options);
     position_.options["data"] = fingerprint(data);
     position_.options["total_steps"] = steps_;
@@ -65,7 +78,8 @@ public:
   }
 
   TrainResult run(bool resume) {
-    Stepper stepper(model_, options_, make_schedule(options_.schedule, options_.lr, options_.warmup, steps_));
+    Stepper stepper(model_, options_,
+                    make_schedule(options_.schedule, options_.lr, options_.warmup, steps_));
     if (resume) restore(stepper);
     TrainResult result;
     const double begin = now_seconds();
@@ -79,7 +93,9 @@ public:
       const bool epoch_ends = position_.step % steps_per_epoch_ == 0 || position_.step == steps_;
       if (epoch_ends) evaluate_epoch(stepper, report.epoch);
       stopped = events_.stop && events_.stop() && position_.step < steps_;
-      const bool due = options_.checkpoint_every > 0 ? position_.step % options_.checkpoint_every == 0 : epoch_ends;
+      const bool due = options_.checkpoint_every > 0
+                           ? position_.step % options_.checkpoint_every == 0
+                           : epoch_ends;
       if (due || stopped || position_.step == steps_) checkpoint(stepper);
     }
     result.finished = position_.step == steps_;
@@ -101,7 +117,8 @@ private:
   std::vector<std::int64_t> samples_of_step(std::int64_t done) {
     const std::int64_t epoch = done / steps_per_epoch_;
     if (epoch != order_epoch_) {
-      order_ = options_.order.empty() ? epoch_order(data_.size(), options_.seed, epoch) : options_.order;
+      order_ =
+          options_.order.empty() ? epoch_order(data_.size(), options_.seed, epoch) : options_.order;
       order_epoch_ = epoch;
     }
     const std::int64_t begin = done % steps_per_epoch_ * options_.batch;
@@ -119,13 +136,20 @@ private:
     const double seconds = now_seconds() - begin;
     if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
       throw Error(ErrorCode::numeric,
-                  fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}", number, result.loss,
-                              result.grad_norm, fmt::join(indices, ", ")),
+                  fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}",
+                              number, result.loss, result.grad_norm, fmt::join(indices, ", ")),
                   "lower --lr or --clip; the last checkpoint is unharmed");
     position_.step = number;
     const double lr = make_rate(number);
-    const StepReport report{(number - 1) / steps_per_epoch_, number, steps_, result.loss, result.grad_norm, lr, seconds,
-                            tokens, static_cast<std::int64_t>(indices.size())};
+    const StepReport report{(number - 1) / steps_per_epoch_,
+                            number,
+                            steps_,
+                            result.loss,
+                            result.grad_norm,
+                            lr,
+                            seconds,
+                            tokens,
+                            static_cast<std::int64_t>(indices.size())};
     if (record_ != nullptr)
       record_->write({{"event", "step"},
                       {"epoch", report.epoch},
@@ -141,7 +165,8 @@ private:
   }
 
   double make_rate(std::int64_t number) {
-    if (rates_.empty()) rates_ = make_schedule(options_.schedule, options_.lr, options_.warmup, steps_);
+    if (rates_.empty())
+      rates_ = make_schedule(options_.schedule, options_.lr, options_.warmup, steps_);
     return rates_[static_cast<std::size_t>(number - 1)];
   }
 
@@ -154,17 +179,18 @@ private:
     const Evaluation evaluation = evaluate(forward, *validation_, evaluate_options);
     const bool best = evaluation.accuracy > position_.best_accuracy;
     if (record_ != nullptr)
-      record_->write({{"event", "eval"},
-                      {"epoch", epoch + 1},
-                      {"step", position_.step},
-                      {"split", "validation"},
-                      {"samples", evaluation.samples},
-                      {"accuracy", evaluation.accuracy},
-                      {"low", evaluation.interval.low},
-                      {"high", evaluation.interval.high},
-                      {"loss", evaluation.loss},
-                      {"seconds", evaluation.seconds},
-                      {"samples_per_second", static_cast<double>(evaluation.samples) / evaluation.seconds}});
+      record_->write(
+          {{"event", "eval"},
+           {"epoch", epoch + 1},
+           {"step", position_.step},
+           {"split", "validation"},
+           {"samples", evaluation.samples},
+           {"accuracy", evaluation.accuracy},
+           {"low", evaluation.interval.low},
+           {"high", evaluation.interval.high},
+           {"loss", evaluation.loss},
+           {"seconds", evaluation.seconds},
+           {"samples_per_second", static_cast<double>(evaluation.samples) / evaluation.seconds}});
     if (best) {
       position_.best_accuracy = evaluation.accuracy;
       position_.best_step = position_.step;
@@ -175,7 +201,8 @@ private:
 
   void checkpoint(const Stepper& stepper) {
     const ParameterStore state = stepper.state();
-    save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_, &position_, &state);
+    save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_,
+                    &position_, &state);
     if (events_.on_checkpoint) events_.on_checkpoint(out_ / "last", position_.step);
   }
 
@@ -184,7 +211,8 @@ private:
     for (const auto& [key, value] : position_.options.items()) {
       if (saved.options.contains(key) && saved.options[key] == value) continue;
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: this run has {} = {}, the checkpoint has {}", (out_ / "last").string(), key, value.dump(),
+                  fmt::format("{}: this run has {} = {}, the checkpoint has {}",
+                              (out_ / "last").string(), key, value.dump(),
                               saved.options.contains(key) ? saved.options[key].dump() : "none"),
                   "resume with the same options, or start anew without --resume");
     }
@@ -236,9 +264,9 @@ nlohmann::json describe(const TrainOptions& o) {
   return json;
 }
 
-TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation, const TrainOptions& options,
-                  const std::filesystem::path& out, bool resume, Record* record, const TrainEvents& events,
-                  const Tokenizer* tokenizer) {
+TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,
+                  const TrainOptions& options, const std::filesystem::path& out, bool resume,
+                  Record* record, const TrainEvents& events, const Tokenizer* tokenizer) {
   return Loop(model, data, validation, options, out, record, events, tokenizer).run(resume);
 }
 

@@ -15,23 +15,24 @@
 namespace hone {
 
 struct TrainOptions {
-  double epochs = 1;          // may be a fraction
-  std::int64_t steps = 0;     // above 0: instead of epochs
-  std::int64_t batch = 8;     // samples of a step
+  double epochs = 1;            // may be a fraction
+  std::int64_t steps = 0;       // above 0: instead of epochs
+  std::int64_t batch = 8;       // samples of a step
   std::int64_t accumulate = 1;  // micro-batches of a step: less memory, the same result
   double lr = 5e-5;
   double weight_decay = 0.01;
-  bool decay_all = false;     // decay biases and norms as well
+  bool decay_all = false;  // decay biases and norms as well
   std::string optimizer = "adamw";
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum = 0.0;
   std::string schedule = "linear";
-  double warmup = 0;          // steps; below 1: a share of the steps
-  double clip = 1.0;          // largest gradient norm; 0: no clipping
-  double hidden_dropout = -1, attention_dropout = -1, classifier_dropout = -1;  // below 0: as configured
+  double warmup = 0;  // steps; below 1: a share of the steps
+  double clip = 1.0;  // largest gradient norm; 0: no clipping
+  double hidden_dropout = -1, attention_dropout = -1,
+         classifier_dropout = -1;  // below 0: as configured
   std::uint64_t seed = 0;
   std::int64_t checkpoint_every = 0;  // steps; 0: at the end of every epoch
   Mode mode = Mode::compiled;
-  std::vector<std::int64_t> order;    // sample numbers to train on, in this order; empty: shuffled
+  std::vector<std::int64_t> order;  // sample numbers to train on, in this order; empty: shuffled
   std::vector<std::string> disabled_passes;
   bool evaluate_each_epoch = true;
 };
@@ -45,7 +46,8 @@ struct StepReport {
 // What the loop tells its caller; every function may be empty.
 struct TrainEvents {
   std::function<void(const StepReport&)> on_step;
-  std::function<void(const Evaluation&, std::int64_t epoch, std::int64_t step, bool best)> on_evaluation;
+  std::function<void(const Evaluation&, std::int64_t epoch, std::int64_t step, bool best)>
+      on_evaluation;
   std::function<void(const std::filesystem::path&, std::int64_t step)> on_checkpoint;
   std::function<bool()> stop;  // asked after every step: true saves and ends
 };
@@ -53,25 +55,25 @@ struct TrainEvents {
 struct TrainResult {
   bool finished = false;  // false: stopped early, saved
   std::int64_t steps = 0;
-  double seconds = 0;     // of this process
+  double seconds = 0;        // of this process
   double train_seconds = 0;  // in steps alone
   double last_loss = 0;
   double best_accuracy = -1;
   std::int64_t samples = 0, tokens = 0;  // trained on by this process
-  double flop = 0;  // executed by the kernels that count them
+  double flop = 0;                       // executed by the kernels that count them
   std::vector<KernelTiming> timings;
   std::int64_t arena_bytes = 0;
 };
 
-// Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a Hugging Face directory
-// with hone's own state beside it), best/ (highest accuracy on `validation`, when there is one), and at
-// the end the model itself. With `resume`, continues from last/ as if the run had not stopped: same
-// options, same data, same bits. Throws Error(numeric) naming step and samples when the loss is not
-// finite, Error(invalid_argument) when a resumed run has other options. `tokenizer` (may be null) is
-// saved beside the weights.
-TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation, const TrainOptions& options,
-                  const std::filesystem::path& out, bool resume, Record* record, const TrainEvents& events,
-                  const Tokenizer* tokenizer);
+// Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a Hugging Face
+// directory with hone's own state beside it), best/ (highest accuracy on `validation`, when there
+// is one), and at the end the model itself. With `resume`, continues from last/ as if the run had
+// not stopped: same options, same data, same bits. Throws Error(numeric) naming step and samples
+// when the loss is not finite, Error(invalid_argument) when a resumed run has other options.
+// `tokenizer` (may be null) is saved beside the weights.
+TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,
+                  const TrainOptions& options, const std::filesystem::path& out, bool resume,
+                  Record* record, const TrainEvents& events, const Tokenizer* tokenizer);
 
 // The options as a record has them, and what decides whether a run may be resumed.
 nlohmann::json describe(const TrainOptions& options);

@@ -13,9 +13,10 @@ namespace HWY_NAMESPACE {
 
 void run_adamw(const KernelCall& call) {
   const std::int64_t step = call.in(6).as<std::int32_t>()[0];
-  const AdamwStep settings =
-      adamw_step(adamw_settings(*call.attributes), call.in(5).as()[step - 1], step, call.in(4).as()[0]);
-  adamw_range(settings, call.out(0).size(), call.in(1).as(), call.out(0).as(), call.out(1).as(), call.out(2).as());
+  const AdamwStep settings = adamw_step(adamw_settings(*call.attributes), call.in(5).as()[step - 1],
+                                        step, call.in(4).as()[0]);
+  adamw_range(settings, call.out(0).size(), call.in(1).as(), call.out(0).as(), call.out(1).as(),
+              call.out(2).as());
 }
 
 }  // namespace HWY_NAMESPACE
@@ -27,7 +28,8 @@ namespace hone {
 HWY_EXPORT(run_adamw);
 
 Kernel cpu_kernel_adamw() {
-  Kernel kernel{{"cpu.adamw", "one vector pass, parameters side by side"}, "adamw", RowRule::whole, 10};
+  Kernel kernel{
+      {"cpu.adamw", "one vector pass, parameters side by side"}, "adamw", RowRule::whole, 10};
   kernel.serial = true;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_adamw)(call); };
   return kernel;

@@ -1,6 +1,6 @@
-// attention by tiles: for each sequence and head, a block of queries meets all keys of the sequence;
-// its scores (one block, in cache) become probabilities, are dropped out and meet the values. Nothing
-// of size length x length is kept.
+// attention by tiles: for each sequence and head, a block of queries meets all keys of the
+// sequence; its scores (one block, in cache) become probabilities, are dropped out and meet the
+// values. Nothing of size length x length is kept.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/attention.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -13,10 +13,10 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// One row of scores (already in units of log2) to unnormalized probabilities, dropped out. Gives the
-// sum of exponentials before dropout and the largest score.
-float exponentials(float* scores, std::int64_t length, std::int64_t padded, const AttentionTask& task,
-                   std::uint32_t row, float& largest_score) {
+// One row of scores (already in units of log2) to unnormalized probabilities, dropped out. Gives
+// the sum of exponentials before dropout and the largest score.
+float exponentials(float* scores, std::int64_t length, std::int64_t padded,
+                   const AttentionTask& task, std::uint32_t row, float& largest_score) {
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const VecF lowest = hn::Set(d, -3.0e38f);
@@ -24,7 +24,8 @@ float exponentials(float* scores, std::int64_t length, std::int64_t padded, cons
   for_vectors(
       length, [&](std::int64_t i) { largest = hn::Max(largest, hn::LoadU(d, scores + i)); },
       [&](std::int64_t i, std::size_t count) {
-        largest = hn::Max(largest, hn::IfThenElse(hn::FirstN(d, count), hn::LoadU(d, scores + i), lowest));
+        largest = hn::Max(largest,
+                          hn::IfThenElse(hn::FirstN(d, count), hn::LoadU(d, scores + i), lowest));
       });
   const VecF shift = hn::MaxOfLanes(d, largest);
   largest_score = hn::GetLane(shift);
@@ -52,7 +53,8 @@ float exponentials(float* scores, std::int64_t length, std::int64_t padded, cons
                         [&](std::int64_t i, auto keep, std::int64_t count) {
                           VecF e = exponential(i);
                           if (count != lanes)
-                            e = hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(count)), e);
+                            e = hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(count)),
+                                                   e);
                           sum = hn::Add(sum, e);
                           hn::StoreU(hn::IfThenElseZero(keep, e), d, scores + i);
                         });
@@ -76,8 +78,9 @@ void attend(const AttentionTask& task, const AttentionForward& io, float* memory
     float inverse[max_attention_block];
     for (std::int64_t r = 0; r < rows; ++r) {
       float largest = 0;
-      const float sum = exponentials(b.scores + r * b.padded, task.length, b.padded, task,
-                                     static_cast<std::uint32_t>(task.first_token + q0 + r), largest);
+      const float sum =
+          exponentials(b.scores + r * b.padded, task.length, b.padded, task,
+                       static_cast<std::uint32_t>(task.first_token + q0 + r), largest);
       io.log_sum[(q0 + r) * task.heads] = (largest + std::log2(sum)) * 0.69314718f;
       inverse[r] = task.keep_scale / sum;
     }
@@ -107,10 +110,11 @@ void run(const KernelCall& call) {
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);
     const std::int64_t at = task.first_token * task.width + task.head * task.head_size;
-    attend_target(task,
-                  {call.in(0).as() + at, call.in(1).as() + at, call.in(2).as() + at, call.out(0).as() + at,
-                   call.out(1).as() + task.first_token * task.heads + task.head},
-                  reinterpret_cast<float*>(call.workspace) + setup.floats_per_thread(false) * thread);
+    attend_target(
+        task,
+        {call.in(0).as() + at, call.in(1).as() + at, call.in(2).as() + at, call.out(0).as() + at,
+         call.out(1).as() + task.first_token * task.heads + task.head},
+        reinterpret_cast<float*>(call.workspace) + setup.floats_per_thread(false) * thread);
   });
 }
 

@@ -1,5 +1,5 @@
-// attention_grad by tiles: probabilities are rebuilt block by block from the kept logarithms, dropout
-// masks drawn again; dk and dv of a head are summed in cache and written once.
+// attention_grad by tiles: probabilities are rebuilt block by block from the kept logarithms,
+// dropout masks drawn again; dk and dv of a head are summed in cache and written once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/attention_grad.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -13,8 +13,8 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 // One row: scores (log2) become dropped-out probabilities p m, d_scores (do v^T) become ds * scale.
-void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t padded, const AttentionTask& task,
-             std::uint32_t row, float log2_sum, float inner) {
+void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t padded,
+             const AttentionTask& task, std::uint32_t row, float log2_sum, float inner) {
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const VecF shift = hn::Set(d, log2_sum);
@@ -37,10 +37,11 @@ void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t p
         length, [&](std::int64_t i) { store(i, all, all); },
         [&](std::int64_t i, std::size_t count) { store(i, all, hn::FirstN(d, count)); });
   } else {
-    for_dropout_columns(length, row, task.stream, task.rng, task.threshold,
-                        [&](std::int64_t i, auto keep, std::int64_t count) {
-                          store(i, keep, count == lanes ? all : hn::FirstN(d, static_cast<std::size_t>(count)));
-                        });
+    for_dropout_columns(
+        length, row, task.stream, task.rng, task.threshold,
+        [&](std::int64_t i, auto keep, std::int64_t count) {
+          store(i, keep, count == lanes ? all : hn::FirstN(d, static_cast<std::size_t>(count)));
+        });
   }
   for (std::int64_t i = (length + lanes - 1) / lanes * lanes; i < padded; i += lanes) {
     hn::StoreU(hn::Zero(d), d, scores + i);
@@ -60,7 +61,8 @@ float dot(const float* a, const float* b, std::int64_t n) {
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-void copy_rows(const float* from, std::int64_t rows, std::int64_t columns, float* to, std::int64_t ld) {
+void copy_rows(const float* from, std::int64_t rows, std::int64_t columns, float* to,
+               std::int64_t ld) {
   for (std::int64_t r = 0; r < rows; ++r)
     map_vectors(from + r * columns, to + r * ld, columns, [](VecF v) { return v; });
 }
@@ -79,17 +81,20 @@ void attend_backward(const AttentionTask& task, const AttentionBackward& io, flo
     pack_rows(io.q + at, task.width, rows, padded_rows, size, b.queries);
     pack_rows(io.d_o + at, task.width, rows, padded_rows, size, b.d_output);
     gemm({padded_rows, b.padded, size, size, b.padded, b.padded}, b.queries, b.keys_t, b.scores);
-    gemm({padded_rows, b.padded, size, size, b.padded, b.padded}, b.d_output, b.values_t, b.d_scores);
+    gemm({padded_rows, b.padded, size, size, b.padded, b.padded}, b.d_output, b.values_t,
+         b.d_scores);
     for (std::int64_t r = 0; r < rows; ++r) {
       const float inner = dot(io.d_o + at + r * task.width, io.o + at + r * task.width, size);
       rebuild(b.scores + r * b.padded, b.d_scores + r * b.padded, task.length, b.padded, task,
-              static_cast<std::uint32_t>(task.first_token + q0 + r), io.log_sum[(q0 + r) * task.heads] * log2_e,
-              inner);
+              static_cast<std::uint32_t>(task.first_token + q0 + r),
+              io.log_sum[(q0 + r) * task.heads] * log2_e, inner);
     }
     // Padding rows must not reach dk and dv: their q and do are zero, their scores finite.
     const bool later = q0 != 0;
-    gemm({b.padded, size, padded_rows, b.padded, size, size, true, later}, b.scores, b.d_output, b.d_values);
-    gemm({b.padded, size, padded_rows, b.padded, size, size, true, later}, b.d_scores, b.queries, b.d_keys);
+    gemm({b.padded, size, padded_rows, b.padded, size, size, true, later}, b.scores, b.d_output,
+         b.d_values);
+    gemm({b.padded, size, padded_rows, b.padded, size, size, true, later}, b.d_scores, b.queries,
+         b.d_keys);
     gemm({padded_rows, size, b.padded, b.padded, size, size}, b.d_scores, b.keys, b.output);
     copy_rows(b.output, rows, size, io.dq + at, task.width);
   }
@@ -114,19 +119,21 @@ void run(const KernelCall& call) {
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);
     const std::int64_t at = task.first_token * task.width + task.head * task.head_size;
-    backward_target(task,
-                    {call.in(0).as() + at, call.in(1).as() + at,
-                     call.in(2).as() + task.first_token * task.heads + task.head, call.in(3).as() + at,
-                     call.in(4).as() + at, call.in(5).as() + at, call.out(0).as() + at, call.out(1).as() + at,
-                     call.out(2).as() + at},
-                    reinterpret_cast<float*>(call.workspace) + setup.floats_per_thread(true) * thread);
+    backward_target(
+        task,
+        {call.in(0).as() + at, call.in(1).as() + at,
+         call.in(2).as() + task.first_token * task.heads + task.head, call.in(3).as() + at,
+         call.in(4).as() + at, call.in(5).as() + at, call.out(0).as() + at, call.out(1).as() + at,
+         call.out(2).as() + at},
+        reinterpret_cast<float*>(call.workspace) + setup.floats_per_thread(true) * thread);
   });
 }
 
 }  // namespace
 
 Kernel cpu_kernel_attention_grad() {
-  Kernel kernel{{"cpu.attention_grad", "query blocks against whole sequences, probabilities rebuilt in cache"},
+  Kernel kernel{{"cpu.attention_grad",
+                 "query blocks against whole sequences, probabilities rebuilt in cache"},
                 "attention_grad",
                 RowRule::whole,
                 10};

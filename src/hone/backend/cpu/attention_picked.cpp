@@ -14,17 +14,21 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 // scores[j] = scale * q . k_j, j < length; the rows of k are ld apart. Gives the largest.
-float score_keys(const float* q, const float* k, std::int64_t length, std::int64_t ld, std::int64_t size, float scale,
-                 float* scores) {
+float score_keys(const float* q, const float* k, std::int64_t length, std::int64_t ld,
+                 std::int64_t size, float scale, float* scores) {
   const F32 d;
   float largest = -3.0e38f;
   for (std::int64_t j = 0; j < length; ++j) {
     VecF sum = hn::Zero(d);
     for_vectors(
-        size, [&](std::int64_t i) { sum = hn::MulAdd(hn::LoadU(d, q + i), hn::LoadU(d, k + j * ld + i), sum); },
+        size,
+        [&](std::int64_t i) {
+          sum = hn::MulAdd(hn::LoadU(d, q + i), hn::LoadU(d, k + j * ld + i), sum);
+        },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          sum = hn::MulAdd(hn::MaskedLoad(mask, d, q + i), hn::MaskedLoad(mask, d, k + j * ld + i), sum);
+          sum = hn::MulAdd(hn::MaskedLoad(mask, d, q + i), hn::MaskedLoad(mask, d, k + j * ld + i),
+                           sum);
         });
     scores[j] = scale * hn::GetLane(hn::SumOfLanes(d, sum));
     largest = std::max(largest, scores[j]);
@@ -33,8 +37,8 @@ float score_keys(const float* q, const float* k, std::int64_t length, std::int64
 }
 
 // to[i] = sum_j weight[j] rows[j][i].
-void weigh_rows(const float* weight, const float* rows, std::int64_t count, std::int64_t ld, std::int64_t size,
-                float* to) {
+void weigh_rows(const float* weight, const float* rows, std::int64_t count, std::int64_t ld,
+                std::int64_t size, float* to) {
   const F32 d;
   for_vectors(
       size,
@@ -68,14 +72,16 @@ void keep_factors(std::int64_t length, std::uint32_t row, const AttentionTask& t
                         if (count == lanes)
                           hn::StoreU(value, d, keep + j);
                         else
-                          hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d, keep + j);
+                          hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d,
+                                           keep + j);
                       });
 }
 
 // Probabilities of one query (memory: 3 * length floats): p, p times keep.
-float probabilities(const AttentionTask& task, const float* q, const float* k, std::uint32_t row, float* p,
-                    float* keep) {
-  const float largest = score_keys(q, k, task.length, task.width, task.head_size, static_cast<float>(task.scale), p);
+float probabilities(const AttentionTask& task, const float* q, const float* k, std::uint32_t row,
+                    float* p, float* keep) {
+  const float largest =
+      score_keys(q, k, task.length, task.width, task.head_size, static_cast<float>(task.scale), p);
   const VecF shift = hn::Set(F32(), largest);
   map_vectors(p, p, task.length, [&](VecF v) { return exp_vector(hn::Sub(v, shift)); });
   double sum = 0;
@@ -86,8 +92,8 @@ float probabilities(const AttentionTask& task, const float* q, const float* k, s
   return largest + static_cast<float>(std::log(sum));
 }
 
-float attend_one(const AttentionTask& task, const float* q, const float* k, const float* v, std::uint32_t row, float* o,
-                 float* memory) {
+float attend_one(const AttentionTask& task, const float* q, const float* k, const float* v,
+                 std::uint32_t row, float* o, float* memory) {
   float* p = memory;
   float* keep = memory + task.length;
   const float log_sum = probabilities(task, q, k, row, p, keep);
@@ -97,7 +103,8 @@ float attend_one(const AttentionTask& task, const float* q, const float* k, cons
 }
 
 // Adds to dk and dv (which the caller cleared).
-void attend_one_backward(const AttentionTask& task, const AttentionBackward& io, std::uint32_t row, float* memory) {
+void attend_one_backward(const AttentionTask& task, const AttentionBackward& io, std::uint32_t row,
+                         float* memory) {
   const F32 d;
   const std::int64_t size = task.head_size;
   float* p = memory;
@@ -131,13 +138,13 @@ namespace hone {
 HWY_EXPORT(attend_one);
 HWY_EXPORT(attend_one_backward);
 
-float attention_picked_forward(const AttentionTask& task, const float* q, const float* k, const float* v,
-                               std::uint32_t row, float* o, float* memory) {
+float attention_picked_forward(const AttentionTask& task, const float* q, const float* k,
+                               const float* v, std::uint32_t row, float* o, float* memory) {
   return HWY_DYNAMIC_DISPATCH(attend_one)(task, q, k, v, row, o, memory);
 }
 
-void attention_picked_backward(const AttentionTask& task, const AttentionBackward& io, std::uint32_t row,
-                               float* memory) {
+void attention_picked_backward(const AttentionTask& task, const AttentionBackward& io,
+                               std::uint32_t row, float* memory) {
   HWY_DYNAMIC_DISPATCH(attend_one_backward)(task, io, row, memory);
 }
 
@@ -147,19 +154,21 @@ void run(const KernelCall& call) {
   const AttentionSizes sizes = attention_sizes(call.in(0).columns(), *call.attributes);
   const std::int64_t width = call.in(0).columns();
   const std::vector<PickedQueries> sequences = picked_queries(call.in(3), call.in(5));
-  parallel_items(static_cast<std::int64_t>(sequences.size()) * sizes.heads, [&](std::int64_t item, int) {
-    const PickedQueries& sequence = sequences[static_cast<std::size_t>(item / sizes.heads)];
-    const std::int64_t head = item % sizes.heads;
-    const AttentionTask task = picked_task(sequence, head, width, sizes, call, 4);
-    std::vector<float> memory(static_cast<std::size_t>(2 * task.length + 16));
-    const std::int64_t token = task.first_token * width + head * sizes.head_size;
-    for (std::int32_t i : sequence.queries) {
-      const std::int64_t at = i * width + head * sizes.head_size;
-      call.out(1).as()[i * sizes.heads + head] = attention_picked_forward(
-          task, call.in(0).as() + at, call.in(1).as() + token, call.in(2).as() + token,
-          static_cast<std::uint32_t>(call.in(5).as<std::int32_t>()[i]), call.out(0).as() + at, memory.data());
-    }
-  });
+  parallel_items(
+      static_cast<std::int64_t>(sequences.size()) * sizes.heads, [&](std::int64_t item, int) {
+        const PickedQueries& sequence = sequences[static_cast<std::size_t>(item / sizes.heads)];
+        const std::int64_t head = item % sizes.heads;
+        const AttentionTask task = picked_task(sequence, head, width, sizes, call, 4);
+        std::vector<float> memory(static_cast<std::size_t>(2 * task.length + 16));
+        const std::int64_t token = task.first_token * width + head * sizes.head_size;
+        for (std::int32_t i : sequence.queries) {
+          const std::int64_t at = i * width + head * sizes.head_size;
+          call.out(1).as()[i * sizes.heads + head] = attention_picked_forward(
+              task, call.in(0).as() + at, call.in(1).as() + token, call.in(2).as() + token,
+              static_cast<std::uint32_t>(call.in(5).as<std::int32_t>()[i]), call.out(0).as() + at,
+              memory.data());
+        }
+      });
 }
 
 }  // namespace

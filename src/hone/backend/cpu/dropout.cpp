@@ -24,15 +24,17 @@ void run_dropout(const KernelCall& call) {
     const float* x = call.in(0).as() + r * n;
     float* y = call.out(0).as() + r * n;
     const auto row = static_cast<std::uint32_t>(rows != nullptr ? rows[r] : call.first_row + r);
-    for_dropout_columns(n, row, stream, rng, threshold, [&](std::int64_t column, auto keep, std::int64_t count) {
-      if (count == lanes) {
-        hn::StoreU(hn::IfThenElseZero(keep, hn::Mul(hn::LoadU(d, x + column), factor)), d, y + column);
-      } else {
-        const auto mask = hn::FirstN(d, static_cast<std::size_t>(count));
-        const VecF value = hn::Mul(hn::MaskedLoad(mask, d, x + column), factor);
-        hn::BlendedStore(hn::IfThenElseZero(keep, value), mask, d, y + column);
-      }
-    });
+    for_dropout_columns(
+        n, row, stream, rng, threshold, [&](std::int64_t column, auto keep, std::int64_t count) {
+          if (count == lanes) {
+            hn::StoreU(hn::IfThenElseZero(keep, hn::Mul(hn::LoadU(d, x + column), factor)), d,
+                       y + column);
+          } else {
+            const auto mask = hn::FirstN(d, static_cast<std::size_t>(count));
+            const VecF value = hn::Mul(hn::MaskedLoad(mask, d, x + column), factor);
+            hn::BlendedStore(hn::IfThenElseZero(keep, value), mask, d, y + column);
+          }
+        });
   }
 }
 

@@ -17,7 +17,8 @@ void run(const KernelCall& call) {
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("[embedding] id {} at row {} is outside the table of {} rows", ids[r],
                               call.first_row + r, call.in(0).rows()));
-    std::memcpy(call.out(0).as() + r * n, call.in(0).as() + ids[r] * n, static_cast<std::size_t>(n) * sizeof(float));
+    std::memcpy(call.out(0).as() + r * n, call.in(0).as() + ids[r] * n,
+                static_cast<std::size_t>(n) * sizeof(float));
   }
 }
 

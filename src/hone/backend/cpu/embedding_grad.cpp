@@ -15,7 +15,8 @@ void run(const KernelCall& call) {
   float* to = call.out(0).as();
   const std::int64_t padding = call.attributes->integer("padding");
   parallel_ranges(n, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t v = 0; v < call.out(0).rows(); ++v) std::fill(to + v * n + begin, to + v * n + end, 0.0f);
+    for (std::int64_t v = 0; v < call.out(0).rows(); ++v)
+      std::fill(to + v * n + begin, to + v * n + end, 0.0f);
     for (std::int64_t r = 0; r < call.in(1).rows(); ++r) {
       if (ids[r] == padding) continue;
       float* sum = to + ids[r] * n;
@@ -28,7 +29,10 @@ void run(const KernelCall& call) {
 }  // namespace
 
 Kernel cpu_kernel_embedding_grad() {
-  Kernel kernel{{"cpu.embedding_grad", "each thread sums a range of columns"}, "embedding_grad", RowRule::whole, 10};
+  Kernel kernel{{"cpu.embedding_grad", "each thread sums a range of columns"},
+                "embedding_grad",
+                RowRule::whole,
+                10};
   kernel.run = run;
   return kernel;
 }

@@ -45,7 +45,8 @@ void run(const KernelCall& call) {
   float* values = call.out(2).as();
   constexpr std::int64_t chunk = 32;
   parallel_items((unique + chunk - 1) / chunk, [&](std::int64_t item, int) {
-    for (std::int64_t i = item * chunk; i < std::min<std::int64_t>(unique, (item + 1) * chunk); ++i) {
+    for (std::int64_t i = item * chunk; i < std::min<std::int64_t>(unique, (item + 1) * chunk);
+         ++i) {
       float* to = values + i * n;
       std::memcpy(to, dy + tokens[begin[i]] * n, static_cast<std::size_t>(n) * sizeof(float));
       for (std::int32_t t = begin[i] + 1; t < begin[i + 1]; ++t) {

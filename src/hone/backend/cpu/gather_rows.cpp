@@ -10,7 +10,9 @@ namespace hone {
 namespace {
 
 std::string refuse(const KernelQuery& query) {
-  return size_of(query.graph.type(query.node.inputs[0]).dtype) == 4 ? "" : "elements are not 32 bits wide";
+  return size_of(query.graph.type(query.node.inputs[0]).dtype) == 4
+             ? ""
+             : "elements are not 32 bits wide";
 }
 
 void run(const KernelCall& call) {
@@ -18,9 +20,11 @@ void run(const KernelCall& call) {
   for (std::int64_t i = 0; i < call.in(1).rows(); ++i) {
     const std::int32_t row = call.in(1).as<std::int32_t>()[i];
     if (row < 0 || row >= call.in(0).rows())
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("[gather_rows] row {} is outside the {} rows", row, call.in(0).rows()));
-    std::memcpy(call.out(0).as() + i * n, call.in(0).as() + row * n, static_cast<std::size_t>(n) * sizeof(float));
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("[gather_rows] row {} is outside the {} rows", row, call.in(0).rows()));
+    std::memcpy(call.out(0).as() + i * n, call.in(0).as() + row * n,
+                static_cast<std::size_t>(n) * sizeof(float));
   }
 }
 

@@ -19,7 +19,8 @@ HWY_INLINE VecF gelu_tanh_vector(VecF x) {
 
 void run_gelu(const KernelCall& call) {
   if (call.attributes->text("approximate") == "tanh") {
-    map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(), [](VecF x) { return gelu_tanh_vector(x); });
+    map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(),
+                [](VecF x) { return gelu_tanh_vector(x); });
   } else {
     map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(), [](VecF x) {
       VecF gauss;

@@ -23,7 +23,8 @@ HWY_INLINE VecF gelu_tanh_slope(VecF x) {
   const VecF half = hn::Set(d, 0.5f);
   const VecF square = hn::Mul(x, x);
   const VecF root = hn::Set(d, 0.79788456f);
-  const VecF t = tanh_vector(hn::Mul(hn::Mul(x, root), hn::MulAdd(square, hn::Set(d, 0.044715f), one)));
+  const VecF t =
+      tanh_vector(hn::Mul(hn::Mul(x, root), hn::MulAdd(square, hn::Set(d, 0.044715f), one)));
   const VecF inner = hn::Mul(root, hn::MulAdd(square, hn::Set(d, 3.0f * 0.044715f), one));
   const VecF sech2 = hn::NegMulAdd(t, t, one);
   return hn::MulAdd(hn::Mul(hn::Mul(x, half), sech2), inner, hn::MulAdd(half, t, half));

@@ -41,7 +41,8 @@ void run(const KernelCall& call) {
 }  // namespace
 
 Kernel cpu_kernel_global_norm() {
-  Kernel kernel{{"cpu.global_norm", "a range of each gradient a thread"}, "global_norm", RowRule::whole, 10};
+  Kernel kernel{
+      {"cpu.global_norm", "a range of each gradient a thread"}, "global_norm", RowRule::whole, 10};
   kernel.run = run;
   return kernel;
 }

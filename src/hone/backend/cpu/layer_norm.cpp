@@ -3,9 +3,9 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include <cmath>
 #include "hone/backend/cpu/detail/math-inl.hpp"
 #include "hone/backend/kernel.hpp"
-#include <cmath>
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
@@ -23,7 +23,9 @@ void run_layer_norm(const KernelCall& call) {
     VecF sum = hn::Zero(d);
     for_vectors(
         n, [&](std::int64_t i) { sum = hn::Add(sum, hn::LoadU(d, x + i)); },
-        [&](std::int64_t i, std::size_t count) { sum = hn::Add(sum, hn::MaskedLoad(hn::FirstN(d, count), d, x + i)); });
+        [&](std::int64_t i, std::size_t count) {
+          sum = hn::Add(sum, hn::MaskedLoad(hn::FirstN(d, count), d, x + i));
+        });
     const float mean = hn::GetLane(hn::SumOfLanes(d, sum)) / static_cast<float>(n);
     const VecF center = hn::Set(d, mean);
     VecF squares = hn::Zero(d);
@@ -47,13 +49,16 @@ void run_layer_norm(const KernelCall& call) {
     for_vectors(
         n,
         [&](std::int64_t i) {
-          hn::StoreU(normalize(hn::LoadU(d, x + i), hn::LoadU(d, gamma + i), hn::LoadU(d, beta + i)), d, y + i);
+          hn::StoreU(
+              normalize(hn::LoadU(d, x + i), hn::LoadU(d, gamma + i), hn::LoadU(d, beta + i)), d,
+              y + i);
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          hn::BlendedStore(normalize(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, gamma + i),
-                                     hn::MaskedLoad(mask, d, beta + i)),
-                           mask, d, y + i);
+          hn::BlendedStore(
+              normalize(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, gamma + i),
+                        hn::MaskedLoad(mask, d, beta + i)),
+              mask, d, y + i);
         });
     call.out(1).as()[r] = mean;
     call.out(2).as()[r] = rstd;
@@ -69,7 +74,8 @@ namespace hone {
 HWY_EXPORT(run_layer_norm);
 
 Kernel cpu_kernel_layer_norm() {
-  Kernel kernel{{"cpu.layer_norm", "two passes over a row in cache"}, "layer_norm", RowRule::rows, 10};
+  Kernel kernel{
+      {"cpu.layer_norm", "two passes over a row in cache"}, "layer_norm", RowRule::rows, 10};
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_layer_norm)(call); };
   return kernel;
 }

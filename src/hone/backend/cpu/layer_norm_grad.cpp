@@ -28,7 +28,9 @@ void run_layer_norm_grad(const KernelCall& call) {
     };
     for_vectors(
         n,
-        [&](std::int64_t i) { gather(hn::Mul(hn::LoadU(d, dy + i), hn::LoadU(d, gamma + i)), hn::LoadU(d, x + i)); },
+        [&](std::int64_t i) {
+          gather(hn::Mul(hn::LoadU(d, dy + i), hn::LoadU(d, gamma + i)), hn::LoadU(d, x + i));
+        },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
           gather(hn::Mul(hn::MaskedLoad(mask, d, dy + i), hn::MaskedLoad(mask, d, gamma + i)),
@@ -44,13 +46,16 @@ void run_layer_norm_grad(const KernelCall& call) {
     for_vectors(
         n,
         [&](std::int64_t i) {
-          hn::StoreU(apply(hn::Mul(hn::LoadU(d, dy + i), hn::LoadU(d, gamma + i)), hn::LoadU(d, x + i)), d, dx + i);
+          hn::StoreU(
+              apply(hn::Mul(hn::LoadU(d, dy + i), hn::LoadU(d, gamma + i)), hn::LoadU(d, x + i)), d,
+              dx + i);
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          hn::BlendedStore(apply(hn::Mul(hn::MaskedLoad(mask, d, dy + i), hn::MaskedLoad(mask, d, gamma + i)),
-                                 hn::MaskedLoad(mask, d, x + i)),
-                           mask, d, dx + i);
+          hn::BlendedStore(
+              apply(hn::Mul(hn::MaskedLoad(mask, d, dy + i), hn::MaskedLoad(mask, d, gamma + i)),
+                    hn::MaskedLoad(mask, d, x + i)),
+              mask, d, dx + i);
         });
   }
 }
@@ -64,7 +69,10 @@ namespace hone {
 HWY_EXPORT(run_layer_norm_grad);
 
 Kernel cpu_kernel_layer_norm_grad() {
-  Kernel kernel{{"cpu.layer_norm_grad", "two passes over a row in cache"}, "layer_norm_grad", RowRule::rows, 10};
+  Kernel kernel{{"cpu.layer_norm_grad", "two passes over a row in cache"},
+                "layer_norm_grad",
+                RowRule::rows,
+                10};
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_layer_norm_grad)(call); };
   return kernel;
 }

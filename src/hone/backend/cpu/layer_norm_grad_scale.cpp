@@ -24,17 +24,22 @@ void run_layer_norm_grad_scale(const KernelCall& call) {
       n,
       [&](std::int64_t i) {
         VecF sum = call.accumulate ? hn::LoadU(d, to + i) : hn::Zero(d);
-        for (std::int64_t r = 0; r < rows; ++r) sum = hn::MulAdd(hn::LoadU(d, dy + r * n + i),
-                          hn::Mul(hn::Sub(hn::LoadU(d, x + r * n + i), hn::Set(d, mean[r])), hn::Set(d, rstd[r])), sum);
+        for (std::int64_t r = 0; r < rows; ++r)
+          sum = hn::MulAdd(hn::LoadU(d, dy + r * n + i),
+                           hn::Mul(hn::Sub(hn::LoadU(d, x + r * n + i), hn::Set(d, mean[r])),
+                                   hn::Set(d, rstd[r])),
+                           sum);
         hn::StoreU(sum, d, to + i);
       },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
         VecF sum = call.accumulate ? hn::MaskedLoad(mask, d, to + i) : hn::Zero(d);
-        for (std::int64_t r = 0; r < rows; ++r) sum = hn::MulAdd(hn::MaskedLoad(mask, d, dy + r * n + i),
-                          hn::Mul(hn::Sub(hn::MaskedLoad(mask, d, x + r * n + i), hn::Set(d, mean[r])),
-                                  hn::Set(d, rstd[r])),
-                          sum);
+        for (std::int64_t r = 0; r < rows; ++r)
+          sum = hn::MulAdd(
+              hn::MaskedLoad(mask, d, dy + r * n + i),
+              hn::Mul(hn::Sub(hn::MaskedLoad(mask, d, x + r * n + i), hn::Set(d, mean[r])),
+                      hn::Set(d, rstd[r])),
+              sum);
         hn::BlendedStore(sum, mask, d, to + i);
       });
 }
@@ -48,8 +53,13 @@ namespace hone {
 HWY_EXPORT(run_layer_norm_grad_scale);
 
 Kernel cpu_kernel_layer_norm_grad_scale() {
-  Kernel kernel{{"cpu.layer_norm_grad_scale", "column sums in registers"}, "layer_norm_grad_scale", RowRule::reduce, 10};
-  kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_layer_norm_grad_scale)(call); };
+  Kernel kernel{{"cpu.layer_norm_grad_scale", "column sums in registers"},
+                "layer_norm_grad_scale",
+                RowRule::reduce,
+                10};
+  kernel.run = [](const KernelCall& call) {
+    HWY_DYNAMIC_DISPATCH(run_layer_norm_grad_scale)(call);
+  };
   return kernel;
 }
 

@@ -1,5 +1,5 @@
-// linear by small products: the transposed weight is packed once a run, then each tile of rows meets
-// panels of 64 outputs that stay in cache.
+// linear by small products: the transposed weight is packed once a run, then each tile of rows
+// meets panels of 64 outputs that stay in cache.
 #include <cstring>
 
 #include "hone/backend/cpu/detail/gemm.hpp"
@@ -20,9 +20,11 @@ void begin(const KernelCall& call) {
   const std::int64_t k = call.in(1).dims[1];
   auto* packed = reinterpret_cast<float*>(call.workspace);
   const std::int64_t panels = (n + panel - 1) / panel;
-  for (std::int64_t p = panels * call.thread / call.threads; p < panels * (call.thread + 1) / call.threads; ++p) {
+  for (std::int64_t p = panels * call.thread / call.threads;
+       p < panels * (call.thread + 1) / call.threads; ++p) {
     const std::int64_t columns = std::min(panel, n - p * panel);
-    transpose_into(call.in(1).as() + p * panel * k, columns, k, k, packed + p * panel * k, columns, 1.0f);
+    transpose_into(call.in(1).as() + p * panel * k, columns, k, k, packed + p * panel * k, columns,
+                   1.0f);
   }
 }
 
@@ -37,15 +39,20 @@ void run(const KernelCall& call) {
     // The bias is what the product adds to.
     if (call.has(2))
       for (std::int64_t r = 0; r < rows; ++r)
-        std::memcpy(y + r * n + p, call.in(2).as() + p, static_cast<std::size_t>(columns) * sizeof(float));
-    gemm({rows, columns, k, k, columns, n, false, call.has(2)}, call.in(0).as(), packed + p * k, y + p);
+        std::memcpy(y + r * n + p, call.in(2).as() + p,
+                    static_cast<std::size_t>(columns) * sizeof(float));
+    gemm({rows, columns, k, k, columns, n, false, call.has(2)}, call.in(0).as(), packed + p * k,
+         y + p);
   }
 }
 
 }  // namespace
 
 Kernel cpu_kernel_linear() {
-  Kernel kernel{{"cpu.linear", "packed weight panels, small products, bias first"}, "linear", RowRule::rows, 10};
+  Kernel kernel{{"cpu.linear", "packed weight panels, small products, bias first"},
+                "linear",
+                RowRule::rows,
+                10};
   kernel.workspace = workspace;
   kernel.begin = begin;
   kernel.begin_once = true;

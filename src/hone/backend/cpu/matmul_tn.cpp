@@ -18,14 +18,15 @@ void run(const KernelCall& call) {
     return;
   }
   for (std::int64_t p = 0; p < n; p += panel)
-    gemm({m, std::min(panel, n - p), rows, m, n, n, true, call.accumulate}, call.in(0).as(), call.in(1).as() + p,
-         to + p);
+    gemm({m, std::min(panel, n - p), rows, m, n, n, true, call.accumulate}, call.in(0).as(),
+         call.in(1).as() + p, to + p);
 }
 
 }  // namespace
 
 Kernel cpu_kernel_matmul_tn() {
-  Kernel kernel{{"cpu.matmul_tn", "small products, one sum a thread"}, "matmul_tn", RowRule::reduce, 10};
+  Kernel kernel{
+      {"cpu.matmul_tn", "small products, one sum a thread"}, "matmul_tn", RowRule::reduce, 10};
   kernel.run = run;
   return kernel;
 }

@@ -13,7 +13,8 @@ namespace HWY_NAMESPACE {
 void run_relu(const KernelCall& call) {
   const VecF zero = hn::Zero(F32());
   // NaN compares false and stays NaN.
-  map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(), [&](VecF x) { return hn::IfThenZeroElse(hn::Lt(x, zero), x); });
+  map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(),
+              [&](VecF x) { return hn::IfThenZeroElse(hn::Lt(x, zero), x); });
 }
 
 }  // namespace HWY_NAMESPACE

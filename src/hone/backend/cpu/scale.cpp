@@ -12,7 +12,8 @@ namespace HWY_NAMESPACE {
 
 void run_scale(const KernelCall& call) {
   const VecF factor = hn::Set(F32(), static_cast<float>(call.attributes->real("factor")));
-  map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(), [&](VecF x) { return hn::Mul(x, factor); });
+  map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(),
+              [&](VecF x) { return hn::Mul(x, factor); });
 }
 
 }  // namespace HWY_NAMESPACE

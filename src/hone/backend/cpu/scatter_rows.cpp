@@ -21,7 +21,8 @@ void run(const KernelCall& call) {
 }  // namespace
 
 Kernel cpu_kernel_scatter_rows() {
-  Kernel kernel{{"cpu.scatter_rows", "clears, then adds the named rows"}, "scatter_rows", RowRule::whole, 10};
+  Kernel kernel{
+      {"cpu.scatter_rows", "clears, then adds the named rows"}, "scatter_rows", RowRule::whole, 10};
   kernel.run = run;
   return kernel;
 }

@@ -35,7 +35,8 @@ void run_softmax(const KernelCall& call) {
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          const VecF e = hn::IfThenElseZero(mask, exp_vector(hn::Sub(hn::MaskedLoad(mask, d, x + i), shift)));
+          const VecF e =
+              hn::IfThenElseZero(mask, exp_vector(hn::Sub(hn::MaskedLoad(mask, d, x + i), shift)));
           sum = hn::Add(sum, e);
           hn::BlendedStore(e, mask, d, y + i);
         });

@@ -11,7 +11,8 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 void run_tanh(const KernelCall& call) {
-  map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(), [&](VecF x) { return tanh_vector(x); });
+  map_vectors(call.in(0).as(), call.out(0).as(), call.out(0).size(),
+              [&](VecF x) { return tanh_vector(x); });
 }
 
 }  // namespace HWY_NAMESPACE

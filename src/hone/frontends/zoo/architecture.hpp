@@ -25,8 +25,8 @@ struct Architecture : Described {
   // config.json's model_type that it builds.
   std::string model_type;
   std::vector<ParameterSpec> (*parameters)(const nlohmann::json& config) = nullptr;
-  // Inputs: ids i32[T], type_ids i32[T], positions i32[T], offsets i32[B+1]; when training also labels
-  // i32[B] and rng u32[3]. Outputs: logits f32[B,C]; when training also loss f32[1].
+  // Inputs: ids i32[T], type_ids i32[T], positions i32[T], offsets i32[B+1]; when training also
+  // labels i32[B] and rng u32[3]. Outputs: logits f32[B,C]; when training also loss f32[1].
   Graph (*build)(const nlohmann::json& config, const GraphRequest& request) = nullptr;
 };
 

@@ -19,11 +19,12 @@ AdamwSettings adamw_settings(const Options& a) {
 
 void check_table_row(const char* op, std::int32_t row, std::int64_t rows) {
   if (row < 0 || row >= rows)
-    throw Error(ErrorCode::invalid_argument, fmt::format("[{}] id {} is outside the table of {} rows", op, row, rows));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("[{}] id {} is outside the table of {} rows", op, row, rows));
 }
 
-void adamw_catch_up(float* p, float* m, float* v, std::int64_t width, std::int64_t last, std::int64_t until,
-                    const float* schedule, const AdamwSettings& settings) {
+void adamw_catch_up(float* p, float* m, float* v, std::int64_t width, std::int64_t last,
+                    std::int64_t until, const float* schedule, const AdamwSettings& settings) {
   for (std::int64_t j = 0; j < width; ++j) {
     double value = p[j];
     double first = m[j];

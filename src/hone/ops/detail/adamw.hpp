@@ -1,5 +1,5 @@
-// AdamW (Loshchilov and Hutter, arXiv 1711.05101) with PyTorch's order of operations; what its three
-// ops share.
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101) with PyTorch's order of operations; what its
+// three ops share.
 #pragma once
 
 #include "hone/ops/detail/common.hpp"
@@ -17,8 +17,8 @@ struct AdamwSettings {
 AdamwSettings adamw_settings(const Options& attributes);
 
 // One step for one element. `step` counts from 1; `gradient` is already clipped.
-inline void adamw_element(double& p, double& m, double& v, double gradient, double lr, std::int64_t step,
-                          const AdamwSettings& s) {
+inline void adamw_element(double& p, double& m, double& v, double gradient, double lr,
+                          std::int64_t step, const AdamwSettings& s) {
   const auto t = static_cast<double>(step);
   p *= 1.0 - lr * s.weight_decay;
   m = s.beta1 * m + (1.0 - s.beta1) * gradient;
@@ -32,7 +32,7 @@ void check_table_row(const char* op, std::int32_t row, std::int64_t rows);
 
 // Brings one row of `width` elements from step `last` to step `until` with zero gradients, step by
 // step: what "lazily but exactly" means.
-void adamw_catch_up(float* p, float* m, float* v, std::int64_t width, std::int64_t last, std::int64_t until,
-                    const float* schedule, const AdamwSettings& settings);
+void adamw_catch_up(float* p, float* m, float* v, std::int64_t width, std::int64_t last,
+                    std::int64_t until, const float* schedule, const AdamwSettings& settings);
 
 }  // namespace hone

@@ -23,16 +23,17 @@ std::int64_t sequence_of(const Tensor& offsets, std::int64_t row);
 // Checks q[R,H], k[T,H], v[T,H], offsets[B+1], rng (optional), rows (optional; R == T without).
 void check_attention(const OpTypes& types, std::size_t first, const char* op);
 
-// Probabilities of one query over its sequence (after softmax, before dropout), and the keep factor of
-// each key: 0 or the dropout scale.
+// Probabilities of one query over its sequence (after softmax, before dropout), and the keep factor
+// of each key: 0 or the dropout scale.
 struct AttentionRow {
   std::int64_t begin = 0;  // first token of the sequence
   std::vector<double> probability;
   std::vector<double> keep;
   double log_sum = 0;  // logarithm of the sum of exponentials of the scores
 };
-AttentionRow attention_row(const float* q, const Tensor& k, const Tensor& offsets, const std::uint32_t* rng,
-                           std::int64_t row, std::int64_t head, const AttentionSizes& sizes);
+AttentionRow attention_row(const float* q, const Tensor& k, const Tensor& offsets,
+                           const std::uint32_t* rng, std::int64_t row, std::int64_t head,
+                           const AttentionSizes& sizes);
 
 std::vector<OpSample> attention_samples();
 

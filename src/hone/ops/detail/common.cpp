@@ -10,7 +10,8 @@ Tensor random_tensor(Shape shape, std::uint32_t seed, double scale) {
 }
 
 Tensor int_tensor(Shape shape, std::initializer_list<std::int32_t> values) {
-  return Tensor::from<std::int32_t>(DType::i32, std::move(shape), std::span(values.begin(), values.size()));
+  return Tensor::from<std::int32_t>(DType::i32, std::move(shape),
+                                    std::span(values.begin(), values.size()));
 }
 
 Tensor f32_tensor(Shape shape, std::initializer_list<double> values) {
@@ -32,10 +33,12 @@ std::vector<OpSample> elementwise_samples(int inputs, const Options& attributes,
   std::vector<OpSample> samples;
   std::vector<int> all;
   for (int i = 0; i < inputs; ++i) all.push_back(i);
-  const auto add = [&](const std::string& name, Shape shape, double sample_scale, bool differentiable) {
+  const auto add = [&](const std::string& name, Shape shape, double sample_scale,
+                       bool differentiable) {
     OpSample sample{name, {}, attributes, {}};
     for (int i = 0; i < inputs; ++i)
-      sample.inputs.push_back(random_tensor(shape, 100 + static_cast<std::uint32_t>(i), sample_scale));
+      sample.inputs.push_back(
+          random_tensor(shape, 100 + static_cast<std::uint32_t>(i), sample_scale));
     if (differentiable) sample.differentiable = all;
     samples.push_back(std::move(sample));
   };

@@ -12,7 +12,9 @@
 
 namespace hone {
 
-inline bool is_matrix(const ValueType& type) { return type.dtype == DType::f32 && type.dims.size() == 2; }
+inline bool is_matrix(const ValueType& type) {
+  return type.dtype == DType::f32 && type.dims.size() == 2;
+}
 inline bool is_vector(const ValueType& type, DType dtype = DType::f32) {
   return type.dtype == dtype && type.dims.size() == 1;
 }
@@ -22,7 +24,9 @@ inline std::int64_t row_size(const Tensor& tensor) {
   for (std::size_t i = 1; i < tensor.shape().size(); ++i) size *= tensor.shape()[i];
   return size;
 }
-inline std::int64_t row_count(const Tensor& tensor) { return tensor.shape().empty() ? 1 : tensor.shape()[0]; }
+inline std::int64_t row_count(const Tensor& tensor) {
+  return tensor.shape().empty() ? 1 : tensor.shape()[0];
+}
 
 // Normal values times `scale`, from a seed.
 Tensor random_tensor(Shape shape, std::uint32_t seed, double scale = 1.0);
@@ -34,14 +38,19 @@ Tensor rng_tensor(std::uint64_t seed, std::uint32_t step);
 
 // The row of an embedding table that gets no gradient (torch.nn.Embedding's padding_idx).
 inline OptionSpec padding_option() {
-  return {"padding", OptionType::integer, std::int64_t{-1}, "row that gets no gradient; -1: none", -1, 1e12};
+  return {
+      "padding", OptionType::integer, std::int64_t{-1}, "row that gets no gradient; -1: none", -1,
+      1e12};
 }
 
 // Samples of an elementwise op with `inputs` equal-shaped inputs: none, one, odd and large rows.
-std::vector<OpSample> elementwise_samples(int inputs, const Options& attributes = {}, double scale = 2.0);
+std::vector<OpSample> elementwise_samples(int inputs, const Options& attributes = {},
+                                          double scale = 2.0);
 
 // Dropout: an element is dropped when its 16 random bits are below this.
-inline std::uint32_t dropout_threshold(double p) { return static_cast<std::uint32_t>(std::lround(p * 65536.0)); }
+inline std::uint32_t dropout_threshold(double p) {
+  return static_cast<std::uint32_t>(std::lround(p * 65536.0));
+}
 // What kept elements are multiplied by, so that the mean stays.
 inline float dropout_scale(std::uint32_t threshold) {
   return static_cast<float>(65536.0 / (65536.0 - static_cast<double>(threshold)));
@@ -52,7 +61,8 @@ inline float dropout_scale(std::uint32_t threshold) {
 inline bool dropout_keeps(const std::uint32_t* rng, std::uint32_t stream, std::uint32_t row,
                           std::uint32_t column, std::uint32_t threshold) {
   const std::uint32_t counter = column / 128 * 16 + column % 16;
-  const PhiloxBlock block = philox({counter, row, stream, rng[2]}, {rng[0], rng[1]}, philox_mask_rounds);
+  const PhiloxBlock block =
+      philox({counter, row, stream, rng[2]}, {rng[0], rng[1]}, philox_mask_rounds);
   const std::uint32_t word = block[column / 16 % 4];
   return (column / 64 % 2 == 0 ? word & 0xffffu : word >> 16) >= threshold;
 }

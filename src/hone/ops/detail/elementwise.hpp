@@ -17,7 +17,8 @@ void map_elements(const OpCall& call, F f) {
     if constexpr (std::is_invocable_v<F, double>)
       y[i] = static_cast<float>(f(static_cast<double>(a[i])));
     else
-      y[i] = static_cast<float>(f(static_cast<double>(a[i]), static_cast<double>(call.in(1).as<float>()[i])));
+      y[i] = static_cast<float>(
+          f(static_cast<double>(a[i]), static_cast<double>(call.in(1).as<float>()[i])));
   }
 }
 

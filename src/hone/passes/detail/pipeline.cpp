@@ -16,7 +16,8 @@ const Pass& find_pass(const std::string& name) {
     if (pass.name == name) return pass;
     names.push_back(pass.name);
   }
-  throw Error(ErrorCode::invalid_argument, "unknown pass '" + name + "'", did_you_mean(name, names));
+  throw Error(ErrorCode::invalid_argument, "unknown pass '" + name + "'",
+              did_you_mean(name, names));
 }
 
 std::vector<PassReport> run_passes(Graph& graph, const std::vector<PassRequest>& passes,
@@ -27,11 +28,13 @@ std::vector<PassReport> run_passes(Graph& graph, const std::vector<PassRequest>&
     if (std::find(disabled.begin(), disabled.end(), request.name) != disabled.end()) continue;
     const Pass& pass = find_pass(request.name);
     const auto begin = std::chrono::steady_clock::now();
-    const int changes = pass.run(graph, complete_options(pass.options, request.options, "pass " + pass.name));
+    const int changes =
+        pass.run(graph, complete_options(pass.options, request.options, "pass " + pass.name));
     try {
       verify_graph(graph);
     } catch (const Error& error) {
-      throw Error(ErrorCode::internal, fmt::format("after pass {}: {}", pass.name, error.message()));
+      throw Error(ErrorCode::internal,
+                  fmt::format("after pass {}: {}", pass.name, error.message()));
     }
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
     reports.push_back({pass.name, changes, spent.count(), graph.nodes.size()});

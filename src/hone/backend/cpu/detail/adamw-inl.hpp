@@ -14,10 +14,10 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 struct AdamwStep {
-  float keep;        // 1 - lr * weight_decay
+  float keep;  // 1 - lr * weight_decay
   float beta1, one_minus_beta1, beta2, one_minus_beta2;
-  float rate;        // lr / (1 - beta1^t)
-  float root;        // 1 / sqrt(1 - beta2^t)
+  float rate;  // lr / (1 - beta1^t)
+  float root;  // 1 / sqrt(1 - beta2^t)
   float epsilon, clip;
 };
 
@@ -34,14 +34,18 @@ inline AdamwStep adamw_step(const AdamwSettings& s, double lr, std::int64_t step
           clip};
 }
 
-inline void adamw_range(const AdamwStep& s, std::int64_t n, const float* g, float* p, float* m, float* v) {
+inline void adamw_range(const AdamwStep& s, std::int64_t n, const float* g, float* p, float* m,
+                        float* v) {
   const F32 d;
   const auto update = [&](std::int64_t i, auto load, auto store) {
     const VecF gradient = hn::Mul(load(g + i), hn::Set(d, s.clip));
-    const VecF first = hn::MulAdd(load(m + i), hn::Set(d, s.beta1), hn::Mul(gradient, hn::Set(d, s.one_minus_beta1)));
-    const VecF second = hn::MulAdd(load(v + i), hn::Set(d, s.beta2),
-                                   hn::Mul(hn::Mul(gradient, gradient), hn::Set(d, s.one_minus_beta2)));
-    const VecF denominator = hn::MulAdd(hn::Sqrt(second), hn::Set(d, s.root), hn::Set(d, s.epsilon));
+    const VecF first = hn::MulAdd(load(m + i), hn::Set(d, s.beta1),
+                                  hn::Mul(gradient, hn::Set(d, s.one_minus_beta1)));
+    const VecF second =
+        hn::MulAdd(load(v + i), hn::Set(d, s.beta2),
+                   hn::Mul(hn::Mul(gradient, gradient), hn::Set(d, s.one_minus_beta2)));
+    const VecF denominator =
+        hn::MulAdd(hn::Sqrt(second), hn::Set(d, s.root), hn::Set(d, s.epsilon));
     const VecF change = hn::Div(hn::Mul(first, hn::Set(d, s.rate)), denominator);
     store(hn::MulSub(load(p + i), hn::Set(d, s.keep), change), p + i);
     store(first, m + i);
@@ -50,13 +54,15 @@ inline void adamw_range(const AdamwStep& s, std::int64_t n, const float* g, floa
   for_vectors(
       n,
       [&](std::int64_t i) {
-        update(i, [&](const float* at) { return hn::LoadU(d, at); },
-               [&](VecF value, float* at) { hn::StoreU(value, d, at); });
+        update(
+            i, [&](const float* at) { return hn::LoadU(d, at); },
+            [&](VecF value, float* at) { hn::StoreU(value, d, at); });
       },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        update(i, [&](const float* at) { return hn::MaskedLoad(mask, d, at); },
-               [&](VecF value, float* at) { hn::BlendedStore(value, mask, d, at); });
+        update(
+            i, [&](const float* at) { return hn::MaskedLoad(mask, d, at); },
+            [&](VecF value, float* at) { hn::BlendedStore(value, mask, d, at); });
       });
 }
 

@@ -50,8 +50,10 @@ double AttentionSetup::flop(int products) const {
 }
 
 std::int64_t AttentionBuffers::block_rows(std::int64_t padded, bool backward) {
-  // The block's scores should take no more than 128 KiB (half of it for each of two in the backward pass).
-  const std::int64_t rows = (backward ? 16384 : 32768) / std::max<std::int64_t>(padded, 1) / 16 * 16;
+  // The block's scores should take no more than 128 KiB (half of it for each of two in the backward
+  // pass).
+  const std::int64_t rows =
+      (backward ? 16384 : 32768) / std::max<std::int64_t>(padded, 1) / 16 * 16;
   return std::clamp<std::int64_t>(rows, 16, max_attention_block);
 }
 
@@ -92,14 +94,16 @@ std::size_t attention_workspace(const KernelQuery& query, std::size_t first, boo
   return static_cast<std::size_t>(most) * sizeof(float) * static_cast<std::size_t>(query.threads);
 }
 
-void pack_rows(const float* from, std::int64_t ld, std::int64_t rows, std::int64_t padded, std::int64_t columns,
-               float* to) {
+void pack_rows(const float* from, std::int64_t ld, std::int64_t rows, std::int64_t padded,
+               std::int64_t columns, float* to) {
   for (std::int64_t r = 0; r < rows; ++r)
     std::memcpy(to + r * columns, from + r * ld, static_cast<std::size_t>(columns) * sizeof(float));
-  std::memset(to + rows * columns, 0, static_cast<std::size_t>((padded - rows) * columns) * sizeof(float));
+  std::memset(to + rows * columns, 0,
+              static_cast<std::size_t>((padded - rows) * columns) * sizeof(float));
 }
 
-void pack_transposed(const float* from, const AttentionTask& task, std::int64_t padded, float scale, float* to) {
+void pack_transposed(const float* from, const AttentionTask& task, std::int64_t padded, float scale,
+                     float* to) {
   transpose_into(from, task.length, task.head_size, task.width, to, padded, scale);
   for (std::int64_t i = 0; i < task.head_size; ++i)
     std::fill(to + i * padded + task.length, to + (i + 1) * padded, 0.0f);

@@ -61,7 +61,7 @@ std::size_t attention_workspace(const KernelQuery& query, std::size_t first, boo
 // The buffers of one task inside a thread's memory; all sizes are padded to 16.
 struct AttentionBuffers {
   std::int64_t padded, block;
-  float *keys_t, *values, *queries, *scores, *output;               // both directions
+  float *keys_t, *values, *queries, *scores, *output;                // both directions
   float *keys, *values_t, *d_output, *d_scores, *d_keys, *d_values;  // backward only
 
   AttentionBuffers(const AttentionTask& task, float* memory, bool backward);
@@ -70,9 +70,10 @@ struct AttentionBuffers {
 };
 
 // to[padded, columns] = the first `rows` rows of from (ld apart), then zeros.
-void pack_rows(const float* from, std::int64_t ld, std::int64_t rows, std::int64_t padded, std::int64_t columns,
-               float* to);
+void pack_rows(const float* from, std::int64_t ld, std::int64_t rows, std::int64_t padded,
+               std::int64_t columns, float* to);
 // to[head_size, padded] = scale * transpose of the task's rows, then zeros.
-void pack_transposed(const float* from, const AttentionTask& task, std::int64_t padded, float scale, float* to);
+void pack_transposed(const float* from, const AttentionTask& task, std::int64_t padded, float scale,
+                     float* to);
 
 }  // namespace hone

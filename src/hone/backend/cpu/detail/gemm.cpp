@@ -31,8 +31,8 @@ void gemm(const GemmShape& s, const float* a, const float* b, float* c) {
   gemm_portable(s, a, b, c);
 }
 
-void transpose_into(const float* from, std::int64_t rows, std::int64_t columns, std::int64_t ld_from, float* to,
-                    std::int64_t ld_to, float scale) {
+void transpose_into(const float* from, std::int64_t rows, std::int64_t columns,
+                    std::int64_t ld_from, float* to, std::int64_t ld_to, float scale) {
   // Blocks of 16 x 16 keep both sides in cache.
   for (std::int64_t r0 = 0; r0 < rows; r0 += 16) {
     const std::int64_t r1 = r0 + 16 < rows ? r0 + 16 : rows;

@@ -1,5 +1,5 @@
-// Small dense matrix products, the inside of the fused kernels: libxsmm's generated code where there
-// is libxsmm (x86-64), a portable vector kernel elsewhere. Row-major everywhere.
+// Small dense matrix products, the inside of the fused kernels: libxsmm's generated code where
+// there is libxsmm (x86-64), a portable vector kernel elsewhere. Row-major everywhere.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@ namespace hone {
 
 struct GemmShape {
   std::int64_t m, n, k;
-  std::int64_t lda, ldb, ldc;      // elements between rows, as stored
-  bool transposed_a = false;       // a is stored as [k, m]
-  bool accumulate = false;         // c += instead of c =
+  std::int64_t lda, ldb, ldc;  // elements between rows, as stored
+  bool transposed_a = false;   // a is stored as [k, m]
+  bool accumulate = false;     // c += instead of c =
 };
 
 // c[m,n] (+)= a[m,k] b[k,n].
@@ -19,7 +19,7 @@ void gemm(const GemmShape& shape, const float* a, const float* b, float* c);
 void gemm_portable(const GemmShape& shape, const float* a, const float* b, float* c);
 
 // to[columns, rows] = scale * from[rows, columns]^T; ld: elements between rows, as stored.
-void transpose_into(const float* from, std::int64_t rows, std::int64_t columns, std::int64_t ld_from, float* to,
-                    std::int64_t ld_to, float scale);
+void transpose_into(const float* from, std::int64_t rows, std::int64_t columns,
+                    std::int64_t ld_from, float* to, std::int64_t ld_to, float scale);
 
 }  // namespace hone

@@ -1,5 +1,5 @@
-// The portable matrix product: blocks of 6 rows by 4 vectors in registers (94 % of libxsmm's speed on
-// AVX-512).
+// The portable matrix product: blocks of 6 rows by 4 vectors in registers (94 % of libxsmm's speed
+// on AVX-512).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/detail/gemm_portable.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -25,15 +25,16 @@ void block(const GemmShape& s, const float* a, const float* b, float* c, std::si
   for (int i = 0; i < Rows; ++i)
     for (int j = 0; j < Vectors; ++j) {
       const float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
-      sum[i][j] = !s.accumulate                            ? hn::Zero(d)
+      sum[i][j] = !s.accumulate                       ? hn::Zero(d)
                   : j + 1 == Vectors && tail != lanes ? hn::MaskedLoad(hn::FirstN(d, tail), d, at)
-                                                           : hn::LoadU(d, at);
+                                                      : hn::LoadU(d, at);
     }
   for (std::int64_t p = 0; p < s.k; ++p) {
     hn::Vec<D> right[Vectors];
     for (int j = 0; j < Vectors; ++j) {
       const float* at = b + p * s.ldb + j * static_cast<std::int64_t>(lanes);
-      right[j] = j + 1 == Vectors && tail != lanes ? hn::MaskedLoad(hn::FirstN(d, tail), d, at) : hn::LoadU(d, at);
+      right[j] = j + 1 == Vectors && tail != lanes ? hn::MaskedLoad(hn::FirstN(d, tail), d, at)
+                                                   : hn::LoadU(d, at);
     }
     for (int i = 0; i < Rows; ++i) {
       const auto left = hn::Set(d, a[i * row_step + p * k_step]);
@@ -63,8 +64,10 @@ const char* target_name() { return hwy::TargetName(HWY_TARGET); }
 void gemm_vector(const GemmShape& s, const float* a, const float* b, float* c) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   std::int64_t j = 0;
-  for (; j + 4 * lanes <= s.n; j += 4 * lanes) panel<4>(s, a, b + j, c + j, static_cast<std::size_t>(lanes));
-  for (; j + lanes <= s.n; j += lanes) panel<1>(s, a, b + j, c + j, static_cast<std::size_t>(lanes));
+  for (; j + 4 * lanes <= s.n; j += 4 * lanes)
+    panel<4>(s, a, b + j, c + j, static_cast<std::size_t>(lanes));
+  for (; j + lanes <= s.n; j += lanes)
+    panel<1>(s, a, b + j, c + j, static_cast<std::size_t>(lanes));
   if (j < s.n) panel<1>(s, a, b + j, c + j, static_cast<std::size_t>(s.n - j));
 }
 

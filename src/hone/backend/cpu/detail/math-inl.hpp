@@ -45,13 +45,16 @@ HWY_INLINE void map_vectors(const float* x, float* to, std::int64_t n, const F& 
 }
 
 template <typename F>
-HWY_INLINE void map_vectors2(const float* x, const float* y, float* to, std::int64_t n, const F& f) {
+HWY_INLINE void map_vectors2(const float* x, const float* y, float* to, std::int64_t n,
+                             const F& f) {
   const F32 d;
   for_vectors(
-      n, [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, to + i); },
+      n,
+      [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, to + i); },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, y + i)), mask, d, to + i);
+        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, y + i)), mask, d,
+                         to + i);
       });
 }
 
@@ -78,7 +81,8 @@ HWY_INLINE VecF exp_vector(VecF x) {
   const F32 d;
   const VecF scaled = hn::Mul(x, hn::Set(d, 1.44269504f));
   const VecF low = hn::Set(d, -126.0f);
-  return hn::IfThenElse(hn::Ge(scaled, low), exp2_in_range(hn::Max(scaled, low)), hn::Max(hn::Zero(d), scaled));
+  return hn::IfThenElse(hn::Ge(scaled, low), exp2_in_range(hn::Max(scaled, low)),
+                        hn::Max(hn::Zero(d), scaled));
 }
 
 // The normal distribution function of x; also gives exp(-x^2 / 2). With z = |x| / sqrt(2) and
@@ -116,8 +120,8 @@ HWY_INLINE VecF tanh_vector(VecF x) {
   return hn::CopySign(hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.15f)), small, large), x);
 }
 
-// Random half words for dropout: block holds the four words of `lanes` consecutive Philox counters that
-// start at `counter` (ops/detail/common.hpp says which columns they serve).
+// Random half words for dropout: block holds the four words of `lanes` consecutive Philox counters
+// that start at `counter` (ops/detail/common.hpp says which columns they serve).
 struct PhiloxVectors {
   VecU word[4];
 };
@@ -131,8 +135,8 @@ HWY_INLINE void multiply_wide(VecU x, VecU factor, VecU& high, VecU& low) {
   high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
 }
 
-HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t counter, std::uint32_t row, std::uint32_t stream,
-                                        const std::uint32_t* rng) {
+HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t counter, std::uint32_t row,
+                                        std::uint32_t stream, const std::uint32_t* rng) {
   const U32 d;
   VecU c0 = hn::Iota(d, counter);
   VecU c1 = hn::Set(d, row);
@@ -162,8 +166,9 @@ HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t counter, std::uint32_t row
 // Walks the columns [0, n) of one row: body(column, keep mask, count) with at most one vector of
 // columns a call; count == lanes but for the last.
 template <typename Body>
-HWY_INLINE void for_dropout_columns(std::int64_t n, std::uint32_t row, std::uint32_t stream, const std::uint32_t* rng,
-                                    std::uint32_t threshold, const Body& body) {
+HWY_INLINE void for_dropout_columns(std::int64_t n, std::uint32_t row, std::uint32_t stream,
+                                    const std::uint32_t* rng, std::uint32_t threshold,
+                                    const Body& body) {
   const U32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   // Half words fit into signed integers, which have the cheaper comparison.
@@ -173,12 +178,14 @@ HWY_INLINE void for_dropout_columns(std::int64_t n, std::uint32_t row, std::uint
     for (std::int64_t lane = 0; lane < 16; lane += lanes) {
       const std::int64_t first = block * 128 + lane;
       if (first >= n) break;
-      const PhiloxVectors random = philox_vectors(static_cast<std::uint32_t>(block * 16 + lane), row, stream, rng);
+      const PhiloxVectors random =
+          philox_vectors(static_cast<std::uint32_t>(block * 16 + lane), row, stream, rng);
       for (int word = 0; word < 4; ++word) {
         for (int half = 0; half < 2; ++half) {
           const std::int64_t column = first + half * 64 + word * 16;
           if (column >= n) continue;
-          const VecU bits = half == 0 ? hn::And(random.word[word], low_half) : hn::ShiftRight<16>(random.word[word]);
+          const VecU bits = half == 0 ? hn::And(random.word[word], low_half)
+                                      : hn::ShiftRight<16>(random.word[word]);
           const auto keep = hn::RebindMask(F32(), hn::Gt(hn::BitCast(I32(), bits), limit));
           body(column, keep, n - column < lanes ? n - column : lanes);
         }
