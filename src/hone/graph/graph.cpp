@@ -66,6 +66,8 @@ NodeId Graph::append(const std::string& op_name, std::vector<ValueId> inputs, Op
   }
   if (inputs.size() < op.min_inputs || inputs.size() > op.max_inputs)
     fail_shapes(op_name, fmt::format("{} to {} inputs", op.min_inputs, op.max_inputs), types);
+  for (std::size_t i = 0; i < op.min_inputs; ++i)
+    if (inputs[i] == none) fail_shapes(op_name, fmt::format("input {} to be there", i), types);
   const std::vector<ValueType> results = op.infer(types);
   const auto id = static_cast<NodeId>(nodes.size());
   Node made{op_name, std::move(inputs), {}, std::move(attributes), none};
