@@ -10,6 +10,7 @@ cmake --preset release >/dev/null
 # Vector kernels are compiled through Highway's own re-inclusion, which clang-tidy 14 cannot follow.
 folders='src/hone/(core|graph|passes|plan|run|train)/'
 [ "${1:-}" = all ] && folders='src/hone/'
-git ls-files 'src/hone/*.cpp' | grep -E "$folders" | xargs grep -L 'foreach_target' |
-  xargs -P "$(nproc)" -n 8 clang-tidy -p build/release --quiet --warnings-as-errors='*' 2>/dev/null
+# (grep -L reports its success the other way round, hence the `|| true`.)
+git ls-files 'src/hone/*.cpp' | grep -E "$folders" | { xargs grep -L 'foreach_target' || true; } |
+  xargs -P "$(nproc)" -n 4 clang-tidy -p build/release --quiet --warnings-as-errors='*' 2>/dev/null
 echo "clang-tidy: good"
