@@ -8,8 +8,10 @@
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/texts.hpp"
+#include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
+#include "hone/core/threads.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/run/clock.hpp"
@@ -80,17 +82,37 @@ std::string render(const Tensor& logits, const Classifier& classifier,
   return out;
 }
 
+// A model whose weights are damaged, or were ruined by training, answers NaN.
+void check_logits(const Tensor& logits, const std::string& model) {
+  for (const float logit : logits.span<float>())
+    if (!std::isfinite(logit))
+      throw Error(
+          ErrorCode::numeric, model + ": the model's answer is not a finite number",
+          "its weights hold NaN or infinity: it diverged when it was trained, or is damaged");
+}
+
+// Waking other threads takes longer than a short text on a small model.
+void choose_threads(const CommandInput& input, const Classifier& classifier,
+                    const TokenizedData& data) {
+  constexpr double small_work = 2e9;
+  const double work = static_cast<double>(classifier.model.parameters.element_count()) *
+                      static_cast<double>(data.ids.size());
+  if (!input.options.contains("threads") && work < small_work) set_thread_count(1);
+}
+
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, {padding_setting()}, false);
-  const Classifier classifier =
-      load_classifier(input, "", given.values.text_or("padding", "saved"));
   const std::vector<std::string> texts = read_texts(input);
+  const Classifier classifier =
+      load_classifier(input, "", given.values.text_or("padding", "saved"), false);
   const double begin = now_seconds();
   const TokenizedData data = encode(classifier, texts, input.options.contains("input"));
   check_lengths(classifier.model.config, data);
+  choose_threads(input, classifier, data);
   Executor forward = make_forward(classifier.model, classifier.mode);
   const Evaluation evaluation = evaluate(forward, data);
+  check_logits(evaluation.logits, classifier.model.name);
   const double seconds = now_seconds() - begin;
   if (input.options.contains("output"))
     write_file_atomically(input.options.text("output"),

@@ -14,12 +14,25 @@
 #include <unistd.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/lazy_library.hpp"
 #include "hone/core/version.hpp"
 
 namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
+
+// curl.h checks the types of these two by macros of the same names.
+#undef curl_easy_setopt
+#undef curl_easy_getinfo
+constexpr LazyLibrary curl_library("libcurl.so.4");
+HONE_LAZY_FUNCTION(curl_library, curl_global_init);
+HONE_LAZY_FUNCTION(curl_library, curl_easy_init);
+HONE_LAZY_FUNCTION(curl_library, curl_easy_cleanup);
+HONE_LAZY_FUNCTION(curl_library, curl_easy_setopt);
+HONE_LAZY_FUNCTION(curl_library, curl_easy_getinfo);
+HONE_LAZY_FUNCTION(curl_library, curl_easy_perform);
+HONE_LAZY_FUNCTION(curl_library, curl_easy_strerror);
 
 constexpr long connect_seconds = 30;
 // A transfer that moves less than this for this long is given up.

@@ -30,9 +30,11 @@ struct MatchedParameters {
 // prefix (a file of the bare backbone), and with TensorFlow's LayerNorm names gamma and beta. What
 // is missing is initialised from `seed` and reported. Throws Error(bad_format) for a wrong shape,
 // Error(numeric) for NaN or infinity, Error(not_found) when no tensor of the backbone is in the
-// files.
+// files. Without `check_values` NaN and infinity pass: looking for them reads every page of the
+// file.
 MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
-                                   std::uint64_t seed, const std::string& backbone = "bert.");
+                                   std::uint64_t seed, const std::string& backbone = "bert.",
+                                   bool check_values = true);
 
 // Fresh values. Those of a parameter depend on (seed, its name) alone, not on the other parameters
 // or on the number of threads. Throws Error(unsupported) when they exceed the machine's memory.

@@ -30,8 +30,8 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
     config.id2label = request.label_names;
     model.config = config.to_json();
   }
-  MatchedParameters matched =
-      match_parameters(model.architecture->parameters(model.config), files, request.seed);
+  MatchedParameters matched = match_parameters(model.architecture->parameters(model.config), files,
+                                               request.seed, "bert.", request.check_values);
   model.parameters = std::move(matched.parameters);
   model.report = std::move(matched.report);
   return model;

@@ -33,6 +33,9 @@ struct ModelRequest {
   std::int64_t num_labels = 0;  // of a fresh head; 0: as configured
   std::int64_t vocab_size = 0;  // of a built-in model; 0: as configured
   std::vector<std::string> label_names = {};
+  // Look for NaN and infinity in the weights of a directory; false: whoever runs it looks at the
+  // results.
+  bool check_values = true;
 };
 
 // Loads a directory (or its last checkpoint when a run did not finish) or builds a built-in model.

@@ -41,13 +41,13 @@ OptionSpec padding_setting() {
 }
 
 Classifier load_classifier(const CommandInput& input, const std::string& data_kind,
-                           const std::string& padding) {
+                           const std::string& padding, bool check_values) {
   const std::string name = input.argument("MODEL");
   if (!std::filesystem::exists(name) && is_builtin_bert(name))
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' is a built-in model: its weights are untrained", name),
                 "train it first: hone train " + name + " ...; then give the folder of --out");
-  Model model = load_model({.name = name});
+  Model model = load_model({.name = name, .check_values = check_values});
   if (!model.report.initialized.empty())
     console().note(
         fmt::format("warning: {}: {} tensors are not in the files and start at random (first: {})",
