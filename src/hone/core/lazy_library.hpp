@@ -34,6 +34,6 @@ struct LazyFunction {
 // Declares a function of the library's header anew, in the namespace where this stands: calls there
 // load the library instead of being linked.
 #define HONE_LAZY_FUNCTION(library, function) \
-  constexpr ::hone::LazyFunction<decltype(::function)> function { library, #function }  // NOLINT(bugprone-macro-parentheses)
+  constexpr ::hone::LazyFunction<decltype(::function)> function { library, #function }
 
 }  // namespace hone
