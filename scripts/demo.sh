@@ -6,7 +6,9 @@ out=runs/demo
 say() { printf '\n$ %s\n' "$*"; }
 
 say hone run recipes/demo.toml
-"$hone" run recipes/demo.toml --overwrite
+# A finished run is not repeated: the demo starts anew.
+rm -rf "$out"
+"$hone" run recipes/demo.toml
 say 'hone predict MODEL "..."'
 "$hone" predict "$out/seed-0" "i was told it was dull , but the film was a delight ." \
   "the acting was great , although the plot ruined it ."
