@@ -51,6 +51,7 @@ class Hone:
     work: Path
     threads: int
     hidden_prefixes: dict[str, str] = field(default_factory=dict)
+    keep_padding: bool = True  # obey a fixed padding in tokenizer.json
     commands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -112,7 +113,11 @@ class Hone:
             *setting.hone_flags(),
             *("--max-length", str(MAX_LENGTH), "--threads", str(threads), "--order", order),
             *("--trace", self.work / "trace.jsonl", "--json", self.work / "train.json"),
+            *self._padding_flags(),
         ]
+
+    def _padding_flags(self) -> list[str]:
+        return [] if self.keep_padding else ["--set", "padding=none"]
 
     def train(
         self,
@@ -150,6 +155,7 @@ class Hone:
         source, target = self.work / "predict-in.jsonl", self.work / "predict-out.jsonl"
         write_jsonl(source, texts)
         arguments = ["predict", model, "--input", source, "--output", target]
+        arguments += self._padding_flags()
         if not (model / "tokenizer.json").exists() and not (model / "vocab.txt").exists():
             arguments += ["--tokenizer", self.tokenizer]
         self.run(*arguments)
@@ -172,6 +178,7 @@ class Hone:
         self.run(
             *("eval", model, "--data", f"imdb:{data}", "--split", split),
             *("--threads", str(self.threads), "--json", target),
+            *self._padding_flags(),
         )
         return json.loads(target.read_text())
 

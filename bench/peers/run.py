@@ -89,7 +89,8 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
     if not options.peers_only:
         names = {str(options.shared.resolve()): "$HONE_SHARED"} if options.shared else {}
         names |= {str(work): "$WORK", str(options.imdb): "$IMDB", str(options.tokenizer): "$TOK"}
-        hone = Hone(options.hone, *places, options.threads, names)
+        names[str(ROOT)] = "."
+        hone = Hone(options.hone, *places, options.threads, names, options.padding == "kept")
     return Context(
         hone,
         *places,

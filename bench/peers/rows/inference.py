@@ -11,6 +11,7 @@ import numpy as np
 from batches import sorted_batches
 from context import Context
 from flops import BertSize, forward_flops
+from hone_program import HoneError
 from imdb import Tokens, select, spread, write_folder
 from measurement import Comparison, Target, interleave
 from torch_peer import classify, collate, export_onnx, load_model
@@ -59,6 +60,12 @@ class Inference:
     def run_hone(self, _round: int) -> float:
         assert self.context.hone is not None
         self.hone_result = self.context.hone.evaluate(self.model_dir, self.data)
+        expected = int(self.tokens.lengths().sum())
+        if int(self.hone_result["tokens"]) != expected:
+            raise HoneError(
+                f"hone evaluated {self.hone_result['tokens']} tokens, the peers {expected}: not the "
+                "same work (see --padding)"
+            )
         return float(self.hone_result["samples_per_second"])
 
     def hone_notes(self) -> list[str]:

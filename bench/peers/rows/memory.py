@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from batches import random_batches
@@ -21,15 +23,20 @@ TIME = Path("/usr/bin/time")
 
 
 def peak_megabytes(command: list[str], report: Path) -> float:
-    """Maximum resident set of a command, in MB (10^6 bytes), by GNU time."""
+    """Maximum resident set of a command, in MB (10^6 bytes), by GNU time.
+
+    It starts from an empty cache, so that hone has to tokenize.
+    """
     if not TIME.exists():
         raise SystemExit(f"bench/peers: {TIME} is not there; install the package `time`")
-    done = subprocess.run(
-        [str(TIME), "-v", "-o", str(report), *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory(dir=report.parent) as empty:
+        done = subprocess.run(
+            [str(TIME), "-v", "-o", str(report), *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "XDG_CACHE_HOME": empty},
+            check=False,
+        )
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip()[-2000:]
         raise HoneError(f"`{Path(command[0]).name}` exited with {done.returncode}:\n{last}")
@@ -55,7 +62,9 @@ def measure(context: Context) -> list[Comparison]:
         assert hone is not None
         arguments = hone.train_arguments(model, batches, setting, context.threads)
         command = [str(hone.program), *map(str, arguments)]
-        hone.commands.append(hone.shown([str(TIME), "-v", *command]))
+        shown = hone.shown([str(TIME), "-v", *command])
+        if shown not in hone.commands:
+            hone.commands.append(shown)
         return peak_megabytes(command, report)
 
     imports = peak_megabytes(idle, report)
