@@ -11,52 +11,11 @@
 #include <cstdint>
 
 #include "hone/core/philox.hpp"
+#include "hone/core/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using F32 = hn::ScalableTag<float>;
-using I32 = hn::RebindToSigned<F32>;
-using U32 = hn::RebindToUnsigned<F32>;
-using VecF = hn::Vec<F32>;
-using VecU = hn::Vec<U32>;
-
-// Calls body(i) for whole vectors of [0, n), then tail(i, count) for the rest.
-template <typename Body, typename Tail>
-HWY_INLINE void for_vectors(std::int64_t n, const Body& body, const Tail& tail) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
-  std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) body(i);
-  if (i < n) tail(i, static_cast<std::size_t>(n - i));
-}
-
-// to[i] = f(vector of x at i); f gets vectors, tails included.
-template <typename F>
-HWY_INLINE void map_vectors(const float* x, float* to, std::int64_t n, const F& f) {
-  const F32 d;
-  for_vectors(
-      n, [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i)), d, to + i); },
-      [&](std::int64_t i, std::size_t count) {
-        const auto mask = hn::FirstN(d, count);
-        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i)), mask, d, to + i);
-      });
-}
-
-template <typename F>
-HWY_INLINE void map_vectors2(const float* x, const float* y, float* to, std::int64_t n,
-                             const F& f) {
-  const F32 d;
-  for_vectors(
-      n,
-      [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, to + i); },
-      [&](std::int64_t i, std::size_t count) {
-        const auto mask = hn::FirstN(d, count);
-        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, y + i)), mask, d,
-                         to + i);
-      });
-}
 
 // 2^x for x in [-126, 127], relative error below 1e-7: 2^x = 2^n 2^f, f in [-1/2, 1/2] by a minimax
 // polynomial.

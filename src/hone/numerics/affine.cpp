@@ -1,0 +1,102 @@
+// A real scale and a zero point: what INT8 and INT4 mean in most frameworks.
+#include "hone/numerics/detail/format_options.hpp"
+#include "hone/numerics/detail/group_quantizer.hpp"
+
+namespace hone {
+namespace {
+
+// Scales: the step, and the code of zero.
+struct AffineCodec {
+  static constexpr int scale_count = 2;
+  using Scales = std::array<float, 2>;
+  int width = 8;
+  bool symmetric = true;
+  // Given by the options (calibrated), or step 0: from the numbers themselves.
+  float step = 0;
+  float zero_point = 0;
+
+  float low() const { return symmetric ? -high() : 0.0f; }
+  float high() const { return symmetric ? power_of_two(width - 1) - 1.0f : power_of_two(width) - 1.0f; }
+
+  Scales fit(const float* x, std::int64_t n) const {
+    if (step > 0) return {step, zero_point};
+    if (symmetric) {
+      const std::uint32_t largest = largest_magnitude_bits(x, n);
+      // An infinity leaves the largest finite step.
+      const float magnitude = std::bit_cast<float>(std::min(largest, 0x7F7FFFFFu));
+      return {positive(magnitude / high()), 0.0f};
+    }
+    // Zero stays a number of the grid.
+    float least = 0, most = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      least = x[i] < least ? x[i] : least;
+      most = x[i] > most ? x[i] : most;
+    }
+    least = std::max(least, -std::numeric_limits<float>::max());
+    most = std::min(most, std::numeric_limits<float>::max());
+    const float scale = positive(most / high() - least / high());
+    return {scale, std::clamp(round_to_even(-least / scale), low(), high())};
+  }
+  static float positive(float step) {
+    return step < std::numeric_limits<float>::min() ? std::numeric_limits<float>::min() : step;
+  }
+  UniformGrid grid(const Scales& scales) const {
+    return {1.0f / scales[0], scales[0], low() - scales[1], high() - scales[1], Rounding::nearest};
+  }
+  void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
+    quantize_values(grid(scales), x, y, n, 1.0f, 1.0f);
+  }
+  std::uint32_t encode(float x, const Scales& scales) const {
+    const float code = grid(scales).code(x) + scales[1];
+    return static_cast<std::uint32_t>(static_cast<std::int32_t>(code)) & ((1u << width) - 1u);
+  }
+  float decode(std::uint32_t code, const Scales& scales) const {
+    auto k = static_cast<std::int32_t>(code);
+    if (symmetric && (code >> (width - 1)) != 0) k -= 1 << width;
+    return (static_cast<float>(k) - scales[1]) * scales[0];
+  }
+  int bits() const { return width; }
+  bool depends_on_data() const { return step == 0; }
+  std::vector<float> values() const {
+    std::vector<float> values;
+    for (float k = 0; k <= high(); ++k) values.push_back(k);
+    return values;
+  }
+  const Quantizer::Range* gradient_range() const { return nullptr; }
+};
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+  AffineCodec codec;
+  codec.width = static_cast<int>(options.integer("width"));
+  codec.symmetric = options.boolean("symmetric");
+  codec.step = static_cast<float>(options.real_or("scale", 0));
+  codec.zero_point = static_cast<float>(options.integer_or("zero_point", 0));
+  if (options.contains("zero_point") && (codec.symmetric || codec.step == 0))
+    fail_format("affine", "zero_point is used with scale and symmetric = false only", "leave it out");
+  if (codec.zero_point > codec.high())
+    fail_format("affine", "zero_point lies outside the codes of this width", "make it smaller");
+  return std::make_unique<GroupQuantizer<AffineCodec>>(
+      codec, parse_granularity(options.text("granularity")), options.integer("group_size"));
+}
+
+}  // namespace
+
+Format format_affine() {
+  Format format{
+      {"affine",
+       "a real scale and a zero point: the usual INT8 and INT4",
+       {width_option(2, 8, 8),
+        {"symmetric", OptionType::boolean, true, "zero point 0; false: from the smallest to the largest"},
+        granularity_option("channel"),
+        group_size_option(),
+        {"scale", OptionType::real, std::nullopt, "the step (default: from the numbers)", 1e-30, 1e30},
+        {"zero_point", OptionType::integer, std::nullopt, "the code of zero, with scale", 0, 255}}}};
+  format.formula = "(clamp(round(x / scale) + zero_point) - zero_point) * scale";
+  format.notes =
+      "The step is the largest magnitude over the largest code (symmetric), or the range over all codes. "
+      "Infinities saturate, NaN stays. A tensor, channel or group keeps its step and zero point as float32.";
+  format.bind = bind;
+  return format;
+}
+
+}  // namespace hone

@@ -1,0 +1,56 @@
+// One bit: the sign, without a scale.
+#include "hone/numerics/detail/group_quantizer.hpp"
+
+namespace hone {
+namespace {
+
+// +1 from zero up, -1 below; or 1 above zero, 0 otherwise.
+struct SignCodec {
+  static constexpr int scale_count = 0;
+  bool bipolar = true;
+
+  std::array<float, 0> fit(const float*, std::int64_t) const { return {}; }
+  float value(float x) const {
+    if (std::isnan(x)) return x;
+    if (bipolar) return x >= 0 ? 1.0f : -1.0f;
+    return x > 0 ? 1.0f : 0.0f;
+  }
+  void apply(const std::array<float, 0>&, const float* x, float* y, std::int64_t n) const {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = value(x[i]);
+  }
+  std::uint32_t encode(float x, const std::array<float, 0>&) const { return value(x) > 0 ? 1u : 0u; }
+  float decode(std::uint32_t code, const std::array<float, 0>&) const {
+    return code != 0 ? 1.0f : bipolar ? -1.0f : 0.0f;
+  }
+  int bits() const { return 1; }
+  bool depends_on_data() const { return false; }
+  std::vector<float> values() const {
+    return bipolar ? std::vector<float>{1.0f} : std::vector<float>{0.0f, 1.0f};
+  }
+  const Quantizer::Range* gradient_range() const {
+    static constexpr Quantizer::Range range{-1.0f, 1.0f};
+    return &range;
+  }
+};
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+  return std::make_unique<GroupQuantizer<SignCodec>>(SignCodec{options.boolean("bipolar")},
+                                                     Granularity::channel, 1);
+}
+
+}  // namespace
+
+Format format_binary() {
+  Format format{{"binary",
+                 "one bit: the sign",
+                 {{"bipolar", OptionType::boolean, true, "-1 and +1; false: 0 and 1"}}}};
+  format.rules = {"mase"};
+  format.formula = "x >= 0 ? +1 : -1";
+  format.notes =
+      "Zero of either sign becomes +1 (0 when not bipolar), NaN stays. The gradient passes where |x| <= 1. "
+      "Rule mase makes NaN -1 and does not cut the gradient.";
+  format.bind = bind;
+  return format;
+}
+
+}  // namespace hone

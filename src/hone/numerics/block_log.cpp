@@ -1,0 +1,38 @@
+// Signed powers of two that share an exponent bias.
+#include <algorithm>
+
+#include "hone/numerics/detail/format_options.hpp"
+#include "hone/numerics/detail/quantizers.hpp"
+
+namespace hone {
+namespace {
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+  const int width = static_cast<int>(options.integer("width"));
+  const int bias_width = static_cast<int>(options.integer("exponent_bias_width"));
+  // Exponents relative to the block's largest; the scale 2^e stands for the bias
+  // 2^(width - 1) - 1 - e.
+  const int top = (1 << (width - 1)) - 1;
+  const PowerGrid grid{std::max(-126, 1 - top), 0};
+  const BlockScale scale{0, std::max(-126, top - ((1 << bias_width) - 1)), std::min(127, top),
+                         PowerGrid::carry};
+  return std::make_unique<BlockQuantizer<PowerGrid>>(
+      grid, width, scale, bias_width, parse_block_size("block_log", options.text("block_size")));
+}
+
+}  // namespace
+
+Format format_block_log() {
+  Format format{{"block_log",
+                 "signed powers of two that share an exponent bias",
+                 {width_option(2, 9, 8), exponent_bias_width_option(), block_size_option("16")}}};
+  format.rules = {"mase"};
+  format.formula = "log with the bias 2^(width - 1) - 1 - round(log2 max|block|)";
+  format.notes =
+      "The exponent code 0 stands for zero. The bias is limited to its bits, so very large blocks saturate; "
+      "infinities saturate, NaN stays. Rule mase has no zero.";
+  format.bind = bind;
+  return format;
+}
+
+}  // namespace hone

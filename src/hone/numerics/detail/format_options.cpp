@@ -1,0 +1,73 @@
+#include "hone/numerics/detail/format_options.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+
+OptionSpec width_option(int minimum, int maximum, int default_value) {
+  return {"width", OptionType::integer, std::int64_t{default_value}, "bits of a number",
+          static_cast<double>(minimum), static_cast<double>(maximum)};
+}
+
+OptionSpec exponent_width_option(int minimum, int maximum, int default_value) {
+  return {"exponent_width", OptionType::integer, std::int64_t{default_value}, "bits of the exponent",
+          static_cast<double>(minimum), static_cast<double>(maximum)};
+}
+
+OptionSpec exponent_bias_option(const std::string& default_text) {
+  return {"exponent_bias", OptionType::integer, std::nullopt,
+          "subtracted from the exponent's code (default: " + default_text + ")", -128, 128};
+}
+
+OptionSpec exponent_bias_width_option() {
+  return {"exponent_bias_width", OptionType::integer, std::int64_t{8},
+          "bits of the exponent bias that a block shares", 1, 16};
+}
+
+OptionSpec block_size_option(const std::string& default_value) {
+  return {"block_size", OptionType::text, default_value,
+          "numbers of a row that share a scale, or rows,columns for a box of a matrix"};
+}
+
+void fail_format(const std::string& format, const std::string& message, const std::string& hint) {
+  throw Error(ErrorCode::invalid_argument, "[" + format + "] " + message, hint);
+}
+
+BlockShape parse_block_size(const std::string& format, const std::string& text) {
+  std::int64_t sizes[2] = {0, 0};
+  int count = 0;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (count < 2) {
+    const auto [next, error] = std::from_chars(at, end, sizes[count]);
+    if (error != std::errc() || sizes[count] < 1) break;
+    ++count;
+    at = next;
+    if (at == end || *at != ',') break;
+    ++at;
+  }
+  if (count == 0 || at != end)
+    fail_format(format, fmt::format("block_size = '{}' is not a size", text),
+                "give a positive number such as 32, or rows,columns such as 4,16");
+  return count == 1 ? BlockShape{1, sizes[0]} : BlockShape{sizes[0], sizes[1]};
+}
+
+int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum) {
+  const int bits = width - 1 - exponent_width;
+  if (bits < minimum)
+    fail_format(format,
+                fmt::format("exponent_width = {} leaves {} mantissa bits of width = {}, at least {} are "
+                            "needed",
+                            exponent_width, bits, width, minimum),
+                "make the width larger or the exponent smaller");
+  if (bits > 23)
+    fail_format(format, fmt::format("{} mantissa bits are more than float32 has (23)", bits),
+                "make the width smaller");
+  return bits;
+}
+
+}  // namespace hone

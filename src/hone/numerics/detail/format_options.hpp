@@ -1,0 +1,23 @@
+// Options that several formats have, and the errors of those that do not fit together.
+#pragma once
+
+#include "hone/numerics/detail/grid_kernels.hpp"
+#include "hone/numerics/format.hpp"
+
+namespace hone {
+
+OptionSpec width_option(int minimum, int maximum, int default_value);
+OptionSpec exponent_width_option(int minimum, int maximum, int default_value);
+OptionSpec exponent_bias_option(const std::string& default_text);
+OptionSpec exponent_bias_width_option();
+OptionSpec block_size_option(const std::string& default_value);
+
+// Throws Error(invalid_argument) "[format] ...".
+[[noreturn]] void fail_format(const std::string& format, const std::string& message,
+                              const std::string& hint = "");
+// "32" (consecutive numbers of a row) or "rows,columns" (a box); throws Error(invalid_argument).
+BlockShape parse_block_size(const std::string& format, const std::string& text);
+// Bits after sign and exponent; throws unless there are at least `minimum`.
+int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum);
+
+}  // namespace hone

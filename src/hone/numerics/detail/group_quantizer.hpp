@@ -1,0 +1,109 @@
+// Formats whose channels or groups have real scales, computed from their numbers.
+#pragma once
+
+#include <array>
+
+#include "hone/numerics/detail/quantizers.hpp"
+
+namespace hone {
+
+// Which numbers share scales: the whole tensor, a channel (a row; of a weight [out, in] one output), or
+// `group` consecutive numbers of a row.
+enum class Granularity { tensor, channel, group };
+
+OptionSpec granularity_option(const std::string& default_value);
+OptionSpec group_size_option();
+Granularity parse_granularity(const std::string& text);
+
+// A Codec has: scale_count, how many floats a group keeps; fit(x, n), those floats for n numbers; apply(scales,
+// x, y, n), the quantized numbers; encode(x, scales) and decode(code, scales); bits(), values(),
+// gradient_range() and depends_on_data() (whether fit looks at x).
+template <typename Codec>
+class GroupQuantizer : public Quantizer {
+public:
+  using Scales = std::array<float, static_cast<std::size_t>(Codec::scale_count)>;
+
+  GroupQuantizer(Codec codec, Granularity granularity, std::int64_t group)
+      : codec_(codec), granularity_(granularity), group_(group) {}
+
+  void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    for_groups(rows, columns, [&](std::int64_t first, std::int64_t count, std::int64_t) {
+      codec_.apply(codec_.fit(x + first, count), x + first, y + first, count);
+    });
+  }
+  bool by_rows() const override {
+    return granularity_ != Granularity::tensor || !codec_.depends_on_data();
+  }
+
+  PackedTensor pack(const Tensor& x) const override {
+    refuse_nan(x);
+    const MatrixView view = matrix_view(x.shape());
+    PackedTensor packed{x.shape(), codec_.bits(), {}, {}};
+    const std::int64_t groups = group_count(view);
+    if (groups > 0 && Codec::scale_count > 0)
+      packed.scales = Tensor(DType::f32, {groups, Codec::scale_count});
+    BitWriter writer(x.size(), codec_.bits());
+    for_groups(view.rows, view.columns, [&](std::int64_t first, std::int64_t count, std::int64_t g) {
+      const Scales scales = codec_.fit(x.as<float>() + first, count);
+      std::copy(scales.begin(), scales.end(), packed.scales.as<float>() + g * Codec::scale_count);
+      for (std::int64_t i = first; i < first + count; ++i)
+        writer.put(codec_.encode(x.as<float>()[i], scales));
+    });
+    packed.codes = writer.finish();
+    return packed;
+  }
+
+  Tensor unpack(const PackedTensor& packed) const override {
+    const MatrixView view = matrix_view(packed.shape);
+    check_packed(packed, codec_.bits(), group_count(view) * Codec::scale_count, DType::f32);
+    Tensor y(DType::f32, packed.shape);
+    BitReader reader(packed.codes.data(), codec_.bits());
+    for_groups(view.rows, view.columns, [&](std::int64_t first, std::int64_t count, std::int64_t g) {
+      Scales scales{};
+      const float* stored = packed.scales.as<float>() + g * Codec::scale_count;
+      std::copy(stored, stored + Codec::scale_count, scales.begin());
+      for (std::int64_t i = first; i < first + count; ++i)
+        y.as<float>()[i] = codec_.decode(reader.get(), scales);
+    });
+    return y;
+  }
+
+  double bits_per_value(const Shape& shape) const override {
+    const MatrixView view = matrix_view(shape);
+    const double count = static_cast<double>(view.rows * view.columns);
+    const double scales = static_cast<double>(group_count(view) * Codec::scale_count);
+    return count == 0 ? codec_.bits() : codec_.bits() + 32.0 * scales / count;
+  }
+  std::vector<float> values(std::size_t) const override { return codec_.values(); }
+  const Range* gradient_range() const override { return codec_.gradient_range(); }
+
+private:
+  std::int64_t width(std::int64_t columns) const {
+    return granularity_ == Granularity::group ? std::max<std::int64_t>(1, std::min(group_, columns))
+                                              : columns;
+  }
+  std::int64_t group_count(const MatrixView& view) const {
+    if (view.rows * view.columns == 0) return 0;
+    if (granularity_ == Granularity::tensor) return 1;
+    return view.rows * ((view.columns + width(view.columns) - 1) / width(view.columns));
+  }
+  // Calls body(first element, count, group) in order.
+  template <typename Body>
+  void for_groups(std::int64_t rows, std::int64_t columns, const Body& body) const {
+    if (rows * columns == 0) return;
+    if (granularity_ == Granularity::tensor) {
+      body(std::int64_t{0}, rows * columns, std::int64_t{0});
+      return;
+    }
+    std::int64_t g = 0;
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < columns; c += width(columns))
+        body(r * columns + c, std::min(width(columns), columns - c), g++);
+  }
+
+  Codec codec_;
+  Granularity granularity_;
+  std::int64_t group_;
+};
+
+}  // namespace hone

@@ -1,0 +1,36 @@
+#include "hone/numerics/detail/quantizers.hpp"
+
+namespace hone {
+
+MatrixView matrix_view(const Shape& shape) {
+  if (shape.empty()) return {1, 1};
+  const std::int64_t columns = shape.back();
+  return {columns == 0 ? 0 : element_count(shape) / columns, columns};
+}
+
+void refuse_nan(const Tensor& x) {
+  const float* values = x.as<float>();
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    if (std::isnan(values[i]))
+      throw Error(ErrorCode::numeric,
+                  fmt::format("element {} of {} is NaN: no code stands for it", i,
+                              to_string(x.shape())),
+                  "train again from a checkpoint whose loss was finite");
+}
+
+void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales, DType scale_type) {
+  if (packed.code_bits != code_bits)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("codes of {} bits, the format has {}", packed.code_bits, code_bits));
+  const std::size_t wanted = packed_bytes(element_count(packed.shape), code_bits);
+  if (packed.codes.size() != wanted)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{} bytes of codes, a tensor {} in {} bits has {}", packed.codes.size(),
+                            to_string(packed.shape), code_bits, wanted));
+  const std::int64_t held = packed.scales.empty() ? 0 : packed.scales.size();
+  if (held != scales || (scales > 0 && packed.scales.dtype() != scale_type))
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{} scales, a tensor {} has {}", held, to_string(packed.shape), scales));
+}
+
+}  // namespace hone

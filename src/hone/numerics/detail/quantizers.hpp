@@ -1,0 +1,168 @@
+// The ways a grid is laid over a tensor: number by number, by blocks with a power of two each, and by
+// channels or groups with a real scale each. A format's file chooses grid and way from its options.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/numerics/detail/bit_stream.hpp"
+#include "hone/numerics/detail/grid_codes.hpp"
+#include "hone/numerics/detail/grid_kernels.hpp"
+#include "hone/numerics/format.hpp"
+
+namespace hone {
+
+// A tensor as rows of its last dimension: a vector is one row.
+struct MatrixView {
+  std::int64_t rows = 1;
+  std::int64_t columns = 1;
+};
+MatrixView matrix_view(const Shape& shape);
+
+// Throws Error(numeric) naming the place of the first NaN.
+void refuse_nan(const Tensor& x);
+// Throws Error(bad_format) unless the packed tensor has its codes and `scales` scales of that type.
+void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales, DType scale_type);
+
+// The non-negative numbers of a grid, ascending.
+template <typename Grid>
+std::vector<float> grid_values(const Grid& grid, int bits, std::size_t limit) {
+  std::vector<float> values;
+  if (bits > 24 || (std::size_t{1} << (bits - 1)) > limit) return values;
+  for (std::uint32_t code = 0; code < (1u << bits); ++code) {
+    const float value = decode(grid, code, bits);
+    if (!std::signbit(value) && grid.value(value) == value) values.push_back(value);
+  }
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
+// Every number by itself.
+template <typename Grid>
+class ElementQuantizer : public Quantizer {
+public:
+  ElementQuantizer(Grid grid, int bits) : grid_(grid), bits_(bits) {}
+
+  void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    quantize_values(grid_, x, y, rows * columns, 1.0f, 1.0f);
+  }
+  PackedTensor pack(const Tensor& x) const override {
+    refuse_nan(x);
+    PackedTensor packed{x.shape(), bits_, {}, {}};
+    BitWriter writer(x.size(), bits_);
+    for (const float value : x.span<float>()) writer.put(encode(grid_, grid_.value(value), bits_));
+    packed.codes = writer.finish();
+    return packed;
+  }
+  Tensor unpack(const PackedTensor& packed) const override {
+    check_packed(packed, bits_, 0, DType::f32);
+    Tensor y(DType::f32, packed.shape);
+    BitReader reader(packed.codes.data(), bits_);
+    for (float& value : y.span<float>()) value = decode(grid_, reader.get(), bits_);
+    return y;
+  }
+  double bits_per_value(const Shape&) const override { return bits_; }
+  std::vector<float> values(std::size_t limit) const override {
+    return grid_values(grid_, bits_, limit);
+  }
+  const Grid& grid() const { return grid_; }
+
+private:
+  Grid grid_;
+  int bits_;
+};
+
+// Blocks of a row (or boxes of a matrix) share a power of two, kept in `scale_bits` bits.
+template <typename Grid>
+class BlockQuantizer : public Quantizer {
+public:
+  BlockQuantizer(Grid grid, int bits, BlockScale scale, int scale_bits, BlockShape block)
+      : grid_(grid), bits_(bits), scale_(scale), scale_bits_(scale_bits), block_(block) {}
+
+  void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    quantize_blocks(grid_, scale_, shape_in(columns), x, y, rows, columns, nullptr);
+  }
+  bool by_rows() const override { return block_.rows == 1; }
+
+  PackedTensor pack(const Tensor& x) const override {
+    refuse_nan(x);
+    const MatrixView view = matrix_view(x.shape());
+    const BlockShape block = shape_in(view.columns);
+    std::vector<std::int16_t> exponents(static_cast<std::size_t>(block_count(view)));
+    Tensor y(DType::f32, x.shape());
+    quantize_blocks(grid_, scale_, block, x.as<float>(), y.as<float>(), view.rows, view.columns,
+                    exponents.data());
+    PackedTensor packed{x.shape(), bits_, {}, Tensor(DType::i32, {block_count(view)})};
+    for (std::size_t b = 0; b < exponents.size(); ++b)
+      packed.scales.as<std::int32_t>()[b] = exponents[b];
+    BitWriter writer(x.size(), bits_);
+    visit(view, [&](std::int64_t i, std::int64_t b) {
+      const int e = exponents[static_cast<std::size_t>(b)];
+      const float scaled = y.as<float>()[i] * power_of_two(-e);
+      writer.put(encode(grid_, scaled, bits_));
+    });
+    packed.codes = writer.finish();
+    return packed;
+  }
+
+  Tensor unpack(const PackedTensor& packed) const override {
+    const MatrixView view = matrix_view(packed.shape);
+    check_packed(packed, bits_, block_count(view), DType::i32);
+    const std::int32_t* exponents = packed.scales.as<std::int32_t>();
+    for (std::int64_t b = 0; b < block_count(view); ++b)
+      if (exponents[b] < scale_.minimum || exponents[b] > scale_.maximum)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("block {}: its exponent {} is outside [{}, {}]", b, exponents[b],
+                                scale_.minimum, scale_.maximum));
+    Tensor y(DType::f32, packed.shape);
+    BitReader reader(packed.codes.data(), bits_);
+    visit(view, [&](std::int64_t i, std::int64_t b) {
+      y.as<float>()[i] = decode(grid_, reader.get(), bits_) * power_of_two(exponents[b]);
+    });
+    return y;
+  }
+
+  double bits_per_value(const Shape& shape) const override {
+    const MatrixView view = matrix_view(shape);
+    const double count = static_cast<double>(view.rows * view.columns);
+    return count == 0 ? bits_
+                      : bits_ + static_cast<double>(block_count(view)) * scale_bits_ / count;
+  }
+  std::vector<float> values(std::size_t limit) const override {
+    return grid_values(grid_, bits_, limit);
+  }
+
+private:
+  // A block larger than its axis is the whole axis.
+  BlockShape shape_in(std::int64_t columns) const {
+    return {block_.rows, std::max<std::int64_t>(1, std::min(block_.columns, columns))};
+  }
+  std::int64_t across(const MatrixView& view) const {
+    const BlockShape block = shape_in(view.columns);
+    return (view.columns + block.columns - 1) / block.columns;
+  }
+  std::int64_t block_count(const MatrixView& view) const {
+    return across(view) * ((view.rows + block_.rows - 1) / block_.rows);
+  }
+  // Calls body(element, block) in the order of the elements.
+  template <typename Body>
+  void visit(const MatrixView& view, const Body& body) const {
+    const BlockShape block = shape_in(view.columns);
+    for (std::int64_t r = 0; r < view.rows; ++r)
+      for (std::int64_t c = 0; c < view.columns; ++c)
+        body(r * view.columns + c, r / block.rows * across(view) + c / block.columns);
+  }
+
+  Grid grid_;
+  int bits_;
+  BlockScale scale_;
+  int scale_bits_;
+  BlockShape block_;
+};
+
+}  // namespace hone

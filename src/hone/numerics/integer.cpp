@@ -1,0 +1,53 @@
+// Fixed point: integers of `width` bits times 2^-frac_width.
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "hone/numerics/detail/format_options.hpp"
+#include "hone/numerics/detail/quantizers.hpp"
+
+namespace hone {
+namespace {
+
+// The largest float32 that is at most 2^bits - 1.
+float largest_integer(int bits) {
+  const float power = power_of_two(bits);
+  return bits <= 24 ? power - 1.0f : std::nextafter(power, 0.0f);
+}
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+  const int width = static_cast<int>(options.integer("width"));
+  const int fraction = static_cast<int>(options.integer_or("frac_width", width / 2));
+  const bool is_signed = options.boolean("is_signed");
+  UniformGrid grid;
+  grid.inverse = power_of_two(fraction);
+  grid.step = power_of_two(-fraction);
+  grid.low = is_signed ? -power_of_two(width - 1) : 0.0f;
+  grid.high = largest_integer(is_signed ? width - 1 : width);
+  grid.rounding = options.text("rounding") == "floor" ? Rounding::floor : Rounding::nearest;
+  return std::make_unique<ElementQuantizer<UniformGrid>>(grid, width);
+}
+
+}  // namespace
+
+Format format_integer() {
+  Format format{
+      {"integer",
+       "fixed point: whole numbers times a power of two",
+       {width_option(1, 32, 8),
+        {"frac_width", OptionType::integer, std::nullopt,
+         "bits after the point, may be negative or exceed the width (default: half of the width)",
+         -100, 100},
+        {"is_signed", OptionType::boolean, true, "two's complement; false: no negative numbers"},
+        {"rounding", OptionType::text, std::string("nearest"), "nearest (ties to even) or floor", 0, 0,
+         {"nearest", "floor"}}}}};
+  format.rules = {"mase"};
+  format.formula = "clamp(round(x * 2^frac_width), low, high) / 2^frac_width";
+  format.notes =
+      "Infinities saturate, NaN stays. Zero is positive. Rule mase keeps a negative zero, and from 26 "
+      "bits on its largest number is one step above the format's.";
+  format.bind = bind;
+  return format;
+}
+
+}  // namespace hone

@@ -1,0 +1,38 @@
+// Signed powers of two.
+#include <algorithm>
+
+#include "hone/numerics/detail/format_options.hpp"
+#include "hone/numerics/detail/quantizers.hpp"
+
+namespace hone {
+namespace {
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+  const int width = static_cast<int>(options.integer("width"));
+  const int bias = static_cast<int>(options.integer_or("exponent_bias", (1 << (width - 2)) - 1));
+  // Exponents outside float32's normal numbers are never used.
+  PowerGrid grid{std::max(-126, 1 - bias), std::min(127, (1 << (width - 1)) - 1 - bias)};
+  if (grid.minimum_exponent > grid.maximum_exponent)
+    fail_format("log",
+                "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
+                "leave it out for the usual bias");
+  return std::make_unique<ElementQuantizer<PowerGrid>>(grid, width);
+}
+
+}  // namespace
+
+Format format_log() {
+  Format format{{"log",
+                 "zero and signed powers of two",
+                 {width_option(2, 16, 8), exponent_bias_option("2^(width - 2) - 1")}}};
+  format.rules = {"mase"};
+  format.formula = "sign * 2^round(log2 |x|)";
+  format.notes =
+      "The exponent code 0 stands for zero, which numbers below half the smallest power become. "
+      "Infinities saturate, NaN stays. Rule mase has no zero: it becomes the smallest positive power, "
+      "and small negative numbers become positive.";
+  format.bind = bind;
+  return format;
+}
+
+}  // namespace hone

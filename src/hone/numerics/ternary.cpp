@@ -1,0 +1,73 @@
+// -a, 0, +a (Li et al., "Ternary weight networks", 2016).
+#include "hone/numerics/detail/group_quantizer.hpp"
+
+namespace hone {
+namespace {
+
+// Scales: a, and the border between zero and a.
+struct TernaryCodec {
+  static constexpr int scale_count = 2;
+  using Scales = std::array<float, 2>;
+  double threshold = 0.75;
+  bool scaling_factor = true;
+
+  Scales fit(const float* x, std::int64_t n) const {
+    double sum = 0;
+    for (std::int64_t i = 0; i < n; ++i) sum += std::fabs(static_cast<double>(x[i]));
+    const auto border = static_cast<float>(threshold * sum / static_cast<double>(n));
+    if (!scaling_factor) return {1.0f, border};
+    double outside = 0;
+    std::int64_t count = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      if (!(std::fabs(x[i]) > border)) continue;
+      outside += std::fabs(static_cast<double>(x[i]));
+      ++count;
+    }
+    return {count == 0 ? 0.0f : static_cast<float>(outside / static_cast<double>(count)), border};
+  }
+  void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float outside = x[i] > 0 ? scales[0] : -scales[0];
+      y[i] = std::fabs(x[i]) > scales[1] ? outside : x[i] * 0.0f + 0.0f;
+    }
+  }
+  std::uint32_t encode(float x, const Scales& scales) const {
+    if (!(std::fabs(x) > scales[1])) return 0;
+    return x > 0 ? 1u : 3u;
+  }
+  float decode(std::uint32_t code, const Scales& scales) const {
+    if (code == 0) return 0.0f;
+    return code == 1 ? scales[0] : -scales[0];
+  }
+  int bits() const { return 2; }
+  bool depends_on_data() const { return true; }
+  std::vector<float> values() const { return {0.0f, 1.0f}; }
+  const Quantizer::Range* gradient_range() const { return nullptr; }
+};
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+  return std::make_unique<GroupQuantizer<TernaryCodec>>(
+      TernaryCodec{options.real("threshold"), options.boolean("scaling_factor")},
+      parse_granularity(options.text("granularity")), options.integer("group_size"));
+}
+
+}  // namespace
+
+Format format_ternary() {
+  Format format{{"ternary",
+                 "three values: minus a scale, zero, plus a scale",
+                 {{"threshold", OptionType::real, 0.75,
+                   "numbers up to this times the mean magnitude become zero", 0, 4},
+                  {"scaling_factor", OptionType::boolean, true,
+                   "the scale is the mean magnitude of the others; false: 1"},
+                  granularity_option("channel"),
+                  group_size_option()}}};
+  format.formula = "|x| > threshold * mean |x| ? sign(x) * a : 0";
+  format.notes =
+      "Two bits a number (the code 2 is not used) and two float32 a group. One infinity or NaN in a group "
+      "reaches all of it. Rule mase takes four-dimensional tensors only and is therefore not offered.";
+  format.bind = bind;
+  return format;
+}
+
+}  // namespace hone
