@@ -16,7 +16,9 @@ struct AffineCodec {
   float zero_point = 0;
 
   float low() const { return symmetric ? -high() : 0.0f; }
-  float high() const { return symmetric ? power_of_two(width - 1) - 1.0f : power_of_two(width) - 1.0f; }
+  float high() const {
+    return symmetric ? power_of_two(width - 1) - 1.0f : power_of_two(width) - 1.0f;
+  }
 
   Scales fit(const float* x, std::int64_t n) const {
     if (step > 0) return {step, zero_point};
@@ -72,7 +74,8 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   codec.step = static_cast<float>(options.real_or("scale", 0));
   codec.zero_point = static_cast<float>(options.integer_or("zero_point", 0));
   if (options.contains("zero_point") && (codec.symmetric || codec.step == 0))
-    fail_format("affine", "zero_point is used with scale and symmetric = false only", "leave it out");
+    fail_format("affine", "zero_point is used with scale and symmetric = false only",
+                "leave it out");
   if (codec.zero_point > codec.high())
     fail_format("affine", "zero_point lies outside the codes of this width", "make it smaller");
   return std::make_unique<GroupQuantizer<AffineCodec>>(
@@ -82,19 +85,23 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 }  // namespace
 
 Format format_affine() {
-  Format format{
-      {"affine",
-       "a real scale and a zero point: the usual INT8 and INT4",
-       {width_option(2, 8, 8),
-        {"symmetric", OptionType::boolean, true, "zero point 0; false: from the smallest to the largest"},
-        granularity_option("channel"),
-        group_size_option(),
-        {"scale", OptionType::real, std::nullopt, "the step (default: from the numbers)", 1e-30, 1e30},
-        {"zero_point", OptionType::integer, std::nullopt, "the code of zero, with scale", 0, 255}}}};
+  Format format{{"affine",
+                 "a real scale and a zero point: the usual INT8 and INT4",
+                 {width_option(2, 8, 8),
+                  {"symmetric", OptionType::boolean, true,
+                   "zero point 0; false: from the smallest to the largest"},
+                  granularity_option("channel"),
+                  group_size_option(),
+                  {"scale", OptionType::real, std::nullopt, "the step (default: from the numbers)",
+                   1e-30, 1e30},
+                  {"zero_point", OptionType::integer, std::nullopt, "the code of zero, with scale",
+                   0, 255}}}};
   format.formula = "(clamp(round(x / scale) + zero_point) - zero_point) * scale";
   format.notes =
-      "The step is the largest magnitude over the largest code (symmetric), or the range over all codes. "
-      "Infinities saturate, NaN stays. A tensor, channel or group keeps its step and zero point as float32.";
+      "The step is the largest magnitude over the largest code (symmetric), or the range over all "
+      "codes. "
+      "Infinities saturate, NaN stays. A tensor, channel or group keeps its step and zero point as "
+      "float32.";
   format.bind = bind;
   return format;
 }

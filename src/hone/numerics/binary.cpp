@@ -18,7 +18,9 @@ struct SignCodec {
   void apply(const std::array<float, 0>&, const float* x, float* y, std::int64_t n) const {
     for (std::int64_t i = 0; i < n; ++i) y[i] = value(x[i]);
   }
-  std::uint32_t encode(float x, const std::array<float, 0>&) const { return value(x) > 0 ? 1u : 0u; }
+  std::uint32_t encode(float x, const std::array<float, 0>&) const {
+    return value(x) > 0 ? 1u : 0u;
+  }
   float decode(std::uint32_t code, const std::array<float, 0>&) const {
     return code != 0 ? 1.0f : bipolar ? -1.0f : 0.0f;
   }
@@ -47,7 +49,8 @@ Format format_binary() {
   format.rules = {"mase"};
   format.formula = "x >= 0 ? +1 : -1";
   format.notes =
-      "Zero of either sign becomes +1 (0 when not bipolar), NaN stays. The gradient passes where |x| <= 1. "
+      "Zero of either sign becomes +1 (0 when not bipolar), NaN stays. The gradient passes where "
+      "|x| <= 1. "
       "Rule mase makes NaN -1 and does not cut the gradient.";
   format.bind = bind;
   return format;

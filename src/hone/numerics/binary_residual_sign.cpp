@@ -1,5 +1,5 @@
-// A sum of signs: each level is the sign of what the levels before it left over (Ghasemzadeh et al.,
-// "ReBNet: residual binarized neural network", 2018).
+// A sum of signs: each level is the sign of what the levels before it left over (Ghasemzadeh et
+// al., "ReBNet: residual binarized neural network", 2018).
 #include <fmt/format.h>
 
 #include "hone/numerics/detail/format_options.hpp"
@@ -75,14 +75,17 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 }  // namespace
 
 Format format_binary_residual_sign() {
-  Format format{{"binary_residual_sign",
-                 "a sum of signs: each bit the sign of what the bits before left over",
-                 {{"levels", OptionType::integer, std::int64_t{2}, "bits of a number", 1, most_levels},
-                  granularity_option("channel"),
-                  group_size_option()}}};
-  format.formula = "sum over l of sign(r_l) * mean |r_l|, r_0 = x, r_(l+1) = r_l - the level before";
+  Format format{
+      {"binary_residual_sign",
+       "a sum of signs: each bit the sign of what the bits before left over",
+       {{"levels", OptionType::integer, std::int64_t{2}, "bits of a number", 1, most_levels},
+        granularity_option("channel"),
+        group_size_option()}}};
+  format.formula =
+      "sum over l of sign(r_l) * mean |r_l|, r_0 = x, r_(l+1) = r_l - the level before";
   format.notes =
-      "A channel, group or tensor has four float32 scales. One infinity or NaN in a group reaches all of it.";
+      "A channel, group or tensor has four float32 scales. One infinity or NaN in a group reaches "
+      "all of it.";
   format.bind = bind;
   return format;
 }

@@ -40,7 +40,8 @@ Format format_binary_scaling() {
                  {granularity_option("channel"), group_size_option()}}};
   format.formula = "(x >= 0 ? 1 : -1) * mean |x|";
   format.notes =
-      "A channel, group or tensor has one float32 scale, the one with the least square error. A zero "
+      "A channel, group or tensor has one float32 scale, the one with the least square error. A "
+      "zero "
       "becomes +scale; one infinity makes its group infinite, one NaN makes it NaN.";
   format.bind = bind;
   return format;

@@ -18,9 +18,10 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const BlockScale scale{1, std::max(-126, -bias), std::min(127, (1 << exponent_width) - 1 - bias),
                          half_step(mantissa - 1)};
   if (scale.minimum > scale.maximum)
-    fail_format("block_fp",
-                "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
-                "leave it out for the usual bias");
+    fail_format(
+        "block_fp",
+        "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
+        "leave it out for the usual bias");
   return std::make_unique<BlockQuantizer<UniformGrid>>(
       grid, mantissa + 1, scale, exponent_width,
       parse_block_size("block_fp", options.text("block_size")));
@@ -37,7 +38,8 @@ Format format_block_fp() {
   format.formula = "2^e * k / 2^m, |k| < 2^m, e the block's smallest that holds its largest number";
   format.notes =
       "Rounds to nearest, ties to even; a largest number that would round up to 2^e takes the next "
-      "exponent. Infinities saturate at the largest exponent, NaN stays. Rule mase saturates powers of two "
+      "exponent. Infinities saturate at the largest exponent, NaN stays. Rule mase saturates "
+      "powers of two "
       "instead, and lets |x| <= 1e-8 pass as it is.";
   format.bind = bind;
   return format;

@@ -29,7 +29,8 @@ Format format_block_log() {
   format.rules = {"mase"};
   format.formula = "log with the bias 2^(width - 1) - 1 - round(log2 max|block|)";
   format.notes =
-      "The exponent code 0 stands for zero. The bias is limited to its bits, so very large blocks saturate; "
+      "The exponent code 0 stands for zero. The bias is limited to its bits, so very large blocks "
+      "saturate; "
       "infinities saturate, NaN stays. Rule mase has no zero.";
   format.bind = bind;
   return format;

@@ -28,13 +28,15 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_block_minifloat() {
   Format format{{"block_minifloat",
                  "small floating-point numbers that share an exponent bias",
-                 {width_option(2, 24, 8), exponent_width_option(1, 7, 4), exponent_bias_width_option(),
-                  block_size_option("16")}}};
+                 {width_option(2, 24, 8), exponent_width_option(1, 7, 4),
+                  exponent_bias_width_option(), block_size_option("16")}}};
   format.rules = {"mase"};
   format.formula = "minifloat_ieee with the bias 2^exponent_width - 1 - floor(log2 max|block|)";
   format.notes =
-      "The bias is limited to its bits, so blocks whose largest number is 2^(2^exponent_width) or more "
-      "saturate. Rounding, infinities and zeros as minifloat_ieee. Rule mase has the bias's sign the other "
+      "The bias is limited to its bits, so blocks whose largest number is 2^(2^exponent_width) or "
+      "more "
+      "saturate. Rounding, infinities and zeros as minifloat_ieee. Rule mase has the bias's sign "
+      "the other "
       "way round: numbers below 2 lose nearly all of their digits.";
   format.bind = bind;
   return format;

@@ -1,7 +1,7 @@
 // The three sets of numbers that every format is made of: evenly spaced (integers times a step),
-// floating (the step follows the binade) and powers of two. A format chooses the grid from its options
-// and, where it has blocks or channels, from their largest value. Plain arithmetic on host and device;
-// detail/grid_kernels.cpp holds the same on vectors.
+// floating (the step follows the binade) and powers of two. A format chooses the grid from its
+// options and, where it has blocks or channels, from their largest value. Plain arithmetic on host
+// and device; detail/grid_kernels.cpp holds the same on vectors.
 #pragma once
 
 #include <bit>
@@ -46,8 +46,8 @@ HONE_HOST_DEVICE constexpr float round_down(float x) {
 
 enum class Rounding { nearest, floor };
 
-// {low, ..., high} * step, integers low and high. The value of x is the nearest member (ties to even)
-// or the one below; numbers outside saturate, NaN stays NaN, there is no negative zero.
+// {low, ..., high} * step, integers low and high. The value of x is the nearest member (ties to
+// even) or the one below; numbers outside saturate, NaN stays NaN, there is no negative zero.
 struct UniformGrid {
   float inverse = 1.0f;  // 1 / step, exact where the step is a power of two
   float step = 1.0f;
@@ -65,8 +65,8 @@ struct UniformGrid {
 };
 
 // Sign, exponents from `minimum_exponent` up, `fraction_bits` bits after the leading one; below
-// 2^minimum_exponent the step stays (subnormal numbers). Ties to even, carries into the next binade,
-// saturates at `maximum`; NaN stays NaN, zero keeps its sign.
+// 2^minimum_exponent the step stays (subnormal numbers). Ties to even, carries into the next
+// binade, saturates at `maximum`; NaN stays NaN, zero keeps its sign.
 struct FloatGrid {
   int fraction_bits = 3;
   int minimum_exponent = -6;
@@ -99,9 +99,9 @@ struct FloatGrid {
   }
 };
 
-// Zero and +-2^e, minimum_exponent <= e <= maximum_exponent. Rounds in the log domain (the border of
-// 2^e and 2^(e+1) is sqrt(2) 2^e); less than half the smallest power becomes zero; saturates, NaN stays
-// NaN.
+// Zero and +-2^e, minimum_exponent <= e <= maximum_exponent. Rounds in the log domain (the border
+// of 2^e and 2^(e+1) is sqrt(2) 2^e); less than half the smallest power becomes zero; saturates,
+// NaN stays NaN.
 struct PowerGrid {
   int minimum_exponent = -7;
   int maximum_exponent = 7;

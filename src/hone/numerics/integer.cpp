@@ -39,12 +39,18 @@ Format format_integer() {
          "bits after the point, may be negative or exceed the width (default: half of the width)",
          -100, 100},
         {"is_signed", OptionType::boolean, true, "two's complement; false: no negative numbers"},
-        {"rounding", OptionType::text, std::string("nearest"), "nearest (ties to even) or floor", 0, 0,
+        {"rounding",
+         OptionType::text,
+         std::string("nearest"),
+         "nearest (ties to even) or floor",
+         0,
+         0,
          {"nearest", "floor"}}}}};
   format.rules = {"mase"};
   format.formula = "clamp(round(x * 2^frac_width), low, high) / 2^frac_width";
   format.notes =
-      "Infinities saturate, NaN stays. Zero is positive. Rule mase keeps a negative zero, and from 26 "
+      "Infinities saturate, NaN stays. Zero is positive. Rule mase keeps a negative zero, and from "
+      "26 "
       "bits on its largest number is one step above the format's.";
   format.bind = bind;
   return format;

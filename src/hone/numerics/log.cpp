@@ -13,9 +13,10 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   // Exponents outside float32's normal numbers are never used.
   PowerGrid grid{std::max(-126, 1 - bias), std::min(127, (1 << (width - 1)) - 1 - bias)};
   if (grid.minimum_exponent > grid.maximum_exponent)
-    fail_format("log",
-                "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
-                "leave it out for the usual bias");
+    fail_format(
+        "log",
+        "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
+        "leave it out for the usual bias");
   return std::make_unique<ElementQuantizer<PowerGrid>>(grid, width);
 }
 
@@ -29,7 +30,8 @@ Format format_log() {
   format.formula = "sign * 2^round(log2 |x|)";
   format.notes =
       "The exponent code 0 stands for zero, which numbers below half the smallest power become. "
-      "Infinities saturate, NaN stays. Rule mase has no zero: it becomes the smallest positive power, "
+      "Infinities saturate, NaN stays. Rule mase has no zero: it becomes the smallest positive "
+      "power, "
       "and small negative numbers become positive.";
   format.bind = bind;
   return format;

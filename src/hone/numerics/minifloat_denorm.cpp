@@ -13,16 +13,17 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const int mantissa = mantissa_bits("minifloat_denorm", width, exponent_width, 1);
   const int bias =
       static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
-  // 2^e k / 2^m with k of m bits is 2^(e-1) (1 + f / 2^(m-1)) where the top bit of k is set, which it is
-  // above the smallest exponent.
+  // 2^e k / 2^m with k of m bits is 2^(e-1) (1 + f / 2^(m-1)) where the top bit of k is set, which
+  // it is above the smallest exponent.
   FloatGrid grid;
   grid.fraction_bits = mantissa - 1;
   grid.minimum_exponent = -bias - 1;
   const int top = std::min(128, (1 << exponent_width) - 1 - bias);
   if (grid.minimum_exponent < -126 || grid.minimum_exponent - mantissa + 24 > 127 || top < -126)
-    fail_format("minifloat_denorm",
-                "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
-                "leave it out for the usual bias");
+    fail_format(
+        "minifloat_denorm",
+        "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
+        "leave it out for the usual bias");
   grid.maximum = power_of_two(top - 1) * (2.0f - power_of_two(1 - mantissa));
   return std::make_unique<ElementQuantizer<FloatGrid>>(grid, width);
 }
@@ -37,9 +38,12 @@ Format format_minifloat_denorm() {
   format.rules = {"mase"};
   format.formula = "sign * 2^e * k / 2^m, 0 <= k < 2^m";
   format.notes =
-      "Of the codes that stand for one number the one with the smallest exponent is used, and they are "
-      "packed in the order of their numbers. Rounds to nearest, ties to even; infinities saturate, NaN "
-      "stays, zero keeps its sign. Rule mase does not carry (2^e becomes 2^e (1 - 2^-m)), lets |x| <= "
+      "Of the codes that stand for one number the one with the smallest exponent is used, and they "
+      "are "
+      "packed in the order of their numbers. Rounds to nearest, ties to even; infinities saturate, "
+      "NaN "
+      "stays, zero keeps its sign. Rule mase does not carry (2^e becomes 2^e (1 - 2^-m)), lets |x| "
+      "<= "
       "1e-8 pass as it is, and makes NaN of infinities.";
   format.bind = bind;
   return format;

@@ -21,9 +21,10 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const int top = std::min(127, (1 << exponent_width) - 1 - bias);
   if (grid.minimum_exponent < -126 || grid.minimum_exponent - fraction + 23 > 127 ||
       top < grid.minimum_exponent)
-    fail_format("minifloat_ieee",
-                "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
-                "leave it out for the usual bias");
+    fail_format(
+        "minifloat_ieee",
+        "exponent_bias = " + std::to_string(bias) + " puts the numbers outside float32's range",
+        "leave it out for the usual bias");
   grid.maximum = power_of_two(top) * (2.0f - power_of_two(-fraction));
   return std::make_unique<ElementQuantizer<FloatGrid>>(grid, width);
 }
@@ -38,8 +39,10 @@ Format format_minifloat_ieee() {
   format.rules = {"mase"};
   format.formula = "sign * 2^e * (1 + k / 2^m), below the smallest exponent sign * 2^e * k / 2^m";
   format.notes =
-      "Rounds to nearest, ties to even, and carries into the next binade; infinities saturate, NaN stays, "
-      "zero keeps its sign. Rule mase does not carry, lets |x| <= 1e-8 pass as it is, and makes NaN of "
+      "Rounds to nearest, ties to even, and carries into the next binade; infinities saturate, NaN "
+      "stays, "
+      "zero keeps its sign. Rule mase does not carry, lets |x| <= 1e-8 pass as it is, and makes "
+      "NaN of "
       "infinities.";
   format.bind = bind;
   return format;

@@ -16,11 +16,8 @@ struct Element {
   float maximum;
 };
 
-constexpr std::array<Element, 5> elements{{{4, 3, 8, 448.0f},
-                                           {5, 2, 15, 57344.0f},
-                                           {3, 2, 4, 28.0f},
-                                           {2, 3, 2, 7.5f},
-                                           {2, 1, 2, 6.0f}}};
+constexpr std::array<Element, 5> elements{
+    {{4, 3, 8, 448.0f}, {5, 2, 15, 57344.0f}, {3, 2, 4, 28.0f}, {2, 3, 2, 7.5f}, {2, 1, 2, 6.0f}}};
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
@@ -51,8 +48,10 @@ Format format_mxfp() {
   format.rules = {"mase"};
   format.formula = "2^e * element, e = floor(log2 max|block|) - the element's largest exponent";
   format.notes =
-      "Elements E4M3 (largest 448), E5M2 (57344), E3M2 (28), E2M3 (7.5), E2M1 (6), rounded to nearest, ties "
-      "to even, saturating; infinities saturate, NaN stays. Rule mase reaches 480 in E4M3, loses a carry at "
+      "Elements E4M3 (largest 448), E5M2 (57344), E3M2 (28), E2M3 (7.5), E2M1 (6), rounded to "
+      "nearest, ties "
+      "to even, saturating; infinities saturate, NaN stays. Rule mase reaches 480 in E4M3, loses a "
+      "carry at "
       "odd exponents and has one binade of subnormal numbers only.";
   format.bind = bind;
   return format;

@@ -64,8 +64,10 @@ Format format_ternary() {
                   group_size_option()}}};
   format.formula = "|x| > threshold * mean |x| ? sign(x) * a : 0";
   format.notes =
-      "Two bits a number (the code 2 is not used) and two float32 a group. One infinity or NaN in a group "
-      "reaches all of it. Rule mase takes four-dimensional tensors only and is therefore not offered.";
+      "Two bits a number (the code 2 is not used) and two float32 a group. One infinity or NaN in "
+      "a group "
+      "reaches all of it. Rule mase takes four-dimensional tensors only and is therefore not "
+      "offered.";
   format.bind = bind;
   return format;
 }

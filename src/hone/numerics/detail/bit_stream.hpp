@@ -14,7 +14,9 @@ constexpr std::size_t packed_bytes(std::int64_t count, int bits) {
 
 class BitWriter {
 public:
-  BitWriter(std::int64_t count, int bits) : bits_(bits) { bytes_.reserve(packed_bytes(count, bits)); }
+  BitWriter(std::int64_t count, int bits) : bits_(bits) {
+    bytes_.reserve(packed_bytes(count, bits));
+  }
 
   // Bits of `code` above the width must be zero.
   void put(std::uint32_t code) {

@@ -24,8 +24,7 @@ std::unique_ptr<const Quantizer> bind_format(const std::string& name, const std:
   const Format& format = find_format(name);
   if (rule != "exact" &&
       std::find(format.rules.begin(), format.rules.end(), rule) == format.rules.end())
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("[{}] has no rule '{}'", name, rule),
+    throw Error(ErrorCode::invalid_argument, fmt::format("[{}] has no rule '{}'", name, rule),
                 fmt::format("its rules are exact{}{}", format.rules.empty() ? "" : ", ",
                             fmt::join(format.rules, ", ")));
   const std::string where = "[" + name + "]";
@@ -59,8 +58,8 @@ Options parse_format_options(const Format& format, const std::string& text) {
     if (equals == std::string::npos)
       throw Error(ErrorCode::invalid_argument, where + " '" + entry + "' is not name=value");
     const std::string name = entry.substr(0, equals);
-    options.set(name, parse_option(find_option(format.options, name, where), entry.substr(equals + 1),
-                                   where + " option '" + name + "'"));
+    options.set(name, parse_option(find_option(format.options, name, where),
+                                   entry.substr(equals + 1), where + " option '" + name + "'"));
   }
   return options;
 }

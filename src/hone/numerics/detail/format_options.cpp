@@ -9,23 +9,35 @@
 namespace hone {
 
 OptionSpec width_option(int minimum, int maximum, int default_value) {
-  return {"width", OptionType::integer, std::int64_t{default_value}, "bits of a number",
-          static_cast<double>(minimum), static_cast<double>(maximum)};
+  return {"width",
+          OptionType::integer,
+          std::int64_t{default_value},
+          "bits of a number",
+          static_cast<double>(minimum),
+          static_cast<double>(maximum)};
 }
 
 OptionSpec exponent_width_option(int minimum, int maximum, int default_value) {
-  return {"exponent_width", OptionType::integer, std::int64_t{default_value}, "bits of the exponent",
-          static_cast<double>(minimum), static_cast<double>(maximum)};
+  return {"exponent_width",       OptionType::integer,          std::int64_t{default_value},
+          "bits of the exponent", static_cast<double>(minimum), static_cast<double>(maximum)};
 }
 
 OptionSpec exponent_bias_option(const std::string& default_text) {
-  return {"exponent_bias", OptionType::integer, std::nullopt,
-          "subtracted from the exponent's code (default: " + default_text + ")", -128, 128};
+  return {"exponent_bias",
+          OptionType::integer,
+          std::nullopt,
+          "subtracted from the exponent's code (default: " + default_text + ")",
+          -128,
+          128};
 }
 
 OptionSpec exponent_bias_width_option() {
-  return {"exponent_bias_width", OptionType::integer, std::int64_t{8},
-          "bits of the exponent bias that a block shares", 1, 16};
+  return {"exponent_bias_width",
+          OptionType::integer,
+          std::int64_t{8},
+          "bits of the exponent bias that a block shares",
+          1,
+          16};
 }
 
 OptionSpec block_size_option(const std::string& default_value) {
@@ -59,11 +71,12 @@ BlockShape parse_block_size(const std::string& format, const std::string& text) 
 int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum) {
   const int bits = width - 1 - exponent_width;
   if (bits < minimum)
-    fail_format(format,
-                fmt::format("exponent_width = {} leaves {} mantissa bits of width = {}, at least {} are "
-                            "needed",
-                            exponent_width, bits, width, minimum),
-                "make the width larger or the exponent smaller");
+    fail_format(
+        format,
+        fmt::format("exponent_width = {} leaves {} mantissa bits of width = {}, at least {} are "
+                    "needed",
+                    exponent_width, bits, width, minimum),
+        "make the width larger or the exponent smaller");
   if (bits > 23)
     fail_format(format, fmt::format("{} mantissa bits are more than float32 has (23)", bits),
                 "make the width smaller");

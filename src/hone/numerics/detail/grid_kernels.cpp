@@ -83,8 +83,8 @@ struct PowerVector {
 };
 
 template <typename Vector>
-HWY_INLINE void map_scaled(const Vector& round, const float* x, float* y, std::int64_t n, float inverse,
-                           float scale) {
+HWY_INLINE void map_scaled(const Vector& round, const float* x, float* y, std::int64_t n,
+                           float inverse, float scale) {
   const VecF in = hn::Set(F32(), inverse);
   const VecF out = hn::Set(F32(), scale);
   map_vectors(x, y, n, [&](VecF v) { return hn::Mul(round(hn::Mul(v, in)), out); });
@@ -111,19 +111,22 @@ HWY_INLINE std::uint32_t largest_magnitude(const float* x, std::int64_t n) {
   const F32 d;
   VecU largest = hn::Zero(U32());
   for_vectors(
-      n,
-      [&](std::int64_t i) { largest = hn::Max(largest, finite_magnitude(hn::LoadU(d, x + i))); },
+      n, [&](std::int64_t i) { largest = hn::Max(largest, finite_magnitude(hn::LoadU(d, x + i))); },
       [&](std::int64_t i, std::size_t count) {
-        largest = hn::Max(largest, finite_magnitude(hn::MaskedLoad(hn::FirstN(d, count), d, x + i)));
+        largest =
+            hn::Max(largest, finite_magnitude(hn::MaskedLoad(hn::FirstN(d, count), d, x + i)));
       });
   return hn::GetLane(hn::MaxOfLanes(U32(), largest));
 }
 
-std::uint32_t run_largest_magnitude(const float* x, std::int64_t n) { return largest_magnitude(x, n); }
+std::uint32_t run_largest_magnitude(const float* x, std::int64_t n) {
+  return largest_magnitude(x, n);
+}
 
 template <typename Vector, typename Grid>
 void quantize_blocks_of(const Grid& grid, const BlockScale& scale, BlockShape block, const float* x,
-                        float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
+                        float* y, std::int64_t rows, std::int64_t columns,
+                        std::int16_t* exponents) {
   const Vector round(grid);
   const std::int64_t across = block.columns > 0 ? (columns + block.columns - 1) / block.columns : 0;
   for (std::int64_t top = 0; top < rows; top += block.rows) {
@@ -144,8 +147,8 @@ void quantize_blocks_of(const Grid& grid, const BlockScale& scale, BlockShape bl
   }
 }
 
-void values_uniform(const UniformGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                    float scale) {
+void values_uniform(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
+                    float inverse, float scale) {
   quantize_values_of<UniformVector>(grid, x, y, n, inverse, scale);
 }
 void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
@@ -156,8 +159,9 @@ void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t 
                   float scale) {
   quantize_values_of<PowerVector>(grid, x, y, n, inverse, scale);
 }
-void blocks_uniform(const UniformGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
-                    float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
+void blocks_uniform(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
+                    const float* x, float* y, std::int64_t rows, std::int64_t columns,
+                    std::int16_t* exponents) {
   quantize_blocks_of<UniformVector>(grid, scale, block, x, y, rows, columns, exponents);
 }
 void blocks_float(const FloatGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
@@ -192,8 +196,8 @@ int BlockScale::exponent(std::uint32_t magnitude_bits) const {
   return std::clamp(e + offset, minimum, maximum);
 }
 
-void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale) {
+void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
+                     float inverse, float scale) {
   HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, inverse, scale);
 }
 void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
@@ -204,16 +208,19 @@ void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64
                      float scale) {
   HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, inverse, scale);
 }
-void quantize_blocks(const UniformGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
-                     float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
+void quantize_blocks(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
+                     const float* x, float* y, std::int64_t rows, std::int64_t columns,
+                     std::int16_t* exponents) {
   HWY_DYNAMIC_DISPATCH(blocks_uniform)(grid, scale, block, x, y, rows, columns, exponents);
 }
-void quantize_blocks(const FloatGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
-                     float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
+void quantize_blocks(const FloatGrid& grid, const BlockScale& scale, BlockShape block,
+                     const float* x, float* y, std::int64_t rows, std::int64_t columns,
+                     std::int16_t* exponents) {
   HWY_DYNAMIC_DISPATCH(blocks_float)(grid, scale, block, x, y, rows, columns, exponents);
 }
-void quantize_blocks(const PowerGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
-                     float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
+void quantize_blocks(const PowerGrid& grid, const BlockScale& scale, BlockShape block,
+                     const float* x, float* y, std::int64_t rows, std::int64_t columns,
+                     std::int16_t* exponents) {
   HWY_DYNAMIC_DISPATCH(blocks_power)(grid, scale, block, x, y, rows, columns, exponents);
 }
 std::uint32_t largest_magnitude_bits(const float* x, std::int64_t n) {

@@ -13,8 +13,12 @@ OptionSpec granularity_option(const std::string& default_value) {
 }
 
 OptionSpec group_size_option() {
-  return {"group_size", OptionType::integer, std::int64_t{64},
-          "with granularity group: consecutive numbers of a row that share a scale", 1, 1 << 20};
+  return {"group_size",
+          OptionType::integer,
+          std::int64_t{64},
+          "with granularity group: consecutive numbers of a row that share a scale",
+          1,
+          1 << 20};
 }
 
 Granularity parse_granularity(const std::string& text) {

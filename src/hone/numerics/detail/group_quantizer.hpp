@@ -7,17 +7,17 @@
 
 namespace hone {
 
-// Which numbers share scales: the whole tensor, a channel (a row; of a weight [out, in] one output), or
-// `group` consecutive numbers of a row.
+// Which numbers share scales: the whole tensor, a channel (a row; of a weight [out, in] one
+// output), or `group` consecutive numbers of a row.
 enum class Granularity { tensor, channel, group };
 
 OptionSpec granularity_option(const std::string& default_value);
 OptionSpec group_size_option();
 Granularity parse_granularity(const std::string& text);
 
-// A Codec has: scale_count, how many floats a group keeps; fit(x, n), those floats for n numbers; apply(scales,
-// x, y, n), the quantized numbers; encode(x, scales) and decode(code, scales); bits(), values(),
-// gradient_range() and depends_on_data() (whether fit looks at x).
+// A Codec has: scale_count, how many floats a group keeps; fit(x, n), those floats for n numbers;
+// apply(scales, x, y, n), the quantized numbers; encode(x, scales) and decode(code, scales);
+// bits(), values(), gradient_range() and depends_on_data() (whether fit looks at x).
 template <typename Codec>
 class GroupQuantizer : public Quantizer {
 public:
@@ -26,6 +26,7 @@ public:
   GroupQuantizer(Codec codec, Granularity granularity, std::int64_t group)
       : codec_(codec), granularity_(granularity), group_(group) {}
 
+  using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     for_groups(rows, columns, [&](std::int64_t first, std::int64_t count, std::int64_t) {
       codec_.apply(codec_.fit(x + first, count), x + first, y + first, count);
@@ -43,29 +44,36 @@ public:
     if (groups > 0 && Codec::scale_count > 0)
       packed.scales = Tensor(DType::f32, {groups, Codec::scale_count});
     BitWriter writer(x.size(), codec_.bits());
-    for_groups(view.rows, view.columns, [&](std::int64_t first, std::int64_t count, std::int64_t g) {
-      const Scales scales = codec_.fit(x.as<float>() + first, count);
-      std::copy(scales.begin(), scales.end(), packed.scales.as<float>() + g * Codec::scale_count);
-      for (std::int64_t i = first; i < first + count; ++i)
-        writer.put(codec_.encode(x.as<float>()[i], scales));
-    });
-    packed.codes = writer.finish();
+    for_groups(view.rows, view.columns,
+               [&](std::int64_t first, std::int64_t count, std::int64_t g) {
+                 const Scales scales = codec_.fit(x.as<float>() + first, count);
+                 std::copy(scales.begin(), scales.end(),
+                           packed.scales.as<float>() + g * Codec::scale_count);
+                 for (std::int64_t i = first; i < first + count; ++i)
+                   writer.put(codec_.encode(x.as<float>()[i], scales));
+               });
+    packed.codes = code_tensor(writer.finish());
     return packed;
   }
 
   Tensor unpack(const PackedTensor& packed) const override {
+    check(packed);
     const MatrixView view = matrix_view(packed.shape);
-    check_packed(packed, codec_.bits(), group_count(view) * Codec::scale_count, DType::f32);
     Tensor y(DType::f32, packed.shape);
-    BitReader reader(packed.codes.data(), codec_.bits());
-    for_groups(view.rows, view.columns, [&](std::int64_t first, std::int64_t count, std::int64_t g) {
-      Scales scales{};
-      const float* stored = packed.scales.as<float>() + g * Codec::scale_count;
-      std::copy(stored, stored + Codec::scale_count, scales.begin());
-      for (std::int64_t i = first; i < first + count; ++i)
-        y.as<float>()[i] = codec_.decode(reader.get(), scales);
-    });
+    BitReader reader(packed.codes.as<std::byte>(), codec_.bits());
+    for_groups(view.rows, view.columns,
+               [&](std::int64_t first, std::int64_t count, std::int64_t g) {
+                 Scales scales{};
+                 const float* stored = packed.scales.as<float>() + g * Codec::scale_count;
+                 std::copy(stored, stored + Codec::scale_count, scales.begin());
+                 for (std::int64_t i = first; i < first + count; ++i)
+                   y.as<float>()[i] = codec_.decode(reader.get(), scales);
+               });
     return y;
+  }
+  void check(const PackedTensor& packed) const override {
+    check_packed(packed, codec_.bits(), group_count(matrix_view(packed.shape)) * Codec::scale_count,
+                 DType::f32);
   }
 
   double bits_per_value(const Shape& shape) const override {

@@ -12,25 +12,32 @@ void refuse_nan(const Tensor& x) {
   const float* values = x.as<float>();
   for (std::int64_t i = 0; i < x.size(); ++i)
     if (std::isnan(values[i]))
-      throw Error(ErrorCode::numeric,
-                  fmt::format("element {} of {} is NaN: no code stands for it", i,
-                              to_string(x.shape())),
-                  "train again from a checkpoint whose loss was finite");
+      throw Error(
+          ErrorCode::numeric,
+          fmt::format("element {} of {} is NaN: no code stands for it", i, to_string(x.shape())),
+          "train again from a checkpoint whose loss was finite");
 }
 
-void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales, DType scale_type) {
+Tensor code_tensor(const std::vector<std::byte>& codes) {
+  Tensor tensor(DType::u8, {static_cast<std::int64_t>(codes.size())});
+  std::copy(codes.begin(), codes.end(), tensor.as<std::byte>());
+  return tensor;
+}
+
+void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales,
+                  DType scale_type) {
   if (packed.code_bits != code_bits)
     throw Error(ErrorCode::bad_format,
                 fmt::format("codes of {} bits, the format has {}", packed.code_bits, code_bits));
   const std::size_t wanted = packed_bytes(element_count(packed.shape), code_bits);
-  if (packed.codes.size() != wanted)
+  if (packed.codes.bytes() != wanted)
     throw Error(ErrorCode::bad_format,
-                fmt::format("{} bytes of codes, a tensor {} in {} bits has {}", packed.codes.size(),
-                            to_string(packed.shape), code_bits, wanted));
+                fmt::format("{} bytes of codes, a tensor {} in {} bits has {}",
+                            packed.codes.bytes(), to_string(packed.shape), code_bits, wanted));
   const std::int64_t held = packed.scales.empty() ? 0 : packed.scales.size();
   if (held != scales || (scales > 0 && packed.scales.dtype() != scale_type))
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{} scales, a tensor {} has {}", held, to_string(packed.shape), scales));
+    throw Error(ErrorCode::bad_format, fmt::format("{} scales, a tensor {} has {}", held,
+                                                   to_string(packed.shape), scales));
 }
 
 }  // namespace hone

@@ -1,5 +1,6 @@
-// The ways a grid is laid over a tensor: number by number, by blocks with a power of two each, and by
-// channels or groups with a real scale each. A format's file chooses grid and way from its options.
+// The ways a grid is laid over a tensor: number by number, by blocks with a power of two each, and
+// by channels or groups with a real scale each. A format's file chooses grid and way from its
+// options.
 #pragma once
 
 #include <algorithm>
@@ -26,6 +27,7 @@ MatrixView matrix_view(const Shape& shape);
 // Throws Error(numeric) naming the place of the first NaN.
 void refuse_nan(const Tensor& x);
 // Throws Error(bad_format) unless the packed tensor has its codes and `scales` scales of that type.
+Tensor code_tensor(const std::vector<std::byte>& codes);
 void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales, DType scale_type);
 
 // The non-negative numbers of a grid, ascending.
@@ -48,6 +50,7 @@ class ElementQuantizer : public Quantizer {
 public:
   ElementQuantizer(Grid grid, int bits) : grid_(grid), bits_(bits) {}
 
+  using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     quantize_values(grid_, x, y, rows * columns, 1.0f, 1.0f);
   }
@@ -56,15 +59,18 @@ public:
     PackedTensor packed{x.shape(), bits_, {}, {}};
     BitWriter writer(x.size(), bits_);
     for (const float value : x.span<float>()) writer.put(encode(grid_, grid_.value(value), bits_));
-    packed.codes = writer.finish();
+    packed.codes = code_tensor(writer.finish());
     return packed;
   }
   Tensor unpack(const PackedTensor& packed) const override {
-    check_packed(packed, bits_, 0, DType::f32);
+    check(packed);
     Tensor y(DType::f32, packed.shape);
-    BitReader reader(packed.codes.data(), bits_);
+    BitReader reader(packed.codes.as<std::byte>(), bits_);
     for (float& value : y.span<float>()) value = decode(grid_, reader.get(), bits_);
     return y;
+  }
+  void check(const PackedTensor& packed) const override {
+    check_packed(packed, bits_, 0, DType::f32);
   }
   double bits_per_value(const Shape&) const override { return bits_; }
   std::vector<float> values(std::size_t limit) const override {
@@ -84,6 +90,7 @@ public:
   BlockQuantizer(Grid grid, int bits, BlockScale scale, int scale_bits, BlockShape block)
       : grid_(grid), bits_(bits), scale_(scale), scale_bits_(scale_bits), block_(block) {}
 
+  using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     quantize_blocks(grid_, scale_, shape_in(columns), x, y, rows, columns, nullptr);
   }
@@ -97,34 +104,39 @@ public:
     Tensor y(DType::f32, x.shape());
     quantize_blocks(grid_, scale_, block, x.as<float>(), y.as<float>(), view.rows, view.columns,
                     exponents.data());
-    PackedTensor packed{x.shape(), bits_, {}, Tensor(DType::i32, {block_count(view)})};
+    PackedTensor packed{x.shape(), bits_, {}, Tensor(DType::u8, {block_count(view)})};
     for (std::size_t b = 0; b < exponents.size(); ++b)
-      packed.scales.as<std::int32_t>()[b] = exponents[b];
+      packed.scales.as<std::uint8_t>()[b] = static_cast<std::uint8_t>(exponents[b] + 127);
     BitWriter writer(x.size(), bits_);
     visit(view, [&](std::int64_t i, std::int64_t b) {
       const int e = exponents[static_cast<std::size_t>(b)];
       const float scaled = y.as<float>()[i] * power_of_two(-e);
       writer.put(encode(grid_, scaled, bits_));
     });
-    packed.codes = writer.finish();
+    packed.codes = code_tensor(writer.finish());
     return packed;
   }
 
   Tensor unpack(const PackedTensor& packed) const override {
+    check(packed);
     const MatrixView view = matrix_view(packed.shape);
-    check_packed(packed, bits_, block_count(view), DType::i32);
-    const std::int32_t* exponents = packed.scales.as<std::int32_t>();
-    for (std::int64_t b = 0; b < block_count(view); ++b)
-      if (exponents[b] < scale_.minimum || exponents[b] > scale_.maximum)
-        throw Error(ErrorCode::bad_format,
-                    fmt::format("block {}: its exponent {} is outside [{}, {}]", b, exponents[b],
-                                scale_.minimum, scale_.maximum));
+    const auto* exponents = packed.scales.as<std::uint8_t>();
     Tensor y(DType::f32, packed.shape);
-    BitReader reader(packed.codes.data(), bits_);
+    BitReader reader(packed.codes.as<std::byte>(), bits_);
     visit(view, [&](std::int64_t i, std::int64_t b) {
-      y.as<float>()[i] = decode(grid_, reader.get(), bits_) * power_of_two(exponents[b]);
+      y.as<float>()[i] = decode(grid_, reader.get(), bits_) * power_of_two(exponents[b] - 127);
     });
     return y;
+  }
+  void check(const PackedTensor& packed) const override {
+    const MatrixView view = matrix_view(packed.shape);
+    check_packed(packed, bits_, block_count(view), DType::u8);
+    const auto* exponents = packed.scales.as<std::uint8_t>();
+    for (std::int64_t b = 0; b < block_count(view); ++b)
+      if (exponents[b] - 127 < scale_.minimum || exponents[b] - 127 > scale_.maximum)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("block {}: its exponent {} is outside [{}, {}]", b,
+                                exponents[b] - 127, scale_.minimum, scale_.maximum));
   }
 
   double bits_per_value(const Shape& shape) const override {
