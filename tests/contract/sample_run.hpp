@@ -90,6 +90,11 @@ inline void expect_close(const Op& op, const std::vector<Tensor>& got,
     ASSERT_EQ(got[i].dtype(), expected[i].dtype());
     ASSERT_EQ(got[i].shape(), expected[i].shape());
     for (std::int64_t j = 0; j < defined_elements(op, expected, i); ++j) {
+      if (size_of(got[i].dtype()) == 1) {
+        ASSERT_EQ(got[i].as<std::uint8_t>()[j], expected[i].as<std::uint8_t>()[j])
+            << "element " << j;
+        continue;
+      }
       if (got[i].dtype() != DType::f32) {
         ASSERT_EQ(got[i].as<std::int32_t>()[j], expected[i].as<std::int32_t>()[j])
             << "element " << j;

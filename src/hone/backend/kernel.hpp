@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ struct KernelCall {
   std::int64_t first_row = 0;  // which row of the full tensor row 0 of the row views is
   bool accumulate = false;     // reduce: add to the outputs instead of overwriting them
   double* flop = nullptr;  // where a kernel adds floating-point operations that depend on the data
+  const void* bound = nullptr;  // what Kernel::bind returned
   std::byte* workspace = nullptr;  // Kernel::workspace bytes, shared by the threads of the call
   int thread = 0;
   int threads = 1;
@@ -75,6 +77,8 @@ struct Kernel : Described {
   int priority = 0;
   // Why the kernel cannot take the node; empty: it can. Null: it takes every node of its op.
   std::string (*refuse)(const KernelQuery& query) = nullptr;
+  // What the kernel derives from the node once, when the plan is made; null: nothing.
+  std::shared_ptr<const void> (*bind)(const KernelQuery& query) = nullptr;
   // Bytes of shared workspace; null: none.
   std::size_t (*workspace)(const KernelQuery& query) = nullptr;
   // For `rows` and `reduce`: called by each thread before the first tile with whole inputs (packing

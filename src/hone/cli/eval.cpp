@@ -77,6 +77,11 @@ CommandResult run(const CommandInput& input) {
   nlohmann::json results = to_json(summarize_evaluation(evaluation, request.split));
   results["tokens"] = evaluation.tokens;
   results["peak_bytes"] = peak_memory();
+  for (const KernelTiming& timing : forward.timings())
+    results["kernels"].push_back({{"kernel", timing.kernel},
+                                  {"calls", timing.calls},
+                                  {"seconds", timing.seconds},
+                                  {"flop", timing.flop}});
   return {0, results};
 }
 

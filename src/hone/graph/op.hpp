@@ -76,6 +76,8 @@ struct Op : Described {
   unsigned row_inputs = 1;
   // Cheap to compute again instead of being kept for the backward pass.
   bool cheap = false;
+  // The gradient is a straight-through estimate: not the slope, which is zero almost everywhere.
+  bool straight_through = false;
   // Output i overwrites input in_place[i] (a parameter or state).
   std::vector<int> in_place = {};
 

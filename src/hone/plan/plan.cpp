@@ -136,6 +136,8 @@ private:
     const KernelChoice choice = choose_kernel({graph_, node, plan_.sizes, options_.threads});
     planned.kernel = choice.kernel;
     planned.reason = choice.reason;
+    if (planned.kernel != nullptr && planned.kernel->bind != nullptr)
+      planned.bound = planned.kernel->bind({graph_, node, plan_.sizes, options_.threads});
     if (planned.kernel != nullptr && planned.kernel->begin_once) {
       planned.constant_begin = true;
       for (std::size_t i = 1; i < node.inputs.size(); ++i)

@@ -2,6 +2,7 @@
 // node and why, and where every tensor lies in one arena. Pure: making one runs nothing.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct Location {
 struct PlannedNode {
   NodeId node = none;
   const Kernel* kernel = nullptr;  // null: the op's reference
+  std::shared_ptr<const void> bound;  // what the kernel derived from the node
   std::string reason;              // why this kernel, and why others refused
   std::int64_t workspace = -1;     // arena offset of the kernel's workspace
   bool constant_begin = false;     // begin() depends on parameters that this graph does not change

@@ -184,6 +184,7 @@ void Executor::State::run_whole(const PlannedNode& planned, int thread) {
   } else {
     KernelCall call{inputs, outputs, &node.attributes};
     call.workspace = workspace(planned);
+    call.bound = planned.bound.get();
     call.thread = thread;
     call.flop =
         &timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)].flop;
@@ -211,6 +212,7 @@ void Executor::State::run_tiled(const PlanStep& step) {
                              : TensorView());
       KernelCall call{inputs, {}, &node.attributes};
       call.workspace = workspace(planned);
+      call.bound = planned.bound.get();
       call.thread = t;
       call.threads = threads;
       const std::uint64_t begin = ticks();
@@ -286,6 +288,7 @@ void Executor::State::run_tiled(const PlanStep& step) {
           call.first_row = r;
           call.accumulate = r != first;
           call.workspace = workspace(*b.planned);
+          call.bound = b.planned->bound.get();
           call.thread = t;
           call.threads = threads;
           b.planned->kernel->run(call);

@@ -1,0 +1,84 @@
+#include "hone/ops/detail/quantizer.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+
+std::vector<OptionSpec> format_attributes() {
+  return {{"format", OptionType::text, std::nullopt, "number format"},
+          {"rule", OptionType::text, std::string("exact"), "rule under which it rounds"},
+          {"options", OptionType::text, std::string(), "of the format: name=value ..."}};
+}
+
+std::vector<OptionSpec> packed_attributes() {
+  std::vector<OptionSpec> specs = format_attributes();
+  specs.push_back({"bits", OptionType::integer, std::nullopt, "of a code", 1, 32});
+  specs.push_back({"shape", OptionType::text, std::nullopt, "of the numbers: 128,512"});
+  return specs;
+}
+
+std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes) {
+  const std::string& name = attributes.text("format");
+  return bind_format(name, attributes.text_or("rule", "exact"),
+                     parse_format_options(find_format(name), attributes.text_or("options", "")));
+}
+
+Shape parse_shape(const std::string& text) {
+  Shape shape;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    std::int64_t size = 0;
+    const auto [next, error] = std::from_chars(at, end, size);
+    if (error != std::errc() || size < 0 || (next != end && *next != ','))
+      throw Error(ErrorCode::invalid_argument, "'" + text + "' is not a shape",
+                  "sizes separated by commas: 128,512");
+    shape.push_back(size);
+    at = next == end ? end : next + 1;
+  }
+  element_count(shape);  // throws when it overflows
+  return shape;
+}
+
+std::string shape_attribute(const Shape& shape) { return fmt::format("{}", fmt::join(shape, ",")); }
+
+PackedTensor packed_tensor(const Options& attributes, const Tensor& codes, const Tensor* scales) {
+  return {parse_shape(attributes.text("shape")), static_cast<int>(attributes.integer("bits")), codes,
+          scales != nullptr ? *scales : Tensor()};
+}
+
+void check_packed_types(const std::string& op, const OpTypes& types, std::size_t first) {
+  const Options& attributes = *types.attributes;
+  const std::int64_t count = element_count(parse_shape(attributes.text("shape")));
+  const std::int64_t bits = attributes.integer("bits");
+  const bool codes = types.has(first) && is_vector(types[first], DType::u8) &&
+                     types[first].dims[0] == Dim((count * bits + 7) / 8);
+  const bool scales = !types.has(first + 1) || types[first + 1].dtype == DType::u8 ||
+                      types[first + 1].dtype == DType::f32;
+  if (!codes || !scales)
+    fail_shapes(op,
+                fmt::format("codes u8[{}], scales u8[S] or f32[S,...]", (count * bits + 7) / 8),
+                types);
+}
+
+Options format_options(const std::string& format, const std::string& options,
+                       const std::string& rule) {
+  return {{"format", format}, {"rule", rule}, {"options", options}};
+}
+
+PackedSample pack_sample(const Tensor& x, const std::string& format, const std::string& options) {
+  PackedSample sample{{}, {}, format_options(format, options)};
+  PackedTensor packed = bind_quantizer(sample.attributes)->pack(x);
+  sample.codes = packed.codes;
+  sample.scales = packed.scales;
+  sample.attributes.set("bits", std::int64_t{packed.code_bits});
+  sample.attributes.set("shape", shape_attribute(x.shape()));
+  return sample;
+}
+
+}  // namespace hone

@@ -1,0 +1,38 @@
+// The attributes by which a node names a number format, and the format they name.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hone/numerics/format.hpp"
+#include "hone/ops/detail/common.hpp"
+
+namespace hone {
+
+// format, rule and options ("width=8 frac_width=4").
+std::vector<OptionSpec> format_attributes();
+// The same and bits and shape: what packed numbers of the format look like.
+std::vector<OptionSpec> packed_attributes();
+
+// Throws Error(invalid_argument) naming the format and what is wrong.
+std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes);
+// The packed tensor that a node's codes and scales (may be null) are; not yet checked.
+PackedTensor packed_tensor(const Options& attributes, const Tensor& codes, const Tensor* scales);
+Shape parse_shape(const std::string& text);          // "128,512"
+std::string shape_attribute(const Shape& shape);     // its inverse
+// Throws unless inputs `first` and `first` + 1 are codes u8[n] and scales (or absent) of the shape and
+// bits that the attributes say.
+void check_packed_types(const std::string& op, const OpTypes& types, std::size_t first);
+
+// Attributes of a node of that format; for samples and passes.
+Options format_options(const std::string& format, const std::string& options,
+                       const std::string& rule = "exact");
+// A sample's packed inputs: `x` packed, and the attributes for it.
+struct PackedSample {
+  Tensor codes, scales;
+  Options attributes;
+};
+PackedSample pack_sample(const Tensor& x, const std::string& format, const std::string& options);
+
+}  // namespace hone
