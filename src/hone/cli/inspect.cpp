@@ -105,7 +105,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
     table.add_row({layer["name"], layer["op"], format_count(layer["parameters"]),
                    format_bytes(layer["bytes"]), format_count(layer["macs_per_token"])});
   }
-  const auto parameters = static_cast<double>(model.parameters.element_count());
+  const auto parameters = static_cast<double>(parameter_count(model));
   table.add_rule();
   table.add_row(
       {"all", "", format_count(parameters), format_bytes(parameters * 4), format_count(macs)});
@@ -121,7 +121,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   return {0,
           {{"name", name},
            {"config", model.config},
-           {"parameters", model.parameters.element_count()},
+           {"parameters", parameter_count(model)},
            {"layers", layers},
            {"macs_per_token", macs},
            {"stored_types", types},

@@ -1,5 +1,7 @@
 #include "hone/core/parameter_store.hpp"
 
+#include <algorithm>
+
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 
@@ -7,6 +9,11 @@ namespace hone {
 
 void ParameterStore::set(const std::string& name, Tensor tensor) {
   if (tensors_.insert_or_assign(name, std::move(tensor)).second) names_.push_back(name);
+}
+
+void ParameterStore::erase(const std::string& name) {
+  if (tensors_.erase(name) == 0) return;
+  names_.erase(std::find(names_.begin(), names_.end(), name));
 }
 
 Tensor& ParameterStore::at(const std::string& name) {

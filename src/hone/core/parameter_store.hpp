@@ -13,6 +13,8 @@ class ParameterStore {
 public:
   // Adds or replaces; a new name goes to the end of the order.
   void set(const std::string& name, Tensor tensor);
+  // Does nothing when it is not there.
+  void erase(const std::string& name);
   bool contains(const std::string& name) const { return tensors_.count(name) != 0; }
   // Throws Error(not_found) naming the nearest known parameter.
   Tensor& at(const std::string& name);

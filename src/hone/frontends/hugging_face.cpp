@@ -16,6 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Bits and scales of a packed parameter stay as they are.
+bool is_packed_bits(const std::string& name, const Tensor& tensor) {
+  return tensor.dtype() == DType::u8 && (name.ends_with(".codes") || name.ends_with(".scales"));
+}
+
 void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore& tensors) {
   for (const std::string& name : tensors.names()) {
     if (files.parameters.contains(name))
@@ -24,7 +29,8 @@ void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore
                               files.file_of.at(name).string()),
                   "the shards do not belong together: download the model again");
     const Tensor& tensor = tensors.at(name);
-    files.parameters.set(name, tensor.dtype() == DType::f32 ? tensor : tensor.to_f32());
+    const bool keep = tensor.dtype() == DType::f32 || is_packed_bits(name, tensor);
+    files.parameters.set(name, keep ? tensor : tensor.to_f32());
     files.file_of[name] = source;
   }
 }

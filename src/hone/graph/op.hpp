@@ -67,6 +67,13 @@ struct OpSample {
   double tolerance = 1e-5;
 };
 
+// Which inputs the pass `quantize` may give a number format.
+struct QuantizeSlots {
+  std::vector<int> data = {};
+  int weight = -1;
+  int bias = -1;
+};
+
 struct Op : Described {
   std::size_t min_inputs = 1;
   std::size_t max_inputs = 1;
@@ -78,6 +85,7 @@ struct Op : Described {
   bool cheap = false;
   // The gradient is a straight-through estimate: not the slope, which is zero almost everywhere.
   bool straight_through = false;
+  QuantizeSlots slots = {};
   // Output i overwrites input in_place[i] (a parameter or state).
   std::vector<int> in_place = {};
 

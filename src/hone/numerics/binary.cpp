@@ -52,6 +52,7 @@ Format format_binary() {
       "Zero of either sign becomes +1 (0 when not bipolar), NaN stays. The gradient passes where "
       "|x| <= 1. "
       "Rule mase makes NaN -1 and does not cut the gradient.";
+  format.for_data = format.for_bias = false;
   format.bind = bind;
   return format;
 }

@@ -86,6 +86,7 @@ Format format_binary_residual_sign() {
   format.notes =
       "A channel, group or tensor has four float32 scales. One infinity or NaN in a group reaches "
       "all of it.";
+  format.for_bias = false;
   format.bind = bind;
   return format;
 }

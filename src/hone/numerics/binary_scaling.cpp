@@ -43,6 +43,7 @@ Format format_binary_scaling() {
       "A channel, group or tensor has one float32 scale, the one with the least square error. A "
       "zero "
       "becomes +scale; one infinity makes its group infinite, one NaN makes it NaN.";
+  format.for_bias = false;
   format.bind = bind;
   return format;
 }

@@ -118,7 +118,16 @@ public:
   virtual std::vector<float> values(std::size_t limit) const = 0;
 };
 
+// What a value is to a node.
+enum class SlotKind { data, weight, bias };
+
 struct Format : Described {
+  // Whether a selection that names only the format gives it to such values as well.
+  bool for_data = true;
+  bool for_bias = true;
+  bool applies_to(SlotKind kind) const {
+    return kind == SlotKind::weight || (kind == SlotKind::data ? for_data : for_bias);
+  }
   // Besides "exact": the rules under which published systems compute it ("mase", "microxcaling").
   std::vector<std::string> rules = {};
   // One line: the number that x becomes.

@@ -68,6 +68,7 @@ Format format_ternary() {
       "a group "
       "reaches all of it. Rule mase takes four-dimensional tensors only and is therefore not "
       "offered.";
+  format.for_data = format.for_bias = false;
   format.bind = bind;
   return format;
 }

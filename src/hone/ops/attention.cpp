@@ -63,6 +63,7 @@ Op op_attention() {
         4,
         6,
         {"q", "k", "v", "offsets", "rng", "rows"}};
+  op.slots = {{0, 1, 2}};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -53,6 +53,7 @@ Op op_embedding() {
         {"table", "ids"},
         RowRule::rows,
         2};
+  op.slots = {{}, 0, -1};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -68,6 +68,7 @@ Op op_layer_norm() {
         3,
         {"x", "gamma", "beta"},
         RowRule::rows};
+  op.slots = {{0}};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -60,6 +60,7 @@ std::vector<OpSample> samples() {
 
 Op op_linear() {
   Op op{{"linear", "y = x w^T + b"}, 2, 3, {"x", "w", "b"}, RowRule::rows};
+  op.slots = {{0}, 1, 2};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

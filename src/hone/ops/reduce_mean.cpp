@@ -28,6 +28,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 
 Op op_reduce_mean() {
   Op op{{"reduce_mean", "the mean of each row"}, 1, 1, {"x"}, RowRule::rows};
+  op.slots = {{0}};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -26,6 +26,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 
 Op op_reduce_sum() {
   Op op{{"reduce_sum", "the sum of each row"}, 1, 1, {"x"}, RowRule::rows};
+  op.slots = {{0}};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -13,6 +13,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 Op op_relu() {
   Op op{{"relu", "max(x, 0)"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.cheap = true;
+  op.slots = {{0}};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu"); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; });

@@ -21,6 +21,7 @@ Op op_scale() {
         1,
         {"x"},
         RowRule::rows};
+  op.slots = {{0}};
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "scale"); };
   op.reference = reference;
   op.gradient = gradient;

@@ -26,12 +26,30 @@ std::string rows_of(const Graph& graph, const Node& node) {
 
 bool is_row_input(const Op& op, std::size_t i) { return (op.row_inputs >> i & 1u) != 0; }
 
-// Level of each node: a row node may stand on the level of the row node it reads (same rows); on
-// everything else it waits for the next level. Row nodes of a level run before its whole nodes.
-std::vector<int> find_levels(const Graph& graph) {
-  std::vector<int> level(graph.nodes.size(), 0);
+// Nodes that read parameters alone (rounded weights). They come first, so that what reads them can
+// stand in one group with what feeds it.
+std::vector<bool> find_constant(const Graph& graph) {
+  std::vector<bool> constant(graph.nodes.size(), false);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
+    constant[n] = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+      if (id == none) return true;
+      const NodeId from = graph.value(id).producer;
+      return from == none ? graph.value(id).kind == ValueKind::parameter
+                          : static_cast<bool>(constant[static_cast<std::size_t>(from)]);
+    });
+  }
+  return constant;
+}
+
+// Level of each node: a row node may stand on the level of the row node it reads (same rows); on
+// everything else it waits for the next level. Row nodes of a level run before its whole nodes.
+std::vector<int> find_levels(const Graph& graph, const std::vector<bool>& constant) {
+  std::vector<int> level(graph.nodes.size(), 0);
+  const bool any = std::find(constant.begin(), constant.end(), true) != constant.end();
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    if (any && !constant[n]) level[n] = 1;
     const Op& op = find_op(node.op);
     const std::string rows = rows_of(graph, node);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -48,18 +66,29 @@ std::vector<int> find_levels(const Graph& graph) {
   return level;
 }
 
+// Whether the reader takes the node's result row by row, over the same rows: only then can both run on
+// one tile.
+bool reads_by_rows(const Graph& graph, const Node& reader, const Node& node) {
+  const Op& op = find_op(reader.op);
+  if (op.rows == RowRule::whole || rows_of(graph, reader) != rows_of(graph, node)) return false;
+  for (std::size_t i = 0; i < reader.inputs.size(); ++i)
+    if (reader.inputs[i] == node.outputs[0] && !is_row_input(op, i)) return false;
+  return true;
+}
+
 // Clones cheap nodes into the later levels that read them. Returns the number of clones.
-int recompute_cheap(Graph& graph, std::vector<int>& level) {
+int recompute_cheap(Graph& graph, std::vector<int>& level, const std::vector<bool>& constant) {
   int clones = 0;
   const std::size_t original = graph.nodes.size();
   for (std::size_t n = 0; n < original; ++n) {
     const Node node = graph.nodes[n];
     const Op& op = find_op(node.op);
-    if (!op.cheap || op.rows != RowRule::rows) continue;
+    if (!op.cheap || op.rows != RowRule::rows || constant[n]) continue;
     const auto readers = graph.readers();
     std::map<int, std::vector<NodeId>> later;
     for (NodeId reader : readers[static_cast<std::size_t>(node.outputs[0])])
-      if (level[static_cast<std::size_t>(reader)] > level[n])
+      if (level[static_cast<std::size_t>(reader)] > level[n] &&
+          reads_by_rows(graph, graph.node(reader), node))
         later[level[static_cast<std::size_t>(reader)]].push_back(reader);
     for (const auto& [at, wanting] : later) {
       // Its inputs must be kept up to there anyway.
@@ -86,8 +115,9 @@ int recompute_cheap(Graph& graph, std::vector<int>& level) {
 }
 
 int run(Graph& graph, const Options& options) {
-  std::vector<int> level = find_levels(graph);
-  if (options.boolean("recompute")) recompute_cheap(graph, level);
+  const std::vector<bool> constant = find_constant(graph);
+  std::vector<int> level = find_levels(graph, constant);
+  if (options.boolean("recompute")) recompute_cheap(graph, level, constant);
   // Order: level, then row nodes by their rows, then whole nodes; within that the order that was,
   // clones behind what they read.
   struct Key {

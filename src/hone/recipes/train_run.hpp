@@ -39,6 +39,8 @@ struct TrainRequest {
   std::string tokenizer;  // a directory or file; "": found (choose_tokenizer)
   std::filesystem::path out;
   Settings settings;  // of train_settings(), as far as they were given
+  // Formats to train with (quantization-aware); empty: those that the model has, if any.
+  std::vector<QuantizeSelection> quantize = {};
   bool resume = false;
   bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none

@@ -9,12 +9,15 @@
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/train/detail/packed_model.hpp"
 
 namespace hone {
 namespace {
 
 Model load_directory(const std::filesystem::path& path, const ModelRequest& request) {
-  Model model{request.name, {}, {}, {}, path, nullptr};
+  Model model;
+  model.name = request.name;
+  model.directory = path;
   // A run that was stopped has its weights in last/ only.
   if (!std::filesystem::exists(path / "config.json") &&
       std::filesystem::exists(path / "last" / "config.json"))
@@ -22,7 +25,8 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
   ModelFiles files = load_model_files(model.directory);
   model.architecture = &find_architecture(files.config.value("model_type", ""));
   model.config = files.config;
-  const bool has_head = files.parameters.contains("classifier.weight");
+  const bool has_head = files.parameters.contains("classifier.weight") ||
+                        files.parameters.contains(codes_name("classifier.weight"));
   if (!has_head && request.num_labels > 0) {
     BertConfig config =
         BertConfig::from_json(files.config, (model.directory / "config.json").string());
@@ -30,8 +34,15 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
     config.id2label = request.label_names;
     model.config = config.to_json();
   }
-  MatchedParameters matched = match_parameters(model.architecture->parameters(model.config), files,
-                                               request.seed, "bert.", request.check_values);
+  read_quantization(model, files);
+  std::vector<ParameterSpec> wanted = model.architecture->parameters(model.config);
+  wanted.erase(std::remove_if(wanted.begin(), wanted.end(),
+                              [&](const ParameterSpec& spec) {
+                                return model.packed.count(spec.name) != 0;
+                              }),
+               wanted.end());
+  MatchedParameters matched =
+      match_parameters(wanted, files, request.seed, "bert.", request.check_values);
   model.parameters = std::move(matched.parameters);
   model.report = std::move(matched.report);
   return model;
@@ -46,7 +57,9 @@ Model build(const ModelRequest& request) {
   }
   for (const auto& [key, value] : request.settings) config.set(key, value);
   config.check(request.name);
-  Model model{request.name, config.to_json(), {}, {}, {}, nullptr};
+  Model model;
+  model.name = request.name;
+  model.config = config.to_json();
   model.architecture = &find_architecture(model.config.value("model_type", ""));
   model.parameters =
       initialize_parameters(model.architecture->parameters(model.config), request.seed);
@@ -89,8 +102,12 @@ Mode parse_mode(const std::string& text) {
 Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::string>& disabled,
                          std::vector<PassReport>* reports) {
   Graph graph = model.architecture->build(model.config, {});
-  if (mode != Mode::compiled) return graph;
-  std::vector<PassReport> made = run_passes(graph, {{"push_gather"}, {"group_rows"}}, disabled);
+  std::vector<PassRequest> passes;
+  if (!model.quantization.empty())
+    passes.push_back({"quantize", quantize_options(model.quantization, model.packed)});
+  if (mode == Mode::compiled)
+    for (const char* name : {"push_gather", "group_rows"}) passes.push_back({name});
+  std::vector<PassReport> made = run_passes(graph, passes, disabled);
   if (reports != nullptr) *reports = std::move(made);
   return graph;
 }
@@ -99,6 +116,10 @@ Executor make_forward(const Model& model, Mode mode, const std::vector<std::stri
   Executor executor(make_forward_graph(model, mode, disabled), mode != Mode::reference);
   for (const std::string& name : model.parameters.names())
     executor.bind(name, model.parameters.at(name));
+  for (const auto& [name, parameter] : model.packed) {
+    executor.bind(codes_name(name), parameter.packed.codes);
+    if (!parameter.packed.scales.empty()) executor.bind(scales_name(name), parameter.packed.scales);
+  }
   return executor;
 }
 

@@ -12,6 +12,7 @@
 #include "hone/frontends/model.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/passes/quantization.hpp"
 #include "hone/run/executor.hpp"
 
 namespace hone {
@@ -20,6 +21,10 @@ struct Model {
   std::string name;       // as the user wrote it
   nlohmann::json config;  // Hugging Face config.json
   ParameterStore parameters;
+  // The formats that its values take; in config.json as "hone_quantization".
+  Quantization quantization = {};
+  // Parameters kept as packed bits; they are not in `parameters`.
+  PackedParameters packed = {};
   MatchReport report;               // what was initialised, what was not used
   std::filesystem::path directory;  // empty for a built-in model
   const Architecture* architecture = nullptr;
@@ -44,6 +49,20 @@ Model load_model(const ModelRequest& request);
 
 // The configuration keys that a setting may name for a built-in model.
 bool is_model_setting(const std::string& key);
+
+// Sets the formats that its values take (in the configuration as well). Parameters stay float32: they
+// are rounded in every run, as in training. Unpacks what is packed.
+void set_quantization(Model& model, Quantization quantization);
+// Puts every parameter that takes a format into its packed bits. Throws Error(numeric) naming a
+// parameter that has a NaN.
+void pack_parameters(Model& model);
+// The numbers that the packed bits hold, as float32 parameters.
+void unpack_parameters(Model& model);
+// The whole model as a directory has it: parameters, codes and scales.
+ParameterStore stored_tensors(const Model& model);
+// Numbers of the model, packed ones included, and the bytes that they take.
+std::int64_t parameter_count(const Model& model);
+std::int64_t parameter_bytes(const Model& model);
 
 enum class Mode { reference, eager, compiled };
 Mode parse_mode(const std::string& text);

@@ -42,6 +42,8 @@ Graph make_training_graph(const Model& model, const TrainOptions& options,
       model.config,
       {true, options.hidden_dropout, options.attention_dropout, options.classifier_dropout});
   std::vector<PassRequest> passes;
+  if (!model.quantization.empty())
+    passes.push_back({"quantize", quantize_options(model.quantization)});
   const bool compiled = options.mode == Mode::compiled;
   if (compiled) passes.push_back({"push_gather"});
   passes.push_back({"differentiate"});
@@ -94,6 +96,8 @@ void Stepper::build_accumulating(const Model& model) {
       {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
   const bool compiled = options_.mode == Mode::compiled;
   std::vector<PassRequest> passes;
+  if (!model.quantization.empty())
+    passes.push_back({"quantize", quantize_options(model.quantization)});
   if (compiled) passes.push_back({"push_gather"});
   passes.push_back({"differentiate"});
   run_passes(graph, passes, options_.disabled_passes);

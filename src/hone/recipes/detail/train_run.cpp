@@ -147,6 +147,14 @@ private:
     request.num_labels = static_cast<std::int64_t>(labels.size());
     request.label_names = labels;
     model_ = load_model(request);
+    // Training moves float32 weights and rounds them in every step.
+    unpack_parameters(model_);
+    if (!request_.quantize.empty())
+      set_quantization(model_, select_formats(model_.architecture->build(model_.config, {}),
+                                              request_.quantize));
+    if (!model_.quantization.empty())
+      say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
+                      request_.model, model_.quantization.size()));
     check_fit(model_.config, *tokenizer_, tokenizer_source_);
     if (!model_.report.initialized.empty())
       say(fmt::format("{}: {} tensors are not in the files and start afresh: {}", request_.model,
@@ -220,10 +228,10 @@ private:
         static_cast<std::int64_t>(data_.ids.size()) / std::max<std::int64_t>(data_.size(), 1);
     record_->write({{"event", "model"},
                     {"name", request_.model},
-                    {"parameters", model_.parameters.element_count()},
+                    {"parameters", parameter_count(model_)},
                     {"layers", describe_layers(model_, mean)}});
     say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
-                    request_.model, model_.parameters.element_count(), data_.size(), mean,
+                    request_.model, parameter_count(model_), data_.size(), mean,
                     thread_count()));
     if (settings().contains("trace"))
       trace_.emplace(settings().text("trace"),
@@ -232,7 +240,7 @@ private:
 
   TrainOutcome train_and_evaluate() {
     TrainOutcome outcome;
-    outcome.parameters = model_.parameters.element_count();
+    outcome.parameters = parameter_count(model_);
     TrainEvents events;
     events.stop = watcher_.stop;
     events.on_checkpoint = watcher_.on_checkpoint;

@@ -1,0 +1,180 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/cli/command.hpp"
+#include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/program.hpp"
+#include "hone/cli/detail/settings.hpp"
+#include "hone/cli/detail/watch.hpp"
+#include "hone/core/error.hpp"
+#include "hone/recipes/quantize_run.hpp"
+#include "hone/report/numbers.hpp"
+
+namespace hone {
+namespace {
+
+// Settings of the training that are flags here.
+const std::vector<std::string> training_flags{
+    "epochs", "steps", "batch", "lr", "weight_decay", "schedule", "warmup", "clip", "dropout",
+    "max_length", "seed", "threads"};
+
+// --set, parted: what training knows, options of the data, and options of formats.
+struct PartedSettings {
+  TextSettings training, format;
+};
+
+PartedSettings part_settings(const CommandInput& input) {
+  PartedSettings parted;
+  for (const auto& [key, value] : input.settings) {
+    const auto& known = train_settings();
+    const bool training =
+        key.rfind("data.", 0) == 0 || std::any_of(known.begin(), known.end(),
+                                                  [&, name = key](const OptionSpec& spec) {
+                                                    return spec.name == name;
+                                                  });
+    (training ? parted.training : parted.format).emplace_back(key, value);
+  }
+  return parted;
+}
+
+void refuse_training_options(const CommandInput& input, const PartedSettings& parted) {
+  for (const std::string& name : training_flags)
+    if (name != "threads" && input.options.contains(name))
+      throw UsageError(fmt::format("{} changes nothing without --qat", flag_name(name)),
+                       "leave it out, or train with the rounding: --qat --data DATA");
+  if (!parted.training.empty())
+    throw UsageError(
+        fmt::format("--set {} changes nothing without --qat", parted.training.front().first),
+        "leave it out, or train with the rounding: --qat --data DATA");
+  for (const char* name : {"data", "tokenizer", "resume"})
+    if (input.options.contains(name))
+      throw UsageError(fmt::format("--{} changes nothing without --qat", name), "leave it out");
+}
+
+std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path& out) {
+  TerminalTable table({{"quantized", Align::left}, {"", Align::left}});
+  table.add_row({"nodes", fmt::format("{}", outcome.quantization.size())});
+  table.add_row({"parameters", format_count(static_cast<double>(outcome.parameters))});
+  table.add_row({"bytes", fmt::format("{} -> {} ({:.1f} % of float32)",
+                                      format_bytes(static_cast<double>(outcome.bytes_before)),
+                                      format_bytes(static_cast<double>(outcome.bytes_after)),
+                                      100.0 * static_cast<double>(outcome.bytes_after) /
+                                          static_cast<double>(outcome.bytes_before))});
+  if (outcome.training && outcome.training->validation)
+    table.add_row({"validation accuracy, rounded",
+                   format_interval(outcome.training->validation->accuracy,
+                                   outcome.training->validation->low,
+                                   outcome.training->validation->high)});
+  table.add_row({"saved in", out.string()});
+  return table.render(console().style(), 0);
+}
+
+CommandResult dequantize(const CommandInput& input) {
+  for (const char* name : {"format", "nodes", "data"})
+    if (input.options.contains(name))
+      throw UsageError(fmt::format("--{} and --dequantize are both given", name), "give one of them");
+  if (!input.settings.empty() || input.options.boolean_or("qat", false))
+    throw UsageError("--dequantize takes no settings", "leave them out");
+  const std::filesystem::path out = input.options.text("out");
+  Model model = load_model({.name = input.argument("MODEL")});
+  if (model.quantization.empty())
+    throw Error(ErrorCode::invalid_argument,
+                input.argument("MODEL") + ": is not quantized: nothing to turn back");
+  const std::int64_t before = parameter_bytes(model);
+  set_quantization(model, {});
+  save_model(model, out);
+  console().print(fmt::format("saved in {}: {} as float32\n", out.string(),
+                              format_bytes(static_cast<double>(parameter_bytes(model)))));
+  return {0,
+          {{"out", out.string()}, {"bytes_before", before}, {"bytes_after", parameter_bytes(model)}}};
+}
+
+CommandResult run(const CommandInput& input) {
+  apply_threads(input);
+  if (input.options.boolean_or("dequantize", false)) return dequantize(input);
+  const PartedSettings parted = part_settings(input);
+  QuantizeRequest request;
+  request.model = input.argument("MODEL");
+  request.out = input.options.text("out");
+  QuantizeSelection selection;
+  selection.nodes = input.options.text_or("nodes", "linear");
+  selection.format = input.options.text_or("format", "");
+  selection.keys = parted.format;
+  if (!selection.format.empty() || !selection.keys.empty())
+    request.selections.push_back(std::move(selection));
+  else if (input.options.contains("nodes"))
+    throw UsageError("--nodes is given without --format", "name a format: hone format list");
+  if (!input.options.boolean_or("qat", false)) {
+    refuse_training_options(input, parted);
+  } else {
+    if (!input.options.contains("data"))
+      throw UsageError("--qat needs --data", "the data to train on, for example imdb:PATH");
+    TrainRequest training;
+    training.data = input.options.text("data");
+    training.tokenizer = input.options.text_or("tokenizer", "");
+    training.resume = input.options.boolean_or("resume", false);
+    training.command = input.line;
+    CommandInput training_input = input;
+    training_input.settings = parted.training;
+    training.settings = command_settings(training_input, train_settings(), false);
+    request.training = std::move(training);
+  }
+  const QuantizeOutcome outcome = run_quantization(request, console_watcher());
+  console().finish();
+  if (outcome.training && !outcome.training->result.finished) {
+    console().note("stopped and saved; the same command with --resume continues");
+    return {exit_interrupted, to_json(outcome, request.out)};
+  }
+  console().print(summary(outcome, request.out));
+  return {0, to_json(outcome, request.out)};
+}
+
+}  // namespace
+
+Command command_quantize() {
+  Command command{{"quantize", "rounds a model to a number format and packs it into real bits", {}}};
+  command.options = {
+      {.name = "format", .default_value = {}, .help = "number format (hone format list)"},
+      {.name = "nodes",
+       .default_value = {},
+       .help = "what takes it: op types, node names or regular expressions, separated by commas; "
+               "default: linear"},
+      {.name = "out", .default_value = {}, .help = "folder of the packed model"},
+      {.name = "qat",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "train with the rounding before packing (quantization-aware training)"},
+      {.name = "data", .default_value = {}, .help = "with --qat: what to train on"},
+      {.name = "tokenizer", .default_value = {}, .help = "with --qat: folder or file of the tokenizer"},
+      {.name = "resume",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "with --qat: continue the training in --out"},
+      {.name = "dequantize",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "write the numbers of a packed model as a plain float32 folder instead"}};
+  for (OptionSpec& spec : pick(train_settings(), training_flags)) {
+    if (spec.name != "threads") spec.help = "with --qat: " + spec.help;
+    spec.default_value.reset();
+    command.options.push_back(std::move(spec));
+  }
+  command.arguments = {{"MODEL", "a model folder"}};
+  command.placeholders = {{"data", "DATA"},   {"out", "DIR"},       {"tokenizer", "DIR"},
+                          {"format", "NAME"}, {"nodes", "PATTERNS"}};
+  command.required = {"out"};
+  command.settings_note =
+      "Options of the format for all slots (width=8) or one (weight_width=4, data_in_frac_width=2, "
+      "bias_format=none); slots: data_in, weight, bias, data_out. hone format show NAME lists them. "
+      "With --qat also the settings of hone train.";
+  command.examples = {
+      "hone quantize runs/imdb --format integer --set width=8 --set frac_width=6 --out runs/int8",
+      "hone quantize runs/imdb --format mxint --nodes linear,embedding --out runs/mxint8",
+      "hone quantize runs/imdb --format integer --set width=4 --qat --data imdb:aclImdb_v1.tar.gz "
+      "--lr 5e-5 --out runs/qat4"};
+  command.run = run;
+  return command;
+}
+
+}  // namespace hone

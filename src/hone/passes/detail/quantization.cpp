@@ -1,0 +1,328 @@
+#include "hone/passes/quantization.hpp"
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/ops/detail/quantizer.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::array<Slot, 4> all_slots{Slot::data_in, Slot::weight, Slot::bias, Slot::data_out};
+
+const char* name_of(Slot slot) { return slot_names[static_cast<std::size_t>(slot)]; }
+
+[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
+  throw Error(ErrorCode::invalid_argument, message, hint);
+}
+
+// A key of a selection: its slot (none: all) and the option that it sets.
+struct Key {
+  std::optional<Slot> slot;
+  std::string option;
+};
+
+Key parse_key(const std::string& text) {
+  for (Slot slot : all_slots) {
+    const std::string prefix = std::string(name_of(slot)) + "_";
+    if (text.rfind(prefix, 0) == 0) return {slot, text.substr(prefix.size())};
+  }
+  return {std::nullopt, text};
+}
+
+// One selection, its keys sorted by slot; counts which of them took effect.
+class Selection {
+public:
+  explicit Selection(const QuantizeSelection& given) : given_(given) {
+    if (given.format.empty() && !names_a_format())
+      refuse("no format is named", "give one: hone format list shows them");
+    for (const auto& [text, value] : given.keys) {
+      const Key key = parse_key(text);
+      if (!key.slot && key.option == "format") refuse("the format is named twice");
+      keys_.push_back({key, text, value, 0});
+    }
+    for (const std::string& part : split(given.nodes, ',')) {
+      const std::string pattern(trim(part));
+      if (pattern.empty()) refuse(fmt::format("nodes '{}': an empty name", given.nodes));
+      patterns_.push_back(pattern);
+    }
+    matched_.resize(patterns_.size(), false);
+  }
+
+  bool matches(const Node& node, const std::string& name) {
+    bool any = false;
+    for (std::size_t i = 0; i < patterns_.size(); ++i) {
+      if (!matches_pattern(patterns_[i], node, name)) continue;
+      matched_[i] = true;
+      any = true;
+    }
+    return any;
+  }
+
+  // The format of a slot, if it takes one.
+  std::optional<FormatChoice> choose(Slot slot) {
+    FormatChoice choice{given_.format};
+    bool named = false;
+    for (Entry& entry : keys_) {
+      if (entry.key.slot != slot) continue;
+      named = true;
+      if (entry.key.option != "format") continue;
+      ++entry.uses;
+      choice.format = entry.value;
+    }
+    if (choice.format == "none" || choice.format.empty()) return std::nullopt;
+    if (slot == Slot::data_out && !named) return std::nullopt;
+    const Format& format = find_format(choice.format);
+    if (!named && !format.applies_to(slot_kind(slot))) return std::nullopt;
+    Options options;
+    // Keys of the slot come after those of all slots.
+    for (const bool own : {false, true}) {
+      for (Entry& entry : keys_) {
+        if (entry.key.slot.has_value() != own || (own && *entry.key.slot != slot)) continue;
+        if (entry.key.option == "format") continue;
+        if (entry.key.option == "rule") {
+          if (!own && !has_rule(format, entry.value)) continue;
+          choice.rule = entry.value;
+        } else {
+          const auto spec = std::find_if(
+              format.options.begin(), format.options.end(),
+              [&](const OptionSpec& known) { return known.name == entry.key.option; });
+          if (spec == format.options.end()) {
+            // Another slot's format may know it.
+            if (!own) continue;
+            find_option(format.options, entry.key.option, fmt::format("[{}]", format.name));
+          }
+          if (own || !overridden(slot, entry.key.option))
+            options.set(spec->name, parse_option(*spec, entry.value,
+                                                 fmt::format("[{}] {}", format.name, entry.text)));
+          if (!own && overridden(slot, entry.key.option)) continue;
+        }
+        ++entry.uses;
+      }
+    }
+    choice.options = format_options_text(options);
+    choice.bind();
+    return choice;
+  }
+
+  void check_used() const {
+    for (std::size_t i = 0; i < patterns_.size(); ++i)
+      if (!matched_[i])
+        refuse(fmt::format("nodes '{}' matches no node", patterns_[i]),
+               "op types, names or regular expressions of whole names: hone inspect MODEL --nodes "
+               "lists them");
+    for (const Entry& entry : keys_) {
+      if (entry.uses > 0) continue;
+      std::vector<std::string> known{"rule"};
+      if (!given_.format.empty())
+        for (const OptionSpec& spec : find_format(given_.format).options)
+          known.push_back(spec.name);
+      const bool is_known =
+          std::find(known.begin(), known.end(), entry.key.option) != known.end();
+      if (is_known)
+        refuse(fmt::format("{} changes nothing on the nodes '{}'", entry.text, given_.nodes),
+               "no node has that input, or every slot overrides it");
+      refuse(fmt::format("[{}] has no option '{}'", given_.format, entry.key.option),
+             did_you_mean(entry.key.option, known));
+    }
+  }
+
+private:
+  struct Entry {
+    Key key;
+    std::string text, value;
+    int uses;
+  };
+
+  static SlotKind slot_kind(Slot slot) {
+    return slot == Slot::weight ? SlotKind::weight
+           : slot == Slot::bias ? SlotKind::bias
+                                : SlotKind::data;
+  }
+  static bool has_rule(const Format& format, const std::string& rule) {
+    return rule == "exact" ||
+           std::find(format.rules.begin(), format.rules.end(), rule) != format.rules.end();
+  }
+  bool names_a_format() const {
+    return std::any_of(given_.keys.begin(), given_.keys.end(), [](const auto& key) {
+      const Key parsed = parse_key(key.first);
+      return parsed.slot && parsed.option == "format";
+    });
+  }
+  bool overridden(Slot slot, const std::string& option) const {
+    return std::any_of(keys_.begin(), keys_.end(), [&](const Entry& entry) {
+      return entry.key.slot == slot && entry.key.option == option;
+    });
+  }
+  static bool matches_pattern(const std::string& pattern, const Node& node,
+                              const std::string& name) {
+    if (pattern == node.op || pattern == name) return true;
+    try {
+      return std::regex_match(name, std::regex(pattern));
+    } catch (const std::regex_error& error) {
+      refuse(fmt::format("nodes '{}' is neither a name nor a regular expression: {}", pattern,
+                         error.what()));
+    }
+  }
+
+  const QuantizeSelection& given_;
+  std::vector<Entry> keys_;
+  std::vector<std::string> patterns_;
+  std::vector<bool> matched_;
+};
+
+bool has_slots(const QuantizeSlots& slots) { return !slots.data.empty() || slots.weight >= 0; }
+
+bool has_slot(const Node& node, const QuantizeSlots& slots, Slot slot) {
+  const auto given = [&](int i) {
+    return i >= 0 && static_cast<std::size_t>(i) < node.inputs.size() &&
+           node.inputs[static_cast<std::size_t>(i)] != none;
+  };
+  switch (slot) {
+    case Slot::data_in: return !slots.data.empty();
+    case Slot::weight: return given(slots.weight);
+    case Slot::bias: return given(slots.bias);
+    case Slot::data_out: return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::unique_ptr<const Quantizer> FormatChoice::bind() const {
+  return bind_format(format, rule, parse_format_options(find_format(format), options));
+}
+
+std::string to_string(const FormatChoice& choice) {
+  std::string text = choice.format;
+  if (choice.rule != "exact") text += " rule=" + choice.rule;
+  return choice.options.empty() ? text : text + " " + choice.options;
+}
+
+nlohmann::json to_json(const Quantization& quantization) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const NodeFormats& node : quantization) {
+    nlohmann::json entry{{"node", node.node}};
+    for (const auto& [slot, choice] : node.slots)
+      entry[name_of(slot)] = {
+          {"format", choice.format}, {"rule", choice.rule}, {"options", choice.options}};
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Quantization quantization_from_json(const nlohmann::json& json, const std::string& where) {
+  const auto wrong = [&](std::size_t i, const std::string& what) {
+    throw Error(ErrorCode::bad_format, fmt::format("{}: node {}: {}", where, i, what),
+                "written by another version of hone, or damaged");
+  };
+  if (!json.is_array()) throw Error(ErrorCode::bad_format, where + ": is not a list of nodes");
+  Quantization quantization;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const nlohmann::json& entry = json[i];
+    if (!entry.is_object() || !entry.contains("node") || !entry["node"].is_string())
+      wrong(i, "has no name");
+    NodeFormats node{entry["node"].get<std::string>(), {}};
+    for (const auto& [key, value] : entry.items()) {
+      if (key == "node") continue;
+      const auto slot = std::find_if(all_slots.begin(), all_slots.end(),
+                                     [&, name = key](Slot s) { return name == name_of(s); });
+      if (slot == all_slots.end()) wrong(i, "unknown key '" + printable(key) + "'");
+      FormatChoice choice;
+      for (const auto& [name, field] :
+           {std::pair<const char*, std::string*>{"format", &choice.format},
+            {"rule", &choice.rule},
+            {"options", &choice.options}}) {
+        if (!value.is_object() || !value.contains(name) || !value[name].is_string())
+          wrong(i, fmt::format("{}: '{}' is not a text", key, name));
+        *field = value[name].get<std::string>();
+      }
+      try {
+        choice.bind();
+      } catch (const Error& error) {
+        wrong(i, fmt::format("{}: {}", key, error.message()));
+      }
+      node.slots[*slot] = std::move(choice);
+    }
+    quantization.push_back(std::move(node));
+  }
+  return quantization;
+}
+
+Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections) {
+  std::vector<Selection> prepared(selections.begin(), selections.end());
+  Quantization quantization;
+  for (const Node& node : graph.nodes) {
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    if (!has_slots(slots)) continue;
+    const std::string& name = graph.value(node.outputs[0]).name;
+    Selection* first = nullptr;
+    // Every selection is asked, so that one that only later ones hide does not count as matchless.
+    for (Selection& selection : prepared)
+      if (selection.matches(node, name) && first == nullptr) first = &selection;
+    if (first == nullptr) continue;
+    NodeFormats formats{name, {}};
+    for (Slot slot : all_slots) {
+      if (!has_slot(node, slots, slot)) continue;
+      if (const auto choice = first->choose(slot)) formats.slots[slot] = *choice;
+    }
+    if (!formats.slots.empty()) quantization.push_back(std::move(formats));
+  }
+  for (const Selection& selection : prepared) selection.check_used();
+  if (quantization.empty()) refuse("the selections quantize nothing");
+  return quantization;
+}
+
+std::vector<std::pair<std::string, FormatChoice>> quantized_parameters(
+    const Graph& graph, const Quantization& quantization) {
+  std::vector<std::pair<std::string, FormatChoice>> list;
+  for (const NodeFormats& formats : quantization) {
+    const ValueId output = graph.find(formats.node);
+    if (output == none) continue;
+    const Node& node = graph.node(graph.value(output).producer);
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    for (const auto& [slot, input] : {std::pair{Slot::weight, slots.weight}, {Slot::bias, slots.bias}}) {
+      const auto choice = formats.slots.find(slot);
+      if (choice == formats.slots.end() || input < 0) continue;
+      const Value& value = graph.value(node.inputs[static_cast<std::size_t>(input)]);
+      if (value.kind != ValueKind::parameter) continue;
+      const auto known = std::find_if(list.begin(), list.end(),
+                                      [&](const auto& entry) { return entry.first == value.name; });
+      if (known == list.end())
+        list.emplace_back(value.name, choice->second);
+      else if (!(known->second == choice->second))
+        refuse(fmt::format("%{} would be both {} and {}", value.name, to_string(known->second),
+                           to_string(choice->second)),
+               "nodes that share a parameter need one format for it");
+    }
+  }
+  return list;
+}
+
+std::string codes_name(const std::string& parameter) { return parameter + ".codes"; }
+std::string scales_name(const std::string& parameter) { return parameter + ".scales"; }
+
+Options quantize_options(const Quantization& quantization, const PackedParameters& packed) {
+  nlohmann::json bits = nlohmann::json::object();
+  for (const auto& [name, parameter] : packed) {
+    const PackedTensor& tensor = parameter.packed;
+    bits[name] = {{"format", parameter.format.format},
+                  {"rule", parameter.format.rule},
+                  {"options", parameter.format.options},
+                  {"bits", tensor.code_bits},
+                  {"shape", shape_attribute(tensor.shape)},
+                  {"codes", tensor.codes.size()}};
+    if (tensor.scales.empty()) continue;
+    bits[name]["scales"] = tensor.scales.shape();
+    bits[name]["scales_dtype"] = std::string(name_of(tensor.scales.dtype()));
+  }
+  return {{"nodes", to_json(quantization).dump()}, {"packed", bits.dump()}};
+}
+
+}  // namespace hone

@@ -1,0 +1,82 @@
+// Which number formats the values of a graph take: chosen by a user's selections, written into the
+// graph by the pass `quantize`, kept in a model's configuration.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hone/graph/graph.hpp"
+#include "hone/numerics/format.hpp"
+
+namespace hone {
+
+// A format with its rule and options ("width=8 frac_width=4").
+struct FormatChoice {
+  std::string format;
+  std::string rule = "exact";
+  std::string options = {};
+
+  bool operator==(const FormatChoice&) const = default;
+  std::unique_ptr<const Quantizer> bind() const;
+};
+std::string to_string(const FormatChoice& choice);  // "integer width=8 frac_width=4"
+
+enum class Slot { data_in, weight, bias, data_out };
+inline constexpr std::array<const char*, 4> slot_names{"data_in", "weight", "bias", "data_out"};
+
+// The formats of one node, which is called by its first output.
+struct NodeFormats {
+  std::string node;
+  std::map<Slot, FormatChoice> slots;
+
+  bool operator==(const NodeFormats&) const = default;
+};
+// In the order of the graph.
+using Quantization = std::vector<NodeFormats>;
+
+nlohmann::json to_json(const Quantization& quantization);
+// Throws Error(bad_format) naming `where` and the place.
+Quantization quantization_from_json(const nlohmann::json& json, const std::string& where);
+
+// Nodes and the format that they take. `nodes` is a list separated by commas: each an op type
+// ("linear"), a node's name ("layer0.q") or a regular expression that matches the whole name. `keys`
+// are options of the format for all slots ("width"), or for one ("weight_width"); also "rule", "format"
+// (one slot: "bias_format"; "none" leaves it as it is).
+struct QuantizeSelection {
+  std::string nodes = "linear";
+  std::string format;
+  std::vector<std::pair<std::string, std::string>> keys;
+};
+
+// The formats that each node gets: of the first selection that matches it. `data_out` is quantized
+// where a key names it, a format without signs of its own kind leaves other slots (docs/formats.md).
+// Throws Error(invalid_argument) when a selection matches no node, a key is unknown to the formats it
+// is for or changes nothing.
+Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections);
+
+// Parameters that take a format, each once, in the order of the graph. Throws
+// Error(invalid_argument) when nodes that share one ask for different formats.
+std::vector<std::pair<std::string, FormatChoice>> quantized_parameters(
+    const Graph& graph, const Quantization& quantization);
+
+// A parameter kept as packed bits.
+struct PackedParameter {
+  FormatChoice format;
+  PackedTensor packed;
+};
+using PackedParameters = std::map<std::string, PackedParameter>;
+
+// The options of the pass `quantize`. A parameter in `packed` is read from its bits; others that take a
+// format are rounded in every run.
+Options quantize_options(const Quantization& quantization, const PackedParameters& packed = {});
+// What the graph calls the bits and scales of a packed parameter.
+std::string codes_name(const std::string& parameter);
+std::string scales_name(const std::string& parameter);
+
+}  // namespace hone

@@ -1,0 +1,39 @@
+// Quantizing one model from names to a saved directory: after training, or by training with the
+// rounding in it. `hone quantize` and the sweeps are this.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/passes/quantization.hpp"
+#include "hone/recipes/train_run.hpp"
+
+namespace hone {
+
+struct QuantizeRequest {
+  std::string model;  // a directory
+  std::vector<QuantizeSelection> selections;  // empty: the formats that the model has
+  std::filesystem::path out;
+  // Train with the rounding first; its `model`, `out` and `quantize` are set here.
+  std::optional<TrainRequest> training;
+};
+
+struct QuantizeOutcome {
+  Quantization quantization;
+  std::int64_t parameters = 0;
+  std::int64_t bytes_before = 0, bytes_after = 0;  // of all parameters
+  std::optional<TrainOutcome> training;
+};
+
+// Writes a packed model directory. With training, its run is in out/training. Throws Error: what the
+// parts throw, Error(invalid_argument) when nothing would change.
+QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher);
+
+// Writes the model as it is (packed or not) with its tokenizer's files.
+void save_model(const Model& model, const std::filesystem::path& out);
+
+nlohmann::json to_json(const QuantizeOutcome& outcome, const std::filesystem::path& out);
+
+}  // namespace hone

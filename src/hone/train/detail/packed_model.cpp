@@ -1,0 +1,170 @@
+#include "hone/train/detail/packed_model.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/ops/detail/quantizer.hpp"
+
+namespace hone {
+namespace {
+
+// The graph before any pass: parameters and nodes by the names that formats use.
+Graph plain_graph(const Model& model) { return model.architecture->build(model.config, {}); }
+
+const nlohmann::json& field(const nlohmann::json& entry, const char* key, bool is_text,
+                            const std::string& where) {
+  if (!entry.is_object() || !entry.contains(key) ||
+      (is_text ? !entry[key].is_string() : !entry[key].is_number_integer()))
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: '{}' is missing or no {}", where, key, is_text ? "text" : "number"));
+  return entry[key];
+}
+
+PackedParameter read_parameter(const std::string& name, const nlohmann::json& entry,
+                               const Shape& wanted, ModelFiles& files, const std::string& where) {
+  PackedParameter parameter;
+  parameter.format = {field(entry, "format", true, where), field(entry, "rule", true, where),
+                      field(entry, "options", true, where)};
+  parameter.packed.code_bits =
+      static_cast<int>(std::clamp<std::int64_t>(field(entry, "bits", false, where), 0, 64));
+  parameter.packed.shape = wanted;
+  const std::string codes = codes_name(name);
+  if (!files.parameters.contains(codes))
+    throw Error(ErrorCode::bad_format, fmt::format("{}: the tensor '{}' is missing", where, codes),
+                "the folder's config.json and model.safetensors do not belong together");
+  const std::string file = files.file_of.at(codes).string();
+  try {
+    const auto quantizer = parameter.format.bind();
+    for (const std::string& part : {codes, scales_name(name)}) {
+      if (!files.parameters.contains(part)) continue;
+      (part == codes ? parameter.packed.codes : parameter.packed.scales) =
+          files.parameters.at(part);
+      files.parameters.erase(part);
+    }
+    if (parameter.packed.codes.dtype() != DType::u8)
+      throw Error(ErrorCode::bad_format, "codes are not u8");
+    quantizer->check(parameter.packed);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: packed '{}': {}", file, name, error.message()),
+                "the file is damaged, or its config.json belongs to another");
+  }
+  return parameter;
+}
+
+}  // namespace
+
+void read_quantization(Model& model, ModelFiles& files) {
+  if (!files.config.contains(quantization_key)) return;
+  const std::string where =
+      (files.directory / "config.json").string() + ": \"" + quantization_key + "\"";
+  const nlohmann::json& section = files.config[quantization_key];
+  const std::int64_t version = field(section, "version", false, where);
+  if (version > quantization_version)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: version {}, this hone reads up to {}", where, version,
+                            quantization_version),
+                "use a newer hone");
+  if (!section.contains("nodes"))
+    throw Error(ErrorCode::bad_format, where + ": 'nodes' is missing");
+  model.quantization = quantization_from_json(section["nodes"], where);
+  if (!section.contains("packed")) return;
+  if (!section["packed"].is_object())
+    throw Error(ErrorCode::bad_format, where + ": 'packed' is not an object");
+  const Graph graph = plain_graph(model);
+  for (const auto& [name, entry] : section["packed"].items()) {
+    const ValueId id = graph.find(name);
+    if (id == none || graph.value(id).kind != ValueKind::parameter)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the model has no parameter '{}'", where, printable(name)));
+    model.packed[name] = read_parameter(name, entry, evaluate(graph.type(id), {}), files,
+                                        fmt::format("{}: '{}'", where, name));
+  }
+}
+
+void set_quantization(Model& model, Quantization quantization) {
+  unpack_parameters(model);
+  model.quantization = std::move(quantization);
+  if (model.quantization.empty())
+    model.config.erase(quantization_key);
+  else
+    model.config[quantization_key] = {{"version", quantization_version},
+                                      {"nodes", to_json(model.quantization)}};
+}
+
+void pack_parameters(Model& model) {
+  if (model.quantization.empty())
+    throw Error(ErrorCode::invalid_argument, "the model has no formats to pack its parameters in");
+  const auto chosen = quantized_parameters(plain_graph(model), model.quantization);
+  std::vector<PackedParameter> made(chosen.size());
+  parallel_items(static_cast<std::int64_t>(chosen.size()), [&](std::int64_t i, int) {
+    const auto& [name, format] = chosen[static_cast<std::size_t>(i)];
+    if (model.packed.count(name) != 0) return;
+    try {
+      made[static_cast<std::size_t>(i)] = {format,
+                                           format.bind()->pack(model.parameters.at(name))};
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("parameter '{}': {}", name, error.message()),
+                  error.hint());
+    }
+  });
+  nlohmann::json& section = model.config[quantization_key];
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const std::string& name = chosen[i].first;
+    if (model.packed.count(name) != 0) continue;
+    const PackedParameter& parameter = made[i];
+    section["packed"][name] = {{"format", parameter.format.format},
+                               {"rule", parameter.format.rule},
+                               {"options", parameter.format.options},
+                               {"bits", parameter.packed.code_bits}};
+    model.parameters.erase(name);
+    model.packed[name] = std::move(made[i]);
+  }
+}
+
+void unpack_parameters(Model& model) {
+  for (const auto& [name, parameter] : model.packed)
+    model.parameters.set(name, parameter.format.bind()->unpack(parameter.packed));
+  if (!model.packed.empty()) {
+    // The order that directories have.
+    ParameterStore ordered;
+    for (const ParameterSpec& spec : model.architecture->parameters(model.config))
+      if (model.parameters.contains(spec.name))
+        ordered.set(spec.name, model.parameters.at(spec.name));
+    model.parameters = std::move(ordered);
+    model.config[quantization_key].erase("packed");
+  }
+  model.packed.clear();
+}
+
+ParameterStore stored_tensors(const Model& model) {
+  ParameterStore store;
+  for (const std::string& name : model.parameters.names())
+    store.set(name, model.parameters.at(name));
+  for (const auto& [name, parameter] : model.packed) {
+    store.set(codes_name(name), parameter.packed.codes);
+    if (!parameter.packed.scales.empty()) store.set(scales_name(name), parameter.packed.scales);
+  }
+  return store;
+}
+
+std::int64_t parameter_count(const Model& model) {
+  std::int64_t count = model.parameters.element_count();
+  for (const auto& [name, parameter] : model.packed)
+    count += element_count(parameter.packed.shape);
+  return count;
+}
+
+std::int64_t parameter_bytes(const Model& model) {
+  const ParameterStore store = stored_tensors(model);
+  std::int64_t bytes = 0;
+  for (const std::string& name : store.names())
+    bytes += static_cast<std::int64_t>(store.at(name).bytes());
+  return bytes;
+}
+
+}  // namespace hone
