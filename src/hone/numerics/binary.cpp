@@ -24,6 +24,8 @@ struct SignCodec {
   float decode(std::uint32_t code, const std::array<float, 0>&) const {
     return code != 0 ? 1.0f : bipolar ? -1.0f : 0.0f;
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const std::array<float, 0>&) const { return true; }
   int bits() const { return 1; }
   bool depends_on_data() const { return false; }
   std::vector<float> values() const {

@@ -48,6 +48,8 @@ struct ResidualCodec {
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
     for (std::int64_t i = 0; i < n; ++i) y[i] = decode(encode(x[i], scales), scales);
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const Scales& scales) const { return no_nan(scales); }
   int bits() const { return levels; }
   bool depends_on_data() const { return true; }
   std::vector<float> values() const {

@@ -39,6 +39,8 @@ struct TernaryCodec {
     if (code == 0) return 0.0f;
     return code == 1 ? scales[0] : -scales[0];
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const Scales& scales) const { return no_nan(scales); }
   int bits() const { return 2; }
   bool depends_on_data() const { return true; }
   std::vector<float> values() const { return {0.0f, 1.0f}; }
