@@ -1,6 +1,8 @@
 // A real scale and a zero point: what INT8 and INT4 mean in most frameworks.
 #include "hone/numerics/detail/format_options.hpp"
 #include "hone/numerics/detail/group_quantizer.hpp"
+#include "hone/numerics/detail/mase_group.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
@@ -78,7 +80,17 @@ struct AffineCodec {
   const Quantizer::Range* gradient_range() const { return nullptr; }
 };
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
+  if (rule == "mase") {
+    if (options.text("granularity") != "channel" || options.contains("scale"))
+      fail_format("affine", "rule mase scales each row by its largest number",
+                  "leave granularity and scale out");
+    const auto width = static_cast<int>(options.integer("width"));
+    const bool is_signed = options.boolean("symmetric");
+    return std::make_unique<TensorRule>(
+        "affine", rule, width, true,
+        [width, is_signed](const Tensor& x) { return mase::scale_integer(x, width, is_signed); });
+  }
   AffineCodec codec;
   codec.width = static_cast<int>(options.integer("width"));
   codec.symmetric = options.boolean("symmetric");
@@ -107,6 +119,7 @@ Format format_affine() {
                    1e-30, 1e30},
                   {"zero_point", OptionType::integer, std::nullopt, "the code of zero, with scale",
                    0, 255}}}};
+  format.rules = {"mase"};
   format.formula = "(clamp(round(x / scale) + zero_point) - zero_point) * scale";
   format.notes =
       "The step is the largest magnitude over the largest code (symmetric), or the range over all "

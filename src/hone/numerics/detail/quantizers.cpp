@@ -18,6 +18,19 @@ MatrixView packed_view(const PackedTensor& packed) {
   }
 }
 
+void refuse_shorter_blocks(std::int64_t rows, std::int64_t columns, BlockShape block) {
+  if (rows % block.rows != 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("block_size = {},{} does not divide {} rows, and tail = error",
+                            block.rows, block.columns, rows),
+                "choose another block_size, or tail = pad");
+  if (columns % block.columns != 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("block_size = {} does not divide {} columns, and tail = error",
+                            block.columns, columns),
+                "choose another block_size, or tail = pad");
+}
+
 void unpack_bytes(const PackedTensor& packed, bool is_signed, std::int64_t first, std::int64_t n,
                   std::int8_t* codes) {
   if (n == 0) return;

@@ -47,6 +47,9 @@ std::vector<float> grid_values(const Grid& grid, int bits, std::size_t limit) {
   return values;
 }
 
+// Throws Error(invalid_argument) unless blocks divide the matrix.
+void refuse_shorter_blocks(std::int64_t rows, std::int64_t columns, BlockShape block);
+
 // Signed codes of 2 to 8 bits, or unsigned ones, as bytes; codes [first, first + n).
 void unpack_bytes(const PackedTensor& packed, bool is_signed, std::int64_t first, std::int64_t n,
                   std::int8_t* codes);
@@ -137,11 +140,19 @@ private:
 template <typename Grid>
 class BlockQuantizer : public Quantizer {
 public:
-  BlockQuantizer(Grid grid, int bits, BlockScale scale, int scale_bits, BlockShape block)
-      : grid_(grid), bits_(bits), scale_(scale), scale_bits_(scale_bits), block_(block) {}
+  // `whole_blocks`: tensors that blocks do not divide are refused.
+  BlockQuantizer(Grid grid, int bits, BlockScale scale, int scale_bits, BlockShape block,
+                 bool whole_blocks)
+      : grid_(grid),
+        bits_(bits),
+        scale_(scale),
+        scale_bits_(scale_bits),
+        block_(block),
+        whole_blocks_(whole_blocks) {}
 
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    if (whole_blocks_) refuse_shorter_blocks(rows, columns, block_);
     quantize_blocks(grid_, scale_, shape_in(columns), x, y, rows, columns, nullptr);
   }
   bool by_rows() const override { return block_.rows == 1; }
@@ -149,6 +160,7 @@ public:
   PackedTensor pack(const Tensor& x) const override {
     refuse_nan(x);
     const MatrixView view = matrix_view(x.shape());
+    if (whole_blocks_) refuse_shorter_blocks(view.rows, view.columns, block_);
     const BlockShape block = shape_in(view.columns);
     std::vector<std::int16_t> exponents(static_cast<std::size_t>(block_count(view)));
     Tensor y(DType::f32, x.shape());
@@ -217,6 +229,7 @@ public:
   void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,
                    std::int64_t stride, float* scales, std::int32_t* zeros) const override {
     if constexpr (std::is_same_v<Grid, UniformGrid>) {
+      if (whole_blocks_) refuse_shorter_blocks(rows, columns, block_);
       const std::int64_t blocks = across({rows, columns});
       for (std::int64_t r = 0; r < rows; ++r)
         encode_blocks(grid_, scale_, shape_in(columns).columns, x + r * columns, codes + r * stride,
@@ -265,6 +278,7 @@ private:
   BlockScale scale_;
   int scale_bits_;
   BlockShape block_;
+  bool whole_blocks_;
 };
 
 }  // namespace hone
