@@ -1,6 +1,8 @@
 // A real scale and a zero point: what INT8 and INT4 mean in most frameworks.
 #include "hone/numerics/detail/format_options.hpp"
 #include "hone/numerics/detail/group_quantizer.hpp"
+#include "hone/numerics/detail/mase_group.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
@@ -29,13 +31,9 @@ struct AffineCodec {
       return {positive(magnitude / high()), 0.0f};
     }
     // Zero stays a number of the grid.
-    float least = 0, most = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      least = x[i] < least ? x[i] : least;
-      most = x[i] > most ? x[i] : most;
-    }
-    least = std::max(least, -std::numeric_limits<float>::max());
-    most = std::min(most, std::numeric_limits<float>::max());
+    const ValueRange range = value_range(x, n);
+    const float least = std::max(range.low, -std::numeric_limits<float>::max());
+    const float most = std::min(range.high, std::numeric_limits<float>::max());
     const float scale = positive(most / high() - least / high());
     return {scale, std::clamp(round_to_even(-least / scale), low(), high())};
   }
@@ -57,6 +55,21 @@ struct AffineCodec {
     if (symmetric && (code >> (width - 1)) != 0) k -= 1 << width;
     return (static_cast<float>(k) - scales[1]) * scales[0];
   }
+  bool accepts(const Scales& scales) const {
+    if (step > 0) return scales[0] == step && scales[1] == zero_point;
+    const bool whole =
+        symmetric ? scales[1] == 0
+                  : scales[1] >= 0 && scales[1] <= high() && scales[1] == round_to_even(scales[1]);
+    return std::isfinite(scales[0]) && scales[0] > 0 && whole;
+  }
+  static constexpr bool has_int8 = true;
+  Int8Layout int8_layout() const {
+    return {0, !symmetric, step > 0, step, static_cast<std::int32_t>(zero_point)};
+  }
+  void encode_int8(const Scales& scales, const float* x, std::int8_t* codes, std::int64_t n) const {
+    encode_values(grid(scales), {scales[1], !symmetric}, x, codes, n);
+  }
+  std::int32_t zero(const Scales& scales) const { return static_cast<std::int32_t>(scales[1]); }
   int bits() const { return width; }
   bool depends_on_data() const { return step == 0; }
   std::vector<float> values() const {
@@ -67,7 +80,17 @@ struct AffineCodec {
   const Quantizer::Range* gradient_range() const { return nullptr; }
 };
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
+  if (rule == "mase") {
+    if (options.text("granularity") != "channel" || options.contains("scale"))
+      fail_format("affine", "rule mase scales each row by its largest number",
+                  "leave granularity and scale out");
+    const auto width = static_cast<int>(options.integer("width"));
+    const bool is_signed = options.boolean("symmetric");
+    return std::make_unique<TensorRule>(
+        "affine", rule, width, true,
+        [width, is_signed](const Tensor& x) { return mase::scale_integer(x, width, is_signed); });
+  }
   AffineCodec codec;
   codec.width = static_cast<int>(options.integer("width"));
   codec.symmetric = options.boolean("symmetric");
@@ -96,6 +119,7 @@ Format format_affine() {
                    1e-30, 1e30},
                   {"zero_point", OptionType::integer, std::nullopt, "the code of zero, with scale",
                    0, 255}}}};
+  format.rules = {"mase"};
   format.formula = "(clamp(round(x / scale) + zero_point) - zero_point) * scale";
   format.notes =
       "The step is the largest magnitude over the largest code (symmetric), or the range over all "

@@ -1,5 +1,7 @@
 // One bit: the sign, without a scale.
 #include "hone/numerics/detail/group_quantizer.hpp"
+#include "hone/numerics/detail/mase_group.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
@@ -24,6 +26,8 @@ struct SignCodec {
   float decode(std::uint32_t code, const std::array<float, 0>&) const {
     return code != 0 ? 1.0f : bipolar ? -1.0f : 0.0f;
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const std::array<float, 0>&) const { return true; }
   int bits() const { return 1; }
   bool depends_on_data() const { return false; }
   std::vector<float> values() const {
@@ -35,9 +39,13 @@ struct SignCodec {
   }
 };
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
-  return std::make_unique<GroupQuantizer<SignCodec>>(SignCodec{options.boolean("bipolar")},
-                                                     Granularity::channel, 1);
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
+  const bool bipolar = options.boolean("bipolar");
+  if (rule == "mase")
+    return std::make_unique<TensorRule>("binary", rule, 1, bipolar, [bipolar](const Tensor& x) {
+      return mase::binary(x, false, bipolar, nullptr);
+    });
+  return std::make_unique<GroupQuantizer<SignCodec>>(SignCodec{bipolar}, Granularity::channel, 1);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include "hone/numerics/detail/format_options.hpp"
 #include "hone/numerics/detail/group_quantizer.hpp"
+#include "hone/numerics/detail/mase_group.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
@@ -48,6 +50,8 @@ struct ResidualCodec {
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
     for (std::int64_t i = 0; i < n; ++i) y[i] = decode(encode(x[i], scales), scales);
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const Scales& scales) const { return no_nan(scales); }
   int bits() const { return levels; }
   bool depends_on_data() const { return true; }
   std::vector<float> values() const {
@@ -66,7 +70,13 @@ struct ResidualCodec {
   const Quantizer::Range* gradient_range() const { return nullptr; }
 };
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
+  if (rule == "mase") {
+    const auto means = mase::standard_means(static_cast<int>(options.integer("levels")));
+    return std::make_unique<TensorRule>(
+        "binary_residual_sign", rule, static_cast<double>(means.size()), true,
+        [means](const Tensor& x) { return mase::residual_sign_sum(x, means); });
+  }
   return std::make_unique<GroupQuantizer<ResidualCodec>>(
       ResidualCodec{static_cast<int>(options.integer("levels"))},
       parse_granularity(options.text("granularity")), options.integer("group_size"));
@@ -81,6 +91,7 @@ Format format_binary_residual_sign() {
        {{"levels", OptionType::integer, std::int64_t{2}, "bits of a number", 1, most_levels},
         granularity_option("channel"),
         group_size_option()}}};
+  format.rules = {"mase"};
   format.formula =
       "sum over l of sign(r_l) * mean |r_l|, r_0 = x, r_(l+1) = r_l - the level before";
   format.notes =

@@ -20,6 +20,8 @@ struct ScaledSignCodec {
   float decode(std::uint32_t code, const Scales& scales) const {
     return code != 0 ? scales[0] : -scales[0];
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const Scales& scales) const { return no_nan(scales); }
   int bits() const { return 1; }
   bool depends_on_data() const { return true; }
   std::vector<float> values() const { return {1.0f}; }

@@ -1,17 +1,38 @@
 // Block floating point (as in Microsoft's MSFP): signed mantissas that share an exponent.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/quantizers.hpp"
+#include "hone/numerics/detail/mase_blocks.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
-  const int mantissa = static_cast<int>(options.integer("width")) - 1;
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
+  const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
   const int bias =
       static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
+  if (rule == "mase") {
+    mase::BlockOptions mase;
+    mase.format = "block_fp";
+    mase.kind = mase::BlockKind::fp;
+    mase.width = width;
+    mase.exponent_width = exponent_width;
+    mase.exponent_bias = bias;
+    mase.block_size = parse_size_list(mase.format, options.text("block_size"));
+    mase.skip_first_dim = options.boolean_or("skip_first_dim", true);
+    if (options.text("tail") == "error")
+      fail_format("block_fp", "option 'tail' changes nothing under rule mase", "leave it out");
+    return mase::make_block_quantizer(mase);
+  }
+  refuse_options_of_rule("block_fp", options, rule, "mase", {"skip_first_dim"});
+  if (width > 24)
+    fail_format("block_fp", fmt::format("width = {} is above 24, the most under rule exact", width),
+                "make it smaller");
+  const int mantissa = width - 1;
   const float top = power_of_two(mantissa) - 1.0f;
   const UniformGrid grid{power_of_two(mantissa), power_of_two(-mantissa), -top, top,
                          Rounding::nearest};
@@ -24,7 +45,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
         "leave it out for the usual bias");
   return std::make_unique<BlockQuantizer<UniformGrid>>(
       grid, mantissa + 1, scale, exponent_width,
-      parse_block_size("block_fp", options.text("block_size")));
+      parse_block_size("block_fp", options.text("block_size")), options.text("tail") == "error");
 }
 
 }  // namespace
@@ -32,8 +53,9 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_block_fp() {
   Format format{{"block_fp",
                  "block floating point: signed mantissas that share an exponent",
-                 {width_option(2, 24, 8), exponent_width_option(1, 8, 8),
-                  exponent_bias_option("2^(exponent_width - 1) - 1"), block_size_option("16")}}};
+                 {width_option(2, 32, 8), exponent_width_option(1, 8, 8),
+                  exponent_bias_option("2^(exponent_width - 1) - 1"), block_size_option("16"),
+                  tail_option(), skip_first_dim_option()}}};
   format.rules = {"mase"};
   format.formula = "2^e * k / 2^m, |k| < 2^m, e the block's smallest that holds its largest number";
   format.notes =

@@ -1,16 +1,39 @@
 // Small floating-point numbers that share an exponent bias.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/quantizers.hpp"
+#include "hone/numerics/detail/mase_blocks.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
   const int bias_width = static_cast<int>(options.integer("exponent_bias_width"));
+  if (rule == "mase") {
+    mase::BlockOptions mase;
+    mase.format = "block_minifloat";
+    mase.kind = mase::BlockKind::minifloat;
+    mase.width = width;
+    mase.exponent_width = exponent_width;
+    mase.exponent_bias_width = bias_width;
+    mase.block_size = parse_size_list(mase.format, options.text("block_size"));
+    mase.skip_first_dim = options.boolean_or("skip_first_dim", false);
+    if (options.text("tail") == "error")
+      fail_format("block_minifloat", "option 'tail' changes nothing under rule mase",
+                  "leave it out");
+    if (width < exponent_width + 1)
+      fail_format(
+          "block_minifloat",
+          fmt::format("exponent_width = {} does not fit into width = {}", exponent_width, width),
+          "make the width larger or the exponent smaller");
+    return mase::make_block_quantizer(mase);
+  }
+  refuse_options_of_rule("block_minifloat", options, rule, "mase", {"skip_first_dim"});
   const int fraction = mantissa_bits("block_minifloat", width, exponent_width, 0);
   // Numbers relative to the block's largest exponent; the scale 2^e stands for the bias
   // 2^exponent_width - 1 - e.
@@ -20,16 +43,18 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
                          half_step(fraction)};
   return std::make_unique<BlockQuantizer<FloatGrid>>(
       grid, width, scale, bias_width,
-      parse_block_size("block_minifloat", options.text("block_size")));
+      parse_block_size("block_minifloat", options.text("block_size")),
+      options.text("tail") == "error");
 }
 
 }  // namespace
 
 Format format_block_minifloat() {
-  Format format{{"block_minifloat",
-                 "small floating-point numbers that share an exponent bias",
-                 {width_option(2, 24, 8), exponent_width_option(1, 7, 4),
-                  exponent_bias_width_option(), block_size_option("16")}}};
+  Format format{
+      {"block_minifloat",
+       "small floating-point numbers that share an exponent bias",
+       {width_option(2, 32, 8), exponent_width_option(1, 8, 4), exponent_bias_width_option(),
+        block_size_option("16"), tail_option(), skip_first_dim_option()}}};
   format.rules = {"mase"};
   format.formula = "minifloat_ieee with the bias 2^exponent_width - 1 - floor(log2 max|block|)";
   format.notes =

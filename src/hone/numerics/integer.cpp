@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/quantizers.hpp"
+#include "hone/numerics/detail/mase_rules.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
@@ -15,16 +16,22 @@ float largest_integer(int bits) {
   return bits <= 24 ? power - 1.0f : std::nextafter(power, 0.0f);
 }
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int fraction = static_cast<int>(options.integer_or("frac_width", width / 2));
   const bool is_signed = options.boolean("is_signed");
+  const bool floor = options.text("rounding") == "floor";
+  if (rule == "mase")
+    return make_element_rule("integer", rule, width,
+                             [mase = mase::Integer(width, fraction, is_signed, floor)](float x) {
+                               return mase.value(x);
+                             });
   UniformGrid grid;
   grid.inverse = power_of_two(fraction);
   grid.step = power_of_two(-fraction);
   grid.low = is_signed ? -power_of_two(width - 1) : 0.0f;
   grid.high = largest_integer(is_signed ? width - 1 : width);
-  grid.rounding = options.text("rounding") == "floor" ? Rounding::floor : Rounding::nearest;
+  grid.rounding = floor ? Rounding::floor : Rounding::nearest;
   return std::make_unique<ElementQuantizer<UniformGrid>>(grid, width);
 }
 

@@ -1,18 +1,31 @@
 // A small floating-point number without hidden bit: +-2^e k / 2^m.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/quantizers.hpp"
+#include "hone/numerics/detail/mase_rules.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
-  const int mantissa = mantissa_bits("minifloat_denorm", width, exponent_width, 1);
   const int bias =
       static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
+  if (rule == "mase") {
+    if (width < exponent_width + 1)
+      fail_format(
+          "minifloat_denorm",
+          fmt::format("exponent_width = {} does not fit into width = {}", exponent_width, width),
+          "make the width larger or the exponent smaller");
+    return make_element_rule(
+        "minifloat_denorm", rule, width,
+        [mase = mase::Minifloat(width, exponent_width, bias)](float x) { return mase.denorm(x); });
+  }
+  const int mantissa = mantissa_bits("minifloat_denorm", width, exponent_width, 1);
   // 2^e k / 2^m with k of m bits is 2^(e-1) (1 + f / 2^(m-1)) where the top bit of k is set, which
   // it is above the smallest exponent.
   FloatGrid grid;
@@ -33,7 +46,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_minifloat_denorm() {
   Format format{{"minifloat_denorm",
                  "small floating point without hidden bit",
-                 {width_option(3, 32, 8), exponent_width_option(1, 7, 4),
+                 {width_option(3, 32, 8), exponent_width_option(1, 8, 4),
                   exponent_bias_option("2^(exponent_width - 1) - 1")}}};
   format.rules = {"mase"};
   format.formula = "sign * 2^e * k / 2^m, 0 <= k < 2^m";

@@ -2,18 +2,56 @@
 // ordinary number.
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/quantizers.hpp"
+#include "hone/numerics/detail/mase_rules.hpp"
+#include "hone/numerics/detail/microxcaling.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind_microxcaling(const Options& options, int width,
+                                                   int exponent_width) {
+  const int fraction = mantissa_bits("minifloat_ieee", width, exponent_width, 0);
+  if (exponent_width < 2)
+    fail_format("minifloat_ieee", "exponent_width = 1 leaves rule microxcaling no ordinary numbers",
+                "make it 2 or more");
+  if (options.contains("exponent_bias"))
+    fail_format("minifloat_ieee", "option 'exponent_bias' changes nothing under rule microxcaling",
+                "leave it out");
+  microxcaling::ElementOptions element;
+  const int top = (1 << (exponent_width - 1)) - 1;
+  element.element = {exponent_width, fraction + 2, top,
+                     power_of_two(top) * (2.0f - power_of_two(-fraction))};
+  element.round = microxcaling::parse_round(options.text_or("rounding", "nearest"));
+  element.saturate = false;
+  element.subnormals = options.boolean_or("subnormals", true);
+  return make_element_rule("minifloat_ieee", "microxcaling", width, [element](float x) {
+    return microxcaling::quantize_element(element, x);
+  });
+}
+
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
-  const int fraction = mantissa_bits("minifloat_ieee", width, exponent_width, 0);
   const int bias =
       static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
+  if (rule == "microxcaling") return bind_microxcaling(options, width, exponent_width);
+  refuse_options_of_rule("minifloat_ieee", options, rule, "microxcaling",
+                         {"rounding", "subnormals"});
+  if (rule == "mase") {
+    if (width < exponent_width + 1)
+      fail_format(
+          "minifloat_ieee",
+          fmt::format("exponent_width = {} does not fit into width = {}", exponent_width, width),
+          "make the width larger or the exponent smaller");
+    return make_element_rule(
+        "minifloat_ieee", rule, width,
+        [mase = mase::Minifloat(width, exponent_width, bias)](float x) { return mase.ieee(x); });
+  }
+  const int fraction = mantissa_bits("minifloat_ieee", width, exponent_width, 0);
   FloatGrid grid;
   grid.fraction_bits = fraction;
   grid.minimum_exponent = 1 - bias;
@@ -32,11 +70,18 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 }  // namespace
 
 Format format_minifloat_ieee() {
-  Format format{{"minifloat_ieee",
-                 "small floating point with hidden bit and subnormal numbers",
-                 {width_option(2, 32, 8), exponent_width_option(1, 8, 4),
-                  exponent_bias_option("2^(exponent_width - 1) - 1")}}};
-  format.rules = {"mase"};
+  Format format{
+      {"minifloat_ieee",
+       "small floating point with hidden bit and subnormal numbers",
+       {width_option(2, 32, 8),
+        exponent_width_option(1, 8, 4),
+        exponent_bias_option("2^(exponent_width - 1) - 1"),
+        {"rounding", OptionType::text, std::nullopt,
+         "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)", 0,
+         0, microxcaling::round_names()},
+        {"subnormals", OptionType::boolean, std::nullopt,
+         "rule microxcaling: false makes subnormal numbers zero"}}}};
+  format.rules = {"mase", "microxcaling"};
   format.formula = "sign * 2^e * (1 + k / 2^m), below the smallest exponent sign * 2^e * k / 2^m";
   format.notes =
       "Rounds to nearest, ties to even, and carries into the next binade; infinities saturate, NaN "

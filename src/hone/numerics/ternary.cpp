@@ -1,5 +1,7 @@
 // -a, 0, +a (Li et al., "Ternary weight networks", 2016).
 #include "hone/numerics/detail/group_quantizer.hpp"
+#include "hone/numerics/detail/mase_group.hpp"
+#include "hone/numerics/detail/rule_quantizer.hpp"
 
 namespace hone {
 namespace {
@@ -39,13 +41,20 @@ struct TernaryCodec {
     if (code == 0) return 0.0f;
     return code == 1 ? scales[0] : -scales[0];
   }
+  static constexpr bool has_int8 = false;
+  bool accepts(const Scales& scales) const { return no_nan(scales); }
   int bits() const { return 2; }
   bool depends_on_data() const { return true; }
   std::vector<float> values() const { return {0.0f, 1.0f}; }
   const Quantizer::Range* gradient_range() const { return nullptr; }
 };
 
-std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&) {
+std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
+  if (rule == "mase") {
+    const bool scaled = options.boolean("scaling_factor");
+    return std::make_unique<TensorRule>(
+        "ternary", rule, 2, false, [scaled](const Tensor& x) { return mase::ternary(x, scaled); });
+  }
   return std::make_unique<GroupQuantizer<TernaryCodec>>(
       TernaryCodec{options.real("threshold"), options.boolean("scaling_factor")},
       parse_granularity(options.text("granularity")), options.integer("group_size"));
@@ -62,6 +71,7 @@ Format format_ternary() {
                    "the scale is the mean magnitude of the others; false: 1"},
                   granularity_option("channel"),
                   group_size_option()}}};
+  format.rules = {"mase"};
   format.formula = "|x| > threshold * mean |x| ? sign(x) * a : 0";
   format.notes =
       "Two bits a number (the code 2 is not used) and two float32 a group. One infinity or NaN in "

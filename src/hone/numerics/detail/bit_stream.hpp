@@ -40,7 +40,15 @@ private:
 // The caller has checked that there are packed_bytes() bytes.
 class BitReader {
 public:
-  BitReader(const std::byte* bytes, int bits) : next_(bytes), bits_(bits) {}
+  // Begins at code number `first`.
+  BitReader(const std::byte* bytes, int bits, std::int64_t first = 0) : bits_(bits) {
+    const std::int64_t skipped = first * bits;
+    next_ = bytes + skipped / 8;
+    const int inside = static_cast<int>(skipped % 8);
+    if (inside == 0) return;
+    pending_ = std::uint64_t{static_cast<std::uint8_t>(*next_++)} >> inside;
+    filled_ = 8 - inside;
+  }
 
   std::uint32_t get() {
     for (; filled_ < bits_; filled_ += 8)

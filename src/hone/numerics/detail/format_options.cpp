@@ -27,8 +27,8 @@ OptionSpec exponent_bias_option(const std::string& default_text) {
           OptionType::integer,
           std::nullopt,
           "subtracted from the exponent's code (default: " + default_text + ")",
-          -128,
-          128};
+          -256,
+          256};
 }
 
 OptionSpec exponent_bias_width_option() {
@@ -43,6 +43,30 @@ OptionSpec exponent_bias_width_option() {
 OptionSpec block_size_option(const std::string& default_value) {
   return {"block_size", OptionType::text, default_value,
           "numbers of a row that share a scale, or rows,columns for a box of a matrix"};
+}
+
+OptionSpec tail_option() {
+  return {"tail",
+          OptionType::text,
+          std::string("pad"),
+          "where block_size does not divide the tensor: pad (a shorter last block) or error",
+          0,
+          0,
+          {"pad", "error"}};
+}
+
+OptionSpec skip_first_dim_option() {
+  return {"skip_first_dim", OptionType::boolean, std::nullopt,
+          "rule mase: blocks do not reach over the first axis (of activations)"};
+}
+
+OptionSpec block_dim_option() {
+  return {"block_dim",
+          OptionType::integer,
+          std::nullopt,
+          "other rules than exact: the axis that is cut into blocks (default: -1, the last)",
+          -8,
+          7};
 }
 
 void fail_format(const std::string& format, const std::string& message, const std::string& hint) {
@@ -66,6 +90,15 @@ BlockShape parse_block_size(const std::string& format, const std::string& text) 
     fail_format(format, fmt::format("block_size = '{}' is not a size", text),
                 "give a positive number such as 32, or rows,columns such as 4,16");
   return count == 1 ? BlockShape{1, sizes[0]} : BlockShape{sizes[0], sizes[1]};
+}
+
+std::int64_t parse_run_length(const std::string& format, const std::string& text, bool zero) {
+  std::int64_t size = 0;
+  const auto [next, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+  if (error != std::errc() || next != text.data() + text.size() || size < (zero ? 0 : 1))
+    fail_format(format, fmt::format("block_size = '{}' is not one size, as this rule takes", text),
+                "give a positive number such as 32");
+  return size;
 }
 
 int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum) {

@@ -11,12 +11,19 @@ OptionSpec exponent_width_option(int minimum, int maximum, int default_value);
 OptionSpec exponent_bias_option(const std::string& default_text);
 OptionSpec exponent_bias_width_option();
 OptionSpec block_size_option(const std::string& default_value);
+// What a last block does that is shorter than the others.
+OptionSpec tail_option();
+// Read by rule mase only.
+OptionSpec skip_first_dim_option();
+OptionSpec block_dim_option();
 
 // Throws Error(invalid_argument) "[format] ...".
 [[noreturn]] void fail_format(const std::string& format, const std::string& message,
                               const std::string& hint = "");
 // "32" (consecutive numbers of a row) or "rows,columns" (a box); throws Error(invalid_argument).
 BlockShape parse_block_size(const std::string& format, const std::string& text);
+// A single size, 0 (a whole axis) included where `zero` is allowed.
+std::int64_t parse_run_length(const std::string& format, const std::string& text, bool zero);
 // Bits after sign and exponent; throws unless there are at least `minimum`.
 int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum);
 

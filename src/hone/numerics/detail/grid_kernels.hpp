@@ -11,7 +11,8 @@ namespace hone {
 // The power of two that scales a block with largest magnitude m: 2^e with e = floor(log2 m') +
 // offset, limited to [minimum, maximum]. m' is m with `carry` added to its bits: half a step of the
 // block's grid, so that a largest number that rounds up into the next binade takes the next scale.
-// A block of zeros takes `minimum`, one with an infinity `maximum`; NaN does not count.
+// A block of zeros takes `minimum`; an infinity counts as the largest finite number, NaN not at
+// all.
 struct BlockScale {
   int offset = 0;
   int minimum = -127;
@@ -52,6 +53,26 @@ void quantize_blocks(const FloatGrid& grid, const BlockScale& scale, BlockShape 
 void quantize_blocks(const PowerGrid& grid, const BlockScale& scale, BlockShape block,
                      const float* x, float* y, std::int64_t rows, std::int64_t columns,
                      std::int16_t* exponents);
+
+// The codes of numbers: y[i] = (code - offset) * grid.step for code = grid.code(x[i]) + offset, as
+// one byte; unsigned (0 to 255) or signed. NaN gets the code 0.
+struct ByteCodes {
+  float offset = 0;
+  bool is_unsigned = false;
+};
+void encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
+                   std::int64_t n);
+// One row in blocks of `block` numbers with a power of two each: signed codes, and scales such that
+// scale * code is the number.
+void encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::int64_t block,
+                   const float* x, std::int8_t* codes, float* scales, std::int64_t n);
+
+// Smallest and largest number, at most and at least 0; NaN left out.
+struct ValueRange {
+  float low = 0;
+  float high = 0;
+};
+ValueRange value_range(const float* x, std::int64_t n);
 
 // Largest bits of |x[i]|, NaN left out; 0 for none.
 std::uint32_t largest_magnitude_bits(const float* x, std::int64_t n);

@@ -15,9 +15,16 @@ OptionSpec granularity_option(const std::string& default_value);
 OptionSpec group_size_option();
 Granularity parse_granularity(const std::string& text);
 
+template <std::size_t count>
+bool no_nan(const std::array<float, count>& scales) {
+  return std::none_of(scales.begin(), scales.end(), [](float scale) { return std::isnan(scale); });
+}
+
 // A Codec has: scale_count, how many floats a group keeps; fit(x, n), those floats for n numbers;
 // apply(scales, x, y, n), the quantized numbers; encode(x, scales) and decode(code, scales);
-// bits(), values(), gradient_range() and depends_on_data() (whether fit looks at x).
+// accepts(scales), whether scales read from a file can be; bits(), values(), gradient_range() and
+// depends_on_data() (whether fit looks at x). With has_int8 also int8_layout(), encode_int8(scales,
+// x, codes, n) and zero(scales).
 template <typename Codec>
 class GroupQuantizer : public Quantizer {
 public:
@@ -58,22 +65,28 @@ public:
 
   Tensor unpack(const PackedTensor& packed) const override {
     check(packed);
-    const MatrixView view = matrix_view(packed.shape);
     Tensor y(DType::f32, packed.shape);
-    BitReader reader(packed.codes.as<std::byte>(), codec_.bits());
-    for_groups(view.rows, view.columns,
-               [&](std::int64_t first, std::int64_t count, std::int64_t g) {
-                 Scales scales{};
-                 const float* stored = packed.scales.as<float>() + g * Codec::scale_count;
-                 std::copy(stored, stored + Codec::scale_count, scales.begin());
-                 for (std::int64_t i = first; i < first + count; ++i)
-                   y.as<float>()[i] = codec_.decode(reader.get(), scales);
-               });
+    unpack_rows(packed, 0, matrix_view(packed.shape).rows, y.as<float>());
     return y;
   }
+  void unpack_rows(const PackedTensor& packed, std::int64_t first, std::int64_t rows,
+                   float* y) const override {
+    const std::int64_t columns = matrix_view(packed.shape).columns;
+    if (rows * columns == 0) return;
+    BitReader reader(packed.codes.as<std::byte>(), codec_.bits(), first * columns);
+    for (std::int64_t r = first; r < first + rows; ++r)
+      for (std::int64_t c = 0; c < columns;) {
+        const Scales scales = stored_scales(packed, group_at(r, c, columns));
+        for (const std::int64_t end = std::min(columns, c + width(columns)); c < end; ++c)
+          *y++ = codec_.decode(reader.get(), scales);
+      }
+  }
   void check(const PackedTensor& packed) const override {
-    check_packed(packed, codec_.bits(), group_count(matrix_view(packed.shape)) * Codec::scale_count,
-                 DType::f32);
+    const std::int64_t groups = group_count(packed_view(packed));
+    check_packed(packed, codec_.bits(), groups * Codec::scale_count, DType::f32);
+    for (std::int64_t g = 0; g < groups; ++g)
+      if (!codec_.accepts(stored_scales(packed, g)))
+        throw Error(ErrorCode::bad_format, fmt::format("group {}: its scales cannot be", g));
   }
 
   double bits_per_value(const Shape& shape) const override {
@@ -85,7 +98,65 @@ public:
   std::vector<float> values(std::size_t) const override { return codec_.values(); }
   const Range* gradient_range() const override { return codec_.gradient_range(); }
 
+  std::optional<Int8Layout> int8_layout(std::int64_t columns) const override {
+    if constexpr (Codec::has_int8) {
+      Int8Layout layout = codec_.int8_layout();
+      const bool grouped = granularity_ == Granularity::group && group_ < columns;
+      if (layout.fixed || !grouped) return layout;
+      layout.block = group_;
+      if (!layout.has_zero) return layout;  // a row has one zero
+    }
+    return std::nullopt;
+  }
+  void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,
+                   std::int64_t stride, float* scales, std::int32_t* zeros) const override {
+    if constexpr (Codec::has_int8) {
+      Scales fitted{};
+      if (granularity_ == Granularity::tensor) fitted = codec_.fit(x, rows * columns);
+      const std::int64_t step = codec_.depends_on_data() ? width(columns) : columns;
+      for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t c = 0; c < columns; c += step) {
+          const std::int64_t count = std::min(step, columns - c);
+          const float* from = x + r * columns + c;
+          if (granularity_ != Granularity::tensor) fitted = codec_.fit(from, count);
+          codec_.encode_int8(fitted, from, codes + r * stride + c, count);
+          if (scales != nullptr) *scales++ = fitted[0];
+        }
+        if (zeros != nullptr) zeros[r] = codec_.zero(fitted);
+      }
+    }
+  }
+  void unpack_int8(const PackedTensor& packed, std::int64_t first, std::int64_t rows,
+                   std::int8_t* codes, std::int64_t stride, float* scales,
+                   std::int32_t* zeros) const override {
+    if constexpr (Codec::has_int8) {
+      const std::int64_t columns = matrix_view(packed.shape).columns;
+      const std::int64_t step = codec_.depends_on_data() ? width(columns) : columns;
+      for (std::int64_t r = first; r < first + rows; ++r, codes += stride) {
+        unpack_bytes(packed, !codec_.int8_layout().has_zero, r * columns, columns, codes);
+        Scales stored{};
+        for (std::int64_t c = 0; c < columns; c += step) {
+          stored = stored_scales(packed, group_at(r, c, columns));
+          if (scales != nullptr) *scales++ = stored[0];
+        }
+        if (zeros != nullptr) *zeros++ = codec_.zero(stored);
+      }
+    }
+  }
+
 private:
+  std::int64_t group_at(std::int64_t row, std::int64_t column, std::int64_t columns) const {
+    if (granularity_ == Granularity::tensor) return 0;
+    const std::int64_t across = (columns + width(columns) - 1) / width(columns);
+    return row * across + column / width(columns);
+  }
+  static Scales stored_scales(const PackedTensor& packed, std::int64_t group) {
+    Scales scales{};
+    if constexpr (Codec::scale_count > 0)
+      std::copy_n(packed.scales.as<float>() + group * Codec::scale_count, scales.size(),
+                  scales.begin());
+    return scales;
+  }
   std::int64_t width(std::int64_t columns) const {
     return granularity_ == Granularity::group ? std::max<std::int64_t>(1, std::min(group_, columns))
                                               : columns;

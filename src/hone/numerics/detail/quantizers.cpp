@@ -1,11 +1,49 @@
 #include "hone/numerics/detail/quantizers.hpp"
 
+#include <cstring>
+
 namespace hone {
 
 MatrixView matrix_view(const Shape& shape) {
   if (shape.empty()) return {1, 1};
   const std::int64_t columns = shape.back();
   return {columns == 0 ? 0 : element_count(shape) / columns, columns};
+}
+
+MatrixView packed_view(const PackedTensor& packed) {
+  try {
+    return matrix_view(packed.shape);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::bad_format, error.message());
+  }
+}
+
+void refuse_shorter_blocks(std::int64_t rows, std::int64_t columns, BlockShape block) {
+  if (rows % block.rows != 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("block_size = {},{} does not divide {} rows, and tail = error",
+                            block.rows, block.columns, rows),
+                "choose another block_size, or tail = pad");
+  if (columns % block.columns != 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("block_size = {} does not divide {} columns, and tail = error",
+                            block.columns, columns),
+                "choose another block_size, or tail = pad");
+}
+
+void unpack_bytes(const PackedTensor& packed, bool is_signed, std::int64_t first, std::int64_t n,
+                  std::int8_t* codes) {
+  if (n == 0) return;
+  const auto* bytes = packed.codes.as<std::byte>();
+  if (packed.code_bits == 8) {
+    std::memcpy(codes, bytes + first, static_cast<std::size_t>(n));
+    return;
+  }
+  BitReader reader(bytes, packed.code_bits, first);
+  const std::uint32_t sign = is_signed ? 1u << (packed.code_bits - 1) : 0u;
+  for (std::int64_t i = 0; i < n; ++i)
+    codes[i] = static_cast<std::int8_t>(static_cast<std::int32_t>(reader.get() ^ sign) -
+                                        static_cast<std::int32_t>(sign));
 }
 
 void refuse_nan(const Tensor& x) {

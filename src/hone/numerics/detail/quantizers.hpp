@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,6 +24,8 @@ struct MatrixView {
   std::int64_t columns = 1;
 };
 MatrixView matrix_view(const Shape& shape);
+// The same of what was read from a file: throws Error(bad_format) for sizes that cannot be.
+MatrixView packed_view(const PackedTensor& packed);
 
 // Throws Error(numeric) naming the place of the first NaN.
 void refuse_nan(const Tensor& x);
@@ -42,6 +45,17 @@ std::vector<float> grid_values(const Grid& grid, int bits, std::size_t limit) {
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
   return values;
+}
+
+// Throws Error(invalid_argument) unless blocks divide the matrix.
+void refuse_shorter_blocks(std::int64_t rows, std::int64_t columns, BlockShape block);
+
+// Signed codes of 2 to 8 bits, or unsigned ones, as bytes; codes [first, first + n).
+void unpack_bytes(const PackedTensor& packed, bool is_signed, std::int64_t first, std::int64_t n,
+                  std::int8_t* codes);
+// Whether the grid's codes fit a byte.
+constexpr bool has_byte_codes(const UniformGrid& grid) {
+  return grid.high - grid.low <= 255.0f && grid.low >= -128.0f && grid.high <= 255.0f;
 }
 
 // Every number by itself.
@@ -65,20 +79,59 @@ public:
   Tensor unpack(const PackedTensor& packed) const override {
     check(packed);
     Tensor y(DType::f32, packed.shape);
-    BitReader reader(packed.codes.as<std::byte>(), bits_);
-    for (float& value : y.span<float>()) value = decode(grid_, reader.get(), bits_);
+    const MatrixView view = matrix_view(packed.shape);
+    unpack_rows(packed, 0, view.rows, y.as<float>());
     return y;
   }
+  void unpack_rows(const PackedTensor& packed, std::int64_t first, std::int64_t rows,
+                   float* y) const override {
+    const std::int64_t columns = matrix_view(packed.shape).columns;
+    if (rows * columns == 0) return;
+    BitReader reader(packed.codes.as<std::byte>(), bits_, first * columns);
+    for (std::int64_t i = 0; i < rows * columns; ++i) y[i] = decode(grid_, reader.get(), bits_);
+  }
   void check(const PackedTensor& packed) const override {
+    packed_view(packed);
     check_packed(packed, bits_, 0, DType::f32);
   }
   double bits_per_value(const Shape&) const override { return bits_; }
   std::vector<float> values(std::size_t limit) const override {
     return grid_values(grid_, bits_, limit);
   }
+
+  std::optional<Int8Layout> int8_layout(std::int64_t) const override {
+    if constexpr (std::is_same_v<Grid, UniformGrid>)
+      if (has_byte_codes(grid_)) return Int8Layout{0, grid_.high > 127.0f, true, grid_.step, 0};
+    return std::nullopt;
+  }
+  void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,
+                   std::int64_t stride, float* scales, std::int32_t* zeros) const override {
+    if constexpr (std::is_same_v<Grid, UniformGrid>) {
+      for (std::int64_t r = 0; r < rows; ++r)
+        encode_values(grid_, {0.0f, grid_.high > 127.0f}, x + r * columns, codes + r * stride,
+                      columns);
+      fill_scales(rows, scales, zeros);
+    }
+  }
+  void unpack_int8(const PackedTensor& packed, std::int64_t first, std::int64_t rows,
+                   std::int8_t* codes, std::int64_t stride, float* scales,
+                   std::int32_t* zeros) const override {
+    if constexpr (std::is_same_v<Grid, UniformGrid>) {
+      const std::int64_t columns = matrix_view(packed.shape).columns;
+      for (std::int64_t r = 0; r < rows; ++r)
+        unpack_bytes(packed, grid_.low < 0, (first + r) * columns, columns, codes + r * stride);
+      fill_scales(rows, scales, zeros);
+    }
+  }
   const Grid& grid() const { return grid_; }
 
 private:
+  void fill_scales(std::int64_t rows, float* scales, std::int32_t* zeros) const {
+    if constexpr (std::is_same_v<Grid, UniformGrid>)
+      if (scales != nullptr) std::fill_n(scales, rows, grid_.step);
+    if (zeros != nullptr) std::fill_n(zeros, rows, 0);
+  }
+
   Grid grid_;
   int bits_;
 };
@@ -87,11 +140,19 @@ private:
 template <typename Grid>
 class BlockQuantizer : public Quantizer {
 public:
-  BlockQuantizer(Grid grid, int bits, BlockScale scale, int scale_bits, BlockShape block)
-      : grid_(grid), bits_(bits), scale_(scale), scale_bits_(scale_bits), block_(block) {}
+  // `whole_blocks`: tensors that blocks do not divide are refused.
+  BlockQuantizer(Grid grid, int bits, BlockScale scale, int scale_bits, BlockShape block,
+                 bool whole_blocks)
+      : grid_(grid),
+        bits_(bits),
+        scale_(scale),
+        scale_bits_(scale_bits),
+        block_(block),
+        whole_blocks_(whole_blocks) {}
 
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    if (whole_blocks_) refuse_shorter_blocks(rows, columns, block_);
     quantize_blocks(grid_, scale_, shape_in(columns), x, y, rows, columns, nullptr);
   }
   bool by_rows() const override { return block_.rows == 1; }
@@ -99,6 +160,7 @@ public:
   PackedTensor pack(const Tensor& x) const override {
     refuse_nan(x);
     const MatrixView view = matrix_view(x.shape());
+    if (whole_blocks_) refuse_shorter_blocks(view.rows, view.columns, block_);
     const BlockShape block = shape_in(view.columns);
     std::vector<std::int16_t> exponents(static_cast<std::size_t>(block_count(view)));
     Tensor y(DType::f32, x.shape());
@@ -120,16 +182,25 @@ public:
   Tensor unpack(const PackedTensor& packed) const override {
     check(packed);
     const MatrixView view = matrix_view(packed.shape);
-    const auto* exponents = packed.scales.as<std::uint8_t>();
     Tensor y(DType::f32, packed.shape);
-    BitReader reader(packed.codes.as<std::byte>(), bits_);
-    visit(view, [&](std::int64_t i, std::int64_t b) {
-      y.as<float>()[i] = decode(grid_, reader.get(), bits_) * power_of_two(exponents[b] - 127);
-    });
+    unpack_rows(packed, 0, view.rows, y.as<float>());
     return y;
   }
-  void check(const PackedTensor& packed) const override {
+  void unpack_rows(const PackedTensor& packed, std::int64_t first, std::int64_t rows,
+                   float* y) const override {
     const MatrixView view = matrix_view(packed.shape);
+    if (rows * view.columns == 0) return;
+    const BlockShape block = shape_in(view.columns);
+    const auto* exponents = packed.scales.as<std::uint8_t>();
+    BitReader reader(packed.codes.as<std::byte>(), bits_, first * view.columns);
+    for (std::int64_t r = first; r < first + rows; ++r) {
+      const std::uint8_t* row = exponents + r / block.rows * across(view);
+      for (std::int64_t c = 0; c < view.columns; ++c)
+        *y++ = decode(grid_, reader.get(), bits_) * power_of_two(row[c / block.columns] - 127);
+    }
+  }
+  void check(const PackedTensor& packed) const override {
+    const MatrixView view = packed_view(packed);
     check_packed(packed, bits_, block_count(view), DType::u8);
     const auto* exponents = packed.scales.as<std::uint8_t>();
     for (std::int64_t b = 0; b < block_count(view); ++b)
@@ -147,6 +218,38 @@ public:
   }
   std::vector<float> values(std::size_t limit) const override {
     return grid_values(grid_, bits_, limit);
+  }
+
+  std::optional<Int8Layout> int8_layout(std::int64_t columns) const override {
+    if constexpr (std::is_same_v<Grid, UniformGrid>)
+      if (has_byte_codes(grid_) && block_.rows == 1)
+        return Int8Layout{block_.columns < columns ? block_.columns : 0, false, false, 0, 0};
+    return std::nullopt;
+  }
+  void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,
+                   std::int64_t stride, float* scales, std::int32_t* zeros) const override {
+    if constexpr (std::is_same_v<Grid, UniformGrid>) {
+      if (whole_blocks_) refuse_shorter_blocks(rows, columns, block_);
+      const std::int64_t blocks = across({rows, columns});
+      for (std::int64_t r = 0; r < rows; ++r)
+        encode_blocks(grid_, scale_, shape_in(columns).columns, x + r * columns, codes + r * stride,
+                      scales + r * blocks, columns);
+      if (zeros != nullptr) std::fill_n(zeros, rows, 0);
+    }
+  }
+  void unpack_int8(const PackedTensor& packed, std::int64_t first, std::int64_t rows,
+                   std::int8_t* codes, std::int64_t stride, float* scales,
+                   std::int32_t* zeros) const override {
+    if constexpr (std::is_same_v<Grid, UniformGrid>) {
+      const MatrixView view = matrix_view(packed.shape);
+      for (std::int64_t r = 0; r < rows; ++r)
+        unpack_bytes(packed, true, (first + r) * view.columns, view.columns, codes + r * stride);
+      const std::int64_t blocks = across(view);
+      const std::uint8_t* exponents = packed.scales.as<std::uint8_t>() + first * blocks;
+      for (std::int64_t b = 0; b < rows * blocks; ++b)
+        scales[b] = power_of_two(exponents[b] - 127) * grid_.step;
+      if (zeros != nullptr) std::fill_n(zeros, rows, 0);
+    }
   }
 
 private:
@@ -175,6 +278,7 @@ private:
   BlockScale scale_;
   int scale_bits_;
   BlockShape block_;
+  bool whole_blocks_;
 };
 
 }  // namespace hone

@@ -1,0 +1,107 @@
+// 8-bit codes of rows: what products on integers read.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "hone/numerics/detail/byte_kernels.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "hone/numerics/detail/grid-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+
+// Codes of vectors of numbers: inverse * x rounded, limited, moved by the offset.
+struct CodeVector {
+  UniformVector grid;
+  VecF factor, offset;
+
+  CodeVector(const UniformGrid& g, float inverse, float moved)
+      : grid(g), factor(hn::Set(F32(), inverse)), offset(hn::Set(F32(), moved)) {}
+  HWY_INLINE hn::Vec<I32> operator()(VecF x) const {
+    const VecF k = hn::Add(grid.code(hn::Mul(x, factor)), offset);
+    return hn::ConvertTo(I32(), hn::IfThenElseZero(hn::Eq(x, x), k));
+  }
+};
+
+// Byte is std::int8_t or std::uint8_t.
+template <typename Byte>
+HWY_INLINE void encode(const CodeVector& code, const float* x, Byte* out, std::int64_t n) {
+  const F32 d;
+  const hn::Rebind<Byte, I32> quarter;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    hn::StoreU(hn::DemoteTo(quarter, code(hn::LoadU(d, x + i))), quarter, out + i);
+  if (i == n) return;
+  const auto rest = static_cast<std::size_t>(n - i);
+  std::array<Byte, HWY_MAX_BYTES> tail;
+  hn::StoreU(hn::DemoteTo(quarter, code(hn::MaskedLoad(hn::FirstN(d, rest), d, x + i))), quarter,
+             tail.data());
+  std::memcpy(out + i, tail.data(), rest);
+}
+
+void run_encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
+                       std::int64_t n) {
+  const CodeVector code(grid, 1.0f, kind.offset);
+  if (kind.is_unsigned)
+    encode(code, x, reinterpret_cast<std::uint8_t*>(codes), n);
+  else
+    encode(code, x, codes, n);
+}
+
+void run_encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::int64_t block,
+                       const float* x, std::int8_t* codes, float* scales, std::int64_t n) {
+  CodeVector code(grid, 1.0f, 0.0f);
+  for (std::int64_t first = 0; first < n; first += block) {
+    const std::int64_t count = std::min(block, n - first);
+    const int e = scale.exponent(largest_magnitude(x + first, count));
+    code.factor = hn::Set(F32(), power_of_two(-e));
+    encode(code, x + first, codes + first, count);
+    *scales++ = power_of_two(e) * grid.step;
+  }
+}
+
+ValueRange run_value_range(const float* x, std::int64_t n) {
+  const F32 d;
+  VecF low = hn::Zero(d);
+  VecF high = hn::Zero(d);
+  const auto take = [&](VecF v) {
+    low = hn::IfThenElse(hn::Lt(v, low), v, low);
+    high = hn::IfThenElse(hn::Gt(v, high), v, high);
+  };
+  for_vectors(
+      n, [&](std::int64_t i) { take(hn::LoadU(d, x + i)); },
+      [&](std::int64_t i, std::size_t count) {
+        take(hn::MaskedLoad(hn::FirstN(d, count), d, x + i));
+      });
+  return {hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high))};
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hone {
+HWY_EXPORT(run_encode_values);
+HWY_EXPORT(run_encode_blocks);
+HWY_EXPORT(run_value_range);
+
+void encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
+                   std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(run_encode_values)(grid, kind, x, codes, n);
+}
+void encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::int64_t block,
+                   const float* x, std::int8_t* codes, float* scales, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(run_encode_blocks)(grid, scale, block, x, codes, scales, n);
+}
+ValueRange value_range(const float* x, std::int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(run_value_range)(x, n);
+}
+
+}  // namespace hone
+#endif
