@@ -70,10 +70,13 @@ struct PackedParameter {
   FormatChoice format;
   PackedTensor packed;
 };
+inline bool is_read_as_bits(const PackedParameter& parameter) {
+  return parameter.packed.shape.size() > 1;
+}
 using PackedParameters = std::map<std::string, PackedParameter>;
 
-// The options of the pass `quantize`. A parameter in `packed` is read from its bits; others that take a
-// format are rounded in every run.
+// The options of the pass `quantize`. A parameter in `packed` is read from its bits (a vector is not worth
+// it: whoever binds it gives its numbers); others that take a format are rounded in every run.
 Options quantize_options(const Quantization& quantization, const PackedParameters& packed = {});
 // What the graph calls the bits and scales of a packed parameter.
 std::string codes_name(const std::string& parameter);

@@ -54,7 +54,8 @@ public:
   void read_packed() {
     for (const auto& [name, entry] : packed_.items()) {
       const ValueId parameter = graph_.find(name);
-      if (parameter == none) continue;  // the graph does not use it
+      // Not used by the graph, or bound as the numbers that its bits hold.
+      if (parameter == none || entry.is_null()) continue;
       const ValueId codes = graph_.parameter(
           codes_name(name), {DType::u8, {Dim(entry.at("codes").get<std::int64_t>())}});
       ValueId scales = none;

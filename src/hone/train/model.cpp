@@ -106,7 +106,7 @@ Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::s
   if (!model.quantization.empty())
     passes.push_back({"quantize", quantize_options(model.quantization, model.packed)});
   if (mode == Mode::compiled)
-    for (const char* name : {"push_gather", "group_rows"}) passes.push_back({name});
+    for (const char* name : {"push_gather", "fuse_packed", "group_rows"}) passes.push_back({name});
   std::vector<PassReport> made = run_passes(graph, passes, disabled);
   if (reports != nullptr) *reports = std::move(made);
   return graph;
@@ -117,6 +117,10 @@ Executor make_forward(const Model& model, Mode mode, const std::vector<std::stri
   for (const std::string& name : model.parameters.names())
     executor.bind(name, model.parameters.at(name));
   for (const auto& [name, parameter] : model.packed) {
+    if (!is_read_as_bits(parameter)) {
+      executor.bind(name, parameter.format.bind()->unpack(parameter.packed));
+      continue;
+    }
     executor.bind(codes_name(name), parameter.packed.codes);
     if (!parameter.packed.scales.empty()) executor.bind(scales_name(name), parameter.packed.scales);
   }

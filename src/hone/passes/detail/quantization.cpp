@@ -312,6 +312,10 @@ Options quantize_options(const Quantization& quantization, const PackedParameter
   nlohmann::json bits = nlohmann::json::object();
   for (const auto& [name, parameter] : packed) {
     const PackedTensor& tensor = parameter.packed;
+    if (!is_read_as_bits(parameter)) {
+      bits[name] = nullptr;
+      continue;
+    }
     bits[name] = {{"format", parameter.format.format},
                   {"rule", parameter.format.rule},
                   {"options", parameter.format.options},

@@ -1,0 +1,228 @@
+// linear_int8 with AVX-512 VNNI: four products of bytes and their sum a lane and instruction.
+#include "hone/backend/cpu/detail/int8_product.hpp"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HONE_VNNI 1
+// GCC's own headers leave a register undefined on purpose.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <hwy/targets.h>
+#include <immintrin.h>
+// The sums of a tile stay in registers only if the loops over them are gone.
+#define HONE_UNROLL _Pragma("GCC unroll 8")
+#define HONE_VNNI_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+#endif
+
+namespace hone {
+namespace {
+
+#ifdef HONE_VNNI
+
+bool has_vnni() {
+  // Vectors may be limited to a smaller set, for tests.
+  return (hwy::SupportedTargets() & HWY_AVX3) != 0 && __builtin_cpu_supports("avx512vnni") != 0 &&
+         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+         __builtin_cpu_supports("avx512dq") != 0;
+}
+
+// What the tiles of one call share.
+struct Pass {
+  const BoundInt8* bound;
+  Int8Weights w;
+  const std::uint8_t* x;
+  const float* scales;
+  std::int64_t stride;  // of the scales
+  const float* bias;
+  float* y;
+};
+
+HONE_VNNI_TARGET inline __m512i four_codes(const std::uint8_t* at) {
+  std::int32_t four;
+  __builtin_memcpy(&four, at, 4);
+  return _mm512_set1_epi32(four);
+}
+
+// Rows x Panels outputs whose row has one scale.
+template <int Rows, int Panels>
+HONE_VNNI_TARGET void whole_rows(const Pass& pass, std::int64_t row, std::int64_t first) {
+  const BoundInt8& bound = *pass.bound;
+  const std::int64_t columns = bound.padded_columns;
+  const bool weight_zero = bound.product.weight_layout.has_zero;
+  __m512i sums[Rows][Panels];
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+    const float* scales = pass.scales + (row + r) * pass.stride;
+    const __m512i zero = _mm512_set1_epi32(-static_cast<std::int32_t>(scales[pass.stride - 1]));
+    HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
+        _mm512_mullo_epi32(zero, _mm512_load_si512(pass.w.sums + first + p * int8_panel));
+  }
+  const std::int8_t* codes = pass.w.codes + first * columns;
+  for (std::int64_t k = 0; k < columns; k += 4) {
+    __m512i w[Panels];
+    HONE_UNROLL for (int p = 0; p < Panels; ++p) w[p] =
+        _mm512_load_si512(codes + p * int8_panel * columns + k * int8_panel);
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+      const __m512i x = four_codes(pass.x + (row + r) * columns + k);
+      HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
+          _mm512_dpbusd_epi32(sums[r][p], x, w[p]);
+    }
+  }
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+    const float* scales = pass.scales + (row + r) * pass.stride;
+    const __m512 scale = _mm512_set1_ps(scales[0]);
+    std::int32_t row_sum = 0;
+    if (weight_zero) {
+      for (std::int64_t k = 0; k < bound.product.columns; ++k)
+        row_sum += pass.x[(row + r) * columns + k];
+      row_sum -= static_cast<std::int32_t>(bound.product.columns) *
+                 static_cast<std::int32_t>(scales[pass.stride - 1]);
+    }
+    HONE_UNROLL for (int p = 0; p < Panels; ++p) {
+      const std::int64_t j = first + p * int8_panel;
+      if (j >= bound.outputs) break;
+      __m512i sum = sums[r][p];
+      if (weight_zero)
+        sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_load_si512(pass.w.zeros + j),
+                                                       _mm512_set1_epi32(row_sum)));
+      const std::int64_t left = bound.outputs - j;
+      const __mmask16 mask =
+          left >= int8_panel ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
+      const __m512 factor = _mm512_mul_ps(scale, _mm512_load_ps(pass.w.scales + j));
+      const __m512 bias =
+          pass.bias != nullptr ? _mm512_maskz_loadu_ps(mask, pass.bias + j) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(pass.y + (row + r) * bound.outputs + j, mask,
+                            _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, bias));
+    }
+  }
+}
+
+// The same where blocks of a row have scales of their own.
+template <int Rows, int Panels>
+HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int64_t first) {
+  const BoundInt8& bound = *pass.bound;
+  const Int8Product& product = bound.product;
+  const std::int64_t columns = bound.padded_columns;
+  const std::int64_t n = bound.padded_outputs;
+  const bool weight_zero = product.weight_layout.has_zero;
+  __m512 totals[Rows][Panels];
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int p = 0; p < Panels; ++p)
+      totals[r][p] = _mm512_setzero_ps();
+  const std::int8_t* codes = pass.w.codes + first * columns;
+  for (std::int64_t b = 0; b < product.blocks(); ++b) {
+    const std::int64_t from = b * product.block;
+    const std::int64_t to = std::min(columns, from + product.block);
+    __m512i sums[Rows][Panels];
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+      const float* scales = pass.scales + (row + r) * pass.stride;
+      const __m512i zero = _mm512_set1_epi32(-static_cast<std::int32_t>(scales[pass.stride - 1]));
+      HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
+          _mm512_mullo_epi32(zero, _mm512_load_si512(pass.w.sums + b * n + first + p * int8_panel));
+    }
+    for (std::int64_t k = from; k < to; k += 4) {
+      __m512i w[Panels];
+      HONE_UNROLL for (int p = 0; p < Panels; ++p) w[p] =
+          _mm512_load_si512(codes + p * int8_panel * columns + k * int8_panel);
+      HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+        const __m512i x = four_codes(pass.x + (row + r) * columns + k);
+        HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
+            _mm512_dpbusd_epi32(sums[r][p], x, w[p]);
+      }
+    }
+    const std::int64_t real = std::min(to, product.columns) - from;
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+      const float* scales = pass.scales + (row + r) * pass.stride;
+      const __m512 scale = _mm512_set1_ps(scales[product.data_block(b)]);
+      std::int32_t row_sum = 0;
+      if (weight_zero) {
+        for (std::int64_t k = from; k < from + real; ++k)
+          row_sum += pass.x[(row + r) * columns + k];
+        row_sum -=
+            static_cast<std::int32_t>(real) * static_cast<std::int32_t>(scales[pass.stride - 1]);
+      }
+      HONE_UNROLL for (int p = 0; p < Panels; ++p) {
+        const std::int64_t j = first + p * int8_panel;
+        __m512i sum = sums[r][p];
+        if (weight_zero)
+          sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_load_si512(pass.w.zeros + j),
+                                                         _mm512_set1_epi32(row_sum)));
+        const __m512 factor = _mm512_mul_ps(scale, _mm512_load_ps(pass.w.scales + b * n + j));
+        totals[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, totals[r][p]);
+      }
+    }
+  }
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+    HONE_UNROLL for (int p = 0; p < Panels; ++p) {
+      const std::int64_t j = first + p * int8_panel;
+      if (j >= bound.outputs) break;
+      const std::int64_t left = bound.outputs - j;
+      const __mmask16 mask =
+          left >= int8_panel ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
+      const __m512 bias =
+          pass.bias != nullptr ? _mm512_maskz_loadu_ps(mask, pass.bias + j) : _mm512_setzero_ps();
+      _mm512_mask_storeu_ps(pass.y + (row + r) * bound.outputs + j, mask,
+                            _mm512_add_ps(totals[r][p], bias));
+    }
+  }
+}
+
+template <int Rows, int Panels, bool Blocked>
+HONE_VNNI_TARGET void tile(const Pass& pass, std::int64_t row, std::int64_t first) {
+  if constexpr (Blocked)
+    blocked_rows<Rows, Panels>(pass, row, first);
+  else
+    whole_rows<Rows, Panels>(pass, row, first);
+}
+
+// As many rows at once as leave the sums in registers.
+template <int Panels, bool Blocked>
+HONE_VNNI_TARGET void columns_of(const Pass& pass, std::int64_t rows, std::int64_t first) {
+  constexpr int step = Blocked ? 3 : 6;
+  std::int64_t row = 0;
+  for (; row + step <= rows; row += step) tile<step, Panels, Blocked>(pass, row, first);
+  for (; row < rows; ++row) tile<1, Panels, Blocked>(pass, row, first);
+}
+
+template <bool Blocked>
+HONE_VNNI_TARGET void all_columns(const Pass& pass, std::int64_t rows) {
+  const std::int64_t n = pass.bound->padded_outputs;
+  std::int64_t first = 0;
+  for (; first + 4 * int8_panel <= n; first += 4 * int8_panel)
+    columns_of<4, Blocked>(pass, rows, first);
+  for (; first < n; first += int8_panel) columns_of<1, Blocked>(pass, rows, first);
+}
+
+void run(const KernelCall& call) {
+  const auto& bound = *static_cast<const BoundInt8*>(call.bound);
+  const Pass pass{
+      &bound,          bound.weights(call.workspace), call.in(0).as<std::uint8_t>(),
+      call.in(1).as(), call.in(1).columns(),          call.has(4) ? call.in(4).as() : nullptr,
+      call.out(0).as()};
+  if (bound.product.blocks() == 1)
+    all_columns<false>(pass, call.in(0).rows());
+  else
+    all_columns<true>(pass, call.in(0).rows());
+}
+
+#else
+bool has_vnni() { return false; }
+void run(const KernelCall&) {}
+#endif
+
+}  // namespace
+
+Kernel cpu_kernel_linear_int8_vnni() {
+  Kernel kernel{
+      {"cpu.linear_int8_vnni", "sums of whole numbers by AVX-512 VNNI, 6 rows x 64 outputs"},
+      "linear_int8",
+      RowRule::rows,
+      20};
+  kernel.refuse = [](const KernelQuery&) -> std::string {
+    return has_vnni() ? "" : "this machine has no AVX-512 VNNI";
+  };
+  kernel.bind = bind_node_int8;
+  kernel.workspace = int8_workspace;
+  kernel.begin = begin_int8;
+  kernel.begin_once = true;
+  kernel.run = run;
+  return kernel;
+}
+
+}  // namespace hone

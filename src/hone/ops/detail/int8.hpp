@@ -1,0 +1,45 @@
+// Products on 8-bit integers: what encode_int8 writes and linear_int8 reads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "hone/ops/detail/quantizer.hpp"
+
+namespace hone {
+
+// Rows of codes are cut up into runs of four; the last is filled with the code of zero.
+constexpr std::int64_t code_columns(std::int64_t columns) { return (columns + 3) / 4 * 4; }
+// Scales of a row.
+inline std::int64_t scale_count(const Int8Layout& layout, std::int64_t columns) {
+  if (columns == 0) return 0;
+  return layout.block == 0 ? 1 : (columns + layout.block - 1) / layout.block;
+}
+
+// How the codes of a product of two formats meet: `block` columns at a time share both scales.
+struct Int8Product {
+  std::shared_ptr<const Quantizer> data, weight;
+  Int8Layout data_layout, weight_layout;
+  std::int64_t columns = 0, block = 0;
+
+  std::int64_t blocks() const { return columns == 0 ? 0 : (columns + block - 1) / block; }
+  std::int64_t data_block(std::int64_t b) const {
+    return data_layout.block == 0 ? 0 : b * block / data_layout.block;
+  }
+  std::int64_t weight_block(std::int64_t b) const {
+    return weight_layout.block == 0 ? 0 : b * block / weight_layout.block;
+  }
+};
+
+// Why the two formats have no product on 8-bit integers over `columns` columns; empty: they have, and
+// `product` (may be null) is set.
+std::string refuse_int8(std::shared_ptr<const Quantizer> data,
+                        std::shared_ptr<const Quantizer> weight, std::int64_t columns,
+                        Int8Product* product);
+
+// The attributes of linear_int8: the weight's packed_attributes and the data's format.
+std::vector<OptionSpec> int8_attributes();
+// Throws Error(invalid_argument) where refuse_int8 has a reason.
+Int8Product bind_int8(const Options& attributes);
+
+}  // namespace hone

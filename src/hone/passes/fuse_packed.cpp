@@ -1,0 +1,107 @@
+// Reads packed parameters where they are used instead of making them whole first.
+//
+//   embedding(dequantize(%c, %s), %ids)            =>  embedding_packed(%ids, %c, %s)
+//   linear(quantize(%x), dequantize(%c, %s), %b)   =>  linear_int8(encode_int8(%x), %c, %s, %b)
+//   linear(%x, dequantize(%c, %s), %b)             =>  linear_packed(%x, %c, %s, %b)
+//
+// The second where both formats are whole numbers of at most 8 bits times scales.
+#include <map>
+
+#include "hone/ops/detail/int8.hpp"
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+
+const Node* producer(const Graph& graph, ValueId id, const char* op) {
+  if (id == none || graph.value(id).producer == none) return nullptr;
+  const Node& node = graph.node(graph.value(id).producer);
+  return node.op == op ? &node : nullptr;
+}
+
+ValueId input_or_none(const Node& node, std::size_t i) {
+  return i < node.inputs.size() ? node.inputs[i] : none;
+}
+
+class Fuser {
+public:
+  explicit Fuser(Graph& graph) : graph_(graph) {}
+
+  int run() {
+    int changes = 0;
+    const std::size_t count = graph_.nodes.size();
+    for (std::size_t n = 0; n < count; ++n) {
+      const Node node = graph_.nodes[n];
+      ValueId made = none;
+      if (node.op == "embedding") made = fuse_embedding(node);
+      if (node.op == "linear") made = fuse_linear(node);
+      if (made == none) continue;
+      graph_.replace_uses(node.outputs[0], made);
+      ++changes;
+    }
+    graph_.sort();
+    graph_.remove_dead();
+    return changes;
+  }
+
+private:
+  ValueId fuse_embedding(const Node& node) {
+    const Node* bits = producer(graph_, node.inputs[0], "dequantize");
+    if (bits == nullptr) return none;
+    const Node table = *bits;
+    return graph_.apply("embedding_packed",
+                        {node.inputs[1], table.inputs[0], input_or_none(table, 1)},
+                        table.attributes, graph_.value(node.outputs[0]).name + ".packed");
+  }
+
+  ValueId fuse_linear(const Node& node) {
+    const Node* bits = producer(graph_, node.inputs[1], "dequantize");
+    if (bits == nullptr) return none;
+    const Node weight = *bits;
+    const ValueId codes = weight.inputs[0];
+    const ValueId scales = input_or_none(weight, 1);
+    const ValueId bias = input_or_none(node, 2);
+    const std::string& name = graph_.value(node.outputs[0]).name;
+    if (const Node* rounded = producer(graph_, node.inputs[0], "quantize")) {
+      const Node data = *rounded;
+      Options attributes = weight.attributes;
+      for (const char* key : {"format", "rule", "options"})
+        attributes.set(std::string("data_") + key, data.attributes.text(key));
+      const std::int64_t columns = parse_shape(attributes.text("shape"))[1];
+      if (refuse_int8(bind_quantizer(data.attributes), bind_quantizer(weight.attributes), columns,
+                      nullptr)
+              .empty()) {
+        const auto& encoded = encode(data);
+        return graph_.apply("linear_int8", {encoded[0], encoded[1], codes, scales, bias},
+                            attributes, name + ".int8");
+      }
+    }
+    return graph_.apply("linear_packed", {node.inputs[0], codes, scales, bias}, weight.attributes,
+                        name + ".packed");
+  }
+
+  // One encoding serves all products that read it.
+  const std::vector<ValueId>& encode(const Node& data) {
+    const auto known = encoded_.find(data.outputs[0]);
+    if (known != encoded_.end()) return known->second;
+    const NodeId made = graph_.append(
+        "encode_int8", {data.inputs[0]},
+        format_options(data.attributes.text("format"), data.attributes.text("options"),
+                       data.attributes.text("rule")),
+        graph_.value(data.inputs[0]).name + ".codes");
+    return encoded_[data.outputs[0]] = graph_.node(made).outputs;
+  }
+
+  Graph& graph_;
+  std::map<ValueId, std::vector<ValueId>> encoded_;
+};
+
+}  // namespace
+
+Pass pass_fuse_packed() {
+  Pass pass{{"fuse_packed", "reads packed parameters where they are used"}};
+  pass.run = [](Graph& graph, const Options&) { return Fuser(graph).run(); };
+  return pass;
+}
+
+}  // namespace hone
