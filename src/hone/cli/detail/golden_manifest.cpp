@@ -1,0 +1,96 @@
+#include "hone/cli/detail/golden_manifest.hpp"
+
+#include <cstring>
+#include <span>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
+#include "hone/frontends/safetensors.hpp"
+#include "hone/numerics/detail/golden_case.hpp"
+#include "hone/numerics/detail/mxint8.hpp"
+
+namespace hone {
+namespace {
+
+ManifestResult run_cases(const std::filesystem::path& manifest,
+                         const std::filesystem::path& inputs) {
+  const ParameterStore tensors =
+      read_vectors(inputs.empty() ? manifest.parent_path() / "inputs.safetensors" : inputs);
+  ManifestResult result;
+  for (const GoldenCase& golden : read_golden_manifest(manifest)) {
+    ++result.cases;
+    if (!is_supported(golden)) {
+      ++result.skipped[golden.format];
+      continue;
+    }
+    try {
+      result.outputs.set(golden.output, run_golden_case(golden, [&](const std::string& name) {
+                           return tensors.at(name);
+                         }));
+      ++result.written;
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::unsupported)
+        ++result.skipped[golden.format];
+      else
+        result.failed.emplace_back(golden.id, error.message());
+    }
+  }
+  return result;
+}
+
+ManifestResult run_mxint8_files(const std::filesystem::path& manifest,
+                                const nlohmann::json& files) {
+  ManifestResult result;
+  for (const auto& [name, entry] : files.items()) {
+    ++result.cases;
+    try {
+      const auto kind = entry.at("kind").get<std::string>();
+      const auto group = entry.at("group_size").get<std::int64_t>();
+      const ParameterStore stored =
+          read_vectors(manifest.parent_path() / entry.at("file").get<std::string>());
+      std::map<std::string, Tensor> inputs;
+      for (const char* input : {"x", "codes", "scales", "w", "b", "x_bf16"})
+        if (stored.contains(input)) inputs[input] = stored.at(input);
+      for (auto& [output, tensor] : run_mxint8_case(kind, group, inputs))
+        result.outputs.set(fmt::format("{}.{}", name, output), std::move(tensor));
+      ++result.written;
+    } catch (const nlohmann::json::exception& error) {
+      result.failed.emplace_back(name, error.what());
+    } catch (const Error& error) {
+      result.failed.emplace_back(name, error.message());
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+ParameterStore read_vectors(const std::filesystem::path& file) {
+  std::string bytes = read_file(file);
+  std::uint64_t header = 0;
+  if (bytes.size() >= sizeof header) std::memcpy(&header, bytes.data(), sizeof header);
+  const std::size_t end = std::min<std::uint64_t>(bytes.size(), header + sizeof header);
+  for (std::size_t at = bytes.find("\"U16\""); at < end; at = bytes.find("\"U16\"", at + 1))
+    bytes[at + 1] = 'I';
+  return read_safetensors(std::as_bytes(std::span(bytes)), file.string());
+}
+
+ManifestResult run_manifest(const std::filesystem::path& manifest,
+                            const std::filesystem::path& inputs) {
+  const nlohmann::json json = parse_json(read_file(manifest), manifest.string());
+  if (json.is_object() && json.contains("cases")) return run_cases(manifest, inputs);
+  if (json.is_object() && json.contains("files") && json["files"].is_object()) {
+    if (!inputs.empty())
+      throw Error(ErrorCode::invalid_argument,
+                  "--in changes nothing: the cases of this manifest have their own files",
+                  "leave it out");
+    return run_mxint8_files(manifest, json["files"]);
+  }
+  throw Error(ErrorCode::bad_format,
+              fmt::format("{}: it has neither \"cases\" nor \"files\"", manifest.string()));
+}
+
+}  // namespace hone
