@@ -47,17 +47,33 @@ std::vector<std::filesystem::path> text_files() {
   return files;
 }
 
-// "push_gather" or "name {key = value, key = value}".
+// Parts between commas; a part may be quoted: 'a, b'.
+std::vector<std::string> split_outside_quotes(const std::string& text) {
+  std::vector<std::string> parts(1);
+  bool quoted = false;
+  for (char c : text) {
+    if (c == '\'') quoted = !quoted;
+    if (c == ',' && !quoted)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
+// "push_gather" or "name {key = value, key = 'a, b'}".
 PassRequest read_request(const std::string& text, const std::string& where) {
   const std::size_t brace = text.find('{');
   PassRequest request{std::string(trim(text.substr(0, brace)))};
   if (brace == std::string::npos) return request;
   const Pass& pass = find_pass(request.name);
-  for (const std::string& pair : split(text.substr(brace + 1, text.rfind('}') - brace - 1), ',')) {
-    const std::vector<std::string> sides = split(pair, '=');
-    const std::string key(trim(sides.at(0)));
-    request.options.set(
-        key, parse_option(find_option(pass.options, key, where), trim(sides.at(1)), where));
+  for (const std::string& pair :
+       split_outside_quotes(text.substr(brace + 1, text.rfind('}') - brace - 1))) {
+    const std::size_t equals = pair.find('=');
+    const std::string key(trim(pair.substr(0, equals)));
+    std::string value(trim(pair.substr(equals + 1)));
+    if (value.size() > 1 && value.front() == '\'') value = value.substr(1, value.size() - 2);
+    request.options.set(key, parse_option(find_option(pass.options, key, where), value, where));
   }
   return request;
 }
