@@ -65,7 +65,7 @@ inline std::vector<FormatCase> format_cases() {
       add("block_fp", "width=" + number(width) + " block_size=" + block);
   add("block_fp", "width=8 exponent_width=3");
   for (int width = 2; width <= 9; ++width)
-    for (int bias = 1; bias <= 9; bias += 2)
+    for (int bias = width == 9 ? 8 : 1; bias <= 9; bias += 2)
       add("block_log", "width=" + number(width) + " exponent_bias_width=" + number(bias));
   for (int width = 2; width <= 16; ++width)
     for (int scale = 2; scale <= 8; scale += 2)

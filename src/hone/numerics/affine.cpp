@@ -17,6 +17,8 @@ struct AffineCodec {
   float step = 0;
   float zero_point = 0;
 
+  // Half of float32's range: codes times the step stay finite. Infinities count as this.
+  static constexpr float largest_end = 0x1p127f;
   float low() const { return symmetric ? -high() : 0.0f; }
   float high() const {
     return symmetric ? power_of_two(width - 1) - 1.0f : power_of_two(width) - 1.0f;
@@ -26,14 +28,13 @@ struct AffineCodec {
     if (step > 0) return {step, zero_point};
     if (symmetric) {
       const std::uint32_t largest = largest_magnitude_bits(x, n);
-      // An infinity leaves the largest finite step.
-      const float magnitude = std::bit_cast<float>(std::min(largest, 0x7F7FFFFFu));
+      const float magnitude = std::min(std::bit_cast<float>(largest), largest_end);
       return {positive(magnitude / high()), 0.0f};
     }
     // Zero stays a number of the grid.
     const ValueRange range = value_range(x, n);
-    const float least = std::max(range.low, -std::numeric_limits<float>::max());
-    const float most = std::min(range.high, std::numeric_limits<float>::max());
+    const float least = std::max(range.low, -largest_end);
+    const float most = std::min(range.high, largest_end);
     const float scale = positive(most / high() - least / high());
     return {scale, std::clamp(round_to_even(-least / scale), low(), high())};
   }
@@ -105,6 +106,19 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       codec, parse_granularity(options.text("granularity")), options.integer("group_size"));
 }
 
+// The step whose largest code is the larger end; without symmetry the codes reach from end to end.
+Options fit_range(const Options& options, float low, float high) {
+  AffineCodec codec;
+  codec.width = static_cast<int>(options.integer_or("width", 8));
+  codec.symmetric = options.boolean_or("symmetric", true);
+  const float ends[2] = {std::min(low, 0.0f), std::max(high, 0.0f)};
+  const AffineCodec::Scales scales = codec.fit(ends, 2);
+  Options fitted = options;
+  fitted.set("scale", std::clamp<double>(scales[0], 1e-30, 1e30));
+  if (!codec.symmetric) fitted.set("zero_point", static_cast<std::int64_t>(scales[1]));
+  return fitted;
+}
+
 }  // namespace
 
 Format format_affine() {
@@ -127,6 +141,7 @@ Format format_affine() {
       "Infinities saturate, NaN stays. A tensor, channel or group keeps its step and zero point as "
       "float32.";
   format.bind = bind;
+  format.fit_range = fit_range;
   return format;
 }
 

@@ -1,7 +1,9 @@
 // One bit: the sign, without a scale.
+#include "hone/numerics/detail/format_options.hpp"
 #include "hone/numerics/detail/group_quantizer.hpp"
 #include "hone/numerics/detail/mase_group.hpp"
 #include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/sign_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -18,7 +20,7 @@ struct SignCodec {
     return x > 0 ? 1.0f : 0.0f;
   }
   void apply(const std::array<float, 0>&, const float* x, float* y, std::int64_t n) const {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = value(x[i]);
+    choose_signs(x, y, n, 1.0f, bipolar ? -1.0f : 0.0f, !bipolar);
   }
   std::uint32_t encode(float x, const std::array<float, 0>&) const {
     return value(x) > 0 ? 1u : 0u;
@@ -39,8 +41,28 @@ struct SignCodec {
   }
 };
 
+// +1 with the probability that makes the mean x.
+class StochasticSign : public GroupQuantizer<SignCodec> {
+public:
+  StochasticSign() : GroupQuantizer<SignCodec>(SignCodec{}, Granularity::channel, 1) {}
+
+  using GroupQuantizer<SignCodec>::quantize;
+  bool is_stochastic() const override { return true; }
+  void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns,
+                const RandomDraws& draws) const override {
+    draw_signs(x, y, rows * columns, draws);
+  }
+};
+
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const bool bipolar = options.boolean("bipolar");
+  const bool stochastic = options.boolean("stochastic");
+  if (stochastic && !bipolar)
+    fail_format("binary", "stochastic = true needs bipolar = true",
+                "leave one of them as it is by default");
+  if (stochastic && rule != "exact")
+    fail_format("binary", "stochastic = true is for rule exact", "leave it out");
+  if (stochastic) return std::make_unique<StochasticSign>();
   if (rule == "mase")
     return std::make_unique<TensorRule>("binary", rule, 1, bipolar, [bipolar](const Tensor& x) {
       return mase::binary(x, false, bipolar, nullptr);
@@ -53,7 +75,9 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_binary() {
   Format format{{"binary",
                  "one bit: the sign",
-                 {{"bipolar", OptionType::boolean, true, "-1 and +1; false: 0 and 1"}}}};
+                 {{"bipolar", OptionType::boolean, true, "-1 and +1; false: 0 and 1"},
+                  {"stochastic", OptionType::boolean, false,
+                   "while training: +1 with probability (x + 1) / 2, limited to [0, 1]"}}}};
   format.rules = {"mase"};
   format.formula = "x >= 0 ? +1 : -1";
   format.notes =

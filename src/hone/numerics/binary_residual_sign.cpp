@@ -6,6 +6,7 @@
 #include "hone/numerics/detail/group_quantizer.hpp"
 #include "hone/numerics/detail/mase_group.hpp"
 #include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/sign_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -20,14 +21,9 @@ struct ResidualCodec {
 
   Scales fit(const float* x, std::int64_t n) const {
     Scales scales{};
-    std::vector<float> rest(x, x + n);
-    for (int level = 0; level < levels; ++level) {
-      double sum = 0;
-      for (float value : rest) sum += std::fabs(static_cast<double>(value));
-      const auto mean = static_cast<float>(sum / static_cast<double>(n));
-      scales[static_cast<std::size_t>(level)] = mean;
-      for (float& value : rest) value -= value >= 0 ? mean : -mean;
-    }
+    for (int level = 0; level < levels; ++level)
+      scales[static_cast<std::size_t>(level)] =
+          static_cast<float>(sum_residuals(x, n, scales, level) / static_cast<double>(n));
     return scales;
   }
   std::uint32_t encode(float x, const Scales& scales) const {
@@ -48,7 +44,7 @@ struct ResidualCodec {
     return value;
   }
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = decode(encode(x[i], scales), scales);
+    sum_levels(x, y, n, scales, levels);
   }
   static constexpr bool has_int8 = false;
   bool accepts(const Scales& scales) const { return no_nan(scales); }
@@ -95,8 +91,10 @@ Format format_binary_residual_sign() {
   format.formula =
       "sum over l of sign(r_l) * mean |r_l|, r_0 = x, r_(l+1) = r_l - the level before";
   format.notes =
-      "A channel, group or tensor has four float32 scales. One infinity or NaN in a group reaches "
-      "all of it.";
+      "A channel, group or tensor has four float32 scales. One infinity or NaN in a group makes "
+      "all of it NaN. Rule mase has up to three levels with fixed magnitudes (levels - l) / (1 + "
+      "... "
+      "+ levels), and a zero has no sign.";
   format.for_bias = false;
   format.bind = bind;
   return format;

@@ -1,5 +1,6 @@
 // One bit and a scale: sign(x) times the mean magnitude (Rastegari et al., "XNOR-Net", 2016).
 #include "hone/numerics/detail/group_quantizer.hpp"
+#include "hone/numerics/detail/sign_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -9,12 +10,10 @@ struct ScaledSignCodec {
   using Scales = std::array<float, 1>;
 
   Scales fit(const float* x, std::int64_t n) const {
-    double sum = 0;
-    for (std::int64_t i = 0; i < n; ++i) sum += std::fabs(static_cast<double>(x[i]));
-    return {static_cast<float>(sum / static_cast<double>(n))};
+    return {static_cast<float>(sum_magnitudes(x, n, -1).sum / static_cast<double>(n))};
   }
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] >= 0 ? scales[0] : -scales[0];
+    choose_signs(x, y, n, scales[0], -scales[0], false);
   }
   std::uint32_t encode(float x, const Scales&) const { return x >= 0 ? 1u : 0u; }
   float decode(std::uint32_t code, const Scales& scales) const {

@@ -35,6 +35,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const PowerGrid grid{std::max(-126, 1 - top), 0};
   const BlockScale scale{0, std::max(-126, top - ((1 << bias_width) - 1)), std::min(127, top),
                          PowerGrid::carry};
+  if (scale.minimum > scale.maximum)
+    fail_format("block_log",
+                fmt::format("exponent_bias_width = {} puts the numbers outside float32's range",
+                            bias_width),
+                "make it larger");
   return std::make_unique<BlockQuantizer<PowerGrid>>(
       grid, width, scale, bias_width, parse_block_size("block_log", options.text("block_size")),
       options.text("tail") == "error");

@@ -34,6 +34,9 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
     return mase::make_block_quantizer(mase);
   }
   refuse_options_of_rule("block_minifloat", options, rule, "mase", {"skip_first_dim"});
+  if (exponent_width > 7)
+    fail_format("block_minifloat", "exponent_width = 8 is above 7, the most under rule exact",
+                "make it smaller");
   const int fraction = mantissa_bits("block_minifloat", width, exponent_width, 0);
   // Numbers relative to the block's largest exponent; the scale 2^e stands for the bias
   // 2^exponent_width - 1 - e.
@@ -41,6 +44,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const FloatGrid grid{fraction, 1 - top, 2.0f - power_of_two(-fraction)};
   const BlockScale scale{0, std::max(-126, top - ((1 << bias_width) - 1)), std::min(127, top),
                          half_step(fraction)};
+  if (scale.minimum > scale.maximum)
+    fail_format("block_minifloat",
+                fmt::format("exponent_bias_width = {} puts the numbers outside float32's range",
+                            bias_width),
+                "make it larger");
   return std::make_unique<BlockQuantizer<FloatGrid>>(
       grid, width, scale, bias_width,
       parse_block_size("block_minifloat", options.text("block_size")),

@@ -35,6 +35,27 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   return std::make_unique<ElementQuantizer<UniformGrid>>(grid, width);
 }
 
+// The finest step whose numbers reach `low` and `high`.
+Options fit_range(const Options& options, float low, float high) {
+  const auto width = static_cast<int>(options.integer_or("width", 8));
+  const bool is_signed = options.boolean_or("is_signed", true);
+  const double most = largest_integer(is_signed ? width - 1 : width);
+  const double least = is_signed ? -std::ldexp(1.0, width - 1) : 0.0;
+  Options fitted = options;
+  // A signed bit has no positive number, an unsigned format no negative ones.
+  const bool reaches_up = high > 0 && most > 0 && std::isfinite(high);
+  const bool reaches_down = low < 0 && is_signed && std::isfinite(low);
+  if (!reaches_up && !reaches_down) return fitted;
+  std::int64_t fraction = 100;
+  for (; fraction > -100; --fraction) {
+    const double up = std::ldexp(static_cast<double>(high), static_cast<int>(fraction));
+    const double down = std::ldexp(static_cast<double>(low), static_cast<int>(fraction));
+    if ((!reaches_up || up <= most) && (!reaches_down || down >= least)) break;
+  }
+  fitted.set("frac_width", fraction);
+  return fitted;
+}
+
 }  // namespace
 
 Format format_integer() {
@@ -60,6 +81,7 @@ Format format_integer() {
       "26 "
       "bits on its largest number is one step above the format's.";
   format.bind = bind;
+  format.fit_range = fit_range;
   return format;
 }
 

@@ -24,6 +24,12 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   return std::make_unique<ElementQuantizer<PowerGrid>>(grid, width);
 }
 
+// The largest bias, that is the finest numbers, with which they still reach the larger end.
+Options fit_range(const Options& options, float low, float high) {
+  // Up to sqrt(2) times a power round to it.
+  return fit_exponent_bias("log", options, std::max(-low, high) * 0.70710678f);
+}
+
 }  // namespace
 
 Format format_log() {
@@ -38,6 +44,7 @@ Format format_log() {
       "power, "
       "and small negative numbers become positive.";
   format.bind = bind;
+  format.fit_range = fit_range;
   return format;
 }
 

@@ -41,6 +41,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   return std::make_unique<ElementQuantizer<FloatGrid>>(grid, width);
 }
 
+// The largest bias, that is the finest numbers, with which they still reach the larger end.
+Options fit_range(const Options& options, float low, float high) {
+  return fit_exponent_bias("minifloat_denorm", options, std::max(-low, high));
+}
+
 }  // namespace
 
 Format format_minifloat_denorm() {
@@ -59,6 +64,7 @@ Format format_minifloat_denorm() {
       "<= "
       "1e-8 pass as it is, and makes NaN of infinities.";
   format.bind = bind;
+  format.fit_range = fit_range;
   return format;
 }
 

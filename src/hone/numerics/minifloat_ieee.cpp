@@ -67,6 +67,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   return std::make_unique<ElementQuantizer<FloatGrid>>(grid, width);
 }
 
+// The largest bias, that is the finest numbers, with which they still reach the larger end.
+Options fit_range(const Options& options, float low, float high) {
+  return fit_exponent_bias("minifloat_ieee", options, std::max(-low, high));
+}
+
 }  // namespace
 
 Format format_minifloat_ieee() {
@@ -90,6 +95,7 @@ Format format_minifloat_ieee() {
       "NaN of "
       "infinities.";
   format.bind = bind;
+  format.fit_range = fit_range;
   return format;
 }
 

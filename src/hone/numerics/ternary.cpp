@@ -2,6 +2,7 @@
 #include "hone/numerics/detail/group_quantizer.hpp"
 #include "hone/numerics/detail/mase_group.hpp"
 #include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/sign_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -14,24 +15,16 @@ struct TernaryCodec {
   bool scaling_factor = true;
 
   Scales fit(const float* x, std::int64_t n) const {
-    double sum = 0;
-    for (std::int64_t i = 0; i < n; ++i) sum += std::fabs(static_cast<double>(x[i]));
-    const auto border = static_cast<float>(threshold * sum / static_cast<double>(n));
-    if (!scaling_factor) return {1.0f, border};
-    double outside = 0;
-    std::int64_t count = 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      if (!(std::fabs(x[i]) > border)) continue;
-      outside += std::fabs(static_cast<double>(x[i]));
-      ++count;
-    }
-    return {count == 0 ? 0.0f : static_cast<float>(outside / static_cast<double>(count)), border};
+    const double mean = sum_magnitudes(x, n, -1).sum / static_cast<double>(n);
+    const auto border = static_cast<float>(threshold * mean);
+    // A border of NaN or infinity has nothing above it.
+    if (!scaling_factor || !std::isfinite(border)) return {1.0f, border};
+    const MagnitudeSum above = sum_magnitudes(x, n, border);
+    if (above.count == 0) return {0.0f, border};
+    return {static_cast<float>(above.sum / static_cast<double>(above.count)), border};
   }
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n) const {
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float outside = x[i] > 0 ? scales[0] : -scales[0];
-      y[i] = std::fabs(x[i]) > scales[1] ? outside : x[i] * 0.0f + 0.0f;
-    }
+    choose_thirds(x, y, n, scales[0], scales[1]);
   }
   std::uint32_t encode(float x, const Scales& scales) const {
     if (!(std::fabs(x) > scales[1])) return 0;
@@ -74,9 +67,9 @@ Format format_ternary() {
   format.rules = {"mase"};
   format.formula = "|x| > threshold * mean |x| ? sign(x) * a : 0";
   format.notes =
-      "Two bits a number (the code 2 is not used) and two float32 a group. One infinity or NaN in "
-      "a group "
-      "reaches all of it. Rule mase takes four-dimensional tensors only and is therefore not "
+      "Two bits a number (the code 2 is not used) and two float32 a group. An infinity makes its "
+      "group zero; NaN stays and makes the rest of its group zero. Rule mase takes "
+      "four-dimensional tensors only and is therefore not "
       "offered.";
   format.for_data = format.for_bias = false;
   format.bind = bind;

@@ -1,6 +1,8 @@
 #include "hone/numerics/detail/format_options.hpp"
 
 #include <charconv>
+#include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -99,6 +101,22 @@ std::int64_t parse_run_length(const std::string& format, const std::string& text
     fail_format(format, fmt::format("block_size = '{}' is not one size, as this rule takes", text),
                 "give a positive number such as 32");
   return size;
+}
+
+Options fit_exponent_bias(const std::string& format, const Options& options, float magnitude) {
+  Options fitted = options;
+  if (!(magnitude > 0) || !std::isfinite(magnitude)) return fitted;
+  for (std::int64_t bias = 256; bias >= -256; --bias) {
+    fitted.set("exponent_bias", bias);
+    try {
+      float largest = std::numeric_limits<float>::max();
+      bind_format(format, "exact", fitted)->quantize(&largest, &largest, 1, 1);
+      if (largest >= magnitude) return fitted;
+    } catch (const Error&) {
+      continue;  // numbers that float32 does not have
+    }
+  }
+  return options;
 }
 
 int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum) {

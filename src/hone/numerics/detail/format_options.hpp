@@ -27,4 +27,8 @@ std::int64_t parse_run_length(const std::string& format, const std::string& text
 // Bits after sign and exponent; throws unless there are at least `minimum`.
 int mantissa_bits(const std::string& format, int width, int exponent_width, int minimum);
 
+// `options` with the largest exponent_bias with which the format's largest number is at least
+// `magnitude`; unchanged for zero, infinity and NaN.
+Options fit_exponent_bias(const std::string& format, const Options& options, float magnitude);
+
 }  // namespace hone

@@ -54,6 +54,10 @@ public:
     for_groups(view.rows, view.columns,
                [&](std::int64_t first, std::int64_t count, std::int64_t g) {
                  const Scales scales = codec_.fit(x.as<float>() + first, count);
+                 if (!codec_.accepts(scales))
+                   throw Error(ErrorCode::numeric,
+                               fmt::format("group {}: its numbers are too large for a scale", g),
+                               "infinities cannot be packed in this format");
                  std::copy(scales.begin(), scales.end(),
                            packed.scales.as<float>() + g * Codec::scale_count);
                  for (std::int64_t i = first; i < first + count; ++i)

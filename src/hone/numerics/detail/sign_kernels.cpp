@@ -1,0 +1,250 @@
+#include "hone/numerics/detail/sign_kernels.hpp"
+
+#include <algorithm>
+
+#include "hone/core/philox.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "hone/numerics/detail/sign_kernels.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "hone/core/vectors-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+
+// Sixteen sums, element i into sum i % 16, added in pairs at the end.
+constexpr std::int64_t sum_lanes = 16;
+
+// f(vector, mask of the numbers that are there) gives what is added; x is read once.
+template <typename F>
+HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, const F& f) {
+  const F32 d;
+  const hn::Repartition<double, F32> d64;
+  const hn::Half<F32> half;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto doubles = static_cast<std::int64_t>(hn::Lanes(d64));
+  HWY_ALIGN double sums[sum_lanes] = {};
+  const std::int64_t whole = n / sum_lanes * sum_lanes;
+  const auto add = [&](const float* from, std::int64_t i, std::int64_t count) {
+    for (std::int64_t lane = 0; lane < sum_lanes && i + lane < count; lane += lanes) {
+      const VecF value = f(hn::LoadU(d, from + i + lane));
+      double* to = sums + lane;
+      hn::Store(hn::Add(hn::Load(d64, to), hn::PromoteTo(d64, hn::LowerHalf(half, value))), d64,
+                to);
+      to += doubles;
+      hn::Store(hn::Add(hn::Load(d64, to), hn::PromoteTo(d64, hn::UpperHalf(half, value))), d64,
+                to);
+    }
+  };
+  for (std::int64_t i = 0; i < whole; i += sum_lanes) add(x, i, whole);
+  if (whole < n) {
+    // Zeros that are not there add nothing: f of them is left out below.
+    float rest[sum_lanes];
+    for (std::int64_t i = 0; i < sum_lanes; ++i) rest[i] = whole + i < n ? x[whole + i] : 0.0f;
+    double before[sum_lanes];
+    std::copy(sums, sums + sum_lanes, before);
+    add(rest, 0, sum_lanes);
+    for (std::int64_t i = n - whole; i < sum_lanes; ++i) sums[i] = before[i];
+  }
+  for (std::int64_t width = sum_lanes / 2; width > 0; width /= 2)
+    for (std::int64_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+  return sums[0];
+}
+
+MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
+  const F32 d;
+  MagnitudeSum result;
+  if (border < 0) {
+    result.sum = sum_by_lanes(x, n, [](VecF v) { return hn::Abs(v); });
+    result.count = n;
+    return result;
+  }
+  const VecF limit = hn::Set(d, border);
+  result.sum = sum_by_lanes(x, n, [&](VecF v) {
+    const VecF magnitude = hn::Abs(v);
+    return hn::IfThenElseZero(hn::Gt(magnitude, limit), magnitude);
+  });
+  for_vectors(
+      n,
+      [&](std::int64_t i) {
+        result.count += static_cast<std::int64_t>(
+            hn::CountTrue(d, hn::Gt(hn::Abs(hn::LoadU(d, x + i)), limit)));
+      },
+      [&](std::int64_t i, std::size_t count) {
+        const VecF v = hn::MaskedLoad(hn::FirstN(d, count), d, x + i);
+        result.count += static_cast<std::int64_t>(hn::CountTrue(d, hn::Gt(hn::Abs(v), limit)));
+      });
+  return result;
+}
+
+void run_choose_signs(const float* x, float* y, std::int64_t n, float above, float below,
+                      bool strict) {
+  const F32 d;
+  const VecF up = hn::Set(d, above);
+  const VecF down = hn::Set(d, below);
+  const VecF zero = hn::Zero(d);
+  const auto keep_nan = [&](VecF v, VecF chosen) {
+    return hn::IfThenElse(hn::Eq(v, v), chosen, v);
+  };
+  if (strict)
+    map_vectors(x, y, n,
+                [&](VecF v) { return keep_nan(v, hn::IfThenElse(hn::Gt(v, zero), up, down)); });
+  else
+    map_vectors(x, y, n,
+                [&](VecF v) { return keep_nan(v, hn::IfThenElse(hn::Ge(v, zero), up, down)); });
+}
+
+void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border) {
+  const F32 d;
+  const VecF size = hn::Set(d, scale);
+  const VecF limit = hn::Set(d, border);
+  map_vectors(x, y, n, [&](VecF v) {
+    const VecF chosen = hn::IfThenElseZero(hn::Gt(hn::Abs(v), limit), hn::CopySignToAbs(size, v));
+    return hn::IfThenElse(hn::Eq(v, v), chosen, v);
+  });
+}
+
+// Draws of 64 elements: element i is word i / 16 % 4 of counter i / 64 * 16 + i % 16.
+constexpr std::int64_t draw_block = 64;
+
+HWY_INLINE void multiply_words(VecU x, VecU factor, VecU& high, VecU& low) {
+  const U32 d;
+  const hn::RepartitionToWide<U32> wide;
+  const auto even = hn::MulEven(x, factor);
+  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factor);
+  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
+  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
+}
+
+HWY_INLINE void fill_draws(const RandomDraws& draws, std::uint64_t block, std::uint32_t* words) {
+  const U32 d;
+  const VecU m0 = hn::Set(d, philox_multiplier_0);
+  const VecU m1 = hn::Set(d, philox_multiplier_1);
+  const std::uint64_t first = block * 16;
+  for (std::size_t lane = 0; lane < 16; lane += hn::Lanes(d)) {
+    VecU c0 = hn::Iota(d, static_cast<std::uint32_t>(first + lane));
+    VecU c1 = hn::Set(d, static_cast<std::uint32_t>(first >> 32));
+    VecU c2 = hn::Set(d, draws.stream);
+    VecU c3 = hn::Set(d, draws.counter);
+    auto k0 = static_cast<std::uint32_t>(draws.key);
+    auto k1 = static_cast<std::uint32_t>(draws.key >> 32);
+    for (int round = 0; round < philox_mask_rounds; ++round) {
+      VecU high0, low0, high1, low1;
+      multiply_words(c0, m0, high0, low0);
+      multiply_words(c2, m1, high1, low1);
+      c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
+      c1 = low1;
+      c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
+      c3 = low0;
+      k0 += philox_weyl_0;
+      k1 += philox_weyl_1;
+    }
+    hn::StoreU(c0, d, words + lane);
+    hn::StoreU(c1, d, words + 16 + lane);
+    hn::StoreU(c2, d, words + 32 + lane);
+    hn::StoreU(c3, d, words + 48 + lane);
+  }
+}
+
+void run_draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws) {
+  const F32 d;
+  const VecF one = hn::Set(d, 1.0f);
+  const VecF half = hn::Set(d, 0.5f);
+  const VecF unit = hn::Set(d, 0x1p-24f);
+  // A block and a vector, for the loads of a last part.
+  HWY_ALIGN std::uint32_t words[draw_block + HWY_MAX_BYTES / 4] = {};
+  for (std::int64_t i = 0; i < n;) {
+    const std::int64_t element = draws.first + i;
+    const std::int64_t inside = element % draw_block;
+    const std::int64_t count = std::min(n - i, draw_block - inside);
+    fill_draws(draws, static_cast<std::uint64_t>(element / draw_block), words);
+    std::int64_t at = inside;
+    map_vectors(x + i, y + i, count, [&](VecF v) {
+      const VecU bits = hn::LoadU(U32(), words + at);
+      at += static_cast<std::int64_t>(hn::Lanes(d));
+      const VecF draw =
+          hn::Mul(hn::ConvertTo(d, hn::BitCast(I32(), hn::ShiftRight<8>(bits))), unit);
+      const VecF probability = hn::Mul(hn::Add(v, one), half);
+      const VecF sign = hn::IfThenElse(hn::Lt(draw, probability), one, hn::Neg(one));
+      return hn::IfThenElse(hn::Eq(v, v), sign, v);
+    });
+    i += count;
+  }
+}
+
+// What the first `levels` levels leave of v, and their sum.
+HWY_INLINE VecF residual(VecF v, const LevelScales& scales, int levels, VecF& sum) {
+  const F32 d;
+  sum = hn::Zero(d);
+  for (int l = 0; l < levels; ++l) {
+    const VecF scale = hn::Set(d, scales[static_cast<std::size_t>(l)]);
+    const VecF level = hn::IfThenElse(hn::Ge(v, hn::Zero(d)), scale, hn::Neg(scale));
+    sum = hn::Add(sum, level);
+    v = hn::Sub(v, level);
+  }
+  return v;
+}
+
+double run_sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels) {
+  return sum_by_lanes(x, n, [&](VecF v) {
+    VecF sum;
+    return hn::Abs(residual(v, scales, levels, sum));
+  });
+}
+
+void run_sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales,
+                    int levels) {
+  map_vectors(x, y, n, [&](VecF v) {
+    VecF sum;
+    residual(v, scales, levels, sum);
+    return sum;
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hone {
+HWY_EXPORT(run_sum_magnitudes);
+HWY_EXPORT(run_choose_signs);
+HWY_EXPORT(run_choose_thirds);
+HWY_EXPORT(run_draw_signs);
+HWY_EXPORT(run_sum_residuals);
+HWY_EXPORT(run_sum_levels);
+
+MagnitudeSum sum_magnitudes(const float* x, std::int64_t n, float border) {
+  return HWY_DYNAMIC_DISPATCH(run_sum_magnitudes)(x, n, border);
+}
+void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict) {
+  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict);
+}
+void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border) {
+  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border);
+}
+void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws) {
+  HWY_DYNAMIC_DISPATCH(run_draw_signs)(x, y, n, draws);
+}
+double sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels) {
+  return HWY_DYNAMIC_DISPATCH(run_sum_residuals)(x, n, scales, levels);
+}
+void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels) {
+  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels);
+}
+
+float uniform_draw(const RandomDraws& draws, std::int64_t i) {
+  const std::uint64_t counter = static_cast<std::uint64_t>(i / 64 * 16 + i % 16);
+  const PhiloxBlock block =
+      philox({static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+              draws.stream, draws.counter},
+             {static_cast<std::uint32_t>(draws.key), static_cast<std::uint32_t>(draws.key >> 32)},
+             philox_mask_rounds);
+  return static_cast<float>(block[static_cast<std::size_t>(i / 16 % 4)] >> 8) * 0x1p-24f;
+}
+
+}  // namespace hone
+#endif
