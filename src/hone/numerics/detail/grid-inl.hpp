@@ -19,21 +19,20 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 // The constants of a grid, spread over vectors once, and its rounding.
-struct UniformVector {
+template <bool floor>
+struct UniformVectorOf {
   VecF inverse, step, low, high;
-  bool floor;
 
-  explicit UniformVector(const UniformGrid& g)
+  explicit UniformVectorOf(const UniformGrid& g)
       : inverse(hn::Set(F32(), g.inverse)),
         step(hn::Set(F32(), g.step)),
         low(hn::Set(F32(), g.low)),
-        high(hn::Set(F32(), g.high)),
-        floor(g.rounding == Rounding::floor) {}
+        high(hn::Set(F32(), g.high)) {}
   HWY_INLINE VecF code(VecF x) const {
     const VecF scaled = hn::Mul(x, inverse);
     VecF k = floor ? hn::Floor(scaled) : hn::Round(scaled);
-    k = hn::IfThenElse(hn::Lt(k, low), low, k);
-    k = hn::IfThenElse(hn::Gt(k, high), high, k);
+    // NaN passes: of a maximum with NaN the second operand is taken (x86), or NaN (others).
+    k = hn::Min(high, hn::Max(low, k));
     return hn::Add(k, hn::Zero(F32()));
   }
   HWY_INLINE VecF operator()(VecF x) const { return hn::Mul(code(x), step); }
@@ -87,19 +86,57 @@ struct PowerVector {
   }
 };
 
-template <typename Grid>
-struct VectorOf;
-template <>
-struct VectorOf<UniformGrid> {
-  using type = UniformVector;
-};
-template <>
-struct VectorOf<FloatGrid> {
-  using type = FloatVector;
-};
-template <>
-struct VectorOf<PowerGrid> {
-  using type = PowerVector;
+// Calls body(the grid on vectors).
+template <typename Body>
+HWY_INLINE void with_vector(const UniformGrid& grid, const Body& body) {
+  if (grid.rounding == Rounding::floor)
+    body(UniformVectorOf<true>(grid));
+  else
+    body(UniformVectorOf<false>(grid));
+}
+template <typename Body>
+HWY_INLINE void with_vector(const FloatGrid& grid, const Body& body) {
+  body(FloatVector(grid));
+}
+template <typename Body>
+HWY_INLINE void with_vector(const PowerGrid& grid, const Body& body) {
+  body(PowerVector(grid));
+}
+
+// Bits of the magnitude, NaN as zero.
+HWY_INLINE VecU finite_magnitude(VecF x) {
+  const VecU bits = hn::BitCast(U32(), hn::Abs(x));
+  return hn::IfThenZeroElse(hn::Gt(bits, hn::Set(U32(), 0x7F800000u)), bits);
+}
+
+// BlockScale::exponent on vectors, as the two factors of a block.
+struct ScaleVector {
+  VecU largest, smallest_normal, carry, subnormal;
+  hn::Vec<I32> offset, minimum, maximum, bias;
+
+  explicit ScaleVector(const BlockScale& s)
+      : largest(hn::Set(U32(), 0x7F7FFFFFu)),
+        smallest_normal(hn::Set(U32(), 0x00800000u)),
+        carry(hn::Set(U32(), s.carry)),
+        subnormal(hn::Set(U32(), 0x00400000u)),
+        offset(hn::Set(I32(), s.offset)),
+        minimum(hn::Set(I32(), s.minimum + 127)),
+        maximum(hn::Set(I32(), s.maximum + 127)),
+        bias(hn::Set(I32(), 254)) {}
+  // 2^e from e + 127 in [0, 254].
+  HWY_INLINE VecF power(hn::Vec<I32> biased) const {
+    const VecU bits = hn::ShiftLeft<23>(hn::BitCast(U32(), biased));
+    return hn::BitCast(F32(), hn::Max(bits, subnormal));
+  }
+  // `magnitude`: bits of the block's largest number.
+  HWY_INLINE void factors(VecU magnitude, VecF& inverse, VecF& scale) const {
+    const VecU bits = hn::Min(magnitude, largest);
+    const VecU carried = hn::Add(bits, hn::IfThenZeroElse(hn::Lt(bits, smallest_normal), carry));
+    hn::Vec<I32> e = hn::Add(hn::BitCast(I32(), hn::ShiftRight<23>(carried)), offset);
+    e = hn::Min(hn::Max(e, minimum), maximum);
+    inverse = power(hn::Sub(bias, e));
+    scale = power(e);
+  }
 };
 
 // Largest bits of the magnitudes; `map` may hide some.
