@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "hone/core/vectors-inl.hpp"
 #include "hone/numerics/detail/grid_kernels.hpp"
@@ -138,6 +139,69 @@ struct ScaleVector {
     scale = power(e);
   }
 };
+
+// Largest of each of four vectors: in every group of four lanes those of a, b, c, d in this order.
+template <int lanes>
+HWY_INLINE VecU largest_of_four(VecU a, VecU b, VecU c, VecU d) {
+  const U32 u;
+  const hn::Repartition<std::uint64_t, U32> pairs;
+  const auto merge = [&](VecU p, VecU q) {
+    return hn::Max(hn::InterleaveLower(u, p, q), hn::InterleaveUpper(u, p, q));
+  };
+  const auto ab = hn::BitCast(pairs, merge(a, b));
+  const auto cd = hn::BitCast(pairs, merge(c, d));
+  VecU m = hn::Max(hn::BitCast(u, hn::InterleaveLower(pairs, ab, cd)),
+                   hn::BitCast(u, hn::InterleaveUpper(pairs, ab, cd)));
+  if constexpr (lanes >= 16) m = hn::Max(m, hn::SwapAdjacentBlocks(m));
+  if constexpr (lanes >= 8) m = hn::Max(m, hn::ReverseBlocks(u, m));
+  return m;
+}
+
+// For `blocks` blocks of `vectors` vectors end to end: body(first number, 1 / 2^e, 2^e). Four at a
+// time, so that four maxima and scales cost little more than one.
+template <int vectors, typename Body>
+HWY_INLINE void for_block_factors(const ScaleVector& scale, const float* x, std::int64_t blocks,
+                                  const Body& body) {
+  const F32 d;
+  constexpr auto lanes = static_cast<std::int64_t>(hn::MaxLanes(F32()));
+  constexpr std::int64_t width = vectors * lanes;
+  const auto largest = [&](std::int64_t first) {
+    VecU m = finite_magnitude(hn::LoadU(d, x + first));
+    for (int v = 1; v < vectors; ++v)
+      m = hn::Max(m, finite_magnitude(hn::LoadU(d, x + first + v * lanes)));
+    return m;
+  };
+  VecF inverse;
+  VecF factor;
+  std::int64_t first = 0;
+  for (; first + 4 * width <= blocks * width; first += 4 * width) {
+    scale.factors(largest_of_four<lanes>(largest(first), largest(first + width),
+                                         largest(first + 2 * width), largest(first + 3 * width)),
+                  inverse, factor);
+    body(first, hn::Broadcast<0>(inverse), hn::Broadcast<0>(factor));
+    body(first + width, hn::Broadcast<1>(inverse), hn::Broadcast<1>(factor));
+    body(first + 2 * width, hn::Broadcast<2>(inverse), hn::Broadcast<2>(factor));
+    body(first + 3 * width, hn::Broadcast<3>(inverse), hn::Broadcast<3>(factor));
+  }
+  for (; first < blocks * width; first += width) {
+    scale.factors(hn::MaxOfLanes(U32(), largest(first)), inverse, factor);
+    body(first, inverse, factor);
+  }
+}
+
+// Calls body(number of vectors, as a constant) where `width` is one, two, four or eight vectors;
+// gives whether it is.
+template <typename Body>
+HWY_INLINE bool with_vector_count(std::int64_t width, const Body& body) {
+  const auto count = [&](auto vectors) {
+    if (width != static_cast<std::int64_t>(hn::MaxLanes(F32())) * decltype(vectors)::value)
+      return false;
+    body(vectors);
+    return true;
+  };
+  return count(std::integral_constant<int, 1>()) || count(std::integral_constant<int, 2>()) ||
+         count(std::integral_constant<int, 4>()) || count(std::integral_constant<int, 8>());
+}
 
 // Largest bits of the magnitudes; `map` may hide some.
 template <typename Map>

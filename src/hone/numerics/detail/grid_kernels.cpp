@@ -10,98 +10,51 @@
 #include <hwy/highway.h>
 
 #include "hone/numerics/detail/grid-inl.hpp"
+#include "hone/numerics/detail/stream-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// From this many numbers on, results that nothing reads soon go past the caches.
-constexpr std::int64_t stream_from = std::int64_t{1} << 20;
-
-bool can_stream(const float* x, const float* y, std::int64_t n) {
-  return n >= stream_from && x != y;
-}
-
-// map_vectors that stores past the caches.
-template <typename F>
-HWY_INLINE void stream_vectors(const float* x, float* y, std::int64_t n, const F& f) {
-  const F32 d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto misaligned =
-      static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(y) / sizeof(float) % hn::Lanes(d));
-  const std::int64_t head = misaligned == 0 ? 0 : lanes - misaligned;
-  map_vectors(x, y, head, f);
-  const std::int64_t whole = (n - head) / lanes * lanes;
-  for (std::int64_t i = head; i < head + whole; i += lanes)
-    hn::Stream(f(hn::LoadU(d, x + i)), d, y + i);
-  map_vectors(x + head + whole, y + head + whole, n - head - whole, f);
-  hwy::FlushStream();
-}
-
 template <typename Grid>
-void quantize_values_of(const Grid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                        float scale) {
-  with_vector(grid, [&](const auto& round) {
-    const VecF in = hn::Set(F32(), inverse);
-    const VecF out = hn::Set(F32(), scale);
-    if (inverse != 1.0f || scale != 1.0f)
-      map_vectors(x, y, n, [&](VecF v) { return hn::Mul(round(hn::Mul(v, in)), out); });
-    else if (can_stream(x, y, n))
-      stream_vectors(x, y, n, round);
-    else
-      map_vectors(x, y, n, round);
-  });
+void quantize_values_of(const Grid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  with_vector(grid, [&](const auto& round) { map_numbers(x, y, n, stream, round); });
 }
 
 std::uint32_t run_largest_magnitude(const float* x, std::int64_t n) {
   return largest_magnitude(x, n);
 }
 
-// Blocks of `vectors` whole vectors end to end; each is read once.
-template <int vectors, bool stream, typename Vector>
+// Blocks of whole vectors end to end.
+template <bool stream, int vectors, typename Vector>
 HWY_INLINE void quantize_runs(const Vector& round, const ScaleVector& scale, const float* x,
                               float* y, std::int64_t blocks) {
   const F32 d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    VecF values[vectors];
-    VecU largest = hn::Zero(U32());
+  for_block_factors<vectors>(scale, x, blocks, [&](std::int64_t first, VecF inverse, VecF factor) {
     for (int v = 0; v < vectors; ++v) {
-      values[v] = hn::LoadU(d, x + v * lanes);
-      largest = hn::Max(largest, finite_magnitude(values[v]));
-    }
-    VecF inverse, factor;
-    scale.factors(hn::MaxOfLanes(U32(), largest), inverse, factor);
-    for (int v = 0; v < vectors; ++v) {
-      const VecF y_v = hn::Mul(round(hn::Mul(values[v], inverse)), factor);
+      const std::int64_t i = first + v * static_cast<std::int64_t>(hn::Lanes(d));
+      const VecF value = hn::Mul(round(hn::Mul(hn::LoadU(d, x + i), inverse)), factor);
       if (stream)
-        hn::Stream(y_v, d, y + v * lanes);
+        hn::Stream(value, d, y + i);
       else
-        hn::StoreU(y_v, d, y + v * lanes);
+        hn::StoreU(value, d, y + i);
     }
-    x += vectors * lanes;
-    y += vectors * lanes;
-  }
+  });
   if (stream) hwy::FlushStream();
 }
 
-// Whether it was done: blocks of one, two or four whole vectors.
+// Whether it was done.
 template <typename Vector>
 HWY_INLINE bool quantize_whole_runs(const Vector& round, const ScaleVector& scale, const float* x,
                                     float* y, std::int64_t width, std::int64_t blocks) {
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
-  const bool stream = can_stream(x, y, width * blocks) &&
+  const bool stream = stores_past_caches(x, y, width * blocks) &&
                       reinterpret_cast<std::uintptr_t>(y) % (hn::Lanes(F32()) * sizeof(float)) == 0;
-  const auto run = [&](auto vectors) {
-    if (width != lanes * decltype(vectors)::value) return false;
+  return with_vector_count(width, [&](auto vectors) {
     if (stream)
-      quantize_runs<decltype(vectors)::value, true>(round, scale, x, y, blocks);
+      quantize_runs<true, decltype(vectors)::value>(round, scale, x, y, blocks);
     else
-      quantize_runs<decltype(vectors)::value, false>(round, scale, x, y, blocks);
-    return true;
-  };
-  return run(std::integral_constant<int, 1>()) || run(std::integral_constant<int, 2>()) ||
-         run(std::integral_constant<int, 4>());
+      quantize_runs<false, decltype(vectors)::value>(round, scale, x, y, blocks);
+  });
 }
 
 template <typename Grid>
@@ -134,16 +87,14 @@ void quantize_blocks_of(const Grid& grid, const BlockScale& scale, BlockShape bl
 }
 
 void values_uniform(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                    float inverse, float scale) {
-  quantize_values_of(grid, x, y, n, inverse, scale);
+                    bool stream) {
+  quantize_values_of(grid, x, y, n, stream);
 }
-void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                  float scale) {
-  quantize_values_of(grid, x, y, n, inverse, scale);
+void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  quantize_values_of(grid, x, y, n, stream);
 }
-void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                  float scale) {
-  quantize_values_of(grid, x, y, n, inverse, scale);
+void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  quantize_values_of(grid, x, y, n, stream);
 }
 void blocks_uniform(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                     const float* x, float* y, std::int64_t rows, std::int64_t columns,
@@ -173,6 +124,11 @@ HWY_EXPORT(blocks_float);
 HWY_EXPORT(blocks_power);
 HWY_EXPORT(run_largest_magnitude);
 
+bool stores_past_caches(const float* x, const float* y, std::int64_t n) {
+  return n >= std::int64_t{1} << 20 && x != y;
+}
+void finish_stream() { hwy::FlushStream(); }
+
 int BlockScale::exponent(std::uint32_t magnitude_bits) const {
   // float32's own subnormal numbers lie below every `minimum`.
   const std::uint32_t bits = std::min(magnitude_bits, 0x7F7FFFFFu);
@@ -181,16 +137,14 @@ int BlockScale::exponent(std::uint32_t magnitude_bits) const {
 }
 
 void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                     float inverse, float scale) {
-  HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, inverse, scale);
+                     bool stream) {
+  HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, stream);
 }
-void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale) {
-  HWY_DYNAMIC_DISPATCH(values_float)(grid, x, y, n, inverse, scale);
+void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  HWY_DYNAMIC_DISPATCH(values_float)(grid, x, y, n, stream);
 }
-void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale) {
-  HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, inverse, scale);
+void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, stream);
 }
 void quantize_blocks(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                      const float* x, float* y, std::int64_t rows, std::int64_t columns,

@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include "hone/core/vectors-inl.hpp"
+#include "hone/numerics/detail/stream-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
@@ -75,7 +75,7 @@ MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
 }
 
 void run_choose_signs(const float* x, float* y, std::int64_t n, float above, float below,
-                      bool strict) {
+                      bool strict, bool stream) {
   const F32 d;
   const VecF up = hn::Set(d, above);
   const VecF down = hn::Set(d, below);
@@ -91,11 +91,12 @@ void run_choose_signs(const float* x, float* y, std::int64_t n, float above, flo
                 [&](VecF v) { return keep_nan(v, hn::IfThenElse(hn::Ge(v, zero), up, down)); });
 }
 
-void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border) {
+void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
+                       bool stream) {
   const F32 d;
   const VecF size = hn::Set(d, scale);
   const VecF limit = hn::Set(d, border);
-  map_vectors(x, y, n, [&](VecF v) {
+  map_numbers(x, y, n, stream, [&](VecF v) {
     const VecF chosen = hn::IfThenElseZero(hn::Gt(hn::Abs(v), limit), hn::CopySignToAbs(size, v));
     return hn::IfThenElse(hn::Eq(v, v), chosen, v);
   });
@@ -189,9 +190,9 @@ double run_sum_residuals(const float* x, std::int64_t n, const LevelScales& scal
   });
 }
 
-void run_sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales,
-                    int levels) {
-  map_vectors(x, y, n, [&](VecF v) {
+void run_sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
+                    bool stream) {
+  map_numbers(x, y, n, stream, [&](VecF v) {
     VecF sum;
     residual(v, scales, levels, sum);
     return sum;
@@ -214,11 +215,13 @@ HWY_EXPORT(run_sum_levels);
 MagnitudeSum sum_magnitudes(const float* x, std::int64_t n, float border) {
   return HWY_DYNAMIC_DISPATCH(run_sum_magnitudes)(x, n, border);
 }
-void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict) {
-  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict);
+void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict,
+                  bool stream) {
+  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict, stream);
 }
-void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border) {
-  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border);
+void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
+                   bool stream) {
+  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border, stream);
 }
 void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws) {
   HWY_DYNAMIC_DISPATCH(run_draw_signs)(x, y, n, draws);
@@ -226,8 +229,9 @@ void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& dra
 double sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels) {
   return HWY_DYNAMIC_DISPATCH(run_sum_residuals)(x, n, scales, levels);
 }
-void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels) {
-  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels);
+void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
+                bool stream) {
+  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels, stream);
 }
 
 float uniform_draw(const RandomDraws& draws, std::int64_t i) {
