@@ -19,8 +19,9 @@ struct SignCodec {
     if (bipolar) return x >= 0 ? 1.0f : -1.0f;
     return x > 0 ? 1.0f : 0.0f;
   }
-  void apply(const std::array<float, 0>&, const float* x, float* y, std::int64_t n) const {
-    choose_signs(x, y, n, 1.0f, bipolar ? -1.0f : 0.0f, !bipolar);
+  void apply(const std::array<float, 0>&, const float* x, float* y, std::int64_t n,
+             bool stream) const {
+    choose_signs(x, y, n, 1.0f, bipolar ? -1.0f : 0.0f, !bipolar, stream);
   }
   std::uint32_t encode(float x, const std::array<float, 0>&) const {
     return value(x) > 0 ? 1u : 0u;

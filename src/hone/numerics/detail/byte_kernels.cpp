@@ -15,12 +15,13 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 // Codes of vectors of numbers: inverse * x rounded, limited, moved by the offset.
+template <typename Vector>
 struct CodeVector {
-  UniformVector grid;
+  Vector grid;
   VecF factor, offset;
 
-  CodeVector(const UniformGrid& g, float inverse, float moved)
-      : grid(g), factor(hn::Set(F32(), inverse)), offset(hn::Set(F32(), moved)) {}
+  CodeVector(const Vector& g, float moved)
+      : grid(g), factor(hn::Set(F32(), 1.0f)), offset(hn::Set(F32(), moved)) {}
   HWY_INLINE hn::Vec<I32> operator()(VecF x) const {
     const VecF k = hn::Add(grid.code(hn::Mul(x, factor)), offset);
     return hn::ConvertTo(I32(), hn::IfThenElseZero(hn::Eq(x, x), k));
@@ -28,8 +29,8 @@ struct CodeVector {
 };
 
 // Byte is std::int8_t or std::uint8_t.
-template <typename Byte>
-HWY_INLINE void encode(const CodeVector& code, const float* x, Byte* out, std::int64_t n) {
+template <typename Byte, typename Code>
+HWY_INLINE void encode(const Code& code, const float* x, Byte* out, std::int64_t n) {
   const F32 d;
   const hn::Rebind<Byte, I32> quarter;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -46,23 +47,38 @@ HWY_INLINE void encode(const CodeVector& code, const float* x, Byte* out, std::i
 
 void run_encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
                        std::int64_t n) {
-  const CodeVector code(grid, 1.0f, kind.offset);
-  if (kind.is_unsigned)
-    encode(code, x, reinterpret_cast<std::uint8_t*>(codes), n);
-  else
-    encode(code, x, codes, n);
+  with_vector(grid, [&](const auto& vector) {
+    const CodeVector code(vector, kind.offset);
+    if (kind.is_unsigned)
+      encode(code, x, reinterpret_cast<std::uint8_t*>(codes), n);
+    else
+      encode(code, x, codes, n);
+  });
 }
 
 void run_encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::int64_t block,
                        const float* x, std::int8_t* codes, float* scales, std::int64_t n) {
-  CodeVector code(grid, 1.0f, 0.0f);
-  for (std::int64_t first = 0; first < n; first += block) {
-    const std::int64_t count = std::min(block, n - first);
-    const int e = scale.exponent(largest_magnitude(x + first, count));
-    code.factor = hn::Set(F32(), power_of_two(-e));
-    encode(code, x + first, codes + first, count);
-    *scales++ = power_of_two(e) * grid.step;
-  }
+  with_vector(grid, [&](const auto& vector) {
+    CodeVector code(vector, 0.0f);
+    const VecF step = hn::Set(F32(), grid.step);
+    const bool whole =
+        n % block == 0 && with_vector_count(block, [&](auto vectors) {
+          for_block_factors<decltype(vectors)::value>(
+              ScaleVector(scale), x, n / block, [&](std::int64_t first, VecF inverse, VecF factor) {
+                code.factor = inverse;
+                encode(code, x + first, codes + first, block);
+                *scales++ = hn::GetLane(hn::Mul(factor, step));
+              });
+        });
+    if (whole) return;
+    for (std::int64_t first = 0; first < n; first += block) {
+      const std::int64_t count = std::min(block, n - first);
+      const int e = scale.exponent(largest_magnitude(x + first, count));
+      code.factor = hn::Set(F32(), power_of_two(-e));
+      encode(code, x + first, codes + first, count);
+      *scales++ = power_of_two(e) * grid.step;
+    }
+  });
 }
 
 ValueRange run_value_range(const float* x, std::int64_t n) {

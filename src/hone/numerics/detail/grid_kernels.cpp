@@ -1,90 +1,113 @@
 #include "hone/numerics/detail/grid_kernels.hpp"
 
 #include <algorithm>
-#include <vector>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/numerics/detail/grid_kernels.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
 #include "hone/numerics/detail/grid-inl.hpp"
+#include "hone/numerics/detail/stream-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-template <typename Vector>
-HWY_INLINE void map_scaled(const Vector& round, const float* x, float* y, std::int64_t n,
-                           float inverse, float scale) {
-  const VecF in = hn::Set(F32(), inverse);
-  const VecF out = hn::Set(F32(), scale);
-  map_vectors(x, y, n, [&](VecF v) { return hn::Mul(round(hn::Mul(v, in)), out); });
-}
-
-template <typename Vector, typename Grid>
-void quantize_values_of(const Grid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                        float scale) {
-  const Vector round(grid);
-  if (inverse == 1.0f && scale == 1.0f) {
-    map_vectors(x, y, n, [&](VecF v) { return round(v); });
-  } else {
-    map_scaled(round, x, y, n, inverse, scale);
-  }
+template <typename Grid>
+void quantize_values_of(const Grid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  with_vector(grid, [&](const auto& round) { map_numbers(x, y, n, stream, round); });
 }
 
 std::uint32_t run_largest_magnitude(const float* x, std::int64_t n) {
   return largest_magnitude(x, n);
 }
 
-template <typename Vector, typename Grid>
+// Blocks of whole vectors end to end.
+template <bool stream, int vectors, typename Vector>
+HWY_INLINE void quantize_runs(const Vector& round, const ScaleVector& scale, const float* x,
+                              float* y, std::int64_t blocks) {
+  const F32 d;
+  for_block_factors<vectors>(scale, x, blocks, [&](std::int64_t first, VecF inverse, VecF factor) {
+    for (int v = 0; v < vectors; ++v) {
+      const std::int64_t i = first + v * static_cast<std::int64_t>(hn::Lanes(d));
+      const VecF value = hn::Mul(round(hn::Mul(hn::LoadU(d, x + i), inverse)), factor);
+      if (stream)
+        hn::Stream(value, d, y + i);
+      else
+        hn::StoreU(value, d, y + i);
+    }
+  });
+  if (stream) hwy::FlushStream();
+}
+
+// Whether it was done.
+template <typename Vector>
+HWY_INLINE bool quantize_whole_runs(const Vector& round, const ScaleVector& scale, const float* x,
+                                    float* y, std::int64_t width, std::int64_t blocks) {
+  const bool stream = stores_past_caches(x, y, width * blocks) &&
+                      reinterpret_cast<std::uintptr_t>(y) % (hn::Lanes(F32()) * sizeof(float)) == 0;
+  return with_vector_count(width, [&](auto vectors) {
+    if (stream)
+      quantize_runs<true, decltype(vectors)::value>(round, scale, x, y, blocks);
+    else
+      quantize_runs<false, decltype(vectors)::value>(round, scale, x, y, blocks);
+  });
+}
+
+template <typename Grid>
 void quantize_blocks_of(const Grid& grid, const BlockScale& scale, BlockShape block, const float* x,
                         float* y, std::int64_t rows, std::int64_t columns,
                         std::int16_t* exponents) {
-  const Vector round(grid);
-  const std::int64_t across = block.columns > 0 ? (columns + block.columns - 1) / block.columns : 0;
-  for (std::int64_t top = 0; top < rows; top += block.rows) {
-    const std::int64_t bottom = std::min(rows, top + block.rows);
-    for (std::int64_t b = 0; b < across; ++b) {
-      const std::int64_t left = b * block.columns;
-      const std::int64_t width = std::min(block.columns, columns - left);
-      std::uint32_t largest = 0;
-      for (std::int64_t r = top; r < bottom; ++r)
-        largest = std::max(largest, largest_magnitude(x + r * columns + left, width));
-      const int e = scale.exponent(largest);
-      if (exponents != nullptr) *exponents++ = static_cast<std::int16_t>(e);
-      const float inverse = power_of_two(-e);
-      const float factor = power_of_two(e);
-      for (std::int64_t r = top; r < bottom; ++r)
-        map_scaled(round, x + r * columns + left, y + r * columns + left, width, inverse, factor);
+  if (rows == 0 || columns == 0) return;
+  with_vector(grid, [&](const auto& round) {
+    if (exponents == nullptr && block.rows == 1 && columns % block.columns == 0 &&
+        quantize_whole_runs(round, ScaleVector(scale), x, y, block.columns,
+                            rows * columns / block.columns))
+      return;
+    for (std::int64_t top = 0; top < rows; top += block.rows) {
+      const std::int64_t bottom = std::min(rows, top + block.rows);
+      for (std::int64_t left = 0; left < columns; left += block.columns) {
+        const std::int64_t width = std::min(block.columns, columns - left);
+        std::uint32_t largest = 0;
+        for (std::int64_t r = top; r < bottom; ++r)
+          largest = std::max(largest, largest_magnitude(x + r * columns + left, width));
+        const int e = scale.exponent(largest);
+        if (exponents != nullptr) *exponents++ = static_cast<std::int16_t>(e);
+        const VecF inverse = hn::Set(F32(), power_of_two(-e));
+        const VecF factor = hn::Set(F32(), power_of_two(e));
+        for (std::int64_t r = top; r < bottom; ++r)
+          map_vectors(x + r * columns + left, y + r * columns + left, width,
+                      [&](VecF v) { return hn::Mul(round(hn::Mul(v, inverse)), factor); });
+      }
     }
-  }
+  });
 }
 
 void values_uniform(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                    float inverse, float scale) {
-  quantize_values_of<UniformVector>(grid, x, y, n, inverse, scale);
+                    bool stream) {
+  quantize_values_of(grid, x, y, n, stream);
 }
-void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                  float scale) {
-  quantize_values_of<FloatVector>(grid, x, y, n, inverse, scale);
+void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  quantize_values_of(grid, x, y, n, stream);
 }
-void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                  float scale) {
-  quantize_values_of<PowerVector>(grid, x, y, n, inverse, scale);
+void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  quantize_values_of(grid, x, y, n, stream);
 }
 void blocks_uniform(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                     const float* x, float* y, std::int64_t rows, std::int64_t columns,
                     std::int16_t* exponents) {
-  quantize_blocks_of<UniformVector>(grid, scale, block, x, y, rows, columns, exponents);
+  quantize_blocks_of(grid, scale, block, x, y, rows, columns, exponents);
 }
 void blocks_float(const FloatGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
                   float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
-  quantize_blocks_of<FloatVector>(grid, scale, block, x, y, rows, columns, exponents);
+  quantize_blocks_of(grid, scale, block, x, y, rows, columns, exponents);
 }
 void blocks_power(const PowerGrid& grid, const BlockScale& scale, BlockShape block, const float* x,
                   float* y, std::int64_t rows, std::int64_t columns, std::int16_t* exponents) {
-  quantize_blocks_of<PowerVector>(grid, scale, block, x, y, rows, columns, exponents);
+  quantize_blocks_of(grid, scale, block, x, y, rows, columns, exponents);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -101,6 +124,11 @@ HWY_EXPORT(blocks_float);
 HWY_EXPORT(blocks_power);
 HWY_EXPORT(run_largest_magnitude);
 
+bool stores_past_caches(const float* x, const float* y, std::int64_t n) {
+  return n >= std::int64_t{1} << 20 && x != y;
+}
+void finish_stream() { hwy::FlushStream(); }
+
 int BlockScale::exponent(std::uint32_t magnitude_bits) const {
   // float32's own subnormal numbers lie below every `minimum`.
   const std::uint32_t bits = std::min(magnitude_bits, 0x7F7FFFFFu);
@@ -109,16 +137,14 @@ int BlockScale::exponent(std::uint32_t magnitude_bits) const {
 }
 
 void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                     float inverse, float scale) {
-  HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, inverse, scale);
+                     bool stream) {
+  HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, stream);
 }
-void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale) {
-  HWY_DYNAMIC_DISPATCH(values_float)(grid, x, y, n, inverse, scale);
+void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  HWY_DYNAMIC_DISPATCH(values_float)(grid, x, y, n, stream);
 }
-void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale) {
-  HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, inverse, scale);
+void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
+  HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, stream);
 }
 void quantize_blocks(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                      const float* x, float* y, std::int64_t rows, std::int64_t columns,

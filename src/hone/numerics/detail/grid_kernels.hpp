@@ -34,16 +34,20 @@ struct BlockShape {
   std::int64_t columns = 32;
 };
 
-// y[i] = scale * grid.value(inverse * x[i]) for i < n.
-void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                     float inverse, float scale);
-void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale);
-void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, float inverse,
-                     float scale);
+// Whether results of this many numbers had better go past the caches: they would push out what is
+// there, and be pushed out themselves before anything reads them.
+bool stores_past_caches(const float* x, const float* y, std::int64_t n);
+// After stores past the caches, before others may read them.
+void finish_stream();
 
-// The same with a scale 2^e a block. When `exponents` is given it gets e of every block, row by
-// row.
+// y[i] = grid.value(x[i]) for i < n.
+void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
+                     bool stream);
+void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream);
+void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream);
+
+// The same with a scale 2^e a block: y = 2^e grid.value(x / 2^e). When `exponents` is given it gets
+// e of every block, row by row.
 void quantize_blocks(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                      const float* x, float* y, std::int64_t rows, std::int64_t columns,
                      std::int16_t* exponents);

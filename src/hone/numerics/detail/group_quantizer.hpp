@@ -21,10 +21,10 @@ bool no_nan(const std::array<float, count>& scales) {
 }
 
 // A Codec has: scale_count, how many floats a group keeps; fit(x, n), those floats for n numbers;
-// apply(scales, x, y, n), the quantized numbers; encode(x, scales) and decode(code, scales);
-// accepts(scales), whether scales read from a file can be; bits(), values(), gradient_range() and
-// depends_on_data() (whether fit looks at x). With has_int8 also int8_layout(), encode_int8(scales,
-// x, codes, n) and zero(scales).
+// apply(scales, x, y, n, stream), the quantized numbers; encode(x, scales) and decode(code,
+// scales); accepts(scales), whether scales read from a file can be; bits(), values(),
+// gradient_range() and depends_on_data() (whether fit looks at x). With has_int8 also
+// int8_layout(), encode_int8(scales, x, codes, n) and zero(scales).
 template <typename Codec>
 class GroupQuantizer : public Quantizer {
 public:
@@ -35,9 +35,11 @@ public:
 
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    const bool stream = stores_past_caches(x, y, rows * columns);
     for_groups(rows, columns, [&](std::int64_t first, std::int64_t count, std::int64_t) {
-      codec_.apply(codec_.fit(x + first, count), x + first, y + first, count);
+      codec_.apply(codec_.fit(x + first, count), x + first, y + first, count, stream);
     });
+    if (stream) finish_stream();
   }
   bool by_rows() const override {
     return granularity_ != Granularity::tensor || !codec_.depends_on_data();

@@ -66,7 +66,9 @@ public:
 
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
-    quantize_values(grid_, x, y, rows * columns, 1.0f, 1.0f);
+    const bool stream = stores_past_caches(x, y, rows * columns);
+    quantize_values(grid_, x, y, rows * columns, stream);
+    if (stream) finish_stream();
   }
   PackedTensor pack(const Tensor& x) const override {
     refuse_nan(x);

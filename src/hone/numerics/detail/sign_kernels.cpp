@@ -9,7 +9,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
-#include "hone/core/vectors-inl.hpp"
+#include "hone/numerics/detail/stream-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
@@ -18,40 +18,39 @@ namespace HWY_NAMESPACE {
 // Sixteen sums, element i into sum i % 16, added in pairs at the end.
 constexpr std::int64_t sum_lanes = 16;
 
-// f(vector, mask of the numbers that are there) gives what is added; x is read once.
+// f(vector) is what is added.
 template <typename F>
 HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, const F& f) {
   const F32 d;
   const hn::Repartition<double, F32> d64;
   const hn::Half<F32> half;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const auto doubles = static_cast<std::int64_t>(hn::Lanes(d64));
-  HWY_ALIGN double sums[sum_lanes] = {};
-  const std::int64_t whole = n / sum_lanes * sum_lanes;
-  const auto add = [&](const float* from, std::int64_t i, std::int64_t count) {
-    for (std::int64_t lane = 0; lane < sum_lanes && i + lane < count; lane += lanes) {
-      const VecF value = f(hn::LoadU(d, from + i + lane));
-      double* to = sums + lane;
-      hn::Store(hn::Add(hn::Load(d64, to), hn::PromoteTo(d64, hn::LowerHalf(half, value))), d64,
-                to);
-      to += doubles;
-      hn::Store(hn::Add(hn::Load(d64, to), hn::PromoteTo(d64, hn::UpperHalf(half, value))), d64,
-                to);
+  constexpr auto doubles = static_cast<std::int64_t>(hn::MaxLanes(hn::Repartition<double, F32>()));
+  constexpr std::int64_t parts = sum_lanes / doubles;
+  hn::Vec<hn::Repartition<double, F32>> sums[parts];
+  for (auto& part : sums) part = hn::Zero(d64);
+  const auto add = [&](const float* from) {
+    for (std::int64_t p = 0; p < parts; p += 2) {
+      const VecF value = f(hn::LoadU(d, from + p * doubles));
+      sums[p] = hn::Add(sums[p], hn::PromoteTo(d64, hn::LowerHalf(half, value)));
+      sums[p + 1] = hn::Add(sums[p + 1], hn::PromoteTo(d64, hn::UpperHalf(half, value)));
     }
   };
-  for (std::int64_t i = 0; i < whole; i += sum_lanes) add(x, i, whole);
+  const std::int64_t whole = n / sum_lanes * sum_lanes;
+  for (std::int64_t i = 0; i < whole; i += sum_lanes) add(x + i);
+  HWY_ALIGN double lanes[sum_lanes];
+  HWY_ALIGN double before[sum_lanes];
+  for (std::int64_t p = 0; p < parts; ++p) hn::Store(sums[p], d64, before + p * doubles);
   if (whole < n) {
-    // Zeros that are not there add nothing: f of them is left out below.
     float rest[sum_lanes];
     for (std::int64_t i = 0; i < sum_lanes; ++i) rest[i] = whole + i < n ? x[whole + i] : 0.0f;
-    double before[sum_lanes];
-    std::copy(sums, sums + sum_lanes, before);
-    add(rest, 0, sum_lanes);
-    for (std::int64_t i = n - whole; i < sum_lanes; ++i) sums[i] = before[i];
+    add(rest);
   }
+  for (std::int64_t p = 0; p < parts; ++p) hn::Store(sums[p], d64, lanes + p * doubles);
+  // Numbers that are not there add nothing, whatever f makes of zero.
+  if (whole < n) std::copy(before + (n - whole), before + sum_lanes, lanes + (n - whole));
   for (std::int64_t width = sum_lanes / 2; width > 0; width /= 2)
-    for (std::int64_t i = 0; i < width; ++i) sums[i] += sums[i + width];
-  return sums[0];
+    for (std::int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  return lanes[0];
 }
 
 MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
@@ -63,25 +62,20 @@ MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
     return result;
   }
   const VecF limit = hn::Set(d, border);
+  // Counted in the lanes, as 0 or -1 a number; the zeros that fill up the end are not above.
+  hn::Vec<I32> counts = hn::Zero(I32());
   result.sum = sum_by_lanes(x, n, [&](VecF v) {
     const VecF magnitude = hn::Abs(v);
-    return hn::IfThenElseZero(hn::Gt(magnitude, limit), magnitude);
+    const auto above = hn::Gt(magnitude, limit);
+    counts = hn::Add(counts, hn::BitCast(I32(), hn::VecFromMask(d, above)));
+    return hn::IfThenElseZero(above, magnitude);
   });
-  for_vectors(
-      n,
-      [&](std::int64_t i) {
-        result.count += static_cast<std::int64_t>(
-            hn::CountTrue(d, hn::Gt(hn::Abs(hn::LoadU(d, x + i)), limit)));
-      },
-      [&](std::int64_t i, std::size_t count) {
-        const VecF v = hn::MaskedLoad(hn::FirstN(d, count), d, x + i);
-        result.count += static_cast<std::int64_t>(hn::CountTrue(d, hn::Gt(hn::Abs(v), limit)));
-      });
+  result.count = -static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(I32(), counts)));
   return result;
 }
 
 void run_choose_signs(const float* x, float* y, std::int64_t n, float above, float below,
-                      bool strict) {
+                      bool strict, bool stream) {
   const F32 d;
   const VecF up = hn::Set(d, above);
   const VecF down = hn::Set(d, below);
@@ -97,11 +91,12 @@ void run_choose_signs(const float* x, float* y, std::int64_t n, float above, flo
                 [&](VecF v) { return keep_nan(v, hn::IfThenElse(hn::Ge(v, zero), up, down)); });
 }
 
-void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border) {
+void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
+                       bool stream) {
   const F32 d;
   const VecF size = hn::Set(d, scale);
   const VecF limit = hn::Set(d, border);
-  map_vectors(x, y, n, [&](VecF v) {
+  map_numbers(x, y, n, stream, [&](VecF v) {
     const VecF chosen = hn::IfThenElseZero(hn::Gt(hn::Abs(v), limit), hn::CopySignToAbs(size, v));
     return hn::IfThenElse(hn::Eq(v, v), chosen, v);
   });
@@ -195,9 +190,9 @@ double run_sum_residuals(const float* x, std::int64_t n, const LevelScales& scal
   });
 }
 
-void run_sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales,
-                    int levels) {
-  map_vectors(x, y, n, [&](VecF v) {
+void run_sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
+                    bool stream) {
+  map_numbers(x, y, n, stream, [&](VecF v) {
     VecF sum;
     residual(v, scales, levels, sum);
     return sum;
@@ -220,11 +215,13 @@ HWY_EXPORT(run_sum_levels);
 MagnitudeSum sum_magnitudes(const float* x, std::int64_t n, float border) {
   return HWY_DYNAMIC_DISPATCH(run_sum_magnitudes)(x, n, border);
 }
-void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict) {
-  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict);
+void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict,
+                  bool stream) {
+  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict, stream);
 }
-void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border) {
-  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border);
+void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
+                   bool stream) {
+  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border, stream);
 }
 void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws) {
   HWY_DYNAMIC_DISPATCH(run_draw_signs)(x, y, n, draws);
@@ -232,8 +229,9 @@ void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& dra
 double sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels) {
   return HWY_DYNAMIC_DISPATCH(run_sum_residuals)(x, n, scales, levels);
 }
-void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels) {
-  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels);
+void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
+                bool stream) {
+  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels, stream);
 }
 
 float uniform_draw(const RandomDraws& draws, std::int64_t i) {

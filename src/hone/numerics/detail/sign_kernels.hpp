@@ -15,10 +15,13 @@ struct MagnitudeSum {
 };
 MagnitudeSum sum_magnitudes(const float* x, std::int64_t n, float border);
 
+// `stream`: the results go past the caches (grid_kernels.hpp).
 // y[i] = above where x[i] >= 0 (or > 0 when `strict`), else below. NaN stays NaN.
-void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict);
+void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict,
+                  bool stream);
 // y[i] = sign(x[i]) * scale where |x[i]| > border, else 0. NaN stays NaN.
-void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border);
+void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
+                   bool stream);
 // y[i] = +1 with probability (x[i] + 1) / 2, else -1: where the draw in [0, 1) is smaller. NaN
 // stays NaN.
 void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws);
@@ -27,7 +30,8 @@ void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& dra
 using LevelScales = std::array<float, 4>;
 // What is left of a number after `levels` levels, summed as magnitudes.
 double sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels);
-void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels);
+void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
+                bool stream);
 
 // The draw of element i, in [0, 1), a multiple of 2^-24.
 float uniform_draw(const RandomDraws& draws, std::int64_t i);
