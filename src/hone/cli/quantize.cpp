@@ -15,9 +15,9 @@ namespace hone {
 namespace {
 
 // Settings of the training that are flags here.
-const std::vector<std::string> training_flags{
-    "epochs", "steps", "batch", "lr", "weight_decay", "schedule", "warmup", "clip", "dropout",
-    "max_length", "seed", "threads"};
+const std::vector<std::string> training_flags{"epochs",       "steps",      "batch",  "lr",
+                                              "weight_decay", "schedule",   "warmup", "clip",
+                                              "dropout",      "max_length", "seed",   "threads"};
 
 // --set, parted: what training knows, options of the data, and options of formats.
 struct PartedSettings {
@@ -29,10 +29,9 @@ PartedSettings part_settings(const CommandInput& input) {
   for (const auto& [key, value] : input.settings) {
     const auto& known = train_settings();
     const bool training =
-        key.rfind("data.", 0) == 0 || std::any_of(known.begin(), known.end(),
-                                                  [&, name = key](const OptionSpec& spec) {
-                                                    return spec.name == name;
-                                                  });
+        key.rfind("data.", 0) == 0 ||
+        std::any_of(known.begin(), known.end(),
+                    [&, name = key](const OptionSpec& spec) { return spec.name == name; });
     (training ? parted.training : parted.format).emplace_back(key, value);
   }
   return parted;
@@ -43,11 +42,14 @@ void refuse_training_options(const CommandInput& input, const PartedSettings& pa
     if (name != "threads" && input.options.contains(name))
       throw UsageError(fmt::format("{} changes nothing without --qat", flag_name(name)),
                        "leave it out, or train with the rounding: --qat --data DATA");
-  if (!parted.training.empty())
-    throw UsageError(
-        fmt::format("--set {} changes nothing without --qat", parted.training.front().first),
-        "leave it out, or train with the rounding: --qat --data DATA");
-  for (const char* name : {"data", "tokenizer", "resume"})
+  const bool reads_data = input.options.contains("calibrate");
+  if (input.options.contains("tokenizer") && !reads_data)
+    throw UsageError("--tokenizer changes nothing without --calibrate or --qat", "leave it out");
+  for (const auto& [key, value] : parted.training)
+    if (!reads_data || (key != "padding" && key.rfind("data.", 0) != 0))
+      throw UsageError(fmt::format("--set {} changes nothing without --qat", key),
+                       "leave it out, or train with the rounding: --qat --data DATA");
+  for (const char* name : {"data", "resume"})
     if (input.options.contains(name))
       throw UsageError(fmt::format("--{} changes nothing without --qat", name), "leave it out");
 }
@@ -62,10 +64,10 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
                                       100.0 * static_cast<double>(outcome.bytes_after) /
                                           static_cast<double>(outcome.bytes_before))});
   if (outcome.training && outcome.training->validation)
-    table.add_row({"validation accuracy, rounded",
-                   format_interval(outcome.training->validation->accuracy,
-                                   outcome.training->validation->low,
-                                   outcome.training->validation->high)});
+    table.add_row(
+        {"validation accuracy, rounded",
+         format_interval(outcome.training->validation->accuracy, outcome.training->validation->low,
+                         outcome.training->validation->high)});
   table.add_row({"saved in", out.string()});
   return table.render(console().style(), 0);
 }
@@ -73,7 +75,8 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
 CommandResult dequantize(const CommandInput& input) {
   for (const char* name : {"format", "nodes", "data"})
     if (input.options.contains(name))
-      throw UsageError(fmt::format("--{} and --dequantize are both given", name), "give one of them");
+      throw UsageError(fmt::format("--{} and --dequantize are both given", name),
+                       "give one of them");
   if (!input.settings.empty() || input.options.boolean_or("qat", false))
     throw UsageError("--dequantize takes no settings", "leave them out");
   const std::filesystem::path out = input.options.text("out");
@@ -86,8 +89,35 @@ CommandResult dequantize(const CommandInput& input) {
   save_model(model, out);
   console().print(fmt::format("saved in {}: {} as float32\n", out.string(),
                               format_bytes(static_cast<double>(parameter_bytes(model)))));
-  return {0,
-          {{"out", out.string()}, {"bytes_before", before}, {"bytes_after", parameter_bytes(model)}}};
+  return {
+      0,
+      {{"out", out.string()}, {"bytes_before", before}, {"bytes_after", parameter_bytes(model)}}};
+}
+
+std::optional<CalibrationRequest> calibration_request(const CommandInput& input,
+                                                      const PartedSettings& parted) {
+  if (!input.options.contains("calibrate")) {
+    for (const char* name : {"samples", "range", "percentile"})
+      if (input.options.contains(name))
+        throw UsageError(fmt::format("--{} changes nothing without --calibrate", name),
+                         "name the data: --calibrate imdb:PATH");
+    return std::nullopt;
+  }
+  CalibrationRequest request;
+  request.data = input.options.text("calibrate");
+  request.tokenizer = input.options.text_or("tokenizer", "");
+  request.samples = input.options.integer_or("samples", request.samples);
+  const std::string method = input.options.text_or("range", "mse");
+  request.method = parse_range_method(method);
+  if (input.options.contains("percentile") && request.method != RangeMethod::percentile)
+    throw UsageError("--percentile changes nothing with --range " + method,
+                     "leave it out, or use --range percentile");
+  request.percentile = input.options.real_or("percentile", request.percentile);
+  for (const auto& [key, value] : parted.training) {
+    if (key == "padding") request.padding = value;
+    if (key.rfind("data.", 0) == 0) request.data_settings.emplace_back(key.substr(5), value);
+  }
+  return request;
 }
 
 CommandResult run(const CommandInput& input) {
@@ -120,6 +150,7 @@ CommandResult run(const CommandInput& input) {
     training.settings = command_settings(training_input, train_settings(), false);
     request.training = std::move(training);
   }
+  request.calibration = calibration_request(input, parted);
   const QuantizeOutcome outcome = run_quantization(request, console_watcher());
   console().finish();
   if (outcome.training && !outcome.training->result.finished) {
@@ -133,7 +164,8 @@ CommandResult run(const CommandInput& input) {
 }  // namespace
 
 Command command_quantize() {
-  Command command{{"quantize", "rounds a model to a number format and packs it into real bits", {}}};
+  Command command{
+      {"quantize", "rounds a model to a number format and packs it into real bits", {}}};
   command.options = {
       {.name = "format", .default_value = {}, .help = "number format (hone format list)"},
       {.name = "nodes",
@@ -141,12 +173,33 @@ Command command_quantize() {
        .help = "what takes it: op types, node names or regular expressions, separated by commas; "
                "default: linear"},
       {.name = "out", .default_value = {}, .help = "folder of the packed model"},
+      {.name = "calibrate",
+       .default_value = {},
+       .help = "fit scales, points and biases of the formats to this data (its split train)"},
+      {.name = "samples",
+       .type = OptionType::integer,
+       .default_value = {},
+       .help = "with --calibrate: how many samples; default: 256",
+       .minimum = 1,
+       .maximum = 1e9},
+      {.name = "range",
+       .default_value = {},
+       .help = "with --calibrate: how a range is chosen; default: mse",
+       .choices = {"min_max", "moving_average", "percentile", "mse"}},
+      {.name = "percentile",
+       .type = OptionType::real,
+       .default_value = {},
+       .help = "with --range percentile: the share of numbers inside; default: 99.99",
+       .minimum = 50,
+       .maximum = 100},
       {.name = "qat",
        .type = OptionType::boolean,
        .default_value = {},
        .help = "train with the rounding before packing (quantization-aware training)"},
       {.name = "data", .default_value = {}, .help = "with --qat: what to train on"},
-      {.name = "tokenizer", .default_value = {}, .help = "with --qat: folder or file of the tokenizer"},
+      {.name = "tokenizer",
+       .default_value = {},
+       .help = "folder or file of the tokenizer; default: the model's own"},
       {.name = "resume",
        .type = OptionType::boolean,
        .default_value = {},
@@ -161,12 +214,14 @@ Command command_quantize() {
     command.options.push_back(std::move(spec));
   }
   command.arguments = {{"MODEL", "a model folder"}};
-  command.placeholders = {{"data", "DATA"},   {"out", "DIR"},       {"tokenizer", "DIR"},
-                          {"format", "NAME"}, {"nodes", "PATTERNS"}};
+  command.placeholders = {{"data", "DATA"},   {"out", "DIR"},        {"tokenizer", "DIR"},
+                          {"format", "NAME"}, {"nodes", "PATTERNS"}, {"calibrate", "DATA"},
+                          {"range", "METHOD"}};
   command.required = {"out"};
   command.settings_note =
       "Options of the format for all slots (width=8) or one (weight_width=4, data_in_frac_width=2, "
-      "bias_format=none); slots: data_in, weight, bias, data_out. hone format show NAME lists them. "
+      "bias_format=none); slots: data_in, weight, bias, data_out. hone format show NAME lists "
+      "them. "
       "With --qat also the settings of hone train.";
   command.examples = {
       "hone quantize runs/imdb --format integer --set width=8 --set frac_width=6 --out runs/int8",

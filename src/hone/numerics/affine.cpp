@@ -142,6 +142,7 @@ Format format_affine() {
       "float32.";
   format.bind = bind;
   format.fit_range = fit_range;
+  format.scales_itself = true;
   return format;
 }
 

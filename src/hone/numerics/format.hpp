@@ -141,6 +141,8 @@ struct Format : Described {
   // The options that make the numbers reach just from `low` to `high` (low <= 0 <= high): a scale,
   // a point, a bias. Null: the format has nothing to calibrate.
   Options (*fit_range)(const Options& options, float low, float high) = nullptr;
+  // Without fitted options the scales come from the numbers themselves, finer than one range could.
+  bool scales_itself = false;
 };
 
 // Every format (generated from the folder numerics/).

@@ -1,5 +1,5 @@
-// y[r] = table[ids[r]], the table packed: embedding(dequantize(codes, scales), ids) that decodes only
-// the rows it reads.
+// y[r] = table[ids[r]], the table packed: embedding(dequantize(codes, scales), ids) that decodes
+// only the rows it reads.
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"

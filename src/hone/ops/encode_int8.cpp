@@ -1,5 +1,6 @@
-// codes[r, c], scales[r, b] of x: x[r, c] rounds to scales[r, b] (codes[r, c] - zero[r]), b = c / block.
-// Codes lie in 0 .. 255; the last column of the scales is the zero. Signed codes are moved up by 128.
+// codes[r, c], scales[r, b] of x: x[r, c] rounds to scales[r, b] (codes[r, c] - zero[r]), b = c /
+// block. Codes lie in 0 .. 255; the last column of the scales is the zero. Signed codes are moved
+// up by 128.
 #include "hone/core/error.hpp"
 #include "hone/ops/detail/int8.hpp"
 
@@ -46,8 +47,8 @@ void reference(const OpCall& call) {
 
 std::vector<OpSample> samples() {
   const auto make = [](const char* name, Shape shape, const char* format, const char* options) {
-    return OpSample{name, {random_tensor(std::move(shape), 1)}, format_options(format, options), {},
-                    1e-12};
+    return OpSample{
+        name, {random_tensor(std::move(shape), 1)}, format_options(format, options), {}, 1e-12};
   };
   return {make("integer", {7, 19}, "integer", "width=8 frac_width=4"),
           make("unsigned", {7, 21}, "integer", "is_signed=false width=8"),

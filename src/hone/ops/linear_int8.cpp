@@ -52,8 +52,7 @@ std::vector<OpSample> samples() {
                        const char* weight_options) {
     const Options data_attributes = format_options(data, data_options);
     const Tensor x = random_tensor({r, k}, 1);
-    std::vector<Tensor> encoded =
-        evaluate_reference(find_op("encode_int8"), {&x}, data_attributes);
+    std::vector<Tensor> encoded = evaluate_reference(find_op("encode_int8"), {&x}, data_attributes);
     PackedSample w = pack_sample(random_tensor({n, k}, 2), weight, weight_options);
     w.attributes.set("data_format", std::string(data));
     w.attributes.set("data_rule", std::string("exact"));
@@ -73,7 +72,8 @@ std::vector<OpSample> samples() {
   add("blocks and rows", 6, 64, 64, true, "affine", "", "block_fp", "width=6");
   add("rows", 13, 70, 33, true, "affine", "", "affine", "");
   add("zeros", 13, 70, 33, true, "affine", "symmetric=false", "affine", "symmetric=false");
-  add("groups", 13, 64, 20, true, "affine", "", "affine", "width=4 granularity=group group_size=16");
+  add("groups", 13, 64, 20, true, "affine", "", "affine",
+      "width=4 granularity=group group_size=16");
   return list;
 }
 

@@ -14,11 +14,11 @@ std::vector<ValueType> infer(const OpTypes& t) {
 }
 
 void reference(const OpCall& call) {
-  const Tensor w =
-      bind_quantizer(*call.attributes)
-          ->unpack(packed_tensor(*call.attributes, call.in(1), call.has(2) ? &call.in(2) : nullptr));
-  OpCall plain{{&call.in(0), &w, call.has(3) ? &call.in(3) : nullptr}, call.outputs,
-               call.attributes};
+  const Tensor w = bind_quantizer(*call.attributes)
+                       ->unpack(packed_tensor(*call.attributes, call.in(1),
+                                              call.has(2) ? &call.in(2) : nullptr));
+  OpCall plain{
+      {&call.in(0), &w, call.has(3) ? &call.in(3) : nullptr}, call.outputs, call.attributes};
   find_op("linear").reference(plain);
 }
 

@@ -1,5 +1,5 @@
-// y[r] = the numbers of a format that stand for x[r]. The gradient passes straight through (Bengio et
-// al., arXiv 1308.3432) unless the format says otherwise.
+// y[r] = the numbers of a format that stand for x[r]. The gradient passes straight through (Bengio
+// et al., arXiv 1308.3432) unless the format says otherwise.
 #include "hone/core/error.hpp"
 #include "hone/ops/detail/quantizer.hpp"
 
@@ -21,10 +21,9 @@ void reference(const OpCall& call) {
   const std::int64_t columns = row_size(call.in(0));
   if (call.has(1) && quantizer->is_stochastic()) {
     const std::uint32_t* rng = call.in(1).as<std::uint32_t>();
-    quantizer->quantize(
-        call.in(0).as<float>(), call.out(0).as<float>(), rows, columns,
-        {rng[0] | std::uint64_t{rng[1]} << 32, rng[2],
-         static_cast<std::uint32_t>(call.attributes->integer("stream")), 0});
+    quantizer->quantize(call.in(0).as<float>(), call.out(0).as<float>(), rows, columns,
+                        {rng[0] | std::uint64_t{rng[1]} << 32, rng[2],
+                         static_cast<std::uint32_t>(call.attributes->integer("stream")), 0});
     return;
   }
   quantizer->quantize(call.in(0).as<float>(), call.out(0).as<float>(), rows, columns);
@@ -34,20 +33,17 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   if (!bind_quantizer(call.attributes())->has_gradient()) return {call.grad(), none};
   Options attributes = call.attributes();
   attributes.set("stream", std::int64_t{0});
-  return {call.graph.apply("quantize_grad", {call.in(0), call.grad()},
-                           format_options(attributes.text("format"),
-                                          attributes.text_or("options", ""),
-                                          attributes.text_or("rule", "exact"))),
-          none};
+  return {
+      call.graph.apply("quantize_grad", {call.in(0), call.grad()},
+                       format_options(attributes.text("format"), attributes.text_or("options", ""),
+                                      attributes.text_or("rule", "exact"))),
+      none};
 }
 
 std::vector<OpSample> samples() {
   const auto make = [](const char* name, Shape shape, const char* format, const char* options) {
-    return OpSample{name,
-                    {random_tensor(std::move(shape), 1)},
-                    format_options(format, options),
-                    {},
-                    1e-12};
+    return OpSample{
+        name, {random_tensor(std::move(shape), 1)}, format_options(format, options), {}, 1e-12};
   };
   return {make("integer", {7, 19}, "integer", "width=8 frac_width=4"),
           make("one row", {1, 5}, "integer", "width=4"),

@@ -18,8 +18,11 @@ void reference(const OpCall& call) {
 
 std::vector<OpSample> samples() {
   const auto make = [](const char* name, Shape shape) {
-    return OpSample{name, {random_tensor(shape, 1), random_tensor(shape, 2)},
-                    format_options("binary", ""), {}, 1e-12};
+    return OpSample{name,
+                    {random_tensor(shape, 1), random_tensor(shape, 2)},
+                    format_options("binary", ""),
+                    {},
+                    1e-12};
   };
   return {make("odd", {7, 19}), make("one row", {1, 128}), make("vector", {33}),
           make("no rows", {0, 8})};

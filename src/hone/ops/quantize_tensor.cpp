@@ -1,5 +1,5 @@
-// y = the numbers of a format that stand for x, where they depend on the whole tensor: a scale of the
-// tensor, blocks of several rows, a vector.
+// y = the numbers of a format that stand for x, where they depend on the whole tensor: a scale of
+// the tensor, blocks of several rows, a vector.
 #include "hone/ops/detail/quantizer.hpp"
 
 namespace hone {
@@ -24,11 +24,8 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 
 std::vector<OpSample> samples() {
   const auto make = [](const char* name, Shape shape, const char* format, const char* options) {
-    return OpSample{name,
-                    {random_tensor(std::move(shape), 1)},
-                    format_options(format, options),
-                    {},
-                    1e-12};
+    return OpSample{
+        name, {random_tensor(std::move(shape), 1)}, format_options(format, options), {}, 1e-12};
   };
   return {make("vector", {19}, "integer", "width=8 frac_width=4"),
           make("one", {1}, "mxint", ""),
@@ -41,10 +38,11 @@ std::vector<OpSample> samples() {
 }  // namespace
 
 Op op_quantize_tensor() {
-  Op op{{"quantize_tensor", "rounds a whole tensor to the numbers of a format", format_attributes()},
-        1,
-        1,
-        {"x"}};
+  Op op{
+      {"quantize_tensor", "rounds a whole tensor to the numbers of a format", format_attributes()},
+      1,
+      1,
+      {"x"}};
   op.straight_through = true;
   op.infer = infer;
   op.reference = reference;

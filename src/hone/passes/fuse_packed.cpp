@@ -62,7 +62,14 @@ private:
     const ValueId scales = input_or_none(weight, 1);
     const ValueId bias = input_or_none(node, 2);
     const std::string& name = graph_.value(node.outputs[0]).name;
-    if (const Node* rounded = producer(graph_, node.inputs[0], "quantize")) {
+    // Rows may be picked after the rounding: each row is rounded by itself.
+    ValueId rows = none;
+    const Node* rounded = producer(graph_, node.inputs[0], "quantize");
+    if (const Node* picked = producer(graph_, node.inputs[0], "gather_rows")) {
+      rounded = producer(graph_, picked->inputs[0], "quantize");
+      rows = picked->inputs[1];
+    }
+    if (rounded != nullptr) {
       const Node data = *rounded;
       Options attributes = weight.attributes;
       for (const char* key : {"format", "rule", "options"})
@@ -71,7 +78,7 @@ private:
       if (refuse_int8(bind_quantizer(data.attributes), bind_quantizer(weight.attributes), columns,
                       nullptr)
               .empty()) {
-        const auto& encoded = encode(data);
+        const auto& encoded = encode(data, rows);
         return graph_.apply("linear_int8", {encoded[0], encoded[1], codes, scales, bias},
                             attributes, name + ".int8");
       }
@@ -81,19 +88,22 @@ private:
   }
 
   // One encoding serves all products that read it.
-  const std::vector<ValueId>& encode(const Node& data) {
-    const auto known = encoded_.find(data.outputs[0]);
+  const std::vector<ValueId>& encode(const Node& data, ValueId rows) {
+    const auto key = std::pair(data.outputs[0], rows);
+    const auto known = encoded_.find(key);
     if (known != encoded_.end()) return known->second;
-    const NodeId made = graph_.append(
-        "encode_int8", {data.inputs[0]},
-        format_options(data.attributes.text("format"), data.attributes.text("options"),
-                       data.attributes.text("rule")),
-        graph_.value(data.inputs[0]).name + ".codes");
-    return encoded_[data.outputs[0]] = graph_.node(made).outputs;
+    ValueId x = data.inputs[0];
+    if (rows != none) x = graph_.apply("gather_rows", {x, rows});
+    const NodeId made =
+        graph_.append("encode_int8", {x},
+                      format_options(data.attributes.text("format"),
+                                     data.attributes.text("options"), data.attributes.text("rule")),
+                      graph_.value(data.inputs[0]).name + ".codes");
+    return encoded_[key] = graph_.node(made).outputs;
   }
 
   Graph& graph_;
-  std::map<ValueId, std::vector<ValueId>> encoded_;
+  std::map<std::pair<ValueId, ValueId>, std::vector<ValueId>> encoded_;
 };
 
 }  // namespace

@@ -66,8 +66,8 @@ std::vector<int> find_levels(const Graph& graph, const std::vector<bool>& consta
   return level;
 }
 
-// Whether the reader takes the node's result row by row, over the same rows: only then can both run on
-// one tile.
+// Whether the reader takes the node's result row by row, over the same rows: only then can both run
+// on one tile.
 bool reads_by_rows(const Graph& graph, const Node& reader, const Node& node) {
   const Op& op = find_op(reader.op);
   if (op.rows == RowRule::whole || rows_of(graph, reader) != rows_of(graph, node)) return false;

@@ -13,6 +13,7 @@
 
 #include "hone/graph/graph.hpp"
 #include "hone/numerics/format.hpp"
+#include "hone/numerics/value_stats.hpp"
 
 namespace hone {
 
@@ -45,9 +46,9 @@ nlohmann::json to_json(const Quantization& quantization);
 Quantization quantization_from_json(const nlohmann::json& json, const std::string& where);
 
 // Nodes and the format that they take. `nodes` is a list separated by commas: each an op type
-// ("linear"), a node's name ("layer0.q") or a regular expression that matches the whole name. `keys`
-// are options of the format for all slots ("width"), or for one ("weight_width"); also "rule", "format"
-// (one slot: "bias_format"; "none" leaves it as it is).
+// ("linear"), a node's name ("layer0.q") or a regular expression that matches the whole name.
+// `keys` are options of the format for all slots ("width"), or for one ("weight_width"); also
+// "rule", "format" (one slot: "bias_format"; "none" leaves it as it is).
 struct QuantizeSelection {
   std::string nodes = "linear";
   std::string format;
@@ -55,9 +56,9 @@ struct QuantizeSelection {
 };
 
 // The formats that each node gets: of the first selection that matches it. `data_out` is quantized
-// where a key names it, a format without signs of its own kind leaves other slots (docs/formats.md).
-// Throws Error(invalid_argument) when a selection matches no node, a key is unknown to the formats it
-// is for or changes nothing.
+// where a key names it, a format without signs of its own kind leaves other slots
+// (docs/formats.md). Throws Error(invalid_argument) when a selection matches no node, a key is
+// unknown to the formats it is for or changes nothing.
 Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections);
 
 // Parameters that take a format, each once, in the order of the graph. Throws
@@ -75,11 +76,26 @@ inline bool is_read_as_bits(const PackedParameter& parameter) {
 }
 using PackedParameters = std::map<std::string, PackedParameter>;
 
-// The options of the pass `quantize`. A parameter in `packed` is read from its bits (a vector is not worth
-// it: whoever binds it gives its numbers); others that take a format are rounded in every run.
+// The options of the pass `quantize`. A parameter in `packed` is read from its bits (a vector is
+// not worth it: whoever binds it gives its numbers); others that take a format are rounded in every
+// run.
 Options quantize_options(const Quantization& quantization, const PackedParameters& packed = {});
 // What the graph calls the bits and scales of a packed parameter.
 std::string codes_name(const std::string& parameter);
 std::string scales_name(const std::string& parameter);
+
+// Values of a node whose formats are fitted to data: what it reads (data_in) and gives (data_out).
+std::vector<ValueId> observed_values(const Graph& graph, const NodeFormats& formats);
+// What the pass `observe` calls the statistics of a value.
+std::string stats_name(const std::string& value);
+
+// By value: what a run saw.
+using Stats = std::map<std::string, ValueStats>;
+
+// Fits the formats that have a scale, a point or a bias to what was seen; data_in of several values
+// to all of them. Weights and biases are in `stats` by their names; affine ones keep their own
+// scales. Throws Error(invalid_argument) where no format has anything to fit.
+void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
+               RangeMethod method, double percentile);
 
 }  // namespace hone

@@ -3,8 +3,8 @@
 //   %y = linear(%x, %w, %b)   =>   %x.q = quantize(%x)   %w.q = quantize(%w)   %b.q = quantize(%b)
 //                                  %y = linear(%x.q, %w.q, %b.q)
 //
-// A parameter that is kept as packed bits is read from them: %w.q = dequantize(%w.codes, %w.scales). A
-// table is rounded where its rows are read, unless its rows depend on each other.
+// A parameter that is kept as packed bits is read from them: %w.q = dequantize(%w.codes,
+// %w.scales). A table is rounded where its rows are read, unless its rows depend on each other.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -69,8 +69,7 @@ public:
                                {"options", entry.at("options").get<std::string>()},
                                {"bits", entry.at("bits").get<std::int64_t>()},
                                {"shape", entry.at("shape").get<std::string>()}};
-      const ValueId values =
-          graph_.apply("dequantize", {codes, scales}, attributes, name + ".q");
+      const ValueId values = graph_.apply("dequantize", {codes, scales}, attributes, name + ".q");
       graph_.replace_uses(parameter, values);
       ++changes_;
     }

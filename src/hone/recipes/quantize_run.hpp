@@ -12,23 +12,36 @@
 
 namespace hone {
 
+// Fitting ranges to data before anything is rounded.
+struct CalibrationRequest {
+  std::string data;  // "imdb:PATH"; its split train
+  TextSettings data_settings = {};
+  std::string tokenizer;  // "": the model's own
+  std::string padding = "saved";
+  std::int64_t samples = 256;
+  RangeMethod method = RangeMethod::mse;
+  double percentile = 99.99;
+};
+
 struct QuantizeRequest {
-  std::string model;  // a directory
+  std::string model;                          // a directory
   std::vector<QuantizeSelection> selections;  // empty: the formats that the model has
   std::filesystem::path out;
+  std::optional<CalibrationRequest> calibration;
   // Train with the rounding first; its `model`, `out` and `quantize` are set here.
   std::optional<TrainRequest> training;
 };
 
 struct QuantizeOutcome {
   Quantization quantization;
+  bool packed = false;  // false: the rule leaves numbers that the format cannot hold
   std::int64_t parameters = 0;
   std::int64_t bytes_before = 0, bytes_after = 0;  // of all parameters
   std::optional<TrainOutcome> training;
 };
 
-// Writes a packed model directory. With training, its run is in out/training. Throws Error: what the
-// parts throw, Error(invalid_argument) when nothing would change.
+// Writes a packed model directory. With training, its run is in out/training. Throws Error: what
+// the parts throw, Error(invalid_argument) when nothing would change.
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher);
 
 // Writes the model as it is (packed or not) with its tokenizer's files.

@@ -41,6 +41,8 @@ struct TrainRequest {
   Settings settings;  // of train_settings(), as far as they were given
   // Formats to train with (quantization-aware); empty: those that the model has, if any.
   std::vector<QuantizeSelection> quantize = {};
+  // The same, already selected (and calibrated); comes before `quantize`.
+  Quantization formats = {};
   bool resume = false;
   bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none

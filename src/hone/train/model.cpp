@@ -36,11 +36,10 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
   }
   read_quantization(model, files);
   std::vector<ParameterSpec> wanted = model.architecture->parameters(model.config);
-  wanted.erase(std::remove_if(wanted.begin(), wanted.end(),
-                              [&](const ParameterSpec& spec) {
-                                return model.packed.count(spec.name) != 0;
-                              }),
-               wanted.end());
+  wanted.erase(
+      std::remove_if(wanted.begin(), wanted.end(),
+                     [&](const ParameterSpec& spec) { return model.packed.count(spec.name) != 0; }),
+      wanted.end());
   MatchedParameters matched =
       match_parameters(wanted, files, request.seed, "bert.", request.check_values);
   model.parameters = std::move(matched.parameters);

@@ -50,8 +50,8 @@ Model load_model(const ModelRequest& request);
 // The configuration keys that a setting may name for a built-in model.
 bool is_model_setting(const std::string& key);
 
-// Sets the formats that its values take (in the configuration as well). Parameters stay float32: they
-// are rounded in every run, as in training. Unpacks what is packed.
+// Sets the formats that its values take (in the configuration as well). Parameters stay float32:
+// they are rounded in every run, as in training. Unpacks what is packed.
 void set_quantization(Model& model, Quantization quantization);
 // Puts every parameter that takes a format into its packed bits. Throws Error(numeric) naming a
 // parameter that has a NaN.

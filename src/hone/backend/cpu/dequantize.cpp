@@ -20,7 +20,8 @@ void run(const KernelCall& call) {
 }  // namespace
 
 Kernel cpu_kernel_dequantize() {
-  Kernel kernel{{"cpu.dequantize", "decodes rows on all threads"}, "dequantize", RowRule::whole, 10};
+  Kernel kernel{
+      {"cpu.dequantize", "decodes rows on all threads"}, "dequantize", RowRule::whole, 10};
   kernel.bind = bind_node_packed;
   kernel.run = run;
   return kernel;

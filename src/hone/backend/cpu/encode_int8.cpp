@@ -37,13 +37,13 @@ void run(const KernelCall& call) {
                         padded, row_scales.data(), zeros.data());
   const int shift = layout.has_zero ? 0 : 128;
   for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int32_t zero = layout.fixed    ? layout.zero
+    const std::int32_t zero = layout.fixed      ? layout.zero
                               : layout.has_zero ? zeros[static_cast<std::size_t>(r)]
                                                 : 0;
     float* to = scales + r * stride;
     for (std::int64_t b = 0; b + 1 < stride; ++b)
-      to[b] = layout.fixed ? layout.scale
-                           : row_scales[static_cast<std::size_t>(r * (stride - 1) + b)];
+      to[b] =
+          layout.fixed ? layout.scale : row_scales[static_cast<std::size_t>(r * (stride - 1) + b)];
     to[stride - 1] = static_cast<float>(zero + shift);
     for (std::int64_t c = columns; c < padded; ++c)
       codes[r * padded + c] = static_cast<std::uint8_t>(zero);

@@ -1,5 +1,5 @@
-// linear_int8 on any machine: sums of 16-bit products by the compiler's vectors. Exact like the others;
-// not faster than float32 where the machine has no 8-bit dot products.
+// linear_int8 on any machine: sums of 16-bit products by the compiler's vectors. Exact like the
+// others; not faster than float32 where the machine has no 8-bit dot products.
 #include "hone/backend/cpu/detail/int8_product.hpp"
 
 namespace hone {

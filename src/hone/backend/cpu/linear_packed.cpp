@@ -1,5 +1,5 @@
-// linear_packed: panels of 64 outputs are decoded once a step and meet every tile of rows; the decoded
-// weights live as long as the step.
+// linear_packed: panels of 64 outputs are decoded once a step and meet every tile of rows; the
+// decoded weights live as long as the step.
 #include <cstring>
 
 #include "hone/backend/cpu/detail/bound_quantizer.hpp"
@@ -55,11 +55,12 @@ void run(const KernelCall& call) {
 }  // namespace
 
 Kernel cpu_kernel_linear_packed() {
-  Kernel kernel{{"cpu.linear_packed",
-                 "decodes panels of weights once a step, then float32 products: saves memory, not time"},
-                "linear_packed",
-                RowRule::rows,
-                10};
+  Kernel kernel{
+      {"cpu.linear_packed",
+       "decodes panels of weights once a step, then float32 products: saves memory, not time"},
+      "linear_packed",
+      RowRule::rows,
+      10};
   kernel.bind = bind_node_packed;
   kernel.workspace = workspace;
   kernel.begin = begin;

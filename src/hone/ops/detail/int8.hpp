@@ -31,8 +31,8 @@ struct Int8Product {
   }
 };
 
-// Why the two formats have no product on 8-bit integers over `columns` columns; empty: they have, and
-// `product` (may be null) is set.
+// Why the two formats have no product on 8-bit integers over `columns` columns; empty: they have,
+// and `product` (may be null) is set.
 std::string refuse_int8(std::shared_ptr<const Quantizer> data,
                         std::shared_ptr<const Quantizer> weight, std::int64_t columns,
                         Int8Product* product);

@@ -48,8 +48,8 @@ Shape parse_shape(const std::string& text) {
 std::string shape_attribute(const Shape& shape) { return fmt::format("{}", fmt::join(shape, ",")); }
 
 PackedTensor packed_tensor(const Options& attributes, const Tensor& codes, const Tensor* scales) {
-  return {parse_shape(attributes.text("shape")), static_cast<int>(attributes.integer("bits")), codes,
-          scales != nullptr ? *scales : Tensor()};
+  return {parse_shape(attributes.text("shape")), static_cast<int>(attributes.integer("bits")),
+          codes, scales != nullptr ? *scales : Tensor()};
 }
 
 void check_packed_types(const std::string& op, const OpTypes& types, std::size_t first) {
@@ -61,8 +61,7 @@ void check_packed_types(const std::string& op, const OpTypes& types, std::size_t
   const bool scales = !types.has(first + 1) || types[first + 1].dtype == DType::u8 ||
                       types[first + 1].dtype == DType::f32;
   if (!codes || !scales)
-    fail_shapes(op,
-                fmt::format("codes u8[{}], scales u8[S] or f32[S,...]", (count * bits + 7) / 8),
+    fail_shapes(op, fmt::format("codes u8[{}], scales u8[S] or f32[S,...]", (count * bits + 7) / 8),
                 types);
 }
 

@@ -19,10 +19,10 @@ std::vector<OptionSpec> packed_attributes();
 std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes);
 // The packed tensor that a node's codes and scales (may be null) are; not yet checked.
 PackedTensor packed_tensor(const Options& attributes, const Tensor& codes, const Tensor* scales);
-Shape parse_shape(const std::string& text);          // "128,512"
-std::string shape_attribute(const Shape& shape);     // its inverse
-// Throws unless inputs `first` and `first` + 1 are codes u8[n] and scales (or absent) of the shape and
-// bits that the attributes say.
+Shape parse_shape(const std::string& text);       // "128,512"
+std::string shape_attribute(const Shape& shape);  // its inverse
+// Throws unless inputs `first` and `first` + 1 are codes u8[n] and scales (or absent) of the shape
+// and bits that the attributes say.
 void check_packed_types(const std::string& op, const OpTypes& types, std::size_t first);
 
 // Attributes of a node of that format; for samples and passes.

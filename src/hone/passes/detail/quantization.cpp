@@ -90,9 +90,9 @@ public:
           if (!own && !has_rule(format, entry.value)) continue;
           choice.rule = entry.value;
         } else {
-          const auto spec = std::find_if(
-              format.options.begin(), format.options.end(),
-              [&](const OptionSpec& known) { return known.name == entry.key.option; });
+          const auto spec =
+              std::find_if(format.options.begin(), format.options.end(),
+                           [&](const OptionSpec& known) { return known.name == entry.key.option; });
           if (spec == format.options.end()) {
             // Another slot's format may know it.
             if (!own) continue;
@@ -106,6 +106,7 @@ public:
         ++entry.uses;
       }
     }
+    set_blocked_dimensions(format, choice.rule, slot, options);
     choice.options = format_options_text(options);
     choice.bind();
     return choice;
@@ -123,8 +124,7 @@ public:
       if (!given_.format.empty())
         for (const OptionSpec& spec : find_format(given_.format).options)
           known.push_back(spec.name);
-      const bool is_known =
-          std::find(known.begin(), known.end(), entry.key.option) != known.end();
+      const bool is_known = std::find(known.begin(), known.end(), entry.key.option) != known.end();
       if (is_known)
         refuse(fmt::format("{} changes nothing on the nodes '{}'", entry.text, given_.nodes),
                "no node has that input, or every slot overrides it");
@@ -154,6 +154,14 @@ private:
       const Key parsed = parse_key(key.first);
       return parsed.slot && parsed.option == "format";
     });
+  }
+  // Rule mase blocks activations row by row, weights and biases as they are.
+  static void set_blocked_dimensions(const Format& format, const std::string& rule, Slot slot,
+                                     Options& options) {
+    const bool known = std::any_of(format.options.begin(), format.options.end(),
+                                   [](const OptionSpec& o) { return o.name == "skip_first_dim"; });
+    if (rule == "mase" && known && !options.contains("skip_first_dim"))
+      options.set("skip_first_dim", slot == Slot::data_in || slot == Slot::data_out);
   }
   bool overridden(Slot slot, const std::string& option) const {
     return std::any_of(keys_.begin(), keys_.end(), [&](const Entry& entry) {
@@ -287,7 +295,8 @@ std::vector<std::pair<std::string, FormatChoice>> quantized_parameters(
     if (output == none) continue;
     const Node& node = graph.node(graph.value(output).producer);
     const QuantizeSlots& slots = find_op(node.op).slots;
-    for (const auto& [slot, input] : {std::pair{Slot::weight, slots.weight}, {Slot::bias, slots.bias}}) {
+    for (const auto& [slot, input] :
+         {std::pair{Slot::weight, slots.weight}, {Slot::bias, slots.bias}}) {
       const auto choice = formats.slots.find(slot);
       if (choice == formats.slots.end() || input < 0) continue;
       const Value& value = graph.value(node.inputs[static_cast<std::size_t>(input)]);
@@ -316,17 +325,60 @@ Options quantize_options(const Quantization& quantization, const PackedParameter
       bits[name] = nullptr;
       continue;
     }
-    bits[name] = {{"format", parameter.format.format},
-                  {"rule", parameter.format.rule},
-                  {"options", parameter.format.options},
-                  {"bits", tensor.code_bits},
-                  {"shape", shape_attribute(tensor.shape)},
-                  {"codes", tensor.codes.size()}};
+    bits[name] = {{"format", parameter.format.format},      {"rule", parameter.format.rule},
+                  {"options", parameter.format.options},    {"bits", tensor.code_bits},
+                  {"shape", shape_attribute(tensor.shape)}, {"codes", tensor.codes.size()}};
     if (tensor.scales.empty()) continue;
     bits[name]["scales"] = tensor.scales.shape();
     bits[name]["scales_dtype"] = std::string(name_of(tensor.scales.dtype()));
   }
   return {{"nodes", to_json(quantization).dump()}, {"packed", bits.dump()}};
+}
+
+std::vector<ValueId> observed_values(const Graph& graph, const NodeFormats& formats) {
+  std::vector<ValueId> values;
+  const ValueId output = graph.find(formats.node);
+  if (output == none || graph.value(output).producer == none) return values;
+  const Node& node = graph.node(graph.value(output).producer);
+  if (formats.slots.count(Slot::data_in) != 0)
+    for (int i : find_op(node.op).slots.data)
+      values.push_back(node.inputs[static_cast<std::size_t>(i)]);
+  if (formats.slots.count(Slot::data_out) != 0) values.push_back(output);
+  return values;
+}
+
+std::string stats_name(const std::string& value) { return value + ".stats"; }
+
+void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
+               RangeMethod method, double percentile) {
+  int fitted = 0;
+  for (NodeFormats& formats : quantization) {
+    const Node& node = graph.node(graph.value(graph.find(formats.node)).producer);
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    for (auto& [slot, choice] : formats.slots) {
+      const Format& format = find_format(choice.format);
+      const bool own_scales = slot == Slot::weight || slot == Slot::bias;
+      if (format.fit_range == nullptr || (own_scales && format.scales_itself)) continue;
+      std::vector<ValueId> values;
+      if (slot == Slot::weight || slot == Slot::bias)
+        values.push_back(node.inputs[static_cast<std::size_t>(slot == Slot::weight ? slots.weight
+                                                                                   : slots.bias)]);
+      else
+        values = observed_values(graph, {formats.node, {{slot, choice}}});
+      ValueStats seen;
+      for (ValueId id : values) {
+        const auto found = stats.find(graph.value(id).name);
+        if (found != stats.end()) seen.merge(found->second);
+      }
+      choice.options = format_options_text(
+          calibrated_options(format, choice.rule, parse_format_options(format, choice.options),
+                             seen, method, percentile));
+      ++fitted;
+    }
+  }
+  if (fitted == 0)
+    refuse("none of the formats has a scale to calibrate",
+           "leave out --calibrate, or choose integer, affine, minifloat_* or log");
 }
 
 }  // namespace hone

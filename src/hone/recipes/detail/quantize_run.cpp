@@ -7,6 +7,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/train/calibrate.hpp"
 
 namespace hone {
 namespace {
@@ -28,6 +29,43 @@ void refuse_no_change(const Model& model) {
               "choose fewer bits, or other nodes");
 }
 
+void run_calibration(Quantization& quantization, const Model& model,
+                     const CalibrationRequest& request, const RunWatcher& watcher) {
+  DataRequest data = make_data_request(request.data, request.data_settings);
+  const ChosenTokenizer chosen =
+      choose_tokenizer(model.name, request.tokenizer, data.kind, request.padding == "saved");
+  check_fit(model.config, chosen.tokenizer, chosen.source);
+  data.split = "train";
+  data.max_length = length_limit(model.config, 0);
+  const TokenizedData tokens =
+      load_tokenized(data, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
+        if (watcher.work) watcher.work("tokenizing train", done, total);
+      });
+  check_lengths(model.config, tokens);
+  calibrate_on_data(quantization, model, tokens,
+                    {.samples = request.samples,
+                     .method = request.method,
+                     .percentile = request.percentile,
+                     .progress = [&](std::int64_t done, std::int64_t total) {
+                       if (watcher.work) watcher.work("calibrating", done, total);
+                     }});
+}
+
+// Whether all formats have bits to pack into; rules of other systems may leave numbers that have
+// none.
+bool can_pack(const Model& model) {
+  for (const auto& [name, choice] :
+       quantized_parameters(model.architecture->build(model.config, {}), model.quantization)) {
+    try {
+      choice.bind()->pack(Tensor(DType::f32, Shape(model.parameters.at(name).shape().size(), 1)));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::unsupported) throw;
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 void save_model(const Model& model, const fs::path& out) {
@@ -40,26 +78,36 @@ void save_model(const Model& model, const fs::path& out) {
 
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher) {
   QuantizeOutcome outcome;
-  std::string source = request.model;
+  Model model = load_model({.name = request.model});
+  unpack_parameters(model);
+  Quantization formats = model.quantization;
+  if (!request.selections.empty())
+    formats = select_formats(model.architecture->build(model.config, {}), request.selections);
+  if (formats.empty())
+    throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
+                "name one with --format: hone format list");
+  if (request.calibration) run_calibration(formats, model, *request.calibration, watcher);
   if (request.training) {
     TrainRequest training = *request.training;
     training.model = request.model;
     training.out = request.out / "training";
-    training.quantize = request.selections;
+    training.formats = formats;
     outcome.training = run_training(training, watcher);
     if (!outcome.training->result.finished) return outcome;
-    source = training.out.string();
+    model = load_model({.name = training.out.string()});
+  } else {
+    set_quantization(model, formats);
   }
-  Model model = load_model({.name = source});
-  unpack_parameters(model);
-  if (!request.training && !request.selections.empty())
-    set_quantization(model, select_formats(model.architecture->build(model.config, {}),
-                                           request.selections));
   outcome.parameters = parameter_count(model);
   outcome.bytes_before = parameter_bytes(model);
   outcome.quantization = model.quantization;
   if (!request.training) refuse_no_change(model);
-  pack_parameters(model);
+  outcome.packed = can_pack(model);
+  if (outcome.packed)
+    pack_parameters(model);
+  else if (watcher.say)
+    watcher.say(
+        "the rule leaves numbers that the format cannot hold: saved as float32 with its formats");
   outcome.bytes_after = parameter_bytes(model);
   save_model(model, request.out);
   return outcome;
@@ -68,6 +116,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
 nlohmann::json to_json(const QuantizeOutcome& outcome, const fs::path& out) {
   nlohmann::json json{{"out", out.string()},
                       {"nodes", to_json(outcome.quantization)},
+                      {"packed", outcome.packed},
                       {"parameters", outcome.parameters},
                       {"bytes_before", outcome.bytes_before},
                       {"bytes_after", outcome.bytes_after}};

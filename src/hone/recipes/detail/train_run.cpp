@@ -149,7 +149,9 @@ private:
     model_ = load_model(request);
     // Training moves float32 weights and rounds them in every step.
     unpack_parameters(model_);
-    if (!request_.quantize.empty())
+    if (!request_.formats.empty())
+      set_quantization(model_, request_.formats);
+    else if (!request_.quantize.empty())
       set_quantization(model_, select_formats(model_.architecture->build(model_.config, {}),
                                               request_.quantize));
     if (!model_.quantization.empty())

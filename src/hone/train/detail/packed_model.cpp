@@ -19,8 +19,8 @@ const nlohmann::json& field(const nlohmann::json& entry, const char* key, bool i
                             const std::string& where) {
   if (!entry.is_object() || !entry.contains(key) ||
       (is_text ? !entry[key].is_string() : !entry[key].is_number_integer()))
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}: '{}' is missing or no {}", where, key, is_text ? "text" : "number"));
+    throw Error(ErrorCode::bad_format, fmt::format("{}: '{}' is missing or no {}", where, key,
+                                                   is_text ? "text" : "number"));
   return entry[key];
 }
 
@@ -105,8 +105,7 @@ void pack_parameters(Model& model) {
     const auto& [name, format] = chosen[static_cast<std::size_t>(i)];
     if (model.packed.count(name) != 0) return;
     try {
-      made[static_cast<std::size_t>(i)] = {format,
-                                           format.bind()->pack(model.parameters.at(name))};
+      made[static_cast<std::size_t>(i)] = {format, format.bind()->pack(model.parameters.at(name))};
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("parameter '{}': {}", name, error.message()),
                   error.hint());
@@ -154,8 +153,7 @@ ParameterStore stored_tensors(const Model& model) {
 
 std::int64_t parameter_count(const Model& model) {
   std::int64_t count = model.parameters.element_count();
-  for (const auto& [name, parameter] : model.packed)
-    count += element_count(parameter.packed.shape);
+  for (const auto& [name, parameter] : model.packed) count += element_count(parameter.packed.shape);
   return count;
 }
 

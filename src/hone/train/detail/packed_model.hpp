@@ -10,8 +10,9 @@ namespace hone {
 inline constexpr const char* quantization_key = "hone_quantization";
 inline constexpr int quantization_version = 1;
 
-// Takes formats and packed parameters of `files` into the model; nothing when there are none. Throws
-// Error(bad_format) naming the file and the parameter, Error(unsupported) for a newer version.
+// Takes formats and packed parameters of `files` into the model; nothing when there are none.
+// Throws Error(bad_format) naming the file and the parameter, Error(unsupported) for a newer
+// version.
 void read_quantization(Model& model, ModelFiles& files);
 
 }  // namespace hone

@@ -26,14 +26,15 @@ struct BoundPacked {
 
   // Checked when the model was loaded, so not again here.
   PackedTensor view(const TensorView& codes, const TensorView* scales) const {
-    return {shape, bits, as_tensor(codes), scales != nullptr && *scales ? as_tensor(*scales) : Tensor()};
+    return {shape, bits, as_tensor(codes),
+            scales != nullptr && *scales ? as_tensor(*scales) : Tensor()};
   }
 };
 inline std::shared_ptr<const void> bind_node_packed(const KernelQuery& query) {
   const Options& attributes = query.node.attributes;
   return std::make_shared<BoundPacked>(BoundPacked{bind_quantizer(attributes),
-                                       parse_shape(attributes.text("shape")),
-                                       static_cast<int>(attributes.integer("bits"))});
+                                                   parse_shape(attributes.text("shape")),
+                                                   static_cast<int>(attributes.integer("bits"))});
 }
 
 }  // namespace hone

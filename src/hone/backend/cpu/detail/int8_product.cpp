@@ -58,8 +58,7 @@ void begin_int8(const KernelCall& call) {
   // Codes that count from a zero take the range of signed bytes: -128 .. 127.
   const int shift = layout.has_zero ? 128 : 0;
   std::vector<std::int8_t> codes(static_cast<std::size_t>(int8_panel * k));
-  std::vector<float> scales(
-      static_cast<std::size_t>(int8_panel * scale_count(layout, k)));
+  std::vector<float> scales(static_cast<std::size_t>(int8_panel * scale_count(layout, k)));
   std::vector<std::int32_t> zeros(static_cast<std::size_t>(int8_panel));
   const std::int64_t panels = n / int8_panel;
   for (std::int64_t p = panels * call.thread / call.threads;
@@ -73,7 +72,7 @@ void begin_int8(const KernelCall& call) {
       const bool real = j < rows;
       const std::int32_t zero = !real || !layout.has_zero ? 0
                                 : layout.fixed            ? layout.zero
-                                               : zeros[static_cast<std::size_t>(j)];
+                                                          : zeros[static_cast<std::size_t>(j)];
       to.zeros[first + j] = real ? zero - shift : 0;
       for (std::int64_t b = 0; b < blocks; ++b) {
         std::int32_t sum = 0;

@@ -1,0 +1,46 @@
+#include "hone/train/calibrate.hpp"
+
+#include <algorithm>
+
+#include "hone/core/error.hpp"
+#include "hone/data/batch.hpp"
+#include "hone/train/inputs.hpp"
+
+namespace hone {
+
+void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
+                       const CalibrateOptions& options) {
+  if (data.size() == 0)
+    throw Error(ErrorCode::invalid_argument, "there are no samples to calibrate on");
+  const Graph plain = model.architecture->build(model.config, {});
+  Graph graph = plain;
+  run_passes(graph, {{"observe", {{"nodes", to_json(quantization).dump()}}}});
+  Executor executor(std::move(graph));
+  Stats stats;
+  std::vector<std::pair<std::string, Tensor>> counted;
+  for (const Value& value : executor.graph().values) {
+    if (value.kind == ValueKind::parameter)
+      executor.bind(value.name, model.parameters.at(value.name));
+    if (value.kind != ValueKind::state) continue;
+    counted.emplace_back(value.name.substr(0, value.name.size() - stats_name("").size()),
+                         ValueStats().tensor());
+    executor.bind(value.name, counted.back().second);
+  }
+  const std::int64_t samples = std::min(options.samples, data.size());
+  constexpr std::int64_t batch_samples = 8;
+  Batch batch;
+  for (std::int64_t begin = 0; begin < samples; begin += batch_samples) {
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = begin; i < std::min(samples, begin + batch_samples); ++i)
+      indices.push_back(i * data.size() / samples);
+    make_batch(data, indices, batch);
+    executor.run(batch_inputs(batch));
+    if (options.progress) options.progress(std::min(samples, begin + batch_samples), samples);
+  }
+  for (auto& [name, tensor] : counted) stats.emplace(name, ValueStats(tensor));
+  for (const auto& [name, choice] : quantized_parameters(plain, quantization))
+    stats[name].add(model.parameters.at(name).span<float>());
+  calibrate(quantization, plain, stats, options.method, options.percentile);
+}
+
+}  // namespace hone

@@ -1,0 +1,23 @@
+// Fitting the ranges of number formats to data.
+#pragma once
+
+#include <functional>
+
+#include "hone/data/dataset.hpp"
+#include "hone/train/model.hpp"
+
+namespace hone {
+
+struct CalibrateOptions {
+  std::int64_t samples = 256;  // taken evenly from the data
+  RangeMethod method = RangeMethod::mse;
+  double percentile = 99.99;
+  std::function<void(std::int64_t done, std::int64_t total)> progress = {};
+};
+
+// Runs the float32 model over samples and fits the formats of `quantization` to what it sees, in
+// constant memory. Throws Error(invalid_argument) when there are no samples or nothing to fit.
+void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
+                       const CalibrateOptions& options);
+
+}  // namespace hone
