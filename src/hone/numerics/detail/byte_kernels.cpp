@@ -61,15 +61,15 @@ void run_encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::in
   with_vector(grid, [&](const auto& vector) {
     CodeVector code(vector, 0.0f);
     const VecF step = hn::Set(F32(), grid.step);
-    const bool whole =
-        n % block == 0 && with_vector_count(block, [&](auto vectors) {
-          for_block_factors<decltype(vectors)::value>(
-              ScaleVector(scale), x, n / block, [&](std::int64_t first, VecF inverse, VecF factor) {
-                code.factor = inverse;
-                encode(code, x + first, codes + first, block);
-                *scales++ = hn::GetLane(hn::Mul(factor, step));
-              });
-        });
+    const bool whole = n % block == 0 && with_vector_count(block, [&](auto vectors) {
+                         for_block_factors<decltype(vectors)::value>(
+                             ScaleVector(scale), x, n / block,
+                             [&](std::int64_t first, VecF inverse, VecF factor) HONE_INLINE_BODY {
+                               code.factor = inverse;
+                               encode(code, x + first, codes + first, block);
+                               *scales++ = hn::GetLane(hn::Mul(factor, step));
+                             });
+                       });
     if (whole) return;
     for (std::int64_t first = 0; first < n; first += block) {
       const std::int64_t count = std::min(block, n - first);
