@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// Sixteen sums, element i into sum i % 16, added in pairs at the end.
-constexpr std::int64_t sum_lanes = 16;
+// Sums in lanes, element i into lane i % 32, added in pairs at the end.
+constexpr std::int64_t sum_lanes = 32;
 
 // f(vector) is what is added.
 template <typename F>
