@@ -31,10 +31,11 @@ void expect_values(const Grid& grid) {
   for (const std::size_t n : {4u, 37u, 1000u}) {
     const std::vector<float> x = any_numbers(n, static_cast<std::uint32_t>(n));
     std::vector<float> y(n);
-    quantize_values(grid, x.data(), y.data(), static_cast<std::int64_t>(n), false);
+    quantize_values(grid, x.data(), y.data(), static_cast<std::int64_t>(n), Stores::cached);
     for (std::size_t i = 0; i < n; ++i)
       ASSERT_TRUE(same_bits(y[i], grid.value(x[i]))) << x[i] << ": " << y[i];
-    quantize_values(grid, x.data() + 1, y.data() + 1, static_cast<std::int64_t>(n - 1), true);
+    quantize_values(grid, x.data() + 1, y.data() + 1, static_cast<std::int64_t>(n - 1),
+                    Stores::past_caches);
     finish_stream();
     for (std::size_t i = 1; i < n; ++i)
       ASSERT_TRUE(same_bits(y[i], grid.value(x[i]))) << x[i] << ": " << y[i];
@@ -114,7 +115,8 @@ TEST(Kernels, LargeTensorsAreTheSame) {
     const BlockScale scale{-8, -127, 127, 0};
     for (const std::int64_t shift : {0, 3}) {
       float* out = y.data() + shift;
-      quantize_values(grid, x.data(), out, n, true);
+      quantize_values(grid, x.data(), out, n,
+                      shift == 0 ? Stores::past_caches : Stores::past_caches_in_turn);
       finish_stream();
       for (std::int64_t i = 0; i < n; ++i)
         ASSERT_EQ(out[i], grid.value(x[static_cast<std::size_t>(i)]));

@@ -9,11 +9,11 @@ namespace hone_test {
 namespace {
 
 double sum_in_order(const float* x, std::int64_t n, float border) {
-  double sums[16] = {};
+  double sums[32] = {};
   for (std::int64_t i = 0; i < n; ++i)
     if (border < 0 || std::fabs(x[i]) > border)
-      sums[i % 16] += std::fabs(static_cast<double>(x[i]));
-  for (int width = 8; width > 0; width /= 2)
+      sums[i % 32] += std::fabs(static_cast<double>(x[i]));
+  for (int width = 16; width > 0; width /= 2)
     for (int i = 0; i < width; ++i) sums[i] += sums[i + width];
   return sums[0];
 }

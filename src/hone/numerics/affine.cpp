@@ -44,8 +44,8 @@ struct AffineCodec {
   UniformGrid grid(const Scales& scales) const {
     return {1.0f / scales[0], scales[0], low() - scales[1], high() - scales[1], Rounding::nearest};
   }
-  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, bool stream) const {
-    quantize_values(grid(scales), x, y, n, stream);
+  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, Stores stores) const {
+    quantize_values(grid(scales), x, y, n, stores);
   }
   std::uint32_t encode(float x, const Scales& scales) const {
     const float code = grid(scales).code(x) + scales[1];

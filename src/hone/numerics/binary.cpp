@@ -20,8 +20,8 @@ struct SignCodec {
     return x > 0 ? 1.0f : 0.0f;
   }
   void apply(const std::array<float, 0>&, const float* x, float* y, std::int64_t n,
-             bool stream) const {
-    choose_signs(x, y, n, 1.0f, bipolar ? -1.0f : 0.0f, !bipolar, stream);
+             Stores stores) const {
+    choose_signs(x, y, n, 1.0f, bipolar ? -1.0f : 0.0f, !bipolar, stores);
   }
   std::uint32_t encode(float x, const std::array<float, 0>&) const {
     return value(x) > 0 ? 1u : 0u;

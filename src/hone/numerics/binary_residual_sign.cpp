@@ -43,8 +43,8 @@ struct ResidualCodec {
     }
     return value;
   }
-  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, bool stream) const {
-    sum_levels(x, y, n, scales, levels, stream);
+  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, Stores stores) const {
+    sum_levels(x, y, n, scales, levels, stores);
   }
   static constexpr bool has_int8 = false;
   bool accepts(const Scales& scales) const { return no_nan(scales); }

@@ -12,8 +12,8 @@ struct ScaledSignCodec {
   Scales fit(const float* x, std::int64_t n) const {
     return {static_cast<float>(sum_magnitudes(x, n, -1).sum / static_cast<double>(n))};
   }
-  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, bool stream) const {
-    choose_signs(x, y, n, scales[0], -scales[0], false, stream);
+  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, Stores stores) const {
+    choose_signs(x, y, n, scales[0], -scales[0], false, stores);
   }
   std::uint32_t encode(float x, const Scales&) const { return x >= 0 ? 1u : 0u; }
   float decode(std::uint32_t code, const Scales& scales) const {

@@ -23,8 +23,8 @@ struct TernaryCodec {
     if (above.count == 0) return {0.0f, border};
     return {static_cast<float>(above.sum / static_cast<double>(above.count)), border};
   }
-  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, bool stream) const {
-    choose_thirds(x, y, n, scales[0], scales[1], stream);
+  void apply(const Scales& scales, const float* x, float* y, std::int64_t n, Stores stores) const {
+    choose_thirds(x, y, n, scales[0], scales[1], stores);
   }
   std::uint32_t encode(float x, const Scales& scales) const {
     if (!(std::fabs(x) > scales[1])) return 0;

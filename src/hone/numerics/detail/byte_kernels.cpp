@@ -61,15 +61,22 @@ void run_encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::in
   with_vector(grid, [&](const auto& vector) {
     CodeVector code(vector, 0.0f);
     const VecF step = hn::Set(F32(), grid.step);
-    const bool whole =
-        n % block == 0 && with_vector_count(block, [&](auto vectors) {
-          for_block_factors<decltype(vectors)::value>(
-              ScaleVector(scale), x, n / block, [&](std::int64_t first, VecF inverse, VecF factor) {
-                code.factor = inverse;
-                encode(code, x + first, codes + first, block);
-                *scales++ = hn::GetLane(hn::Mul(factor, step));
-              });
-        });
+    const bool whole = n % block == 0 && with_vector_count(block, [&](auto vectors) {
+                         constexpr int count = decltype(vectors)::value;
+                         const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
+                         const hn::Rebind<std::int8_t, I32> quarter;
+                         float* next = scales;
+                         for_block_factors<count>(
+                             ScaleVector(scale), x, n / block,
+                             [&](std::int64_t first, VecF inverse, VecF factor) HONE_INLINE_BODY {
+                               auto scaled = code;
+                               scaled.factor = inverse;
+                               for (std::int64_t i = first; i < first + count * lanes; i += lanes)
+                                 hn::StoreU(hn::DemoteTo(quarter, scaled(hn::LoadU(F32(), x + i))),
+                                            quarter, codes + i);
+                               *next++ = hn::GetLane(hn::Mul(factor, step));
+                             });
+                       });
     if (whole) return;
     for (std::int64_t first = 0; first < n; first += block) {
       const std::int64_t count = std::min(block, n - first);

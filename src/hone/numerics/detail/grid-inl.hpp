@@ -8,6 +8,12 @@
 
 #include <hwy/highway.h>
 
+// On a lambda: its body goes where it is called, which a compiler does not do by itself for a large
+// one that is called in several places.
+#ifndef HONE_INLINE_BODY
+#define HONE_INLINE_BODY __attribute__((always_inline))
+#endif
+
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>

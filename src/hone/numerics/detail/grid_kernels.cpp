@@ -17,8 +17,8 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 template <typename Grid>
-void quantize_values_of(const Grid& grid, const float* x, float* y, std::int64_t n, bool stream) {
-  with_vector(grid, [&](const auto& round) { map_numbers(x, y, n, stream, round); });
+void quantize_values_of(const Grid& grid, const float* x, float* y, std::int64_t n, Stores stores) {
+  with_vector(grid, [&](const auto& round) { map_numbers(x, y, n, stores, round); });
 }
 
 std::uint32_t run_largest_magnitude(const float* x, std::int64_t n) {
@@ -30,16 +30,17 @@ template <bool stream, int vectors, typename Vector>
 HWY_INLINE void quantize_runs(const Vector& round, const ScaleVector& scale, const float* x,
                               float* y, std::int64_t blocks) {
   const F32 d;
-  for_block_factors<vectors>(scale, x, blocks, [&](std::int64_t first, VecF inverse, VecF factor) {
-    for (int v = 0; v < vectors; ++v) {
-      const std::int64_t i = first + v * static_cast<std::int64_t>(hn::Lanes(d));
-      const VecF value = hn::Mul(round(hn::Mul(hn::LoadU(d, x + i), inverse)), factor);
-      if (stream)
-        hn::Stream(value, d, y + i);
-      else
-        hn::StoreU(value, d, y + i);
-    }
-  });
+  for_block_factors<vectors>(
+      scale, x, blocks, [&](std::int64_t first, VecF inverse, VecF factor) HONE_INLINE_BODY {
+        for (int v = 0; v < vectors; ++v) {
+          const std::int64_t i = first + v * static_cast<std::int64_t>(hn::Lanes(d));
+          const VecF value = hn::Mul(round(hn::Mul(hn::LoadU(d, x + i), inverse)), factor);
+          if (stream)
+            hn::Stream(value, d, y + i);
+          else
+            hn::StoreU(value, d, y + i);
+        }
+      });
   if (stream) hwy::FlushStream();
 }
 
@@ -87,14 +88,14 @@ void quantize_blocks_of(const Grid& grid, const BlockScale& scale, BlockShape bl
 }
 
 void values_uniform(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                    bool stream) {
-  quantize_values_of(grid, x, y, n, stream);
+                    Stores stores) {
+  quantize_values_of(grid, x, y, n, stores);
 }
-void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
-  quantize_values_of(grid, x, y, n, stream);
+void values_float(const FloatGrid& grid, const float* x, float* y, std::int64_t n, Stores stores) {
+  quantize_values_of(grid, x, y, n, stores);
 }
-void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
-  quantize_values_of(grid, x, y, n, stream);
+void values_power(const PowerGrid& grid, const float* x, float* y, std::int64_t n, Stores stores) {
+  quantize_values_of(grid, x, y, n, stores);
 }
 void blocks_uniform(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                     const float* x, float* y, std::int64_t rows, std::int64_t columns,
@@ -137,14 +138,16 @@ int BlockScale::exponent(std::uint32_t magnitude_bits) const {
 }
 
 void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                     bool stream) {
-  HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, stream);
+                     Stores stores) {
+  HWY_DYNAMIC_DISPATCH(values_uniform)(grid, x, y, n, stores);
 }
-void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
-  HWY_DYNAMIC_DISPATCH(values_float)(grid, x, y, n, stream);
+void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n,
+                     Stores stores) {
+  HWY_DYNAMIC_DISPATCH(values_float)(grid, x, y, n, stores);
 }
-void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream) {
-  HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, stream);
+void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n,
+                     Stores stores) {
+  HWY_DYNAMIC_DISPATCH(values_power)(grid, x, y, n, stores);
 }
 void quantize_blocks(const UniformGrid& grid, const BlockScale& scale, BlockShape block,
                      const float* x, float* y, std::int64_t rows, std::int64_t columns,

@@ -34,17 +34,22 @@ struct BlockShape {
   std::int64_t columns = 32;
 };
 
-// Whether results of this many numbers had better go past the caches: they would push out what is
-// there, and be pushed out themselves before anything reads them.
+// Where results are stored. Many had better go past the caches: they would push out what is there,
+// and be pushed out themselves before anything reads them. `past_caches_in_turn`: x is one of many
+// groups end to end, of which the next is fetched meanwhile.
+enum class Stores { cached, past_caches, past_caches_in_turn };
+// Whether y with n numbers is that large (and not x itself).
 bool stores_past_caches(const float* x, const float* y, std::int64_t n);
 // After stores past the caches, before others may read them.
 void finish_stream();
 
 // y[i] = grid.value(x[i]) for i < n.
 void quantize_values(const UniformGrid& grid, const float* x, float* y, std::int64_t n,
-                     bool stream);
-void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n, bool stream);
-void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n, bool stream);
+                     Stores stores);
+void quantize_values(const FloatGrid& grid, const float* x, float* y, std::int64_t n,
+                     Stores stores);
+void quantize_values(const PowerGrid& grid, const float* x, float* y, std::int64_t n,
+                     Stores stores);
 
 // The same with a scale 2^e a block: y = 2^e grid.value(x / 2^e). When `exponents` is given it gets
 // e of every block, row by row.

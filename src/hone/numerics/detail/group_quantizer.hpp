@@ -21,7 +21,7 @@ bool no_nan(const std::array<float, count>& scales) {
 }
 
 // A Codec has: scale_count, how many floats a group keeps; fit(x, n), those floats for n numbers;
-// apply(scales, x, y, n, stream), the quantized numbers; encode(x, scales) and decode(code,
+// apply(scales, x, y, n, stores), the quantized numbers; encode(x, scales) and decode(code,
 // scales); accepts(scales), whether scales read from a file can be; bits(), values(),
 // gradient_range() and depends_on_data() (whether fit looks at x). With has_int8 also
 // int8_layout(), encode_int8(scales, x, codes, n) and zero(scales).
@@ -36,8 +36,9 @@ public:
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     const bool stream = stores_past_caches(x, y, rows * columns);
+    const Stores stores = stream ? Stores::past_caches_in_turn : Stores::cached;
     for_groups(rows, columns, [&](std::int64_t first, std::int64_t count, std::int64_t) {
-      codec_.apply(codec_.fit(x + first, count), x + first, y + first, count, stream);
+      codec_.apply(codec_.fit(x + first, count), x + first, y + first, count, stores);
     });
     if (stream) finish_stream();
   }

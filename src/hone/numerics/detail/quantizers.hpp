@@ -67,7 +67,7 @@ public:
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     const bool stream = stores_past_caches(x, y, rows * columns);
-    quantize_values(grid_, x, y, rows * columns, stream);
+    quantize_values(grid_, x, y, rows * columns, stream ? Stores::past_caches : Stores::cached);
     if (stream) finish_stream();
   }
   PackedTensor pack(const Tensor& x) const override {

@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// Sixteen sums, element i into sum i % 16, added in pairs at the end.
-constexpr std::int64_t sum_lanes = 16;
+// Sums in lanes, element i into lane i % 32, added in pairs at the end.
+constexpr std::int64_t sum_lanes = 32;
 
 // f(vector) is what is added.
 template <typename F>
@@ -75,7 +75,7 @@ MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
 }
 
 void run_choose_signs(const float* x, float* y, std::int64_t n, float above, float below,
-                      bool strict, bool stream) {
+                      bool strict, Stores stores) {
   const F32 d;
   const VecF up = hn::Set(d, above);
   const VecF down = hn::Set(d, below);
@@ -84,19 +84,19 @@ void run_choose_signs(const float* x, float* y, std::int64_t n, float above, flo
     return hn::IfThenElse(hn::Eq(v, v), chosen, v);
   };
   if (strict)
-    map_vectors(x, y, n,
+    map_numbers(x, y, n, stores,
                 [&](VecF v) { return keep_nan(v, hn::IfThenElse(hn::Gt(v, zero), up, down)); });
   else
-    map_vectors(x, y, n,
+    map_numbers(x, y, n, stores,
                 [&](VecF v) { return keep_nan(v, hn::IfThenElse(hn::Ge(v, zero), up, down)); });
 }
 
 void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
-                       bool stream) {
+                       Stores stores) {
   const F32 d;
   const VecF size = hn::Set(d, scale);
   const VecF limit = hn::Set(d, border);
-  map_numbers(x, y, n, stream, [&](VecF v) {
+  map_numbers(x, y, n, stores, [&](VecF v) {
     const VecF chosen = hn::IfThenElseZero(hn::Gt(hn::Abs(v), limit), hn::CopySignToAbs(size, v));
     return hn::IfThenElse(hn::Eq(v, v), chosen, v);
   });
@@ -191,8 +191,8 @@ double run_sum_residuals(const float* x, std::int64_t n, const LevelScales& scal
 }
 
 void run_sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
-                    bool stream) {
-  map_numbers(x, y, n, stream, [&](VecF v) {
+                    Stores stores) {
+  map_numbers(x, y, n, stores, [&](VecF v) {
     VecF sum;
     residual(v, scales, levels, sum);
     return sum;
@@ -216,12 +216,12 @@ MagnitudeSum sum_magnitudes(const float* x, std::int64_t n, float border) {
   return HWY_DYNAMIC_DISPATCH(run_sum_magnitudes)(x, n, border);
 }
 void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict,
-                  bool stream) {
-  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict, stream);
+                  Stores stores) {
+  HWY_DYNAMIC_DISPATCH(run_choose_signs)(x, y, n, above, below, strict, stores);
 }
 void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
-                   bool stream) {
-  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border, stream);
+                   Stores stores) {
+  HWY_DYNAMIC_DISPATCH(run_choose_thirds)(x, y, n, scale, border, stores);
 }
 void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws) {
   HWY_DYNAMIC_DISPATCH(run_draw_signs)(x, y, n, draws);
@@ -230,8 +230,8 @@ double sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, 
   return HWY_DYNAMIC_DISPATCH(run_sum_residuals)(x, n, scales, levels);
 }
 void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
-                bool stream) {
-  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels, stream);
+                Stores stores) {
+  HWY_DYNAMIC_DISPATCH(run_sum_levels)(x, y, n, scales, levels, stores);
 }
 
 float uniform_draw(const RandomDraws& draws, std::int64_t i) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "hone/numerics/detail/grid_kernels.hpp"
 #include "hone/numerics/format.hpp"
 
 namespace hone {
@@ -15,13 +16,12 @@ struct MagnitudeSum {
 };
 MagnitudeSum sum_magnitudes(const float* x, std::int64_t n, float border);
 
-// `stream`: the results go past the caches (grid_kernels.hpp).
 // y[i] = above where x[i] >= 0 (or > 0 when `strict`), else below. NaN stays NaN.
 void choose_signs(const float* x, float* y, std::int64_t n, float above, float below, bool strict,
-                  bool stream);
+                  Stores stores);
 // y[i] = sign(x[i]) * scale where |x[i]| > border, else 0. NaN stays NaN.
 void choose_thirds(const float* x, float* y, std::int64_t n, float scale, float border,
-                   bool stream);
+                   Stores stores);
 // y[i] = +1 with probability (x[i] + 1) / 2, else -1: where the draw in [0, 1) is smaller. NaN
 // stays NaN.
 void draw_signs(const float* x, float* y, std::int64_t n, const RandomDraws& draws);
@@ -31,7 +31,7 @@ using LevelScales = std::array<float, 4>;
 // What is left of a number after `levels` levels, summed as magnitudes.
 double sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels);
 void sum_levels(const float* x, float* y, std::int64_t n, const LevelScales& scales, int levels,
-                bool stream);
+                Stores stores);
 
 // The draw of element i, in [0, 1), a multiple of 2^-24.
 float uniform_draw(const RandomDraws& draws, std::int64_t i);

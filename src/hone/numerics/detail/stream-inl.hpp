@@ -10,18 +10,20 @@
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "hone/core/vectors-inl.hpp"
+#include "hone/numerics/detail/grid_kernels.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// map_vectors; with `stream`, whole vectors go past the caches (finish_stream() afterwards).
+// map_vectors; past the caches go whole vectors (finish_stream() afterwards).
 template <typename F>
-HWY_INLINE void map_numbers(const float* x, float* y, std::int64_t n, bool stream, const F& f) {
-  if (!stream) {
+HWY_INLINE void map_numbers(const float* x, float* y, std::int64_t n, Stores stores, const F& f) {
+  if (stores == Stores::cached) {
     map_vectors(x, y, n, f);
     return;
   }
@@ -32,7 +34,14 @@ HWY_INLINE void map_numbers(const float* x, float* y, std::int64_t n, bool strea
   const std::int64_t head = misaligned == 0 ? 0 : std::min(n, lanes - misaligned);
   map_vectors(x, y, head, f);
   std::int64_t i = head;
-  for (; i + lanes <= n; i += lanes) hn::Stream(f(hn::LoadU(d, x + i)), d, y + i);
+  if (stores == Stores::past_caches) {
+    for (; i + lanes <= n; i += lanes) hn::Stream(f(hn::LoadU(d, x + i)), d, y + i);
+  } else {
+    for (; i + lanes <= n; i += lanes) {
+      hwy::Prefetch(x + n + i);
+      hn::Stream(f(hn::LoadU(d, x + i)), d, y + i);
+    }
+  }
   map_vectors(x + i, y + i, n - i, f);
 }
 
