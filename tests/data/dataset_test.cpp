@@ -92,6 +92,8 @@ TEST_F(Datasets, CsvErrorsNameThePlace) {
                  path + ": " + message, hint);
   };
   expect("txet,label\na,0\n", "line 1: no column 'text'", "did you mean 'txet'?");
+  expect("review,sentiment\na,0\n", "line 1: no column 'text'",
+         "name it with the option text=COLUMN; known: review, sentiment");
   expect("text,text,label\na,b,0\n", "line 1: two columns are named 'text'");
   expect("text,label\na,0\nb\n", "line 3: 1 fields, but the header names 2");
   expect("text,label\n\"a\nb\"c,0\n", "line 3, column 3: a character follows the closing quote");

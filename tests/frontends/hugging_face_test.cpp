@@ -143,6 +143,23 @@ TEST(HuggingFace, WeightsOfAnotherModelAreRefused) {
                [&] { load(folder.path()); });
 }
 
+// A head may be missing, the backbone may not: its place would be taken by random numbers.
+TEST(HuggingFace, AHoleInTheBackboneIsRefused) {
+  for (const std::string hole :
+       {"bert.embeddings.LayerNorm.weight", "bert.encoder.layer.0.attention.self.query.bias"}) {
+    const TemporaryFolder folder;
+    copy_fixture("classifier", folder);
+    const ParameterStore whole = read_safetensors(folder / "model.safetensors").clone();
+    ParameterStore store;
+    for (const std::string& name : whole.names()) {
+      if (name != hole) store.set(name, whole.at(name));
+    }
+    write_safetensors(folder / "model.safetensors", store);
+    expect_error(ErrorCode::not_found, {folder.path().string() + ": the weights lack '" + hole},
+                 [&] { load(folder.path()); });
+  }
+}
+
 TEST(HuggingFace, NaNInTheWeightsIsNamed) {
   for (const float value :
        {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {

@@ -103,7 +103,7 @@ std::size_t find_column(const std::vector<std::string>& header, const std::strin
   if (found == header.end())
     throw Error(
         ErrorCode::not_found, fmt::format("{}: line 1: no column '{}'", path.string(), name),
-        fmt::format("{} Name it with the option {}=COLUMN", did_you_mean(name, header), role));
+        fmt::format("name it with the option {}=COLUMN; {}", role, did_you_mean(name, header)));
   if (std::find(found + 1, header.end(), name) != header.end())
     throw Error(ErrorCode::bad_format,
                 fmt::format("{}: line 1: two columns are named '{}'", path.string(), name),

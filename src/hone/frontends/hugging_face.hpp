@@ -27,11 +27,11 @@ struct MatchedParameters {
 };
 
 // Takes what `specs` want out of `files`. A name is looked up as it is, without its `backbone`
-// prefix (a file of the bare backbone), and with TensorFlow's LayerNorm names gamma and beta. What
-// is missing is initialised from `seed` and reported. Throws Error(bad_format) for a wrong shape,
-// Error(numeric) for NaN or infinity, Error(not_found) when no tensor of the backbone is in the
-// files. Without `check_values` NaN and infinity pass: looking for them reads every page of the
-// file.
+// prefix (a file of the bare backbone), and with TensorFlow's LayerNorm names gamma and beta. A
+// missing head (all that is not backbone, and its pooler) is initialised from `seed` and reported.
+// Throws Error(bad_format) for a wrong shape, Error(numeric) for NaN or infinity, Error(not_found)
+// when a tensor of the backbone is missing. Without `check_values` NaN and infinity pass: looking
+// for them reads every page of the file.
 MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
                                    std::uint64_t seed, const std::string& backbone = "bert.",
                                    bool check_values = true);

@@ -64,6 +64,25 @@ void check_tensor(const ParameterSpec& spec, const std::string& name, const Mode
                 "the model diverged when it was trained, or the file is damaged");
 }
 
+// A fresh head can be trained; a backbone with a hole is a damaged file or another model. (A
+// BertForMaskedLM has no pooler: that one counts as head.)
+void check_backbone(const std::vector<std::string>& missing, const std::string& backbone,
+                    const ModelFiles& files) {
+  std::vector<std::string> holes;
+  for (const std::string& name : missing)
+    if (name.starts_with(backbone) && !name.starts_with(backbone + "pooler."))
+      holes.push_back(name);
+  if (holes.empty()) return;
+  constexpr std::size_t shown = 4;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(shown, holes.size()); ++i)
+    list += (i == 0 ? "'" : ", '") + holes[i] + "'";
+  if (holes.size() > shown) list += fmt::format(" and {} more", holes.size() - shown);
+  throw Error(ErrorCode::not_found,
+              fmt::format("{}: the weights lack {}", files.directory.string(), list),
+              "the file is incomplete, or config.json belongs to another model");
+}
+
 // FNV-1a: gives every parameter its own stream of random numbers.
 std::uint32_t stream_of(const std::string& name) {
   std::uint32_t hash = 2166136261u;
@@ -170,6 +189,7 @@ MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, Mode
                             files.parameters.names().empty()
                                 ? "nothing"
                                 : printable(files.parameters.names().front())));
+  check_backbone(matched.report.initialized, backbone, files);
   for (const std::string& name : files.parameters.names()) {
     if (used.count(name) == 0 && !is_buffer(name)) matched.report.unused.push_back(name);
   }

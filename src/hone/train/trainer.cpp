@@ -134,11 +134,13 @@ private:
     const double begin = now_seconds();
     const StepResult result = stepper.step(data_, indices, number);
     const double seconds = now_seconds() - begin;
+    // (The norm without the sign that a NaN may have.)
     if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
-      throw Error(ErrorCode::numeric,
-                  fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}",
-                              number, result.loss, result.grad_norm, fmt::join(indices, ", ")),
-                  "lower --lr or --clip; the last checkpoint is unharmed");
+      throw Error(
+          ErrorCode::numeric,
+          fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}", number,
+                      result.loss, std::abs(result.grad_norm), fmt::join(indices, ", ")),
+          "lower --lr or --clip; the last checkpoint is unharmed");
     position_.step = number;
     const double lr = make_rate(number);
     const StepReport report{(number - 1) / steps_per_epoch_,

@@ -97,6 +97,12 @@ CommandInput parse_command_line(const Command& command, const std::vector<std::s
   add_flags(app, command, texts);
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::ArgumentMismatch& error) {
+    // CLI11 says "At Most 1 required but received 2".
+    for (const OptionSpec& spec : command.options)
+      if (app.get_option(flag_name(spec.name))->count() > 1)
+        throw UsageError(flag_name(spec.name) + " is given more than once", "give it once");
+    throw UsageError(printable(error.what(), 300), fmt::format("see hone {} --help", command.name));
   } catch (const CLI::ParseError& error) {
     throw UsageError(printable(error.what(), 300), fmt::format("see hone {} --help", command.name));
   }

@@ -19,7 +19,7 @@ const Json& member(const Json& object, const std::string& name, const char* role
   std::vector<std::string> names;
   for (const auto& item : object.items()) names.push_back(item.key());
   throw Error(ErrorCode::not_found, fmt::format("{}: no key '{}'", place, name),
-              fmt::format("{} Name it with the option {}=KEY", did_you_mean(name, names), role));
+              fmt::format("name it with the option {}=KEY; {}", role, did_you_mean(name, names)));
 }
 
 Json parse_line(std::string_view line, const std::string& place) {
