@@ -10,7 +10,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
-#include "hone/recipes/detail/mean_interval.hpp"
+#include "hone/report/mean_interval.hpp"
 #include "hone/recipes/recipe.hpp"
 
 namespace hone {

@@ -113,6 +113,11 @@ Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::s
 
 Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
   Executor executor(make_forward_graph(model, mode, disabled), mode != Mode::reference);
+  bind_parameters(executor, model);
+  return executor;
+}
+
+void bind_parameters(Executor& executor, const Model& model) {
   for (const std::string& name : model.parameters.names())
     executor.bind(name, model.parameters.at(name));
   for (const auto& [name, parameter] : model.packed) {
@@ -123,7 +128,6 @@ Executor make_forward(const Model& model, Mode mode, const std::vector<std::stri
     executor.bind(codes_name(name), parameter.packed.codes);
     if (!parameter.packed.scales.empty()) executor.bind(scales_name(name), parameter.packed.scales);
   }
-  return executor;
 }
 
 }  // namespace hone

@@ -74,5 +74,7 @@ Graph make_forward_graph(const Model& model, Mode mode,
                          std::vector<PassReport>* reports = nullptr);
 // That graph, ready to run in a mode. `disabled` names passes to leave out.
 Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled = {});
+// Binds the model's parameters and packed bits to an executor of its graph.
+void bind_parameters(Executor& executor, const Model& model);
 
 }  // namespace hone

@@ -1,4 +1,4 @@
-#include "hone/recipes/detail/mean_interval.hpp"
+#include "hone/report/mean_interval.hpp"
 
 #include <array>
 #include <cmath>

@@ -1,0 +1,63 @@
+#include "hone/cli/detail/split_data.hpp"
+
+#include <fmt/format.h>
+
+#include "hone/cli/detail/console.hpp"
+#include "hone/core/error.hpp"
+
+namespace hone {
+
+std::vector<OptionSpec> split_flags(const char* default_split) {
+  OptionSpec split{
+      .name = "split", .default_value = default_split, .help = "which part of the data"};
+  split.choices = {"train", "validation", "test"};
+  return {{.name = "data",
+           .default_value = {},
+           .help = "reviews, imdb:PATH, csv:FILE, tsv:FILE or jsonl:FILE"},
+          std::move(split)};
+}
+
+const std::vector<OptionSpec>& split_settings() {
+  static const std::vector<OptionSpec> specs{
+      padding_setting(),
+      {.name = "validation",
+       .type = OptionType::real,
+       .default_value = 0.1,
+       .help = "with --split validation: the share of train it is",
+       .minimum = 1e-6,
+       .maximum = 0.9},
+      {.name = "seed",
+       .type = OptionType::integer,
+       .default_value = std::int64_t{0},
+       .help = "with --split validation: the seed of the training run",
+       .minimum = 0}};
+  return specs;
+}
+
+DataRequest split_request(const CommandInput& input, const Settings& given,
+                          const char* default_split) {
+  DataRequest request = make_data_request(input.options.text("data"), given.data);
+  request.split = input.options.text_or("split", default_split);
+  const bool validation = request.split == "validation";
+  for (const char* name : {"validation", "seed"})
+    if (!validation && given.values.contains(name))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{} changes nothing on the split {}", name, request.split),
+                  "leave it out, or use --split validation");
+  if (validation) request.validation = given.values.real_or("validation", 0.1);
+  request.seed = static_cast<std::uint64_t>(given.values.integer_or("seed", 0));
+  return request;
+}
+
+TokenizedData load_split_for(const Classifier& classifier, DataRequest request) {
+  request.max_length = classifier.max_length;
+  TokenizedData data =
+      load_tokenized(request, classifier.tokenizer, [](std::int64_t done, std::int64_t total) {
+        console().progress("tokenizing", done, total, 0, {.samples = static_cast<double>(done)},
+                           "samples");
+      });
+  check_lengths(classifier.model.config, data);
+  return data;
+}
+
+}  // namespace hone
