@@ -22,6 +22,8 @@ struct FormatChoice {
   std::string format;
   std::string rule = "exact";
   std::string options = {};
+  // The step is trained (learned step size; formats affine and integer).
+  bool learned = false;
 
   bool operator==(const FormatChoice&) const = default;
   std::unique_ptr<const Quantizer> bind() const;
@@ -65,6 +67,22 @@ Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelect
 // Error(invalid_argument) when nodes that share one ask for different formats.
 std::vector<std::pair<std::string, FormatChoice>> quantized_parameters(
     const Graph& graph, const Quantization& quantization);
+
+// Steps that are trained: the parameter that holds each, where it is used, and the numbers that
+// share it.
+struct LearnedStep {
+  std::string parameter;
+  std::string node;
+  Slot slot;
+  std::string value;  // what is rounded
+  FormatChoice choice;
+};
+std::vector<LearnedStep> learned_steps(const Graph& graph, const Quantization& quantization);
+// Largest code of a learned choice: what a first step is fitted to.
+double learned_high(const FormatChoice& choice);
+// The formats with each trained step written in, and trained no more.
+Quantization freeze_steps(const Graph& graph, const Quantization& quantization,
+                          const std::map<std::string, float>& steps);
 
 // A parameter kept as packed bits.
 struct PackedParameter {

@@ -38,7 +38,7 @@ public:
           for (int i : slots.data) round_input(node, i, choice);
           break;
         case Slot::weight:
-          if (graph_.node(node).op == "embedding" && choice.bind()->by_rows() &&
+          if (!choice.learned && graph_.node(node).op == "embedding" && choice.bind()->by_rows() &&
               !is_packed(node, slots.weight))
             round_output(output, choice);
           else
@@ -93,7 +93,12 @@ private:
     Options attributes = format_options(choice.format, choice.options, choice.rule);
     const std::string name = graph_.value(id).name + ".q";
     ValueId made = none;
-    if (type.dims.size() == 2 && quantizer->by_rows()) {
+    if (choice.learned) {
+      const std::string step = graph_.value(id).name + ".step";
+      ValueId parameter = graph_.find(step);
+      if (parameter == none) parameter = graph_.parameter(step, {DType::f32, {Dim(1)}});
+      made = graph_.apply("quantize_learned", {id, parameter}, learned_options(choice, type), name);
+    } else if (type.dims.size() == 2 && quantizer->by_rows()) {
       std::vector<ValueId> inputs{id};
       if (quantizer->is_stochastic() && graph_.find("rng") != none) {
         inputs.push_back(graph_.find("rng"));
@@ -105,6 +110,19 @@ private:
     }
     ++changes_;
     return rounded_[key] = made;
+  }
+
+  static Options learned_options(const FormatChoice& choice, const ValueType& type) {
+    const Options given = parse_format_options(find_format(choice.format), choice.options);
+    const bool integer = choice.format == "integer";
+    // Of a weight all numbers count, of data the numbers of a row.
+    std::int64_t count = 1;
+    for (const Dim& dim : type.dims) count *= dim.is_fixed() ? dim.offset : 1;
+    return {{"width", given.integer_or("width", 8)},
+            {"is_signed", given.boolean_or("is_signed", true)},
+            {"symmetric", !integer},
+            {"power_of_two", integer},
+            {"count", count}};
   }
 
   void round_input(NodeId node, int input, const FormatChoice& choice) {

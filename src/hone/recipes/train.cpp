@@ -10,8 +10,8 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
-#include "hone/report/mean_interval.hpp"
 #include "hone/recipes/recipe.hpp"
+#include "hone/report/mean_interval.hpp"
 
 namespace hone {
 namespace {

@@ -7,16 +7,18 @@
 #include "hone/train/inputs.hpp"
 
 namespace hone {
+namespace {
 
-void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
-                       const CalibrateOptions& options) {
+// What samples, taken evenly, make of the values whose formats are fitted to data. The model runs
+// in float32.
+Stats observe_samples(const Quantization& quantization, const Model& model,
+                      const TokenizedData& data, std::int64_t samples,
+                      const std::function<void(std::int64_t, std::int64_t)>& progress) {
   if (data.size() == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to calibrate on");
-  const Graph plain = model.architecture->build(model.config, {});
-  Graph graph = plain;
+  Graph graph = model.architecture->build(model.config, {});
   run_passes(graph, {{"observe", {{"nodes", to_json(quantization).dump()}}}});
   Executor executor(std::move(graph));
-  Stats stats;
   std::vector<std::pair<std::string, Tensor>> counted;
   for (const Value& value : executor.graph().values) {
     if (value.kind == ValueKind::parameter)
@@ -26,7 +28,7 @@ void calibrate_on_data(Quantization& quantization, const Model& model, const Tok
                          ValueStats().tensor());
     executor.bind(value.name, counted.back().second);
   }
-  const std::int64_t samples = std::min(options.samples, data.size());
+  samples = std::min(samples, data.size());
   constexpr std::int64_t batch_samples = 8;
   Batch batch;
   for (std::int64_t begin = 0; begin < samples; begin += batch_samples) {
@@ -35,12 +37,31 @@ void calibrate_on_data(Quantization& quantization, const Model& model, const Tok
       indices.push_back(i * data.size() / samples);
     make_batch(data, indices, batch);
     executor.run(batch_inputs(batch));
-    if (options.progress) options.progress(std::min(samples, begin + batch_samples), samples);
+    if (progress) progress(std::min(samples, begin + batch_samples), samples);
   }
+  Stats stats;
   for (auto& [name, tensor] : counted) stats.emplace(name, ValueStats(tensor));
+  return stats;
+}
+
+}  // namespace
+
+void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
+                       const CalibrateOptions& options) {
+  Stats stats = observe_samples(quantization, model, data, options.samples, options.progress);
+  const Graph plain = model.architecture->build(model.config, {});
   for (const auto& [name, choice] : quantized_parameters(plain, quantization))
     stats[name].add(model.parameters.at(name).span<float>());
   calibrate(quantization, plain, stats, options.method, options.percentile);
+}
+
+void initialize_learned_steps(Model& model, const TokenizedData& data, std::int64_t samples) {
+  if (learned_steps(model.architecture->build(model.config, {}), model.quantization).empty())
+    return;
+  std::map<std::string, double> magnitudes;
+  for (const auto& [name, stats] : observe_samples(model.quantization, model, data, samples, {}))
+    magnitudes[name] = stats.mean_magnitude();
+  add_learned_steps(model, magnitudes);
 }
 
 }  // namespace hone

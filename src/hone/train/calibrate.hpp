@@ -20,4 +20,8 @@ struct CalibrateOptions {
 void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
                        const CalibrateOptions& options);
 
+// Gives a model whose formats have trained steps their first values, from weights and from what a
+// few samples make of activations.
+void initialize_learned_steps(Model& model, const TokenizedData& data, std::int64_t samples = 32);
+
 }  // namespace hone

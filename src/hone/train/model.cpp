@@ -42,6 +42,8 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
       wanted.end());
   MatchedParameters matched =
       match_parameters(wanted, files, request.seed, "bert.", request.check_values);
+  for (const std::string& name : model.parameters.names())  // trained steps
+    matched.parameters.set(name, model.parameters.at(name));
   model.parameters = std::move(matched.parameters);
   model.report = std::move(matched.report);
   return model;

@@ -53,6 +53,12 @@ bool is_model_setting(const std::string& key);
 // Sets the formats that its values take (in the configuration as well). Parameters stay float32:
 // they are rounded in every run, as in training. Unpacks what is packed.
 void set_quantization(Model& model, Quantization quantization);
+// Adds the first values of trained steps: twice the mean magnitude over the square root of the
+// largest code (Esser et al.), of weights and, by value name, of what `mean_magnitudes` knows (else
+// 1).
+void add_learned_steps(Model& model, const std::map<std::string, double>& mean_magnitudes);
+// Writes trained steps into the formats and drops their parameters.
+void freeze_learned_steps(Model& model);
 // Puts every parameter that takes a format into its packed bits. Throws Error(numeric) naming a
 // parameter that has a NaN.
 void pack_parameters(Model& model);

@@ -1,6 +1,7 @@
 #include "hone/passes/quantization.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <regex>
 #include <set>
 
@@ -9,6 +10,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/graph/op.hpp"
+#include "hone/ops/detail/learned.hpp"
 #include "hone/ops/detail/quantizer.hpp"
 
 namespace hone {
@@ -35,6 +37,8 @@ Key parse_key(const std::string& text) {
   }
   return {std::nullopt, text};
 }
+
+bool can_learn(const std::string& format) { return format == "affine" || format == "integer"; }
 
 // One selection, its keys sorted by slot; counts which of them took effect.
 class Selection {
@@ -120,7 +124,7 @@ public:
                "lists them");
     for (const Entry& entry : keys_) {
       if (entry.uses > 0) continue;
-      std::vector<std::string> known{"rule"};
+      std::vector<std::string> known{"rule", "learned_step"};
       if (!given_.format.empty())
         for (const OptionSpec& spec : find_format(given_.format).options)
           known.push_back(spec.name);
@@ -210,6 +214,7 @@ std::unique_ptr<const Quantizer> FormatChoice::bind() const {
 std::string to_string(const FormatChoice& choice) {
   std::string text = choice.format;
   if (choice.rule != "exact") text += " rule=" + choice.rule;
+  if (choice.learned) text += " learned";
   return choice.options.empty() ? text : text + " " + choice.options;
 }
 
@@ -220,6 +225,8 @@ nlohmann::json to_json(const Quantization& quantization) {
     for (const auto& [slot, choice] : node.slots)
       entry[name_of(slot)] = {
           {"format", choice.format}, {"rule", choice.rule}, {"options", choice.options}};
+    for (const auto& [slot, choice] : node.slots)
+      if (choice.learned) entry[name_of(slot)]["learned"] = true;
     list.push_back(std::move(entry));
   }
   return list;
@@ -250,6 +257,11 @@ Quantization quantization_from_json(const nlohmann::json& json, const std::strin
         if (!value.is_object() || !value.contains(name) || !value[name].is_string())
           wrong(i, fmt::format("{}: '{}' is not a text", key, name));
         *field = value[name].get<std::string>();
+      }
+      if (value.contains("learned")) {
+        if (!value["learned"].is_boolean() || !can_learn(choice.format))
+          wrong(i, key + ": 'learned' is not for this format");
+        choice.learned = value["learned"].get<bool>();
       }
       try {
         choice.bind();
@@ -379,6 +391,66 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
   if (fitted == 0)
     refuse("none of the formats has a scale to calibrate",
            "leave out --calibrate, or choose integer, affine, minifloat_* or log");
+}
+
+std::vector<LearnedStep> learned_steps(const Graph& graph, const Quantization& quantization) {
+  std::vector<LearnedStep> steps;
+  for (const NodeFormats& formats : quantization) {
+    const ValueId output = graph.find(formats.node);
+    if (output == none || graph.value(output).producer == none) continue;
+    const Node& node = graph.node(graph.value(output).producer);
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    for (const auto& [slot, choice] : formats.slots) {
+      if (!choice.learned) continue;
+      std::vector<ValueId> values;
+      if (slot == Slot::weight)
+        values.push_back(node.inputs[static_cast<std::size_t>(slots.weight)]);
+      else
+        values = observed_values(graph, {formats.node, {{slot, choice}}});
+      for (ValueId id : values) {
+        const std::string& value = graph.value(id).name;
+        // Readers of one value in one format share its step.
+        const bool known = std::any_of(steps.begin(), steps.end(), [&](const LearnedStep& step) {
+          return step.value == value && step.choice == choice;
+        });
+        if (!known) steps.push_back({value + ".step", formats.node, slot, value, choice});
+      }
+    }
+  }
+  return steps;
+}
+
+double learned_high(const FormatChoice& choice) {
+  const Options options = parse_format_options(find_format(choice.format), choice.options);
+  const bool is_signed = choice.format == "affine" || options.boolean_or("is_signed", true);
+  const double width = static_cast<double>(options.integer_or("width", 8));
+  return std::exp2(is_signed ? width - 1 : width) - 1;
+}
+
+Quantization freeze_steps(const Graph& graph, const Quantization& quantization,
+                          const std::map<std::string, float>& steps) {
+  Quantization frozen = quantization;
+  for (NodeFormats& formats : frozen) {
+    for (auto& [slot, choice] : formats.slots) {
+      if (!choice.learned) continue;
+      const std::vector<LearnedStep> own = learned_steps(graph, {{formats.node, {{slot, choice}}}});
+      const float trained = steps.at(own.front().parameter);
+      Options options = parse_format_options(find_format(choice.format), choice.options);
+      if (choice.format == "integer") {
+        const LearnedGrid grid({{"width", options.integer_or("width", 8)},
+                                {"is_signed", true},
+                                {"symmetric", false},
+                                {"power_of_two", true}},
+                               trained);
+        options.set("frac_width", std::int64_t{-std::lround(std::log2(grid.step))});
+      } else {
+        options.set("scale", static_cast<double>(std::abs(trained)));
+      }
+      choice.options = format_options_text(options);
+      choice.learned = false;
+    }
+  }
+  return frozen;
 }
 
 }  // namespace hone

@@ -86,6 +86,12 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
+  if (!request.training)
+    for (const NodeFormats& node : formats)
+      for (const auto& [slot, choice] : node.slots)
+        if (choice.learned)
+          throw Error(ErrorCode::invalid_argument, "learned_step changes nothing without training",
+                      "leave it out, or train with the rounding: --qat --data DATA");
   if (request.calibration) run_calibration(formats, model, *request.calibration, watcher);
   if (request.training) {
     TrainRequest training = *request.training;
@@ -95,6 +101,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     outcome.training = run_training(training, watcher);
     if (!outcome.training->result.finished) return outcome;
     model = load_model({.name = training.out.string()});
+    freeze_learned_steps(model);
   } else {
     set_quantization(model, formats);
   }

@@ -1,4 +1,5 @@
 #include "hone/recipes/train_run.hpp"
+#include "hone/train/calibrate.hpp"
 
 #include <chrono>
 #include <ctime>
@@ -137,6 +138,7 @@ private:
     load_model_for(data_.label_names);
     check_lengths(model_.config, data_);
     cut();
+    initialize_learned_steps(model_, data_);
   }
 
   // The labels of the data name the classes of a fresh head.
@@ -152,8 +154,8 @@ private:
     if (!request_.formats.empty())
       set_quantization(model_, request_.formats);
     else if (!request_.quantize.empty())
-      set_quantization(model_, select_formats(model_.architecture->build(model_.config, {}),
-                                              request_.quantize));
+      set_quantization(
+          model_, select_formats(model_.architecture->build(model_.config, {}), request_.quantize));
     if (!model_.quantization.empty())
       say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
                       request_.model, model_.quantization.size()));
@@ -233,8 +235,7 @@ private:
                     {"parameters", parameter_count(model_)},
                     {"layers", describe_layers(model_, mean)}});
     say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
-                    request_.model, parameter_count(model_), data_.size(), mean,
-                    thread_count()));
+                    request_.model, parameter_count(model_), data_.size(), mean, thread_count()));
     if (settings().contains("trace"))
       trace_.emplace(settings().text("trace"),
                      resumes_ ? load_position(request_.out / "last").step : 0);

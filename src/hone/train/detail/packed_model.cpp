@@ -1,6 +1,8 @@
 #include "hone/train/detail/packed_model.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -72,6 +74,15 @@ void read_quantization(Model& model, ModelFiles& files) {
   if (!section.contains("nodes"))
     throw Error(ErrorCode::bad_format, where + ": 'nodes' is missing");
   model.quantization = quantization_from_json(section["nodes"], where);
+  for (const LearnedStep& step : learned_steps(plain_graph(model), model.quantization)) {
+    if (!files.parameters.contains(step.parameter) ||
+        files.parameters.at(step.parameter).shape() != Shape{1})
+      throw Error(
+          ErrorCode::bad_format,
+          fmt::format("{}: the trained step '{}' is missing or no f32[1]", where, step.parameter));
+    model.parameters.set(step.parameter, files.parameters.at(step.parameter));
+    files.parameters.erase(step.parameter);
+  }
   if (!section.contains("packed")) return;
   if (!section["packed"].is_object())
     throw Error(ErrorCode::bad_format, where + ": 'packed' is not an object");
@@ -94,6 +105,35 @@ void set_quantization(Model& model, Quantization quantization) {
   else
     model.config[quantization_key] = {{"version", quantization_version},
                                       {"nodes", to_json(model.quantization)}};
+}
+
+void add_learned_steps(Model& model, const std::map<std::string, double>& mean_magnitudes) {
+  for (const LearnedStep& step : learned_steps(plain_graph(model), model.quantization)) {
+    if (model.parameters.contains(step.parameter)) continue;
+    double mean = 1;
+    const auto known = mean_magnitudes.find(step.value);
+    if (known != mean_magnitudes.end()) {
+      mean = known->second;
+    } else if (model.parameters.contains(step.value)) {
+      ValueStats stats;
+      stats.add(std::as_const(model.parameters).at(step.value).span<float>());
+      mean = stats.mean_magnitude();
+    }
+    Tensor first(DType::f32, {1});
+    first.as<float>()[0] =
+        static_cast<float>(std::max(2 * mean / std::sqrt(learned_high(step.choice)), 1e-12));
+    model.parameters.set(step.parameter, first);
+  }
+}
+
+void freeze_learned_steps(Model& model) {
+  const Graph graph = plain_graph(model);
+  std::map<std::string, float> steps;
+  for (const LearnedStep& step : learned_steps(graph, model.quantization)) {
+    steps[step.parameter] = model.parameters.at(step.parameter).as<float>()[0];
+    model.parameters.erase(step.parameter);
+  }
+  if (!steps.empty()) set_quantization(model, freeze_steps(graph, model.quantization, steps));
 }
 
 void pack_parameters(Model& model) {
