@@ -9,9 +9,11 @@ say hone run recipes/demo.toml
 # A finished run is not repeated: the demo starts anew.
 rm -rf "$out"
 "$hone" run recipes/demo.toml
-say 'hone predict MODEL "..."'
-"$hone" predict "$out/seed-0" "i was told it was dull , but the film was a delight ." \
-  "the acting was great , although the plot ruined it ."
+# The same words in another order.
+first="The plot was dull, but the acting was great."
+second="The acting was great, but the plot was dull."
+say "hone predict $out/seed-0 \"$first\" \"$second\""
+"$hone" predict "$out/seed-0" "$first" "$second"
 say hone report "$out/seed-0" -o "$out/report.html"
 "$hone" report "$out/seed-0" -o "$out/report.html"
 echo

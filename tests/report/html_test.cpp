@@ -79,6 +79,16 @@ TEST_F(HtmlReport, DifferencesOfTheConfigurationAreMarked) {
   }
 }
 
+TEST_F(HtmlReport, OneRunHasAValueAnOption) {
+  const auto runs = read_runs(std::vector{write_run("a", {.steps = 9})});
+  for (const ReportTable& table : report_tables(runs)) {
+    if (table.id != "configuration") continue;
+    ASSERT_EQ(table.columns.size(), 2u);
+    EXPECT_EQ(table.columns[0].title, "Option");
+    EXPECT_EQ(table.columns[1].title, "Value");
+  }
+}
+
 TEST_F(HtmlReport, RunsOfOneNetworkShareItsTable) {
   const auto count = [](const std::vector<ReportTable>& tables, const char* id) {
     return std::count_if(tables.begin(), tables.end(),

@@ -31,6 +31,7 @@ struct Outcome {
   TrainResult result;
   ParameterStore parameters;
   std::vector<double> losses;
+  std::vector<std::int64_t> epochs;  // of the steps
 };
 
 // Trains a fresh model into `out`; stops after `stop_after` steps of this process (0: never).
@@ -43,6 +44,7 @@ Outcome train_into(const std::filesystem::path& out, const TrainOptions& options
   TrainEvents events;
   events.on_step = [&](const StepReport& report) {
     run.losses.push_back(report.loss);
+    run.epochs.push_back(report.epoch);
     ++done;
   };
   if (stop_after > 0) events.stop = [&] { return done >= stop_after; };
@@ -160,6 +162,14 @@ TEST(Trainer, ResumeWithOtherDataIsRefused) {
   EXPECT_ERROR(train(model, data, nullptr, small_options(), scratch.path() / "out", true, nullptr,
                      {}, nullptr),
                ErrorCode::invalid_argument, "data");
+}
+
+// 30 samples in batches of 4 are 8 steps an epoch.
+TEST(Trainer, EpochsCountFromOne) {
+  const ScratchDirectory scratch;
+  std::vector<std::int64_t> expected(8, 1);
+  expected.insert(expected.end(), 8, 2);
+  EXPECT_EQ(train_into(scratch.path() / "m", small_options(), false).epochs, expected);
 }
 
 TEST(Trainer, AnOrderIsFollowed) {

@@ -4,7 +4,8 @@
 //   run     {command, config{...}, machine{cpu, cores, threads, isa}, versions{hone, ...},
 //            started (ISO 8601, UTC)}                                       first line of a run
 //   model   {name, parameters, layers[{name, op, parameters, bytes, macs_per_token}]}
-//   step    {epoch, step, loss, grad_norm, lr, tokens, samples, seconds}    seconds of this step
+//   step    {epoch, step, loss, grad_norm, lr, tokens, samples, seconds}    seconds of this step;
+//           epoch and step count from 1
 //   eval    {epoch, step, split, samples, accuracy, low, high, loss, seconds, samples_per_second}
 //           low..high is the 95 % Wilson interval of the accuracy
 //   timing  {kernel, op, calls, seconds, flop}                              per kernel, whole run

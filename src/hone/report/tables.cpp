@@ -20,7 +20,8 @@ std::string or_missing(std::string text) { return text.empty() ? missing : std::
 
 std::vector<TableColumn> column_per_run(Runs runs, const char* first) {
   std::vector<TableColumn> columns{{first}};
-  for (const RunSummary& run : runs) columns.push_back({runs.size() == 1 ? "" : run.name});
+  const std::string only = *first == '\0' ? "" : "Value";
+  for (const RunSummary& run : runs) columns.push_back({runs.size() == 1 ? only : run.name});
   return columns;
 }
 

@@ -143,7 +143,7 @@ private:
           "lower --lr or --clip; the last checkpoint is unharmed");
     position_.step = number;
     const double lr = make_rate(number);
-    const StepReport report{(number - 1) / steps_per_epoch_,
+    const StepReport report{(number - 1) / steps_per_epoch_ + 1,
                             number,
                             steps_,
                             result.loss,
@@ -183,7 +183,7 @@ private:
     if (record_ != nullptr)
       record_->write(
           {{"event", "eval"},
-           {"epoch", epoch + 1},
+           {"epoch", epoch},
            {"step", position_.step},
            {"split", "validation"},
            {"samples", evaluation.samples},
@@ -198,7 +198,7 @@ private:
       position_.best_step = position_.step;
       save_checkpoint(out_ / "best", model_, current.parameters, tokenizer_, nullptr, nullptr);
     }
-    if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch + 1, position_.step, best);
+    if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch, position_.step, best);
   }
 
   void checkpoint(const Stepper& stepper) {

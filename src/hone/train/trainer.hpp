@@ -38,7 +38,7 @@ struct TrainOptions {
 };
 
 struct StepReport {
-  std::int64_t epoch, step, steps;  // step counts from 1
+  std::int64_t epoch, step, steps;  // both count from 1
   double loss, grad_norm, lr, seconds;
   std::int64_t tokens, samples;
 };
