@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# The main job on the embedded data: train, evaluate, predict, report. Usage: demo.sh [HONE]
+# The main job on the embedded data: train, evaluate, predict, quantize at four widths, report.
+# Usage: demo.sh [HONE]
 set -euo pipefail
 hone=${1:-build/release/hone}
 out=runs/demo
+sweep=runs/demo-ptq-vs-qat
 say() { printf '\n$ %s\n' "$*"; }
 
 say hone run recipes/demo.toml
 # A finished run is not repeated: the demo starts anew.
-rm -rf "$out"
+rm -rf "$out" "$sweep"
 "$hone" run recipes/demo.toml
 # The same words in another order.
 first="The plot was dull, but the acting was great."
@@ -16,5 +18,9 @@ say "hone predict $out/seed-0 \"$first\" \"$second\""
 "$hone" predict "$out/seed-0" "$first" "$second"
 say hone report "$out/seed-0" -o "$out/report.html"
 "$hone" report "$out/seed-0" -o "$out/report.html"
+say hone run recipes/demo-ptq-vs-qat.toml
+"$hone" run recipes/demo-ptq-vs-qat.toml
+say hone report "$sweep" -o "$sweep/report.html"
+"$hone" report "$sweep" -o "$sweep/report.html"
 echo
-echo "The report is $out/report.html"
+echo "The reports are $out/report.html and $sweep/report.html"

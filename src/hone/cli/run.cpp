@@ -45,7 +45,9 @@ CommandResult run(const CommandInput& input) {
   loaded.call.command = input.line;
   const nlohmann::json result = loaded.recipe->run(loaded.call, console_watcher());
   console().finish();
-  console().print(render(result));
+  console().print(loaded.recipe->render != nullptr
+                      ? loaded.recipe->render(result, console().style())
+                      : render(result));
   return {0, result};
 }
 

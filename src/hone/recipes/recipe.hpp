@@ -19,6 +19,7 @@
 #include "hone/core/options.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/recipes/train_run.hpp"
+#include "hone/report/terminal_table.hpp"
 
 namespace hone {
 
@@ -34,6 +35,8 @@ struct Recipe : Described {
   bool model_sizes = false;
   // Runs it; the results as result.json has them.
   nlohmann::json (*run)(const RecipeCall& call, const RunWatcher& watcher) = nullptr;
+  // The results as a table for the terminal; null: one row a run (result["runs"]).
+  std::string (*render)(const nlohmann::json& result, TextStyle style) = nullptr;
 };
 
 // Every recipe (generated from the folder).

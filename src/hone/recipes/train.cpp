@@ -1,7 +1,6 @@
 // train: one model on one data set with several seeds; the accuracy on a split that is touched
 // once.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -10,6 +9,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/report/mean_interval.hpp"
 
@@ -38,31 +38,6 @@ std::vector<OptionSpec> options() {
   return specs;
 }
 
-std::vector<std::int64_t> parse_seeds(const std::string& text, const std::string& file) {
-  std::vector<std::int64_t> seeds;
-  for (const std::string& part : split(text, ',')) {
-    const std::string_view digits = trim(part);
-    std::int64_t seed = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
-    if (error != std::errc() || end != digits.data() + digits.size() || seed < 0)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: key 'seeds': '{}' is not a seed", file, part),
-                  "seeds are whole numbers from 0, for example [0, 1, 2]");
-    if (std::find(seeds.begin(), seeds.end(), seed) != seeds.end())
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: key 'seeds': {} is named twice", file, seed));
-    seeds.push_back(seed);
-  }
-  return seeds;
-}
-
-const std::string& required(const RecipeCall& call, const char* key) {
-  if (!call.settings.values.contains(key))
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: key '{}' is missing", call.file, key));
-  return call.settings.values.text(key);
-}
-
 // What decides the result of a run: a finished run is kept only while this is the same.
 nlohmann::json identity(const RecipeCall& call, std::int64_t seed) {
   nlohmann::json json{{"seed", seed}};
@@ -88,8 +63,8 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
   }
   if (watcher.say) watcher.say(fmt::format("seed {}", seed));
   TrainRequest request;
-  request.model = required(call, "model");
-  request.data = required(call, "data");
+  request.model = required_key(call, "model");
+  request.data = required_key(call, "data");
   request.tokenizer = call.settings.values.text_or("tokenizer", "");
   request.out = out;
   request.settings = call.settings;
@@ -121,11 +96,11 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
 
 nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
   const fs::path folder =
-      fs::path(call.settings.values.text_or("out", "runs")) / required(call, "name");
+      fs::path(call.settings.values.text_or("out", "runs")) / required_key(call, "name");
   nlohmann::json result{{"recipe", call.file}, {"runs", nlohmann::json::array()}};
   std::vector<double> accuracies;
   std::string split;
-  for (std::int64_t seed : parse_seeds(call.settings.values.text_or("seeds", "0"), call.file)) {
+  for (std::int64_t seed : number_list(call, "seeds", "0", 0)) {
     const nlohmann::json one = run_seed(call, seed, folder / fmt::format("seed-{}", seed), watcher);
     for (const char* part : {"validation", "test"})
       if (one.contains(part)) split = part;

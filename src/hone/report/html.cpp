@@ -11,6 +11,7 @@
 #include "hone/report/numbers.hpp"
 #include "hone/report/resources.hpp"
 #include "hone/report/series.hpp"
+#include "hone/report/sweep.hpp"
 #include "hone/report/tables.hpp"
 
 namespace hone {
@@ -97,6 +98,23 @@ json kernels(const RunSummary& run) {
   return list;
 }
 
+json sweep_card(const Sweep& sweep) {
+  json facts = json::array();
+  for (const bool qat : {false, true}) {
+    const std::int64_t width = narrowest_without_loss(sweep, qat);
+    facts.push_back({qat ? "QAT without loss" : "PTQ without loss",
+                     width > 0 ? fmt::format("from {} bits", width) : "at no width"});
+  }
+  facts.push_back({"widths", fmt::format("{}", sweep.rows.size())});
+  facts.push_back({"format", sweep.format});
+  json result{{"facts", std::move(facts)}, {"standing", "none"}, {"of", "float32 accuracy"}};
+  if (!sweep.base) return result;
+  result["accuracy"] = format_percent(sweep.base->accuracy);
+  result["interval"] =
+      fmt::format("{:.2f}–{:.2f} %", sweep.base->low * 100, sweep.base->high * 100);
+  return result;
+}
+
 json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
   const RunSummary& run = runs[index];
   const FinalAccuracy& final = comparison.runs[index];
@@ -110,6 +128,7 @@ json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   fact("peak memory", format_bytes(run.peak_bytes));
   fact("parameters", format_count(run.parameters));
   static constexpr const char* standings[] = {"none", "best", "tied", "lower"};
+  if (!run.points.empty()) return sweep_card(arrange_sweep(run));
   json result{{"facts", std::move(facts)},
               {"standing", standings[static_cast<int>(final.standing)]},
               {"standing_text", describe_standing(runs, final)}};
@@ -210,15 +229,17 @@ json report_data(std::span<const RunSummary> runs) {
             {"runs", json::array()},
             {"tables", json::array()}};
   for (std::size_t i = 0; i < runs.size(); ++i)
-    data["runs"].push_back({{"name", runs[i].name},
-                            {"model", runs[i].model},
-                            {"status", runs[i].status},
-                            {"started", runs[i].started},
-                            {"card", card(runs, i, comparison)},
-                            {"curves", curves(runs[i])},
-                            {"evaluations", evaluations(runs[i])},
-                            {"layers", layers(runs[i])},
-                            {"kernels", kernels(runs[i])}});
+    data["runs"].push_back(
+        {{"name", runs[i].name},
+         {"model", runs[i].model},
+         {"status", runs[i].status},
+         {"started", runs[i].started},
+         {"card", card(runs, i, comparison)},
+         {"curves", curves(runs[i])},
+         {"evaluations", evaluations(runs[i])},
+         {"sweep", runs[i].points.empty() ? json() : sweep_data(arrange_sweep(runs[i]))},
+         {"layers", layers(runs[i])},
+         {"kernels", kernels(runs[i])}});
   for (const ReportTable& table : report_tables(runs)) data["tables"].push_back(table_data(table));
   return data;
 }

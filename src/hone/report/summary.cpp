@@ -143,6 +143,30 @@ void read_eval(Collected& all, const Fields& fields) {
   all.run.evals.push_back(std::move(eval));
 }
 
+void read_point(Collected& all, const Fields& fields) {
+  SweepPoint point{.kind = fields.text("kind"),
+                   .format = fields.text("format"),
+                   .width = fields.step("width"),
+                   .seed = fields.step("seed"),
+                   .samples = fields.number("samples"),
+                   .accuracy = fields.number("accuracy"),
+                   .low = fields.number("low"),
+                   .high = fields.number("high"),
+                   .loss = fields.number("loss"),
+                   .bytes = fields.number("bytes"),
+                   .bits_per_weight = fields.number("bits_per_weight"),
+                   .seconds = fields.number("seconds"),
+                   .p_float = fields.number("p_float"),
+                   .p_ptq = fields.number("p_ptq")};
+  if (point.kind != "float" && point.kind != "ptq" && point.kind != "qat")
+    fields.fail("kind", "float, ptq or qat");
+  if (point.low > point.high) fields.fail("low", "no more than \"high\"");
+  std::erase_if(all.run.points, [&](const SweepPoint& other) {
+    return other.kind == point.kind && other.width == point.width && other.seed == point.seed;
+  });
+  all.run.points.push_back(std::move(point));
+}
+
 void read_timing(Collected& all, const Fields& fields) {
   const auto counted = [&](const char* key) {
     const double value = fields.number(key);
@@ -189,7 +213,7 @@ void read_line(Collected& all, const json& line, const std::string& source, std:
   static const std::map<std::string, void (*)(Collected&, const Fields&)> readers{
       {"run", read_run},   {"model", read_model},   {"step", read_step},
       {"eval", read_eval}, {"timing", read_timing}, {"memory", read_memory},
-      {"end", read_end},   {"resume", read_resume}};
+      {"end", read_end},   {"resume", read_resume}, {"point", read_point}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
 }
 

@@ -63,6 +63,25 @@ struct KernelRow {
   }
 };
 
+// One measurement of a sweep over widths.
+struct SweepPoint {
+  std::string kind;  // float, ptq or qat
+  std::string format;
+  std::int64_t width = 0;
+  std::int64_t seed = 0;
+  double samples = not_recorded;
+  double accuracy = not_recorded;
+  double low = not_recorded;  // 95 % interval of the accuracy
+  double high = not_recorded;
+  double loss = not_recorded;
+  double bytes = not_recorded;
+  double bits_per_weight = not_recorded;  // of the weights that take the format
+  double seconds = not_recorded;
+  // McNemar's test against the float model, and of qat against ptq.
+  double p_float = not_recorded;
+  double p_ptq = not_recorded;
+};
+
 struct RunSummary {
   std::string name;    // short, unique among the runs of one report
   std::string source;  // the record's path
@@ -77,6 +96,7 @@ struct RunSummary {
   std::vector<LayerRow> layers;
   std::vector<StepPoint> steps;    // ascending, each number once
   std::vector<EvalPoint> evals;    // in the order written
+  std::vector<SweepPoint> points;  // in the order written, each once
   std::vector<KernelRow> kernels;  // most seconds first
   double peak_bytes = not_recorded;
   double arena_bytes = not_recorded;
@@ -109,10 +129,10 @@ RunSummary summarize(std::span<const nlohmann::json> lines, const std::string& s
 std::vector<RunSummary> read_runs(std::span<const std::filesystem::path> paths);
 
 // Final accuracies side by side.
-enum class Standing { none, best, tied_for_best, lower };
+enum class Standing { unranked, best, tied_for_best, lower };
 struct FinalAccuracy {
   std::optional<EvalPoint> eval;  // the last one on the split; absent when the run has none
-  Standing standing = Standing::none;
+  Standing standing = Standing::unranked;
   std::vector<std::size_t> tied_with;  // runs whose 95 % intervals overlap this one's
 };
 struct Comparison {

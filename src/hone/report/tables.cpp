@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "hone/report/numbers.hpp"
+#include "hone/report/sweep.hpp"
 
 namespace hone {
 namespace {
@@ -88,7 +89,7 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
         final.eval ? format_interval(final.eval->accuracy, final.eval->low, final.eval->high) : "");
     standings.push_back(describe_standing(runs, final));
     any_accuracy |= final.eval.has_value();
-    any_standing |= final.standing != Standing::none;
+    any_standing |= final.standing != Standing::unranked;
   }
   add_measured(table, runs, "Status", describe_status);
   if (any_accuracy)
@@ -311,7 +312,7 @@ std::string describe_standing(Runs runs, const FinalAccuracy& accuracy) {
   for (const std::size_t other : accuracy.tied_with)
     ties += (ties.empty() ? "tied with " : ", ") + runs[other].name;
   switch (accuracy.standing) {
-    case Standing::none: return "";
+    case Standing::unranked: return "";
     case Standing::best: return "best";
     case Standing::tied_for_best: return ties;
     case Standing::lower: return ties.empty() ? "lower" : "lower, " + ties;
@@ -324,9 +325,14 @@ std::vector<ReportTable> report_tables(Runs runs) {
   const Comparison comparison = compare_final_accuracy(runs);
   ReportTable overview = overview_table(runs, comparison);
   if (std::any_of(comparison.runs.begin(), comparison.runs.end(),
-                  [](const FinalAccuracy& run) { return run.standing != Standing::none; }))
+                  [](const FinalAccuracy& run) { return run.standing != Standing::unranked; }))
     overview.note = "Runs whose 95 % intervals overlap are tied: the difference may be noise.";
   tables.push_back(std::move(overview));
+  for (const RunSummary& run : runs)
+    if (!run.points.empty())
+      tables.push_back(sweep_table(arrange_sweep(run), runs.size() == 1
+                                                           ? "Accuracy by width"
+                                                           : "Accuracy by width of " + run.name));
   tables.push_back(evaluations_table(runs));
   tables.push_back(configuration_table(runs));
   add_layer_tables(tables, runs);

@@ -93,6 +93,15 @@ public:
         if (entry.key.option == "rule") {
           if (!own && !has_rule(format, entry.value)) continue;
           choice.rule = entry.value;
+        } else if (entry.key.option == "learned_step") {
+          // Vectors keep scales of their own numbers.
+          if (!can_learn(choice.format) || slot == Slot::bias) {
+            if (own)
+              refuse(
+                  fmt::format("{}: only matrices in affine or integer learn a step", entry.text));
+            continue;
+          }
+          choice.learned = entry.value == "true";
         } else {
           const auto spec =
               std::find_if(format.options.begin(), format.options.end(),

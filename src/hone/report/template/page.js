@@ -91,9 +91,9 @@
       : element('span', {class: `chip ${facts.standing}`}, facts.standing_text);
     const status = element('span', {class: `chip ${run.status}`}, run.status);
     const about = [facts.interval ? `95 %: ${facts.interval}` : 'no interval recorded',
-      data.split, `${facts.samples} samples`].filter(Boolean).join(' · ');
+      data.split, facts.samples ? `${facts.samples} samples` : ''].filter(Boolean).join(' · ');
     const value = facts.accuracy
-      ? [element('div', {class: 'big'}, facts.accuracy), element('p', {class: 'note'}, `accuracy, ${unbroken(about)}`)]
+      ? [element('div', {class: 'big'}, facts.accuracy), element('p', {class: 'note'}, `${facts.of || 'accuracy'}, ${unbroken(about)}`)]
       : element('p', {class: 'note'}, 'No accuracy recorded.');
     return element('section', {class: 'card', style: `--run: var(${runVariable(index)})`},
       several ? element('h3', {}, run.name) : null,
@@ -182,6 +182,59 @@
       ? ` Lines: ${splits.map((split, number) => `${split || 'no name'} ${lines[number % 4]}`).join(', ')}.` : '';
     return panel('Accuracy', 'With 95 % intervals.' + key,
       plot('plot-accuracy', make));
+  }
+
+  // ---- sweeps ----
+
+  const sweepKinds = [['ptq', 'PTQ', 1, 'diamond'], ['qat', 'QAT', 0, 'circle']];
+
+  // Curves with 95 % bands over `x(row, value)`; the float32 model as a line across.
+  function sweepPlot(id, sweep, x, xAxis, hover) {
+    return plot(id, theme => {
+      const bands = [];
+      const lines = [];
+      for (const [kind, name, colour, symbol] of sweepKinds) {
+        const rows = sweep.rows.filter(row => row[kind] && row[kind].accuracy !== null);
+        if (!rows.length) continue;
+        const along = rows.map(row => x(row, row[kind]));
+        const bound = key => rows.map(row => 100 * (row[kind][key] === null ? row[kind].accuracy : row[kind][key]));
+        bands.push({type: 'scatter', mode: 'lines', fill: 'toself', hoverinfo: 'skip', showlegend: false, legendgroup: kind,
+          x: [...along, ...[...along].reverse()], y: [...bound('high'), ...bound('low').reverse()],
+          line: {width: 0}, fillcolor: faded(theme.run(colour), 0.2)});
+        lines.push({type: 'scatter', mode: 'lines+markers', name, legendgroup: kind, x: along,
+          y: rows.map(row => 100 * row[kind].accuracy), text: rows.map(row => plain(hover(row, row[kind]))),
+          line: {color: theme.run(colour), width: 2}, marker: {color: theme.run(colour), size: 7, symbol},
+          hovertemplate: '%{text}<extra>%{fullData.name}</extra>'});
+      }
+      const layout = Object.assign(baseLayout(theme, 360), {showlegend: true, xaxis: xAxis(theme),
+        yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
+      layout.margin.t = 34;
+      if (sweep.base) {
+        const value = 100 * sweep.base.accuracy;
+        layout.shapes = [{type: 'line', xref: 'paper', x0: 0, x1: 1, y0: value, y1: value,
+          line: {color: theme.soft, width: 1.2, dash: 'dash'}}];
+        layout.annotations = [{xref: 'paper', x: 0.01, xanchor: 'left', y: value, yanchor: 'bottom', showarrow: false,
+          text: `float32 ${value.toFixed(2)} %`, font: {size: 11, color: theme.soft}}];
+      }
+      return {traces: [...bands, ...lines], layout};
+    });
+  }
+
+  function sweepPanels(run, index) {
+    const sweep = run.sweep;
+    if (!sweep || !sweep.rows.length) return [];
+    const widths = sweep.rows.map(row => row.width);
+    const of = several ? ` of ${run.name}` : '';
+    const edges = [Math.log10(widths[0]) - 0.03, Math.log10(widths[widths.length - 1]) + 0.03];
+    const byWidth = sweepPlot(`plot-sweep-${index}`, sweep, row => row.width,
+      theme => axis(theme, 'bits a number', {type: 'log', tickvals: widths, ticktext: widths.map(String), range: edges}),
+      (row, value) => `${row.width} bits: ${value.text}`);
+    const mebi = 1048576;
+    const bySize = sweepPlot(`plot-sweep-size-${index}`, sweep, (row, value) => value.bytes / mebi,
+      theme => axis(theme, 'size of the packed model, MiB', {tickformat: '~g'}),
+      (row, value) => `${value.size} (${row.width} bits): ${value.text}`);
+    return [panel(`Accuracy by width${of}`, `Bands: 95 % intervals. ${sweep.finding}`, byWidth),
+      panel(`Accuracy by size${of}`, 'All parameters, also those that stay float32.', bySize)];
   }
 
   // ---- bars ----
@@ -347,6 +400,7 @@
     element('header', {}, element('div', {class: 'product'}, 'hone report'), element('h1', {}, data.title),
       about ? element('p', {class: 'about'}, about) : null),
     element('div', {class: 'cards'}, runs.map(card)),
+    section('Widths', runs.flatMap(sweepPanels), tables('sweep')),
     section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
     section('Numbers', tables('overview'), tables('evaluations')),
     section('Configuration', tables('configuration')),

@@ -1,0 +1,18 @@
+// Keys that several recipes take.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hone/recipes/recipe.hpp"
+
+namespace hone {
+
+// The text of a key that must be there. Throws Error(invalid_argument) naming the file.
+const std::string& required_key(const RecipeCall& call, const char* key);
+// A list of different whole numbers from `minimum` on; `fallback` when the key is not there.
+std::vector<std::int64_t> number_list(const RecipeCall& call, const char* key,
+                                      const std::string& fallback, std::int64_t minimum);
+
+}  // namespace hone

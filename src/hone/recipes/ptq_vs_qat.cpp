@@ -1,0 +1,36 @@
+// ptq_vs_qat: at each width of a format, the accuracy after rounding a trained model (PTQ) and
+// after one more training with the rounding in it (QAT).
+#include "hone/recipes/detail/width_sweep.hpp"
+#include "hone/recipes/recipe.hpp"
+#include "hone/report/sweep.hpp"
+
+namespace hone {
+namespace {
+
+// Measured again for the table: the points are what a record has.
+std::string render(const nlohmann::json& result, TextStyle style) {
+  std::vector<nlohmann::json> lines = result.at("points");
+  for (nlohmann::json& line : lines) line["event"] = "point";
+  const ReportTable table = sweep_table(arrange_sweep(summarize(lines, "the results")), "");
+  TerminalTable text(table.columns);
+  for (const auto& row : table.rows) {
+    std::vector<std::string> cells;
+    for (const ReportCell& cell : row) cells.push_back(cell.text);
+    text.add_row(std::move(cells));
+  }
+  return text.render(style, 0) + terminal_text(table.note, style) + "\n";
+}
+
+}  // namespace
+
+Recipe recipe_ptq_vs_qat() {
+  Recipe recipe{{"ptq_vs_qat",
+                 "accuracy at each width of a format: rounded, and trained with the rounding",
+                 width_sweep_options()}};
+  recipe.model_sizes = true;
+  recipe.run = run_width_sweep;
+  recipe.render = render;
+  return recipe;
+}
+
+}  // namespace hone
