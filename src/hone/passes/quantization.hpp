@@ -77,6 +77,7 @@ struct LearnedStep {
   std::string value;  // what is rounded
   FormatChoice choice;
 };
+std::string step_name(const std::string& node, Slot slot, std::size_t input);
 std::vector<LearnedStep> learned_steps(const Graph& graph, const Quantization& quantization);
 // Largest code of a learned choice: what a first step is fitted to.
 double learned_high(const FormatChoice& choice);

@@ -35,17 +35,18 @@ public:
     for (const auto& [slot, choice] : formats.slots) {
       switch (slot) {
         case Slot::data_in:
-          for (int i : slots.data) round_input(node, i, choice);
+          for (std::size_t i = 0; i < slots.data.size(); ++i)
+            round_input(node, slots.data[i], choice, step_name(formats.node, slot, i));
           break;
         case Slot::weight:
           if (!choice.learned && graph_.node(node).op == "embedding" && choice.bind()->by_rows() &&
               !is_packed(node, slots.weight))
-            round_output(output, choice);
+            round_output(output, choice, "");
           else
-            round_input(node, slots.weight, choice);
+            round_input(node, slots.weight, choice, step_name(formats.node, slot, 0));
           break;
-        case Slot::bias: round_input(node, slots.bias, choice); break;
-        case Slot::data_out: round_output(output, choice); break;
+        case Slot::bias: round_input(node, slots.bias, choice, ""); break;
+        case Slot::data_out: round_output(output, choice, step_name(formats.node, slot, 0)); break;
       }
     }
   }
@@ -84,7 +85,8 @@ private:
   }
 
   // The rounded value of `id`; one node serves all that ask for the same.
-  ValueId rounded(ValueId id, const FormatChoice& choice) {
+  // `step` names the trained step, where there is one.
+  ValueId rounded(ValueId id, const FormatChoice& choice, const std::string& step) {
     const auto key = std::pair(id, to_string(choice));
     const auto known = rounded_.find(key);
     if (known != rounded_.end()) return known->second;
@@ -94,9 +96,7 @@ private:
     const std::string name = graph_.value(id).name + ".q";
     ValueId made = none;
     if (choice.learned) {
-      const std::string step = graph_.value(id).name + ".step";
-      ValueId parameter = graph_.find(step);
-      if (parameter == none) parameter = graph_.parameter(step, {DType::f32, {Dim(1)}});
+      const ValueId parameter = graph_.parameter(step, {DType::f32, {Dim(1)}});
       made = graph_.apply("quantize_learned", {id, parameter}, learned_options(choice, type), name);
     } else if (type.dims.size() == 2 && quantizer->by_rows()) {
       std::vector<ValueId> inputs{id};
@@ -125,16 +125,16 @@ private:
             {"count", count}};
   }
 
-  void round_input(NodeId node, int input, const FormatChoice& choice) {
+  void round_input(NodeId node, int input, const FormatChoice& choice, const std::string& step) {
     const auto i = static_cast<std::size_t>(input);
     const ValueId id = graph_.node(node).inputs[i];
     if (id == none || is_packed(node, input)) return;
-    const ValueId made = rounded(id, choice);
+    const ValueId made = rounded(id, choice, step);
     graph_.node(node).inputs[i] = made;
   }
 
-  void round_output(ValueId output, const FormatChoice& choice) {
-    const ValueId made = rounded(output, choice);
+  void round_output(ValueId output, const FormatChoice& choice, const std::string& step) {
+    const ValueId made = rounded(output, choice, step);
     const NodeId own = graph_.value(made).producer;
     const std::vector<ValueId> inputs = graph_.node(own).inputs;
     graph_.replace_uses(output, made);

@@ -78,7 +78,8 @@ void ValueStats::merge(const ValueStats& other) {
 
 double ValueStats::mean_magnitude() const {
   double sum = 0;
-  for (std::int64_t i = 0; i < bins; ++i) sum += at(header + i) * std::abs(middle_of(i));
+  for (std::int64_t i = 0; i < bins; ++i)
+    if (at(header + i) > 0) sum += at(header + i) * std::abs(middle_of(i));
   return count() > 0 ? sum / count() : 0;
 }
 

@@ -368,6 +368,22 @@ std::vector<ValueId> observed_values(const Graph& graph, const NodeFormats& form
   return values;
 }
 
+namespace {
+
+// The values of a slot.
+std::vector<ValueId> slot_values(const Graph& graph, const std::string& name, Slot slot,
+                                 const FormatChoice& choice) {
+  if (slot != Slot::weight && slot != Slot::bias)
+    return observed_values(graph, {name, {{slot, choice}}});
+  const ValueId output = graph.find(name);
+  if (output == none || graph.value(output).producer == none) return {};
+  const Node& node = graph.node(graph.value(output).producer);
+  const QuantizeSlots& slots = find_op(node.op).slots;
+  return {node.inputs[static_cast<std::size_t>(slot == Slot::weight ? slots.weight : slots.bias)]};
+}
+
+}  // namespace
+
 std::string stats_name(const std::string& value) { return value + ".stats"; }
 
 void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
@@ -402,27 +418,25 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
            "leave out --calibrate, or choose integer, affine, minifloat_* or log");
 }
 
+std::string step_name(const std::string& node, Slot slot, std::size_t input) {
+  return fmt::format("{}.{}{}.step", node, name_of(slot),
+                     input == 0 ? "" : fmt::format(".{}", input));
+}
+
 std::vector<LearnedStep> learned_steps(const Graph& graph, const Quantization& quantization) {
   std::vector<LearnedStep> steps;
   for (const NodeFormats& formats : quantization) {
-    const ValueId output = graph.find(formats.node);
-    if (output == none || graph.value(output).producer == none) continue;
-    const Node& node = graph.node(graph.value(output).producer);
-    const QuantizeSlots& slots = find_op(node.op).slots;
     for (const auto& [slot, choice] : formats.slots) {
       if (!choice.learned) continue;
-      std::vector<ValueId> values;
-      if (slot == Slot::weight)
-        values.push_back(node.inputs[static_cast<std::size_t>(slots.weight)]);
-      else
-        values = observed_values(graph, {formats.node, {{slot, choice}}});
-      for (ValueId id : values) {
-        const std::string& value = graph.value(id).name;
+      const std::vector<ValueId> values = slot_values(graph, formats.node, slot, choice);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const std::string& value = graph.value(values[i]).name;
         // Readers of one value in one format share its step.
         const bool known = std::any_of(steps.begin(), steps.end(), [&](const LearnedStep& step) {
           return step.value == value && step.choice == choice;
         });
-        if (!known) steps.push_back({value + ".step", formats.node, slot, value, choice});
+        if (!known)
+          steps.push_back({step_name(formats.node, slot, i), formats.node, slot, value, choice});
       }
     }
   }
@@ -439,11 +453,15 @@ double learned_high(const FormatChoice& choice) {
 Quantization freeze_steps(const Graph& graph, const Quantization& quantization,
                           const std::map<std::string, float>& steps) {
   Quantization frozen = quantization;
+  const std::vector<LearnedStep> learned = learned_steps(graph, quantization);
   for (NodeFormats& formats : frozen) {
     for (auto& [slot, choice] : formats.slots) {
       if (!choice.learned) continue;
-      const std::vector<LearnedStep> own = learned_steps(graph, {{formats.node, {{slot, choice}}}});
-      const float trained = steps.at(own.front().parameter);
+      const std::vector<ValueId> values = slot_values(graph, formats.node, slot, choice);
+      const auto step = std::find_if(learned.begin(), learned.end(), [&](const LearnedStep& known) {
+        return known.value == graph.value(values.front()).name && known.choice == choice;
+      });
+      const float trained = steps.at(step->parameter);
       Options options = parse_format_options(find_format(choice.format), choice.options);
       if (choice.format == "integer") {
         const LearnedGrid grid({{"width", options.integer_or("width", 8)},
