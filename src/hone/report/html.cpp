@@ -102,7 +102,7 @@ json sweep_card(const Sweep& sweep) {
   json facts = json::array();
   for (const bool qat : {false, true}) {
     const std::int64_t width = narrowest_without_loss(sweep, qat);
-    facts.push_back({qat ? "QAT without loss" : "PTQ without loss",
+    facts.push_back({qat ? "lossless QAT" : "lossless PTQ",
                      width > 0 ? fmt::format("from {} bits", width) : "at no width"});
   }
   facts.push_back({"widths", fmt::format("{}", sweep.rows.size())});

@@ -91,9 +91,9 @@ std::string show_points(const SweepDifference& difference) {
 const char* show_verdict(Verdict verdict) {
   switch (verdict) {
     case Verdict::unknown: return "—";
-    case Verdict::noise: return "no difference beyond noise";
-    case Verdict::better: return "QAT is better";
-    case Verdict::worse: return "PTQ is better";
+    case Verdict::noise: return "within noise";
+    case Verdict::better: return "QAT better";
+    case Verdict::worse: return "PTQ better";
   }
   return "";
 }
@@ -167,11 +167,11 @@ ReportTable sweep_table(const Sweep& sweep, const std::string& title) {
                     title,
                     describe_sweep(sweep),
                     {{"Bits", Align::right},
-                     {"PTQ accuracy (95 % interval)", Align::right},
-                     {"QAT accuracy (95 % interval)", Align::right},
+                     {"PTQ (95 % interval)", Align::right},
+                     {"QAT (95 % interval)", Align::right},
                      {"QAT − PTQ, points", Align::right},
-                     {"p (McNemar)", Align::right},
-                     {"", Align::left},
+                     {"p", Align::right},
+                     {"Difference", Align::left},
                      {"Size", Align::right},
                      {"Bits a weight", Align::right}},
                     {}};

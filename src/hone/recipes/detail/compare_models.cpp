@@ -126,7 +126,7 @@ void TensorError::add(const float* reference, const float* other, std::int64_t c
     dot_ += r * o;
     noise_ += d * d;
     // A NaN stays in sight.
-    if (!(std::abs(d) <= largest_)) largest_ = std::abs(d);
+    if (!std::isnan(largest_) && !(std::abs(d) <= largest_)) largest_ = std::abs(d);
   }
 }
 
@@ -135,7 +135,7 @@ void TensorError::add(const TensorError& more) {
   noise_ += more.noise_;
   other_ += more.other_;
   dot_ += more.dot_;
-  largest_ = std::max(largest_, more.largest_);
+  if (!std::isnan(largest_) && !(more.largest_ <= largest_)) largest_ = more.largest_;
 }
 
 double TensorError::sqnr() const {

@@ -354,8 +354,9 @@ private:
     record_.emplace(path, fs::exists(path));
     json config = identity_.value("settings", json::object());
     for (const char* part : {"model", "data"})
-      for (const auto& [key, value] : identity_.value(part, json::object()).items())
-        config[key] = value;
+      if (identity_.contains(part)) config[std::string(part) + "_options"] = identity_[part];
+    config["widths"] = settings_.widths;
+    config["seeds"] = settings_.seeds;
     record_->write(
         {{"event", "run"},
          {"command", call_.command},

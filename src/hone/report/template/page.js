@@ -234,7 +234,8 @@
       theme => axis(theme, 'size of the packed model, MiB', {tickformat: '~g'}),
       (row, value) => `${value.size} (${row.width} bits): ${value.text}`);
     return [panel(`Accuracy by width${of}`, `Bands: 95 % intervals. ${sweep.finding}`, byWidth),
-      panel(`Accuracy by size${of}`, 'All parameters, also those that stay float32.', bySize)];
+      panel(`Accuracy by size${of}`, 'All parameters, also those that stay float32.' +
+        (sweep.base ? ` The float32 model takes ${unbroken(sweep.base.size)}.` : ''), bySize)];
   }
 
   // ---- bars ----
@@ -364,7 +365,8 @@
   }
 
   function tablePanel(table) {
-    const note = table.note ? element('p', {class: 'note'}, table.note) : null;
+    // The finding of a sweep stands above its plot.
+    const note = table.note && table.id !== 'sweep' ? element('p', {class: 'note'}, table.note) : null;
     if (!foldable.has(table.id)) {
       return element('section', {class: 'panel table-panel'},
         element('div', {class: 'heading'}, element('h3', {}, table.title), note), tableElement(table));
