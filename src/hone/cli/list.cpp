@@ -13,6 +13,7 @@
 #include "hone/frontends/model.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/op.hpp"
+#include "hone/numerics/format.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
 
@@ -71,6 +72,7 @@ const std::vector<Kind>& kinds() {
        [] { return described(architecture_table()); }},
       {"commands", "what hone does", [] { return described(command_table()); }},
       {"datasets", "kinds of data for --data", [] { return described(dataset_table()); }},
+      {"formats", "number formats and their options", [] { return described(format_table()); }},
       {"kernels", "ways to compute an op on this machine", kernels},
       {"models", "built-in models", models},
       {"model-sizes", "settings of a built-in model",

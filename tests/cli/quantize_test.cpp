@@ -1,0 +1,98 @@
+// hone quantize: from a trained model to a packed one, and back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/program.hpp"
+
+namespace hone_test {
+namespace {
+
+using testing::HasSubstr;
+
+nlohmann::json read_json(const ScratchDirectory& scratch, const char* name) {
+  return nlohmann::json::parse(hone::read_file(scratch.path() / name));
+}
+
+TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "40", "--lr", "1e-3"})).code, 0);
+  const Outcome made = run_hone(
+      scratch, {"quantize", "m", "--format", "integer", "--nodes", "linear,embedding", "--set",
+                "width=8", "--set", "frac_width=6", "--out", "q", "--json", "q.json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const nlohmann::json result = read_json(scratch, "q.json");
+  EXPECT_LT(result.at("bytes_after").get<double>(), 0.27 * result.at("bytes_before").get<double>());
+  EXPECT_LT(std::filesystem::file_size(scratch.path() / "q/model.safetensors"),
+            std::filesystem::file_size(scratch.path() / "m/model.safetensors") / 3);
+  for (const char* mode : {"compiled", "eager", "reference"}) {
+    const Outcome eval = run_hone(scratch, {"eval", "q", "--data", "reviews", "--mode", mode,
+                                            "--set", "data.test_samples=40", "--json", "e.json"});
+    ASSERT_EQ(eval.code, 0) << eval.err;
+    EXPECT_EQ(read_json(scratch, "e.json").at("samples"), 40);
+  }
+  const std::vector<std::string> text{"predict", "q", "the acting was great ."};
+  const std::string packed = run_hone(scratch, text).out;
+  EXPECT_THAT(packed, HasSubstr("label"));
+  ASSERT_EQ(run_hone(scratch, {"quantize", "q", "--dequantize", "--out", "f"}).code, 0);
+  EXPECT_THAT(run_hone(scratch, {"inspect", "f"}).out, HasSubstr("bert"));
+  // A packed model is trained on like any other.
+  const Outcome trained =
+      run_hone(scratch, {"train", "q", "--data", "reviews", "--out", "t", "--steps", "5", "--set",
+                         "data.samples=240", "--threads", "1"});
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err + trained.out, HasSubstr("quantization-aware"));
+  // explain says which products run on whole numbers.
+  EXPECT_THAT(run_hone(scratch, {"explain", "q"}).out, HasSubstr("linear_int8"));
+}
+
+TEST(Quantize, AwareTrainingWithCalibration) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "40", "--lr", "1e-3"})).code, 0);
+  const std::vector<std::string> words{"quantize",    "m",
+                                       "--format",    "affine",
+                                       "--set",       "width=4",
+                                       "--set",       "learned_step=true",
+                                       "--calibrate", "reviews",
+                                       "--samples",   "20",
+                                       "--set",       "data.samples=240",
+                                       "--qat",       "--data",
+                                       "reviews",     "--steps",
+                                       "12",          "--threads",
+                                       "1",           "--out",
+                                       "q",           "--json",
+                                       "q.json"};
+  const Outcome made = run_hone(scratch, words);
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_EQ(read_json(scratch, "q.json").at("training").at("steps"), 12);
+  EXPECT_EQ(run_hone(scratch, {"predict", "q", "great"}).code, 0);
+}
+
+TEST(Quantize, RefusesWhatChangesNothing) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "2"})).code, 0);
+  const auto refused = [&](std::vector<std::string> words, const std::string& message) {
+    words.insert(words.begin(), {"quantize", "m", "--out", "q"});
+    const Outcome outcome = run_hone(scratch, words);
+    EXPECT_NE(outcome.code, 0) << message;
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / "q/model.safetensors"));
+  };
+  refused({}, "--format");
+  refused({"--format", "integr"}, "integer");
+  refused({"--format", "integer", "--epochs", "2"}, "--epochs changes nothing without --qat");
+  refused({"--format", "integer", "--set", "optimizer=sgd"}, "changes nothing without --qat");
+  refused({"--format", "integer", "--samples", "9"},
+          "--samples changes nothing without --calibrate");
+  refused({"--format", "integer", "--set", "learned_step=true"}, "learned_step changes nothing");
+  refused({"--format", "integer", "--qat"}, "--data");
+  refused({"--format", "ternary", "--calibrate", "reviews", "--set", "data.samples=50"},
+          "calibrate");
+  refused({"--format", "integer", "--nodes", "layer7.q"}, "matches no node");
+  refused({"--dequantize"}, "is not quantized");
+  refused({"--format", "integer", "--set", "bias_format=none", "--set", "data_in_format=none",
+           "--set", "width=32", "--set", "frac_width=60", "--nodes", "nothing"},
+          "matches no node");
+}
+
+}  // namespace
+}  // namespace hone_test

@@ -1,0 +1,333 @@
+// Quantized models: what is packed is what was simulated, in every format; directories; bad files;
+// calibration; learned steps.
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "hone/core/file.hpp"
+#include "hone/frontends/hugging_face.hpp"
+#include "hone/train/calibrate.hpp"
+#include "hone/train/evaluate.hpp"
+#include "hone/train/trainer.hpp"
+#include "support/expect_error.hpp"
+#include "support/scratch_directory.hpp"
+#include "support/small_bert.hpp"
+
+namespace hone_test {
+namespace {
+
+using namespace hone;
+
+Quantization choose(const Model& model, const std::string& format,
+                    std::vector<std::pair<std::string, std::string>> keys = {},
+                    const std::string& nodes = "linear,embedding") {
+  return select_formats(model.architecture->build(model.config, {}),
+                        {{nodes, format, std::move(keys)}});
+}
+
+Tensor logits_of(const Model& model, const TokenizedData& data, Mode mode) {
+  Executor forward = make_forward(model, mode);
+  return evaluate(forward, data).logits;
+}
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  double largest = 0;
+  for (std::int64_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a.as<float>()[i]) - b.as<float>()[i]));
+  return largest;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+class EveryFormat : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryFormat, PackedModelGivesWhatTheSimulatedOneGives) {
+  const TokenizedData data = random_sequences(60);
+  Model model = small_bert();
+  set_quantization(model, choose(model, GetParam()));
+  const Tensor simulated = logits_of(model, data, Mode::eager);
+  const Tensor plain = logits_of(small_bert(), data, Mode::eager);
+  EXPECT_FALSE(same_bits(simulated, plain)) << "the format changes nothing";
+  const std::int64_t before = parameter_bytes(model);
+  pack_parameters(model);
+  EXPECT_LT(parameter_bytes(model), before / 3);
+  // The same kernels on the same numbers.
+  EXPECT_TRUE(same_bits(logits_of(model, data, Mode::eager), simulated));
+  // Other orders of summation, or sums of whole numbers.
+  double largest = 0;
+  for (const float logit : simulated.span<float>())
+    largest = std::max(largest, std::abs(static_cast<double>(logit)));
+  EXPECT_LT(largest_difference(logits_of(model, data, Mode::compiled), simulated),
+            1e-6 * (1 + 4 * largest));
+}
+
+TEST_P(EveryFormat, DirectoriesKeepTheBits) {
+  const ScratchDirectory scratch;
+  const TokenizedData data = random_sequences(20);
+  Model model = small_bert();
+  set_quantization(model, choose(model, GetParam()));
+  pack_parameters(model);
+  save_model_directory(scratch.path() / "m", model.config, stored_tensors(model));
+  Model loaded = load_model({.name = (scratch.path() / "m").string()});
+  EXPECT_EQ(loaded.quantization, model.quantization);
+  EXPECT_TRUE(loaded.report.initialized.empty());
+  EXPECT_TRUE(loaded.report.unused.empty());
+  EXPECT_EQ(parameter_count(loaded), parameter_count(small_bert()));
+  EXPECT_TRUE(
+      same_bits(logits_of(loaded, data, Mode::compiled), logits_of(model, data, Mode::compiled)));
+  // As float32 again, rounding the weights once more changes none.
+  unpack_parameters(loaded);
+  for (const auto& [name, parameter] : model.packed)
+    EXPECT_TRUE(
+        same_bits(loaded.parameters.at(name), parameter.format.bind()->unpack(parameter.packed)))
+        << name;
+}
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const Format& format : format_table()) names.push_back(format.name);
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Formats, EveryFormat, testing::ValuesIn(format_names()),
+                         [](const auto& instance) { return instance.param; });
+
+// Sums of whole numbers below 2^24 are exact in float32 too: not a bit may differ.
+TEST(Int8Model, FixedPointIsExact) {
+  const TokenizedData data = random_sequences(60);
+  Model model = small_bert();
+  set_quantization(model, choose(model, "integer", {{"width", "8"}, {"weight_frac_width", "7"}}));
+  const Tensor simulated = logits_of(model, data, Mode::eager);
+  pack_parameters(model);
+  const Graph graph = make_forward_graph(model, Mode::compiled);
+  EXPECT_TRUE(std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                          [](const Node& node) { return node.op == "linear_int8"; }));
+  EXPECT_TRUE(std::none_of(graph.nodes.begin(), graph.nodes.end(),
+                           [](const Node& node) { return node.op == "dequantize"; }));
+  EXPECT_TRUE(same_bits(logits_of(model, data, Mode::compiled), simulated));
+}
+
+TEST(Selection, FirstMatchWinsAndKeysReachTheirSlots) {
+  const Model model = small_bert();
+  const Graph graph = model.architecture->build(model.config, {});
+  const Quantization formats =
+      select_formats(graph, {{"layer0\\..*", "mxint", {}},
+                             {"linear", "integer", {{"width", "6"}, {"weight_width", "4"}}}});
+  ASSERT_GT(formats.size(), 10u);
+  for (const NodeFormats& node : formats) {
+    const bool first = node.node.rfind("layer0.", 0) == 0;
+    if (node.slots.count(Slot::weight) != 0) {
+      EXPECT_EQ(to_string(node.slots.at(Slot::weight)), first ? "mxint" : "integer width=4")
+          << node.node;
+    }
+    if (!first) {
+      EXPECT_EQ(to_string(node.slots.at(Slot::data_in)), "integer width=6");
+      EXPECT_EQ(node.slots.count(Slot::data_out), 0u);
+    }
+  }
+  const auto select = [&](QuantizeSelection selection) {
+    return select_formats(graph, {selection});
+  };
+  EXPECT_ERROR(select({"conv2d", "integer", {}}), ErrorCode::invalid_argument, "matches no node");
+  EXPECT_ERROR(select({"linear", "intger", {}}), ErrorCode::invalid_argument,
+               "unknown format 'intger'", "integer");
+  EXPECT_ERROR(select({"linear", "integer", {{"widht", "4"}}}), ErrorCode::invalid_argument,
+               "has no option 'widht'", "width");
+  EXPECT_ERROR(select({"linear", "integer", {{"weight_widht", "4"}}}), ErrorCode::invalid_argument,
+               "widht", "width");
+  EXPECT_ERROR(select({"gelu", "integer", {{"bias_width", "4"}}}), ErrorCode::invalid_argument,
+               "bias_width changes nothing");
+  EXPECT_ERROR(
+      select(
+          {"linear",
+           "integer",
+           {{"width", "4"}, {"weight_width", "4"}, {"data_in_width", "4"}, {"bias_width", "4"}}}),
+      ErrorCode::invalid_argument, "width changes nothing");
+  EXPECT_ERROR(select({"linear", "integer", {{"width", "99"}}}), ErrorCode::invalid_argument,
+               "width");
+  EXPECT_ERROR(select({"[", "integer", {}}), ErrorCode::invalid_argument, "regular expression");
+  EXPECT_ERROR(select({"linear", "binary", {{"learned_step", "true"}}}),
+               ErrorCode::invalid_argument, "learned_step");
+}
+
+TEST(PackedFiles, BadOnesAreRefused) {
+  const ScratchDirectory scratch;
+  const auto folder = scratch.path() / "m";
+  Model model = small_bert();
+  set_quantization(model, choose(model, "mxint"));
+  pack_parameters(model);
+  const std::string name = "bert.encoder.layer.0.intermediate.dense.weight";
+  const auto load = [&](nlohmann::json config, const ParameterStore& tensors) {
+    save_model_directory(folder, std::move(config), tensors);
+    load_model({.name = folder.string()});
+  };
+  EXPECT_NO_THROW(load(model.config, stored_tensors(model)));
+  ParameterStore tensors = stored_tensors(model);
+  tensors.set(codes_name(name), Tensor(DType::u8, {7}));
+  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, name);
+  tensors = stored_tensors(model);
+  tensors.erase(scales_name(name));
+  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, "scales");
+  tensors = stored_tensors(model);
+  tensors.erase(codes_name(name));
+  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, codes_name(name));
+  tensors = stored_tensors(model);
+  Tensor scales = tensors.at(scales_name(name)).clone();
+  scales.as<std::uint8_t>()[0] = 255;  // NaN in E8M0
+  tensors.set(scales_name(name), scales);
+  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, "exponent");
+  const auto with = [&](const std::string& pointer, const nlohmann::json& value) {
+    nlohmann::json config = model.config;
+    config[nlohmann::json::json_pointer("/hone_quantization" + pointer)] = value;
+    return config;
+  };
+  EXPECT_ERROR(load(with("/version", 2), stored_tensors(model)), ErrorCode::unsupported,
+               "version 2", "newer");
+  EXPECT_ERROR(load(with("/nodes", 3), stored_tensors(model)), ErrorCode::bad_format, "list");
+  EXPECT_ERROR(load(with("/nodes/0/weight/format", "mxnew"), stored_tensors(model)),
+               ErrorCode::bad_format, "mxnew");
+  EXPECT_ERROR(load(with("/nodes/0/weight/options", "wide=3"), stored_tensors(model)),
+               ErrorCode::bad_format, "wide");
+  EXPECT_ERROR(load(with("/packed/" + name + "/bits", 5), stored_tensors(model)),
+               ErrorCode::bad_format, name);
+  EXPECT_ERROR(load(with("/packed/other.weight", nlohmann::json::object()), stored_tensors(model)),
+               ErrorCode::bad_format, "other.weight");
+  // A weight that claims to be bytes but is no packed one.
+  tensors = stored_tensors(small_bert());
+  tensors.set(name, Tensor(DType::u8, small_bert().parameters.at(name).shape()));
+  EXPECT_NO_THROW(load(small_bert().config, tensors));
+}
+
+TEST(Packing, NanIsRefusedByName) {
+  Model model = small_bert();
+  set_quantization(model, choose(model, "integer"));
+  model.parameters.at("classifier.weight").as<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ERROR(pack_parameters(model), ErrorCode::numeric, "classifier.weight");
+}
+
+TEST(ValueStatsOf, KnownNumbers) {
+  ValueStats stats;
+  std::vector<float> numbers(10001);
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = static_cast<float>(static_cast<double>(i) / 5000 - 1);  // -1 .. 1, evenly
+  numbers.push_back(std::numeric_limits<float>::infinity());
+  numbers.push_back(std::numeric_limits<float>::quiet_NaN());
+  stats.add(numbers);
+  EXPECT_EQ(stats.count(), 10001);
+  EXPECT_EQ(stats.minimum(), -1);
+  EXPECT_EQ(stats.maximum(), 1);
+  EXPECT_NEAR(stats.mean_magnitude(), 0.5, 0.01);
+  EXPECT_NEAR(stats.quantile(0.75), 0.5, 0.04);
+  EXPECT_NEAR(stats.quantile(0.25), -0.5, 0.04);
+  stats.add(std::vector<float>{3.0f});
+  EXPECT_EQ(stats.maximum(), 3);
+  EXPECT_NEAR(stats.average_maximum(), 1 + 0.1 * 2, 1e-6);
+}
+
+// One large outlier: the least squared error gives up on it, the minimum and maximum do not.
+TEST(Calibration, MethodsDiffer) {
+  ValueStats stats;
+  std::vector<float> numbers;
+  RandomStream random(1, 1);
+  for (int i = 0; i < 100000; ++i) numbers.push_back(static_cast<float>(random.normal()));
+  numbers.push_back(60.0f);
+  stats.add(numbers);
+  const Format& affine = find_format("affine");
+  const Options width{{"width", std::int64_t{4}}};
+  const auto step = [&](RangeMethod method) {
+    return calibrated_options(affine, "exact", width, stats, method, 99.9).real("scale");
+  };
+  EXPECT_NEAR(step(RangeMethod::min_max), 60.0 / 7, 0.01);
+  EXPECT_LT(step(RangeMethod::percentile), 5.0 / 7);
+  // The step of least error for 15 levels on normal numbers is 0.335 sigma (Max, 1960).
+  EXPECT_NEAR(step(RangeMethod::mse), 0.335, 0.06);
+  EXPECT_ERROR(calibrated_options(find_format("ternary"), "exact", {}, stats, RangeMethod::mse),
+               ErrorCode::invalid_argument, "no scale to calibrate");
+  EXPECT_ERROR(calibrated_options(affine, "exact", width, ValueStats(), RangeMethod::mse),
+               ErrorCode::invalid_argument, "no numbers");
+}
+
+TEST(Calibration, FitsDataAndKeepsWhatWasGiven) {
+  const TokenizedData data = random_sequences(30);
+  const Model model = small_bert();
+  Quantization formats =
+      choose(model, "integer", {{"width", "6"}, {"bias_frac_width", "5"}}, "linear");
+  calibrate_on_data(formats, model, data, {.samples = 16});
+  for (const NodeFormats& node : formats) {
+    EXPECT_NE(node.slots.at(Slot::data_in).options.find("frac_width="), std::string::npos);
+    EXPECT_EQ(node.slots.at(Slot::bias).options, "frac_width=5 width=6");
+  }
+  const auto error = [&](const Quantization& chosen) {
+    Model rounded = model;
+    set_quantization(rounded, chosen);
+    return largest_difference(logits_of(rounded, data, Mode::eager),
+                              logits_of(model, data, Mode::eager));
+  };
+  EXPECT_LT(error(formats),
+            error(choose(model, "integer", {{"width", "6"}, {"bias_frac_width", "5"}}, "linear")));
+  EXPECT_ERROR(calibrate_on_data(formats, model, {}, {}), ErrorCode::invalid_argument,
+               "no samples");
+}
+
+TEST(LearnedSteps, TrainFreezeAndPack) {
+  for (const char* format : {"affine", "integer"}) {
+    SCOPED_TRACE(format);
+    const ScratchDirectory scratch;
+    const TokenizedData data = random_sequences(30);
+    Model model = small_bert();
+    set_quantization(model,
+                     choose(model, format, {{"width", "4"}, {"learned_step", "true"}}, "linear"));
+    initialize_learned_steps(model, data);
+    const std::string step = "layer0.wide.weight.step";
+    const float first = model.parameters.at(step).as<float>()[0];
+    // 2 mean|w| / sqrt(7); the weights are normal with deviation 0.02.
+    EXPECT_NEAR(first, 2 * 0.02 * std::sqrt(2 / 3.14159265) / std::sqrt(7.0), 1.5e-3);
+    TrainOptions options;
+    options.lr = 1e-3;
+    options.batch = 4;
+    options.seed = 21;
+    const TrainResult result =
+        train(model, data, nullptr, options, scratch.path() / "run", false, nullptr, {}, nullptr);
+    EXPECT_TRUE(std::isfinite(result.last_loss));
+    Model loaded = load_model({.name = (scratch.path() / "run").string()});
+    EXPECT_TRUE(loaded.report.unused.empty());
+    EXPECT_NE(loaded.parameters.at(step).as<float>()[0], first) << "the step was not trained";
+    const Tensor trained = logits_of(loaded, data, Mode::compiled);
+    freeze_learned_steps(loaded);
+    EXPECT_FALSE(loaded.parameters.contains(step));
+    pack_parameters(loaded);
+    EXPECT_LT(largest_difference(logits_of(loaded, data, Mode::compiled), trained), 1e-5);
+  }
+}
+
+// Training with the rounding is the same run after a stop.
+TEST(QuantizationAwareTraining, ResumesBitForBit) {
+  const ThreadScope threads(2);
+  const ScratchDirectory scratch;
+  const TokenizedData data = random_sequences(30);
+  TrainOptions options;
+  options.lr = 1e-3;
+  options.batch = 4;
+  options.epochs = 2;
+  const auto run = [&](const char* name, bool resume, std::int64_t stop_after) {
+    Model model = small_bert();
+    set_quantization(model, choose(model, "binary", {{"stochastic", "true"}}, "linear"));
+    std::int64_t done = 0;
+    TrainEvents events;
+    events.on_step = [&](const StepReport&) { ++done; };
+    if (stop_after > 0) events.stop = [&] { return done >= stop_after; };
+    train(model, data, nullptr, options, scratch.path() / name, resume, nullptr, events, nullptr);
+    return model.parameters;
+  };
+  const ParameterStore whole = run("whole", false, 0);
+  run("parts", false, 5);
+  const ParameterStore parts = run("parts", true, 0);
+  for (const std::string& name : whole.names())
+    EXPECT_TRUE(same_bits(whole.at(name), parts.at(name))) << name;
+}
+
+}  // namespace
+}  // namespace hone_test
