@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hone_program import Hone, HoneError, HoneSlice
-from imdb import Reviews, Tokens, load_tokens, read_reviews
+import numpy as np
+
+from hone_program import Format, Hone, HoneError, HoneSlice
+from imdb import Reviews, Tokens, load_tokens, read_reviews, write_folder
 from settings import TrainSetting
 
 
@@ -22,7 +24,8 @@ class Context:
     warm_up: int = 15  # steps before them
     samples: int = 25_000  # test reviews of the inference row
     hone_peak: float | None = None  # GFLOP/s hone itself measured, if given
-    checkpoint: Path | None = None  # trained model for the inference and predict rows
+    checkpoint: Path | None = None  # trained model for the rows that need one
+    golden: Path | None = None  # vectors of MASE's quantizers
     keep_padding: bool = True  # obey the padding of tokenizer.json, in both programs
     seed: int = 1
     _tokens: dict[str, Tokens] = field(default_factory=dict)
@@ -41,11 +44,18 @@ class Context:
         return self._reviews[split]
 
     def train_hone(
-        self, batches: list[list[int]], setting: TrainSetting, threads: int | None = None
+        self,
+        batches: list[list[int]],
+        setting: TrainSetting,
+        threads: int | None = None,
+        model: Path | None = None,
+        number_format: Format | None = None,
     ) -> HoneSlice:
-        """`hone train` from the common initial model; the tokens it counts must be the peer's."""
+        """`hone train`, or quantization-aware training, from the common initial model or another;
+        the tokens it counts must be the peer's."""
         assert self.hone is not None
-        result = self.hone.train(self.initial_model(), batches, setting, self.warm_up, threads)
+        model = model or self.initial_model()
+        result = self.hone.train(model, batches, setting, self.warm_up, threads, number_format)
         lengths = self.tokens("train").lengths()
         expected = [int(lengths[batch].sum()) for batch in batches]
         if result.tokens != expected:
@@ -55,6 +65,17 @@ class Context:
                 f"{expected[step]}: not the same work (see --padding, and the order of the samples)"
             )
         return result
+
+    def test_folder(self, numbers: np.ndarray) -> Path:
+        """What hone reads: the whole archive, or a folder with the chosen test reviews."""
+        if len(numbers) == len(self.tokens("test")):
+            return self.imdb
+        folder = self.work / f"imdb-{len(numbers)}"
+        if not folder.exists():
+            aside = folder.with_suffix(".partial")
+            write_folder(aside, "test", self.reviews("test"), numbers)
+            aside.rename(folder)
+        return folder
 
     def initial_model(self) -> Path:
         """The untrained BERT-tiny both programs start from."""
@@ -74,7 +95,7 @@ class Context:
 
         folder = self.work / "trained"
         if not (folder / "model.safetensors").exists():
-            print("  training the model of the inference rows (300 steps, PyTorch)", flush=True)
+            print("  training the model of the trained rows (300 steps, PyTorch)", flush=True)
             tokens = self.tokens("train")
             trainer = Trainer(self.initial_model(), TrainSetting(0.0, 0.0))
             trainer.run(tokens, grouped_batches(300, tokens.lengths(), self.seed), 0)

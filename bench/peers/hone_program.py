@@ -27,6 +27,7 @@ class HoneError(SystemExit):
 
     def __init__(self, message: str) -> None:
         super().__init__(f"bench/peers: {message}")
+        self.reason = " ".join(message.split())
 
 
 @dataclass
@@ -39,6 +40,19 @@ class HoneSlice:
     grad_norms: list[float]
     seconds: float
     results: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A number format as `hone quantize` is given it."""
+
+    name: str
+    settings: tuple[str, ...] = ()
+    nodes: str = ""  # "": hone's own choice, every linear node
+
+    def flags(self) -> list[str]:
+        flags = ["--format", self.name, *(["--nodes", self.nodes] if self.nodes else [])]
+        return flags + [word for setting in self.settings for word in ("--set", setting)]
 
 
 @dataclass
@@ -100,21 +114,40 @@ class Hone:
             yield {**os.environ, "XDG_CACHE_HOME": empty}
 
     def train_arguments(
-        self, model: Path | str, batches: list[list[int]], setting: TrainSetting, threads: int
+        self,
+        model: Path | str,
+        batches: list[list[int]],
+        setting: TrainSetting,
+        threads: int,
+        number_format: Format | None = None,
     ) -> list[str | Path]:
-        """`hone train` over the given batches; its files lie in work/hone-train."""
+        """`hone train` over the given batches, or `hone quantize --qat` with a format; its files
+        lie in work/hone-train."""
         folder = self.work / "hone-train"
         shutil.rmtree(folder, ignore_errors=True)
-        order = self.work / "order.json"
+        order, trace = self.work / "order.json", self.work / "trace.jsonl"
+        trace.unlink(missing_ok=True)
         order.write_text(json.dumps([number for batch in batches for number in batch]))
+        if number_format is None:
+            command, files = ["train", model], ["--order", order, "--trace", trace]
+        else:
+            command = ["quantize", model, *number_format.flags(), "--qat"]
+            files = ["--set", f"order={order}", "--set", f"trace={trace}"]
         return [
-            *("train", model, "--data", f"imdb:{self.imdb}", "--tokenizer", self.tokenizer),
+            *(*command, "--data", f"imdb:{self.imdb}", "--tokenizer", self.tokenizer),
             *("--out", folder, "--steps", str(len(batches)), "--batch", str(BATCH)),
             *setting.hone_flags(),
-            *("--max-length", str(MAX_LENGTH), "--threads", str(threads), "--order", order),
-            *("--trace", self.work / "trace.jsonl", "--json", self.work / "train.json"),
+            *("--max-length", str(MAX_LENGTH), "--threads", str(threads), *files),
+            *("--json", self.work / "train.json"),
             *self._padding_flags(),
         ]
+
+    def quantize(self, model: Path, number_format: Format, folder: Path) -> dict[str, Any]:
+        """The packed model in `folder`, and what hone says of it."""
+        shutil.rmtree(folder, ignore_errors=True)
+        target = self.work / "quantize.json"
+        self.run("quantize", model, *number_format.flags(), "--out", folder, "--json", target)
+        return json.loads(target.read_text())
 
     def _padding_flags(self) -> list[str]:
         return [] if self.keep_padding else ["--set", "padding=none"]
@@ -126,8 +159,11 @@ class Hone:
         setting: TrainSetting,
         warm_up: int,
         threads: int | None = None,
+        number_format: Format | None = None,
     ) -> HoneSlice:
-        arguments = self.train_arguments(model, batches, setting, threads or self.threads)
+        arguments = self.train_arguments(
+            model, batches, setting, threads or self.threads, number_format
+        )
         wall = self.run(*arguments)
         trace = read_trace(self.work / "trace.jsonl", len(batches))
         step_seconds = [step["seconds"] for step in trace]
@@ -137,25 +173,26 @@ class Hone:
                 "`seconds` must be the time of one step"
             )
         seconds = sum(step_seconds[warm_up:])
+        results = json.loads((self.work / "train.json").read_text())
         return HoneSlice(
             BATCH * (len(batches) - warm_up) / seconds,
             [int(step["tokens"]) for step in trace],
             [step["loss"] for step in trace],
             [step["grad_norm"] for step in trace],
             seconds,
-            json.loads((self.work / "train.json").read_text()),
+            results if number_format is None else results["training"],
         )
 
     def saved_model(self) -> Path:
         """The Hugging Face directory of the last checkpoint `train` wrote."""
         return find_model(self.work / "hone-train")
 
-    def predict(self, model: Path, texts: list[str]) -> np.ndarray:
+    def predict(self, model: Path, texts: list[str], mode: str | None = None) -> np.ndarray:
         """Logits of the texts."""
         source, target = self.work / "predict-in.jsonl", self.work / "predict-out.jsonl"
         write_jsonl(source, texts)
         arguments = ["predict", model, "--input", source, "--output", target]
-        arguments += self._padding_flags()
+        arguments += [*(["--mode", mode] if mode else []), *self._padding_flags()]
         if not (model / "tokenizer.json").exists() and not (model / "vocab.txt").exists():
             arguments += ["--tokenizer", self.tokenizer]
         self.run(*arguments)

@@ -9,12 +9,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
+from hone_program import HoneError
+
 
 @dataclass
 class Target:
-    """What is demanded: a ratio to the peer of at least so much, or a value of at most so much."""
+    """What is demanded: a ratio to the peer of at least so much, a value of at most so much, or
+    being at most so many times slower than the peer."""
 
-    of: Literal["ratio", "value"] = "ratio"
+    of: Literal["ratio", "value", "slowdown"] = "ratio"
     required: float | None = None
     aim: float | None = None
     unit: str = "x"
@@ -22,6 +25,8 @@ class Target:
     def show(self, bound: float | None) -> str:
         if bound is None:
             return ""
+        if self.of == "slowdown":
+            return f"at most {bound:g} {self.unit} slower"
         return f"{'under ' if self.of == 'value' else ''}{bound:g} {self.unit}"
 
 
@@ -52,8 +57,11 @@ class Comparison:
 
     def judged(self) -> float | None:
         """The figure the target speaks of."""
+        ratio = self.ratio()
+        if self.target.of == "slowdown":
+            return 1 / ratio if ratio is not None else None
         if self.target.of == "ratio":
-            return self.ratio()
+            return ratio
         return median(self.hone_values) if self.hone_values else None
 
     def reaches(self, bound: float | None) -> bool | None:
@@ -89,15 +97,28 @@ class RowResult:
 
 
 def interleave(
-    rounds: int, sides: Mapping[str, Callable[[int], float] | None]
+    rounds: int,
+    sides: Mapping[str, Callable[[int], float] | None],
+    refused: dict[str, str] | None = None,
 ) -> dict[str, list[float]]:
-    """Calls every side once a round, in turn: a drifting machine drifts for all of them alike."""
+    """Calls every side once a round, in turn: a drifting machine drifts for all of them alike.
+
+    With `refused`, a side in which hone fails is left out from then on, and what hone said is put
+    there; without, the failure ends the program.
+    """
     values: dict[str, list[float]] = {name: [] for name in sides}
     for round_number in range(rounds):
         for name, measure in sides.items():
-            if measure is None:
+            if measure is None or (refused and name in refused):
                 continue
-            values[name].append(measure(round_number))
+            try:
+                values[name].append(measure(round_number))
+            except HoneError as error:
+                if refused is None:
+                    raise
+                refused[name], values[name] = error.reason, []
+                print(f"  {name}: {error}", flush=True)
+                continue
             print(f"  round {round_number + 1}/{rounds} {name}: {values[name][-1]:.4g}", flush=True)
     return values
 

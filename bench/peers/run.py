@@ -28,7 +28,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     add("--imdb", type=Path, help="IMDb archive or folder, instead of the one in --shared")
     add("--tokenizer", type=Path, help="tokenizer and config.json, instead of those in --shared")
-    add(
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument(
         "--rows",
         nargs="+",
         choices=ROWS,
@@ -36,14 +37,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         metavar="ROW",
         help="which rows: " + " ".join(ROWS),
     )
+    rows.add_argument("--only", metavar="ROW[,ROW]", help="the same, separated by commas")
+    add("--golden", type=Path, metavar="DIR", help="vectors of MASE, instead of those in --shared")
     add("--rounds", type=int, help="rounds (default 5; 3 with --quick)")
     add("--steps", type=int, help="timed training steps of a round (default 100; 30 with --quick)")
     add("--warm-up", type=int, help="steps before them (default 15; 5 with --quick)")
-    add("--samples", type=int, help="test reviews of the inference row (default all; quick 1000)")
+    add("--samples", type=int, help="test reviews of the inference rows (default all; quick 1000)")
     add("--threads", type=int, default=2, help="threads of both programs, one a core (default 2)")
     add("--quick", action="store_true", help="a few minutes: rough figures")
     add("--peers-only", action="store_true", help="without hone; prints, writes no document")
-    add("--checkpoint", type=Path, help="trained model of the inference and predict rows")
+    add("--checkpoint", type=Path, help="trained model of the rows that need one")
     add("--hone-peak", type=float, metavar="GFLOPS", help="float32 peak hone measured itself")
     add(
         "--padding",
@@ -60,6 +63,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def fill(options: argparse.Namespace, parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Defaults that depend on other options, and a check that the data is there."""
     quick = options.quick
+    if options.only:
+        options.rows = options.only.split(",")
+        unknown = [name for name in options.rows if name not in ROWS]
+        if unknown:
+            parser.error(f"no row {', '.join(unknown)}; there are: {' '.join(ROWS)}")
     options.rounds = options.rounds or (3 if quick else 5)
     options.steps = options.steps or (30 if quick else 100)
     options.warm_up = (5 if quick else 15) if options.warm_up is None else options.warm_up
@@ -68,6 +76,8 @@ def fill(options: argparse.Namespace, parser: argparse.ArgumentParser) -> argpar
         data = options.shared.resolve() / "data"
         options.imdb = options.imdb or data / "imdb/aclImdb_v1_labeled.tar.gz"
         options.tokenizer = options.tokenizer or data / "bert-base-uncased"
+        golden = options.shared.resolve() / "golden/mase"
+        options.golden = options.golden or (golden if golden.is_dir() else None)
     for name in ("imdb", "tokenizer"):
         path = getattr(options, name)
         if path is None or not path.exists():
@@ -100,6 +110,7 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
         warm_up=options.warm_up,
         samples=options.samples,
         hone_peak=options.hone_peak,
+        golden=options.golden,
         checkpoint=options.checkpoint.resolve() if options.checkpoint else None,
         keep_padding=options.padding == "kept",
         seed=options.seed,
@@ -132,20 +143,20 @@ def main(arguments: list[str]) -> None:
     options = parse(arguments)
     machine.pin_to_cores(options.threads)
     context = make_context(options)
-    from document import render, write
+    from document import render, section, write
     from measurement import load_results, save_results
 
-    # Rows of earlier runs stay in the table; those of the peers alone are kept apart.
+    # Rows of earlier runs stay; those of the peers alone are kept apart.
     stored = options.work / ("peers-only.json" if options.peers_only else "results.json")
     results = load_results(stored)
     for name in ROWS:
         if name in options.rows:
             results[name] = measure_row(name, context)
             save_results(stored, results)
-    ordered = [results[name] for name in ROWS if name in results]
-    print("\n" + render([r for r in ordered if r.name in options.rows]))
+    measured = [results[name] for name in ROWS if name in options.rows]
+    print("\n" + render(map(section, measured)))
     if not options.peers_only:
-        write(options.document, ordered)
+        write(options.document, measured, list(results.values()))
         print(f"written: {options.document}")
 
 

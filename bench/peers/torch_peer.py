@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +90,17 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float, decay_all: boo
 class Trainer:
     """Trains slices of steps, each from the same initial weights with a fresh optimizer."""
 
-    def __init__(self, model_dir: Path, setting: TrainSetting) -> None:
+    def __init__(
+        self,
+        model_dir: Path,
+        setting: TrainSetting,
+        prepare: Callable[[torch.nn.Module], object] | None = None,
+    ) -> None:
+        """`prepare` changes the model before anything is trained."""
         self.setting = setting
         self.model = load_model(model_dir, setting.hidden_dropout, setting.attention_dropout)
+        if prepare is not None:
+            prepare(self.model)
         self.initial = {k: v.clone() for k, v in self.model.state_dict().items()}
         self.step_model = (
             torch.compile(self.model, dynamic=True) if setting.compiled else self.model

@@ -38,5 +38,10 @@ ROWS = {
         Row("memory", "Peak memory of training", "memory"),
         Row("scaling", "Training on 1 and on 2 threads", "scaling"),
         Row("peak", "Training against the float32 peak of the machine", "peak"),
+        Row("qat-step", "Quantization-aware training against the float step", "qat", "step"),
+        Row("qat-usual", "Quantization-aware training, against PyTorch's usual way", "qat", "usual"),
+        Row("qat-mase", "Quantization-aware training, against MASE's quantizers", "qat", "mase"),
+        Row("int8", "Inference in 8 bits, IMDb test", "int8"),
+        Row("size", "Size on disk in 8 bits", "int8", "size"),
     )
 }

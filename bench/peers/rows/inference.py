@@ -12,7 +12,7 @@ from batches import sorted_batches
 from context import Context
 from flops import BertSize, forward_flops
 from hone_program import HoneError
-from imdb import Tokens, select, spread, write_folder
+from imdb import Tokens, select, spread
 from measurement import Comparison, Target, interleave
 from torch_peer import classify, collate, export_onnx, load_model
 
@@ -30,22 +30,10 @@ class Inference:
         self.numbers = spread(len(context.tokens("test")), context.samples)
         self.tokens = select(context.tokens("test"), self.numbers)
         self.batches = sorted_batches(self.tokens.lengths(), BATCH)
-        self.session = onnx_session(context, self.model_dir)
-        self.data = self._data()
+        self.session = onnx_session(context, exported_model(context, self.model_dir))
+        self.data = context.test_folder(self.numbers)
         self.logits: dict[str, np.ndarray] = {}
         self.hone_result: dict[str, float] = {}
-
-    def _data(self) -> Path:
-        """What hone reads: the whole archive, or a folder with the chosen reviews."""
-        context = self.context
-        if len(self.numbers) == len(context.tokens("test")):
-            return context.imdb
-        folder = context.work / f"imdb-{len(self.numbers)}"
-        if not folder.exists():
-            aside = folder.with_suffix(".partial")
-            write_folder(aside, "test", context.reviews("test"), self.numbers)
-            aside.rename(folder)
-        return folder
 
     def run_torch(self, _round: int) -> float:
         start = time.perf_counter()
@@ -94,13 +82,18 @@ def model_size(model_dir: Path) -> BertSize:
     return BertSize(config["num_hidden_layers"], config["hidden_size"], config["intermediate_size"])
 
 
-def onnx_session(context: Context, model_dir: Path):  # noqa: ANN201 (onnxruntime has no types)
-    import onnxruntime
-
+def exported_model(context: Context, model_dir: Path) -> Path:
+    """The model as ONNX, exported anew."""
     path = context.work / "model.onnx"
     if path.exists():
         path.unlink()
     export_onnx(load_model(model_dir), path)
+    return path
+
+
+def onnx_session(context: Context, path: Path):  # noqa: ANN201 (onnxruntime has no types)
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = context.threads
     options.log_severity_level = 3
