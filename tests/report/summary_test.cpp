@@ -275,7 +275,8 @@ TEST(Comparison, WithoutAnIntervalThereIsNoRank) {
   auto runs = runs_with({{0.80, 0.78, 0.82}, {0.90, nan, nan}});
   for (const FinalAccuracy& run : compare_final_accuracy(runs).runs)
     EXPECT_EQ(run.standing, Standing::unranked);
-  EXPECT_EQ(compare_final_accuracy(runs_with({{0.8, 0.7, 0.9}})).runs[0].standing, Standing::unranked);
+  EXPECT_EQ(compare_final_accuracy(runs_with({{0.8, 0.7, 0.9}})).runs[0].standing,
+            Standing::unranked);
   EXPECT_TRUE(compare_final_accuracy({}).runs.empty());
 }
 

@@ -46,7 +46,7 @@ struct KernelCall {
   std::int64_t first_row = 0;  // which row of the full tensor row 0 of the row views is
   bool accumulate = false;     // reduce: add to the outputs instead of overwriting them
   double* flop = nullptr;  // where a kernel adds floating-point operations that depend on the data
-  const void* bound = nullptr;  // what Kernel::bind returned
+  const void* bound = nullptr;     // what Kernel::bind returned
   std::byte* workspace = nullptr;  // Kernel::workspace bytes, shared by the threads of the call
   int thread = 0;
   int threads = 1;

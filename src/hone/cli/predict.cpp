@@ -95,8 +95,8 @@ void check_logits(const Tensor& logits, const std::string& model) {
 void choose_threads(const CommandInput& input, const Classifier& classifier,
                     const TokenizedData& data) {
   constexpr double small_work = 2e9;
-  const double work = static_cast<double>(parameter_count(classifier.model)) *
-                      static_cast<double>(data.ids.size());
+  const double work =
+      static_cast<double>(parameter_count(classifier.model)) * static_cast<double>(data.ids.size());
   if (!input.options.contains("threads") && work < small_work) set_thread_count(1);
 }
 

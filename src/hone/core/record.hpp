@@ -10,7 +10,8 @@
 //           low..high is the 95 % Wilson interval of the accuracy
 //   timing  {kernel, op, calls, seconds, flop}                              per kernel, whole run
 //   memory  {peak_bytes, arena_bytes}
-//   point   {kind: float | ptq | qat, format, width, seed, samples, accuracy, low, high, loss, bytes,
+//   point   {kind: float | ptq | qat, format, width, seed, samples, accuracy, low, high, loss,
+//   bytes,
 //            bits_per_weight, seconds, p_float, p_ptq}                      of a sweep over widths
 //   resume  {step}                                                          a continued run
 //   end     {status: finished | interrupted | failed, seconds, ...}

@@ -26,11 +26,11 @@ struct Location {
 // How one node is computed.
 struct PlannedNode {
   NodeId node = none;
-  const Kernel* kernel = nullptr;  // null: the op's reference
+  const Kernel* kernel = nullptr;     // null: the op's reference
   std::shared_ptr<const void> bound;  // what the kernel derived from the node
-  std::string reason;              // why this kernel, and why others refused
-  std::int64_t workspace = -1;     // arena offset of the kernel's workspace
-  bool constant_begin = false;     // begin() depends on parameters that this graph does not change
+  std::string reason;                 // why this kernel, and why others refused
+  std::int64_t workspace = -1;        // arena offset of the kernel's workspace
+  bool constant_begin = false;  // begin() depends on parameters that this graph does not change
   // Of a reduce node: offset of its first copy among a thread's partial sums, and its size.
   std::int64_t partial = -1;
   std::int64_t partial_bytes = 0;
