@@ -432,9 +432,10 @@ std::vector<LearnedStep> learned_steps(const Graph& graph, const Quantization& q
       for (std::size_t i = 0; i < values.size(); ++i) {
         const std::string& value = graph.value(values[i]).name;
         // Readers of one value in one format share its step.
-        const bool known = std::any_of(steps.begin(), steps.end(), [&](const LearnedStep& step) {
-          return step.value == value && step.choice == choice;
-        });
+        const bool known =
+            std::any_of(steps.begin(), steps.end(), [&, &wanted = choice](const LearnedStep& step) {
+              return step.value == value && step.choice == wanted;
+            });
         if (!known)
           steps.push_back({step_name(formats.node, slot, i), formats.node, slot, value, choice});
       }
@@ -458,9 +459,10 @@ Quantization freeze_steps(const Graph& graph, const Quantization& quantization,
     for (auto& [slot, choice] : formats.slots) {
       if (!choice.learned) continue;
       const std::vector<ValueId> values = slot_values(graph, formats.node, slot, choice);
-      const auto step = std::find_if(learned.begin(), learned.end(), [&](const LearnedStep& known) {
-        return known.value == graph.value(values.front()).name && known.choice == choice;
-      });
+      const auto step = std::find_if(
+          learned.begin(), learned.end(), [&, &wanted = choice](const LearnedStep& known) {
+            return known.value == graph.value(values.front()).name && known.choice == wanted;
+          });
       const float trained = steps.at(step->parameter);
       Options options = parse_format_options(find_format(choice.format), choice.options);
       if (choice.format == "integer") {
