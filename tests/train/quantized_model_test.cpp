@@ -110,6 +110,67 @@ TEST(Int8Model, FixedPointIsExact) {
   EXPECT_TRUE(same_bits(logits_of(model, data, Mode::compiled), simulated));
 }
 
+const std::vector<std::pair<std::string, std::string>> fixed_probabilities{
+    {"width", "8"},
+    {"frac_width", "5"},
+    {"weight_frac_width", "7"},
+    {"probabilities_format", "integer"},
+    {"probabilities_frac_width", "8"},
+    {"probabilities_is_signed", "false"}};
+
+// Attention too: scores, and the products of probabilities and values.
+TEST(Int8Model, FixedPointAttentionIsExact) {
+  const TokenizedData data = random_sequences(60);
+  Model model = small_bert();
+  set_quantization(model, choose(model, "integer", fixed_probabilities, "linear,attention"));
+  const Tensor simulated = logits_of(model, data, Mode::eager);
+  pack_parameters(model);
+  const Graph graph = make_forward_graph(model, Mode::compiled);
+  EXPECT_TRUE(std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                          [](const Node& node) { return node.op == "attention_int8"; }));
+  EXPECT_TRUE(same_bits(logits_of(model, data, Mode::compiled), simulated));
+}
+
+TEST(Int8Model, ProbabilitiesAreRounded) {
+  const TokenizedData data = random_sequences(20);
+  Model model = small_bert();
+  set_quantization(model, choose(model, "integer", {{"width", "8"}}, "attention"));
+  const Tensor whole = logits_of(model, data, Mode::eager);
+  set_quantization(model, choose(model, "integer",
+                                 {{"width", "8"},
+                                  {"probabilities_format", "integer"},
+                                  {"probabilities_frac_width", "8"},
+                                  {"probabilities_is_signed", "false"}},
+                                 "attention"));
+  EXPECT_EQ(model.quantization.at(0).slots.at(Slot::probabilities).options,
+            "frac_width=8 is_signed=false width=8");
+  EXPECT_GT(largest_difference(logits_of(model, data, Mode::eager), whole), 0);
+  // One scale for the whole tensor is no format of rows.
+  EXPECT_ERROR(choose(model, "integer",
+                      {{"probabilities_format", "affine"}, {"probabilities_granularity", "tensor"}},
+                      "attention"),
+               ErrorCode::invalid_argument, "one scale for a whole tensor");
+  EXPECT_ERROR(choose(model, "integer", {{"probabilities_width", "4"}}, "linear"),
+               ErrorCode::invalid_argument, "probabilities_width changes nothing");
+  EXPECT_ERROR(choose(model, "integer", {{"probabilities_learned_step", "true"}}, "attention"),
+               ErrorCode::invalid_argument, "learn a step");
+}
+
+// The formats of the probabilities are trained with and kept.
+TEST(QuantizationAwareTraining, RoundsProbabilities) {
+  const ScratchDirectory scratch;
+  Model model = small_bert();
+  set_quantization(model, choose(model, "integer", fixed_probabilities, "linear,attention"));
+  TrainOptions options;
+  options.lr = 1e-3;
+  options.batch = 4;
+  const TrainResult result = train(model, random_sequences(30), nullptr, options,
+                                   scratch.path() / "run", false, nullptr, {}, nullptr);
+  EXPECT_TRUE(std::isfinite(result.last_loss));
+  const Model loaded = load_model({.name = (scratch.path() / "run").string()});
+  EXPECT_EQ(loaded.quantization, model.quantization);
+}
+
 TEST(Selection, FirstMatchWinsAndKeysReachTheirSlots) {
   const Model model = small_bert();
   const Graph graph = model.architecture->build(model.config, {});

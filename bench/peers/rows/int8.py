@@ -16,11 +16,23 @@ from measurement import Comparison, Target, interleave
 from rows.inference import BATCH, classify_onnx, exported_model, onnx_session
 
 COMPARED = 1000  # reviews whose logits are compared
+INTEGER = ("width=8", "frac_width=4")
+# Probabilities count from the largest of their row, so they lie between 0 and 1.
+PROBABILITIES = tuple(
+    f"probabilities_{key}"
+    for key in ("format=integer", "width=8", "frac_width=8", "is_signed=false")
+)
 FORMATS = {
-    "integer": Format("integer", ("width=8", "frac_width=4")),
+    "attention": Format("integer", (*INTEGER, *PROBABILITIES), "linear,attention"),
+    "integer": Format("integer", INTEGER),
     "mxint": Format("mxint"),
 }
-SHOWN = {"integer": "integer, width 8, fraction 4", "mxint": "mxint"}
+SHOWN = {
+    "attention": "integer, linear and attention",
+    "integer": "integer, linear only",
+    "mxint": "mxint, linear only",
+}
+SIZES = {"integer": "integer, width 8, fraction 4", "mxint": "mxint"}
 
 
 class Int8:
@@ -123,7 +135,7 @@ def measure(context: Context) -> list[Comparison]:
     logit_notes = int8.logit_notes()
     accuracies = ", ".join(f"{name} {value:.4f}" for name, value in int8.accuracy.items())
     notes = [
-        f"batches of {BATCH} sorted by length; linear layers in 8 bits, ids made beforehand; ONNX "
+        f"batches of {BATCH} sorted by length; 8 bits, fraction 4 of integer; ids made beforehand; ONNX "
         "Runtime: quantize_dynamic of the model exported by torch.onnx, weights QInt8",
         f"accuracy: {accuracies}",
         *logit_notes,
@@ -140,8 +152,8 @@ def measure(context: Context) -> list[Comparison]:
             unit="samples/s",
             hone_values=values[name],
             peer_values=values[peer_name],
-            target=target,
-            notes=notes,
+            target=target if name == "attention" else Target(),
+            notes=notes if name == "attention" else [],
         )
         for name in FORMATS
         for peer_name, (peer, target) in peers.items()
@@ -154,7 +166,8 @@ def size(context: Context) -> list[Comparison]:
     if hone is None:
         return []
     comparisons = []
-    for name, number_format in FORMATS.items():
+    for name in SIZES:
+        number_format = FORMATS[name]
         embedded = Format(number_format.name, number_format.settings, "linear,embedding")
         folder = context.work / f"size-{name}"
         notes = ["bytes of model.safetensors, MB of 10^6"]
@@ -168,7 +181,7 @@ def size(context: Context) -> list[Comparison]:
             notes.append(f"hone refused {name}: {error.reason}")
         comparisons.append(
             Comparison(
-                what=f"size of BERT-tiny on disk, {SHOWN[name]}, embeddings too",
+                what=f"size of BERT-tiny on disk, {SIZES[name]}, embeddings too",
                 peer="float32, as transformers saves it",
                 unit="MB",
                 hone_values=values,

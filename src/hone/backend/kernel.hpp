@@ -84,8 +84,10 @@ struct Kernel : Described {
   // For `rows` and `reduce`: called by each thread before the first tile with whole inputs (packing
   // weights); all threads are done before any tile runs.
   void (*begin)(const KernelCall& call) = nullptr;
-  // `begin` depends on parameters only: skipped while they stay the same.
+  // `begin` depends on the inputs from `begin_inputs` on only: skipped while they are parameters
+  // that stay the same.
   bool begin_once = false;
+  std::size_t begin_inputs = 1;
   // A `whole` kernel that uses one thread: the plan runs independent ones side by side.
   bool serial = false;
   void (*run)(const KernelCall& call) = nullptr;

@@ -220,11 +220,13 @@ Command command_quantize() {
   command.required = {"out"};
   command.settings_note =
       "Options of the format for all slots (width=8) or one (weight_width=4, data_in_frac_width=2, "
-      "bias_format=none); slots: data_in, weight, bias, data_out. hone format show NAME lists "
-      "them. "
+      "bias_format=none); slots: data_in, weight, bias, and where named data_out and (of attention) "
+      "probabilities. hone format show NAME lists them. "
       "With --qat also the settings of hone train.";
   command.examples = {
       "hone quantize runs/imdb --format integer --set width=8 --set frac_width=6 --out runs/int8",
+      "hone quantize runs/imdb --format integer --nodes linear,attention --set frac_width=4 --set "
+      "probabilities_frac_width=8 --set probabilities_is_signed=false --out runs/int8-attention",
       "hone quantize runs/imdb --format mxint --nodes linear,embedding --out runs/mxint8",
       "hone quantize runs/imdb --format integer --set width=4 --qat --data imdb:aclImdb_v1.tar.gz "
       "--lr 5e-5 --out runs/qat4"};

@@ -72,6 +72,8 @@ struct QuantizeSlots {
   std::vector<int> data = {};
   int weight = -1;
   int bias = -1;
+  // The node rounds its probabilities itself: probabilities_attributes (ops/detail/quantizer.hpp).
+  bool probabilities = false;
 };
 
 struct Op : Described {

@@ -68,7 +68,7 @@ struct AffineCodec {
     return {0, !symmetric, step > 0, step, static_cast<std::int32_t>(zero_point)};
   }
   void encode_int8(const Scales& scales, const float* x, std::int8_t* codes, std::int64_t n) const {
-    encode_values(grid(scales), {scales[1], !symmetric}, x, codes, n);
+    encode_values(grid(scales), scales[1], x, codes, n);
   }
   std::int32_t zero(const Scales& scales) const { return static_cast<std::int32_t>(scales[1]); }
   int bits() const { return width; }

@@ -1,5 +1,7 @@
 // dq, dk, dv of attention. With p the probabilities, m the dropout factors, o = (p m) v:
 // dv = (p m)^T do, dp = m (do v^T), ds = p (dp - sum(do o)), dq = scale ds k, dk = scale ds^T q.
+// Where p is rounded to a number format, dv takes the rounded p; ds is the straight-through
+// estimate.
 #include "hone/ops/detail/attention.hpp"
 
 namespace hone {
@@ -14,6 +16,7 @@ std::vector<ValueType> infer(const OpTypes& t) {
 void reference(const OpCall& call) {
   const std::int64_t width = row_size(call.in(0));
   const AttentionSizes sizes = attention_sizes(width, *call.attributes);
+  const auto probabilities = bind_probabilities(*call.attributes);
   const std::uint32_t* rng = call.has(7) ? call.in(7).as<std::uint32_t>() : nullptr;
   std::vector<double> dk(static_cast<std::size_t>(call.out(1).size()), 0.0);
   std::vector<double> dv(dk.size(), 0.0);
@@ -23,7 +26,8 @@ void reference(const OpCall& call) {
       const std::int64_t at = r * width + head * sizes.head_size;
       const float* q = call.in(3).as<float>() + at;
       const float* grad = call.in(0).as<float>() + at;
-      const AttentionRow a = attention_row(q, call.in(4), call.in(6), rng, row, head, sizes);
+      const AttentionRow a =
+          attention_row(q, call.in(4), call.in(6), rng, row, head, sizes, probabilities.get());
       double inner = 0;
       for (std::int64_t i = 0; i < sizes.head_size; ++i)
         inner += static_cast<double>(grad[i]) * call.in(1).as<float>()[at + i];
@@ -38,7 +42,7 @@ void reference(const OpCall& call) {
         for (std::int64_t i = 0; i < sizes.head_size; ++i) {
           dq[static_cast<std::size_t>(i)] += ds * call.in(4).as<float>()[token + i];
           dk[static_cast<std::size_t>(token + i)] += ds * q[i];
-          dv[static_cast<std::size_t>(token + i)] += a.probability[j] * a.keep[j] * grad[i];
+          dv[static_cast<std::size_t>(token + i)] += a.rounded[j] * a.keep[j] * grad[i];
         }
       }
       for (std::int64_t i = 0; i < sizes.head_size; ++i)

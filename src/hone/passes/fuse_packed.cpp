@@ -4,10 +4,16 @@
 //   linear(quantize(%x), dequantize(%c, %s), %b)   =>  linear_int8(encode_int8(%x), %c, %s, %b)
 //   linear(%x, dequantize(%c, %s), %b)             =>  linear_packed(%x, %c, %s, %b)
 //
-// The second where both formats are whole numbers of at most 8 bits times scales.
+//   attention(quantize(%q), quantize(%k), quantize(%v), %o)
+//       =>  attention_int8(encode_int8(%q), encode_int8(%k), encode_int8(%v), %o)
+//
+// The second where both formats are whole numbers of at most 8 bits times scales, the last where
+// there is one scale and all queries of a sequence are wanted.
+#include <algorithm>
 #include <map>
 
 #include "hone/ops/detail/int8.hpp"
+#include "hone/ops/detail/quantizer.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
@@ -35,6 +41,7 @@ public:
       ValueId made = none;
       if (node.op == "embedding") made = fuse_embedding(node);
       if (node.op == "linear") made = fuse_linear(node);
+      if (node.op == "attention") made = fuse_attention(node);
       if (made == none) continue;
       graph_.replace_uses(node.outputs[0], made);
       ++changes;
@@ -85,6 +92,44 @@ private:
     }
     return graph_.apply("linear_packed", {node.inputs[0], codes, scales, bias}, weight.attributes,
                         name + ".packed");
+  }
+
+  ValueId fuse_attention(const Node& node) {
+    if (node.attributes.real_or("dropout", 0.0) > 0 || input_or_none(node, 5) != none) return none;
+    // The logarithms of the sums are for the gradient.
+    if (is_used(node.outputs[1])) return none;
+    std::vector<ValueId> inputs;
+    Options attributes;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const Node* rounded = producer(graph_, node.inputs[i], "quantize");
+      if (rounded == nullptr) return none;
+      const Node data = *rounded;
+      if (i == 0) {
+        const Dim& width = graph_.type(node.inputs[i]).dims[1];
+        if (!width.is_fixed() ||
+            !refuse_attention_int8(*bind_quantizer(data.attributes), width.offset).empty())
+          return none;
+        for (const char* key : {"format", "rule", "options"})
+          attributes.set(key, data.attributes.text(key));
+      }
+      for (const char* key : {"format", "rule", "options"})
+        if (attributes.text(key) != data.attributes.text(key)) return none;
+      inputs.push_back(encode(data, none)[0]);
+    }
+    inputs.push_back(node.inputs[3]);
+    attributes.set("heads", node.attributes.integer("heads"));
+    for (const OptionSpec& spec : probabilities_attributes())
+      attributes.set(spec.name, node.attributes.text(spec.name));
+    return graph_.apply("attention_int8", inputs, attributes,
+                        graph_.value(node.outputs[0]).name + ".int8");
+  }
+
+  bool is_used(ValueId id) const {
+    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                       [&](const auto& output) { return output.second == id; }) ||
+           std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& n) {
+             return std::find(n.inputs.begin(), n.inputs.end(), id) != n.inputs.end();
+           });
   }
 
   // One encoding serves all products that read it.

@@ -30,8 +30,9 @@ struct FormatChoice {
 };
 std::string to_string(const FormatChoice& choice);  // "integer width=8 frac_width=4"
 
-enum class Slot { data_in, weight, bias, data_out };
-inline constexpr std::array<const char*, 4> slot_names{"data_in", "weight", "bias", "data_out"};
+enum class Slot { data_in, weight, bias, data_out, probabilities };
+inline constexpr std::array<const char*, 5> slot_names{"data_in", "weight", "bias", "data_out",
+                                                       "probabilities"};
 
 // The formats of one node, which is called by its first output.
 struct NodeFormats {
@@ -57,10 +58,10 @@ struct QuantizeSelection {
   std::vector<std::pair<std::string, std::string>> keys;
 };
 
-// The formats that each node gets: of the first selection that matches it. `data_out` is quantized
-// where a key names it, a format without signs of its own kind leaves other slots
-// (docs/formats.md). Throws Error(invalid_argument) when a selection matches no node, a key is
-// unknown to the formats it is for or changes nothing.
+// The formats that each node gets: of the first selection that matches it. `data_out` and
+// `probabilities` (of attention) are quantized where a key names them, a format without signs of
+// its own kind leaves other slots (docs/formats.md). Throws Error(invalid_argument) when a
+// selection matches no node, a key is unknown to the formats it is for or changes nothing.
 Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections);
 
 // Parameters that take a format, each once, in the order of the graph. Throws

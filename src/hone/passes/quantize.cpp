@@ -4,7 +4,8 @@
 //                                  %y = linear(%x.q, %w.q, %b.q)
 //
 // A parameter that is kept as packed bits is read from them: %w.q = dequantize(%w.codes,
-// %w.scales). A table is rounded where its rows are read, unless its rows depend on each other.
+// %w.scales). Attention rounds its probabilities itself: its attributes name their format. A table
+// is rounded where its rows are read, unless its rows depend on each other.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -47,6 +48,7 @@ public:
           break;
         case Slot::bias: round_input(node, slots.bias, choice, ""); break;
         case Slot::data_out: round_output(output, choice, step_name(formats.node, slot, 0)); break;
+        case Slot::probabilities: round_inside(node, choice); break;
       }
     }
   }
@@ -131,6 +133,14 @@ private:
     if (id == none || is_packed(node, input)) return;
     const ValueId made = rounded(id, choice, step);
     graph_.node(node).inputs[i] = made;
+  }
+
+  void round_inside(NodeId node, const FormatChoice& choice) {
+    Options& attributes = graph_.node(node).attributes;
+    attributes.set("probabilities_format", choice.format);
+    attributes.set("probabilities_rule", choice.rule);
+    attributes.set("probabilities_options", choice.options);
+    ++changes_;
   }
 
   void round_output(ValueId output, const FormatChoice& choice, const std::string& step) {

@@ -140,7 +140,7 @@ private:
       planned.bound = planned.kernel->bind({graph_, node, plan_.sizes, options_.threads});
     if (planned.kernel != nullptr && planned.kernel->begin_once) {
       planned.constant_begin = true;
-      for (std::size_t i = 1; i < node.inputs.size(); ++i)
+      for (std::size_t i = planned.kernel->begin_inputs; i < node.inputs.size(); ++i)
         if (node.inputs[i] != none && (graph_.value(node.inputs[i]).kind != ValueKind::parameter ||
                                        is_updated(node.inputs[i])))
           planned.constant_begin = false;

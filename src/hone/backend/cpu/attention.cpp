@@ -13,11 +13,11 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// One row of scores (already in units of log2) to unnormalized probabilities, dropped out. Gives
-// the sum of exponentials before dropout and the largest score.
-float exponentials(float* scores, std::int64_t length, std::int64_t padded,
-                   const AttentionTask& task, std::uint32_t row, float& largest_score) {
+ExponentialSum exponentials(float* scores, std::int64_t padded, const AttentionTask& task,
+                            std::uint32_t row) {
   const F32 d;
+  const std::int64_t length = task.length;
+  const bool drops = task.threshold != 0;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const VecF lowest = hn::Set(d, -3.0e38f);
   VecF largest = lowest;
@@ -27,15 +27,18 @@ float exponentials(float* scores, std::int64_t length, std::int64_t padded,
         largest = hn::Max(largest,
                           hn::IfThenElse(hn::FirstN(d, count), hn::LoadU(d, scores + i), lowest));
       });
+  // The product itself is left unscaled: products of whole numbers stay exact.
+  const VecF factor = hn::Set(d, static_cast<float>(task.scale) * 1.44269504f);
   const VecF shift = hn::MaxOfLanes(d, largest);
-  largest_score = hn::GetLane(shift);
   const VecF floor = hn::Set(d, -126.0f);
   VecF sum = hn::Zero(d);
   const auto exponential = [&](std::int64_t i) {
-    const VecF x = hn::Sub(hn::LoadU(d, scores + i), shift);
+    // In this order the largest gives exactly 1, also where the compiler fuses.
+    const VecF x = hn::Mul(hn::Sub(hn::LoadU(d, scores + i), shift), factor);
     return hn::IfThenElseZero(hn::Ge(x, floor), exp2_in_range(hn::Max(x, floor)));
   };
-  if (task.threshold == 0) {
+  // Rounding comes before dropout.
+  if (!drops || task.probabilities != nullptr) {
     for_vectors(
         length,
         [&](std::int64_t i) {
@@ -59,16 +62,24 @@ float exponentials(float* scores, std::int64_t length, std::int64_t padded,
                           hn::StoreU(hn::IfThenElseZero(keep, e), d, scores + i);
                         });
   }
+  if (task.probabilities != nullptr) {
+    task.probabilities->quantize(scores, scores, 1, length);
+    if (drops)
+      for_dropout_columns(length, row, task.stream, task.rng, task.threshold,
+                          [&](std::int64_t i, auto keep, std::int64_t) {
+                            hn::StoreU(hn::IfThenElseZero(keep, hn::LoadU(d, scores + i)), d,
+                                       scores + i);
+                          });
+  }
   for (std::int64_t i = (length + lanes - 1) / lanes * lanes; i < padded; i += lanes)
     hn::StoreU(hn::Zero(d), d, scores + i);
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  return {hn::GetLane(hn::SumOfLanes(d, sum)), hn::GetLane(hn::Mul(shift, factor))};
 }
 
 void attend(const AttentionTask& task, const AttentionForward& io, float* memory) {
   const AttentionBuffers b(task, memory, false);
   const std::int64_t size = task.head_size;
-  constexpr float log2_e = 1.44269504f;
-  pack_transposed(io.k, task, b.padded, static_cast<float>(task.scale) * log2_e, b.keys_t);
+  pack_transposed(io.k, task, b.padded, 1.0f, b.keys_t);
   pack_rows(io.v, task.width, task.length, b.padded, size, b.values);
   for (std::int64_t q0 = 0; q0 < task.length; q0 += b.block) {
     const std::int64_t rows = std::min(b.block, task.length - q0);
@@ -77,10 +88,9 @@ void attend(const AttentionTask& task, const AttentionForward& io, float* memory
     gemm({padded_rows, b.padded, size, size, b.padded, b.padded}, b.queries, b.keys_t, b.scores);
     float inverse[max_attention_block];
     for (std::int64_t r = 0; r < rows; ++r) {
-      float largest = 0;
-      const float sum =
-          exponentials(b.scores + r * b.padded, task.length, b.padded, task,
-                       static_cast<std::uint32_t>(task.first_token + q0 + r), largest);
+      const auto [sum, largest] =
+          exponentials(b.scores + r * b.padded, b.padded, task,
+                       static_cast<std::uint32_t>(task.first_token + q0 + r));
       io.log_sum[(q0 + r) * task.heads] = (largest + std::log2(sum)) * 0.69314718f;
       inverse[r] = task.keep_scale / sum;
     }
@@ -100,17 +110,26 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hone {
 HWY_EXPORT(attend);
+HWY_EXPORT(exponentials);
+
+ExponentialSum attention_exponentials(float* scores, std::int64_t padded, const AttentionTask& task,
+                                      std::uint32_t row) {
+  return HWY_DYNAMIC_DISPATCH(exponentials)(scores, padded, task, row);
+}
+
+void attention_forward(const AttentionTask& task, const AttentionForward& io, float* memory) {
+  HWY_DYNAMIC_DISPATCH(attend)(task, io, memory);
+}
 
 namespace {
 
 void run(const KernelCall& call) {
   const AttentionSetup setup(call, 0);
   if (call.flop != nullptr) *call.flop += setup.flop(2);
-  const auto attend_target = HWY_DYNAMIC_DISPATCH(attend);
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);
     const std::int64_t at = task.first_token * task.width + task.head * task.head_size;
-    attend_target(
+    attention_forward(
         task,
         {call.in(0).as() + at, call.in(1).as() + at, call.in(2).as() + at, call.out(0).as() + at,
          call.out(1).as() + task.first_token * task.heads + task.head},
@@ -128,6 +147,7 @@ Kernel cpu_kernel_attention() {
   kernel.refuse = [](const KernelQuery& query) {
     return query.has(5) ? "takes all queries of a sequence; these are picked rows" : std::string();
   };
+  kernel.bind = bind_node_probabilities;
   kernel.workspace = [](const KernelQuery& query) { return attention_workspace(query, 0, false); };
   kernel.run = run;
   return kernel;

@@ -12,6 +12,22 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
+// Probabilities of a row to their format (seen from the largest of them), then dropped out.
+void round_probabilities(float* p, const AttentionTask& task, std::uint32_t row) {
+  const F32 d;
+  const VecF largest = hn::Set(d, *std::max_element(p, p + task.length));
+  map_vectors(p, p, task.length, [&](VecF v) { return hn::Div(v, largest); });
+  task.probabilities->quantize(p, p, 1, task.length);
+  map_vectors(p, p, task.length, [&](VecF v) { return hn::Mul(v, largest); });
+  if (task.threshold == 0) return;
+  const VecF keep_scale = hn::Set(d, task.keep_scale);
+  for_dropout_columns(
+      task.length, row, task.stream, task.rng, task.threshold,
+      [&](std::int64_t i, auto keep, std::int64_t) {
+        hn::StoreU(hn::IfThenElseZero(keep, hn::Mul(hn::LoadU(d, p + i), keep_scale)), d, p + i);
+      });
+}
+
 // One row: scores (log2) become dropped-out probabilities p m, d_scores (do v^T) become ds * scale.
 void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t padded,
              const AttentionTask& task, std::uint32_t row, float log2_sum, float inner) {
@@ -22,13 +38,14 @@ void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t p
   const VecF scale = hn::Set(d, static_cast<float>(task.scale));
   const VecF keep_scale = hn::Set(d, task.keep_scale);
   const VecF sum = hn::Set(d, inner);
+  const bool rounds = task.probabilities != nullptr;
   const auto store = [&](std::int64_t i, auto keep, auto inside) {
     const VecF x = hn::Sub(hn::LoadU(d, scores + i), shift);
     VecF p = hn::IfThenElseZero(hn::Ge(x, floor), exp2_in_range(hn::Max(x, floor)));
     p = hn::IfThenElseZero(inside, p);
     const VecF factor = hn::IfThenElseZero(keep, keep_scale);
     const VecF dp = hn::MulSub(hn::LoadU(d, d_scores + i), factor, sum);
-    hn::StoreU(hn::Mul(p, factor), d, scores + i);
+    hn::StoreU(rounds ? p : hn::Mul(p, factor), d, scores + i);
     hn::StoreU(hn::Mul(hn::Mul(p, scale), dp), d, d_scores + i);
   };
   const auto all = hn::FirstN(d, static_cast<std::size_t>(lanes));
@@ -43,6 +60,7 @@ void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t p
           store(i, keep, count == lanes ? all : hn::FirstN(d, static_cast<std::size_t>(count)));
         });
   }
+  if (rounds) round_probabilities(scores, task, row);
   for (std::int64_t i = (length + lanes - 1) / lanes * lanes; i < padded; i += lanes) {
     hn::StoreU(hn::Zero(d), d, scores + i);
     hn::StoreU(hn::Zero(d), d, d_scores + i);
@@ -140,6 +158,7 @@ Kernel cpu_kernel_attention_grad() {
   kernel.refuse = [](const KernelQuery& query) {
     return query.has(8) ? "takes all queries of a sequence; these are picked rows" : std::string();
   };
+  kernel.bind = bind_node_probabilities;
   kernel.workspace = [](const KernelQuery& query) { return attention_workspace(query, 3, true); };
   kernel.run = run;
   return kernel;

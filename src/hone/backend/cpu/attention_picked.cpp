@@ -77,18 +77,26 @@ void keep_factors(std::int64_t length, std::uint32_t row, const AttentionTask& t
                       });
 }
 
-// Probabilities of one query (memory: 3 * length floats): p, p times keep.
+// Of one query: its probabilities p, their dropout factors, and the weights of the values (p,
+// rounded to its format, times keep). Gives the logarithm of the sum of exponentials.
 float probabilities(const AttentionTask& task, const float* q, const float* k, std::uint32_t row,
-                    float* p, float* keep) {
+                    float* p, float* keep, float* weight) {
   const float largest =
       score_keys(q, k, task.length, task.width, task.head_size, static_cast<float>(task.scale), p);
   const VecF shift = hn::Set(F32(), largest);
   map_vectors(p, p, task.length, [&](VecF v) { return exp_vector(hn::Sub(v, shift)); });
   double sum = 0;
   for (std::int64_t j = 0; j < task.length; ++j) sum += p[j];
-  const VecF inverse = hn::Set(F32(), static_cast<float>(1.0 / sum));
-  map_vectors(p, p, task.length, [&](VecF v) { return hn::Mul(v, inverse); });
   keep_factors(task.length, row, task, keep);
+  const VecF inverse = hn::Set(F32(), static_cast<float>(1.0 / sum));
+  const float* rounded = p;
+  if (task.probabilities != nullptr) {
+    task.probabilities->quantize(p, weight, 1, task.length);
+    rounded = weight;
+  }
+  map_vectors2(rounded, keep, weight, task.length,
+               [&](VecF a, VecF b) { return hn::Mul(hn::Mul(a, inverse), b); });
+  map_vectors(p, p, task.length, [&](VecF v) { return hn::Mul(v, inverse); });
   return largest + static_cast<float>(std::log(sum));
 }
 
@@ -96,9 +104,9 @@ float attend_one(const AttentionTask& task, const float* q, const float* k, cons
                  std::uint32_t row, float* o, float* memory) {
   float* p = memory;
   float* keep = memory + task.length;
-  const float log_sum = probabilities(task, q, k, row, p, keep);
-  map_vectors2(p, keep, p, task.length, [](VecF a, VecF b) { return hn::Mul(a, b); });
-  weigh_rows(p, v, task.length, task.width, task.head_size, o);
+  float* weight = memory + 2 * task.length;
+  const float log_sum = probabilities(task, q, k, row, p, keep, weight);
+  weigh_rows(weight, v, task.length, task.width, task.head_size, o);
   return log_sum;
 }
 
@@ -109,23 +117,22 @@ void attend_one_backward(const AttentionTask& task, const AttentionBackward& io,
   const std::int64_t size = task.head_size;
   float* p = memory;
   float* keep = memory + task.length;
-  float* dp = memory + 2 * task.length;
-  probabilities(task, io.q, io.k, row, p, keep);
+  float* weight = memory + 2 * task.length;
+  float* dp = memory + 3 * task.length;
+  probabilities(task, io.q, io.k, row, p, keep, weight);
   score_keys(io.d_o, io.v, task.length, task.width, size, 1.0f, dp);
   double inner = 0;
   for (std::int64_t i = 0; i < size; ++i) inner += static_cast<double>(io.d_o[i]) * io.o[i];
-  for (std::int64_t j = 0; j < task.length; ++j) {
+  for (std::int64_t j = 0; j < task.length; ++j)
     dp[j] = p[j] * (keep[j] * dp[j] - static_cast<float>(inner)) * static_cast<float>(task.scale);
-    p[j] *= keep[j];
-  }
   weigh_rows(dp, io.k, task.length, task.width, size, io.dq);
-  const auto add = [&](float weight, const float* from, float* to) {
-    const VecF factor = hn::Set(d, weight);
+  const auto add = [&](float times, const float* from, float* to) {
+    const VecF factor = hn::Set(d, times);
     map_vectors2(from, to, to, size, [&](VecF a, VecF b) { return hn::MulAdd(factor, a, b); });
   };
   for (std::int64_t j = 0; j < task.length; ++j) {
     add(dp[j], io.q, io.dk + j * task.width);
-    add(p[j], io.d_o, io.dv + j * task.width);
+    add(weight[j], io.d_o, io.dv + j * task.width);
   }
 }
 
@@ -159,7 +166,7 @@ void run(const KernelCall& call) {
         const PickedQueries& sequence = sequences[static_cast<std::size_t>(item / sizes.heads)];
         const std::int64_t head = item % sizes.heads;
         const AttentionTask task = picked_task(sequence, head, width, sizes, call, 4);
-        std::vector<float> memory(static_cast<std::size_t>(2 * task.length + 16));
+        std::vector<float> memory(static_cast<std::size_t>(3 * task.length + 16));
         const std::int64_t token = task.first_token * width + head * sizes.head_size;
         for (std::int32_t i : sequence.queries) {
           const std::int64_t at = i * width + head * sizes.head_size;
@@ -181,6 +188,7 @@ Kernel cpu_kernel_attention_picked() {
   kernel.refuse = [](const KernelQuery& query) {
     return query.has(5) ? std::string() : "all queries of a sequence are wanted";
   };
+  kernel.bind = bind_node_probabilities;
   kernel.run = run;
   return kernel;
 }

@@ -21,7 +21,7 @@ void run(const KernelCall& call) {
           std::fill(dk + j * width, dk + j * width + sizes.head_size, 0.0f);
           std::fill(dv + j * width, dv + j * width + sizes.head_size, 0.0f);
         }
-        std::vector<float> memory(static_cast<std::size_t>(3 * task.length + 16));
+        std::vector<float> memory(static_cast<std::size_t>(4 * task.length + 16));
         for (std::int32_t i : sequence.queries) {
           const std::int64_t at = i * width + head * sizes.head_size;
           attention_picked_backward(
@@ -44,6 +44,7 @@ Kernel cpu_kernel_attention_picked_grad() {
   kernel.refuse = [](const KernelQuery& query) {
     return query.has(8) ? std::string() : "all queries of a sequence are wanted";
   };
+  kernel.bind = bind_node_probabilities;
   kernel.run = run;
   return kernel;
 }

@@ -9,12 +9,13 @@ namespace {
 
 // Flips the highest bit of each of `count` codes, a multiple of four.
 void move_up(std::uint8_t* codes, std::int64_t count) {
+  using Vector [[gnu::vector_size(32)]] = std::uint64_t;
   std::int64_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    std::uint64_t eight;
-    std::memcpy(&eight, codes + i, 8);
-    eight ^= 0x8080808080808080u;
-    std::memcpy(codes + i, &eight, 8);
+  for (; i + 32 <= count; i += 32) {
+    Vector vector;
+    std::memcpy(&vector, codes + i, 32);
+    vector ^= 0x8080808080808080u;
+    std::memcpy(codes + i, &vector, 32);
   }
   for (; i < count; ++i) codes[i] ^= 0x80u;
 }
@@ -36,6 +37,14 @@ void run(const KernelCall& call) {
   quantizer.encode_int8(call.in(0).as(), rows, columns, reinterpret_cast<std::int8_t*>(codes),
                         padded, row_scales.data(), zeros.data());
   const int shift = layout.has_zero ? 0 : 128;
+  if (layout.fixed && stride == 2 && padded == columns) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      scales[2 * r] = layout.scale;
+      scales[2 * r + 1] = static_cast<float>(layout.zero + shift);
+    }
+    if (shift != 0) move_up(codes, rows * padded);
+    return;
+  }
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int32_t zero = layout.fixed      ? layout.zero
                               : layout.has_zero ? zeros[static_cast<std::size_t>(r)]

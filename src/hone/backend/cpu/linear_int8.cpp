@@ -57,6 +57,7 @@ Kernel cpu_kernel_linear_int8() {
   kernel.workspace = int8_workspace;
   kernel.begin = begin_int8;
   kernel.begin_once = true;
+  kernel.begin_inputs = 2;
   kernel.run = run;
   return kernel;
 }

@@ -1,28 +1,11 @@
 // linear_int8 with AVX-512 VNNI: four products of bytes and their sum a lane and instruction.
 #include "hone/backend/cpu/detail/int8_product.hpp"
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HONE_VNNI 1
-// GCC's own headers leave a register undefined on purpose.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <hwy/targets.h>
-#include <immintrin.h>
-// The sums of a tile stay in registers only if the loops over them are gone.
-#define HONE_UNROLL _Pragma("GCC unroll 8")
-#define HONE_VNNI_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
-#endif
+#include "hone/backend/cpu/detail/vnni.hpp"
 
 namespace hone {
 namespace {
 
 #ifdef HONE_VNNI
-
-bool has_vnni() {
-  // Vectors may be limited to a smaller set, for tests.
-  return (hwy::SupportedTargets() & HWY_AVX3) != 0 && __builtin_cpu_supports("avx512vnni") != 0 &&
-         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
-         __builtin_cpu_supports("avx512dq") != 0;
-}
 
 // What the tiles of one call share.
 struct Pass {
@@ -34,12 +17,6 @@ struct Pass {
   const float* bias;
   float* y;
 };
-
-HONE_VNNI_TARGET inline __m512i four_codes(const std::uint8_t* at) {
-  std::int32_t four;
-  __builtin_memcpy(&four, at, 4);
-  return _mm512_set1_epi32(four);
-}
 
 // Rows x Panels outputs whose row has one scale.
 template <int Rows, int Panels>
@@ -54,17 +31,8 @@ HONE_VNNI_TARGET void whole_rows(const Pass& pass, std::int64_t row, std::int64_
     HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
         _mm512_mullo_epi32(zero, _mm512_load_si512(pass.w.sums + first + p * int8_panel));
   }
-  const std::int8_t* codes = pass.w.codes + first * columns;
-  for (std::int64_t k = 0; k < columns; k += 4) {
-    __m512i w[Panels];
-    HONE_UNROLL for (int p = 0; p < Panels; ++p) w[p] =
-        _mm512_load_si512(codes + p * int8_panel * columns + k * int8_panel);
-    HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-      const __m512i x = four_codes(pass.x + (row + r) * columns + k);
-      HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
-          _mm512_dpbusd_epi32(sums[r][p], x, w[p]);
-    }
-  }
+  add_products(pass.x + row * columns, columns, pass.w.codes + first * columns,
+               int8_panel * columns, columns, sums);
   HONE_UNROLL for (int r = 0; r < Rows; ++r) {
     const float* scales = pass.scales + (row + r) * pass.stride;
     const __m512 scale = _mm512_set1_ps(scales[0]);
@@ -116,16 +84,8 @@ HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int6
       HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
           _mm512_mullo_epi32(zero, _mm512_load_si512(pass.w.sums + b * n + first + p * int8_panel));
     }
-    for (std::int64_t k = from; k < to; k += 4) {
-      __m512i w[Panels];
-      HONE_UNROLL for (int p = 0; p < Panels; ++p) w[p] =
-          _mm512_load_si512(codes + p * int8_panel * columns + k * int8_panel);
-      HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-        const __m512i x = four_codes(pass.x + (row + r) * columns + k);
-        HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
-            _mm512_dpbusd_epi32(sums[r][p], x, w[p]);
-      }
-    }
+    add_products(pass.x + row * columns + from, columns, codes + from * int8_panel,
+                 int8_panel * columns, to - from, sums);
     const std::int64_t real = std::min(to, product.columns) - from;
     HONE_UNROLL for (int r = 0; r < Rows; ++r) {
       const float* scales = pass.scales + (row + r) * pass.stride;
@@ -177,6 +137,8 @@ HONE_VNNI_TARGET void columns_of(const Pass& pass, std::int64_t rows, std::int64
   constexpr int step = Blocked ? 3 : 6;
   std::int64_t row = 0;
   for (; row + step <= rows; row += step) tile<step, Panels, Blocked>(pass, row, first);
+  if constexpr (!Blocked)
+    for (; row + 2 <= rows; row += 2) tile<2, Panels, Blocked>(pass, row, first);
   for (; row < rows; ++row) tile<1, Panels, Blocked>(pass, row, first);
 }
 
@@ -202,7 +164,6 @@ void run(const KernelCall& call) {
 }
 
 #else
-bool has_vnni() { return false; }
 void run(const KernelCall&) {}
 #endif
 
@@ -214,13 +175,12 @@ Kernel cpu_kernel_linear_int8_vnni() {
       "linear_int8",
       RowRule::rows,
       20};
-  kernel.refuse = [](const KernelQuery&) -> std::string {
-    return has_vnni() ? "" : "this machine has no AVX-512 VNNI";
-  };
+  kernel.refuse = [](const KernelQuery&) -> std::string { return has_vnni() ? "" : no_vnni; };
   kernel.bind = bind_node_int8;
   kernel.workspace = int8_workspace;
   kernel.begin = begin_int8;
   kernel.begin_once = true;
+  kernel.begin_inputs = 2;
   kernel.run = run;
   return kernel;
 }

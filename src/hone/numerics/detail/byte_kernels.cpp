@@ -14,46 +14,46 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// Codes of vectors of numbers: inverse * x rounded, limited, moved by the offset.
+// Codes of vectors of numbers: inverse * x limited, rounded, moved by the offset; in the low byte
+// of a lane. Limits are whole numbers, so it does not matter whether rounding comes first.
 template <typename Vector>
 struct CodeVector {
   Vector grid;
-  VecF factor, offset;
+  VecF factor, magic, zero;
 
-  CodeVector(const Vector& g, float moved)
-      : grid(g), factor(hn::Set(F32(), 1.0f)), offset(hn::Set(F32(), moved)) {}
-  HWY_INLINE hn::Vec<I32> operator()(VecF x) const {
-    const VecF k = hn::Add(grid.code(hn::Mul(x, factor)), offset);
-    return hn::ConvertTo(I32(), hn::IfThenElseZero(hn::Eq(x, x), k));
+  // Added to a number below 2^22 it rounds to nearest even and leaves the whole number in the low
+  // bits.
+  CodeVector(const Vector& g, float offset)
+      : grid(g),
+        factor(hn::Set(F32(), 1.0f)),
+        magic(hn::Set(F32(), 12582912.0f + offset)),
+        zero(hn::Set(F32(), 12582912.0f)) {}
+  HWY_INLINE VecU operator()(VecF x) const {
+    const VecF k = hn::Add(grid.limited(hn::Mul(x, factor)), magic);
+    return hn::BitCast(U32(), hn::IfThenElse(hn::Eq(x, x), k, zero));
   }
 };
 
-// Byte is std::int8_t or std::uint8_t.
-template <typename Byte, typename Code>
-HWY_INLINE void encode(const Code& code, const float* x, Byte* out, std::int64_t n) {
+template <typename Code>
+HWY_INLINE void encode(const Code& code, const float* x, std::int8_t* codes, std::int64_t n) {
   const F32 d;
-  const hn::Rebind<Byte, I32> quarter;
+  const hn::Rebind<std::uint8_t, U32> quarter;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  auto* out = reinterpret_cast<std::uint8_t*>(codes);
   std::int64_t i = 0;
   for (; i + lanes <= n; i += lanes)
-    hn::StoreU(hn::DemoteTo(quarter, code(hn::LoadU(d, x + i))), quarter, out + i);
+    hn::StoreU(hn::TruncateTo(quarter, code(hn::LoadU(d, x + i))), quarter, out + i);
   if (i == n) return;
   const auto rest = static_cast<std::size_t>(n - i);
-  std::array<Byte, HWY_MAX_BYTES> tail;
-  hn::StoreU(hn::DemoteTo(quarter, code(hn::MaskedLoad(hn::FirstN(d, rest), d, x + i))), quarter,
+  std::array<std::uint8_t, HWY_MAX_BYTES> tail;
+  hn::StoreU(hn::TruncateTo(quarter, code(hn::MaskedLoad(hn::FirstN(d, rest), d, x + i))), quarter,
              tail.data());
   std::memcpy(out + i, tail.data(), rest);
 }
 
-void run_encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
+void run_encode_values(const UniformGrid& grid, float offset, const float* x, std::int8_t* codes,
                        std::int64_t n) {
-  with_vector(grid, [&](const auto& vector) {
-    const CodeVector code(vector, kind.offset);
-    if (kind.is_unsigned)
-      encode(code, x, reinterpret_cast<std::uint8_t*>(codes), n);
-    else
-      encode(code, x, codes, n);
-  });
+  with_vector(grid, [&](const auto& vector) { encode(CodeVector(vector, offset), x, codes, n); });
 }
 
 void run_encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::int64_t block,
@@ -61,22 +61,24 @@ void run_encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::in
   with_vector(grid, [&](const auto& vector) {
     CodeVector code(vector, 0.0f);
     const VecF step = hn::Set(F32(), grid.step);
-    const bool whole = n % block == 0 && with_vector_count(block, [&](auto vectors) {
-                         constexpr int count = decltype(vectors)::value;
-                         const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
-                         const hn::Rebind<std::int8_t, I32> quarter;
-                         float* next = scales;
-                         for_block_factors<count>(
-                             ScaleVector(scale), x, n / block,
-                             [&](std::int64_t first, VecF inverse, VecF factor) HONE_INLINE_BODY {
-                               auto scaled = code;
-                               scaled.factor = inverse;
-                               for (std::int64_t i = first; i < first + count * lanes; i += lanes)
-                                 hn::StoreU(hn::DemoteTo(quarter, scaled(hn::LoadU(F32(), x + i))),
-                                            quarter, codes + i);
-                               *next++ = hn::GetLane(hn::Mul(factor, step));
-                             });
-                       });
+    const bool whole =
+        n % block == 0 && with_vector_count(block, [&](auto vectors) {
+          constexpr int count = decltype(vectors)::value;
+          const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
+          const hn::Rebind<std::uint8_t, U32> quarter;
+          auto* out = reinterpret_cast<std::uint8_t*>(codes);
+          float* next = scales;
+          for_block_factors<count>(
+              ScaleVector(scale), x, n / block,
+              [&](std::int64_t first, VecF inverse, VecF factor) HONE_INLINE_BODY {
+                auto scaled = code;
+                scaled.factor = inverse;
+                for (std::int64_t i = first; i < first + count * lanes; i += lanes)
+                  hn::StoreU(hn::TruncateTo(quarter, scaled(hn::LoadU(F32(), x + i))), quarter,
+                             out + i);
+                *next++ = hn::GetLane(hn::Mul(factor, step));
+              });
+        });
     if (whole) return;
     for (std::int64_t first = 0; first < n; first += block) {
       const std::int64_t count = std::min(block, n - first);
@@ -114,9 +116,9 @@ HWY_EXPORT(run_encode_values);
 HWY_EXPORT(run_encode_blocks);
 HWY_EXPORT(run_value_range);
 
-void encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
+void encode_values(const UniformGrid& grid, float offset, const float* x, std::int8_t* codes,
                    std::int64_t n) {
-  HWY_DYNAMIC_DISPATCH(run_encode_values)(grid, kind, x, codes, n);
+  HWY_DYNAMIC_DISPATCH(run_encode_values)(grid, offset, x, codes, n);
 }
 void encode_blocks(const UniformGrid& grid, const BlockScale& scale, std::int64_t block,
                    const float* x, std::int8_t* codes, float* scales, std::int64_t n) {

@@ -43,6 +43,11 @@ struct UniformVectorOf {
     return hn::Add(k, hn::Zero(F32()));
   }
   HWY_INLINE VecF operator()(VecF x) const { return hn::Mul(code(x), step); }
+  // What is left to round to nearest: the code of x, where it is not rounded down.
+  HWY_INLINE VecF limited(VecF x) const {
+    const VecF scaled = hn::Mul(x, inverse);
+    return hn::Min(high, hn::Max(low, floor ? hn::Floor(scaled) : scaled));
+  }
 };
 
 struct FloatVector {

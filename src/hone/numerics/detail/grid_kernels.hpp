@@ -64,12 +64,8 @@ void quantize_blocks(const PowerGrid& grid, const BlockScale& scale, BlockShape 
                      std::int16_t* exponents);
 
 // The codes of numbers: y[i] = (code - offset) * grid.step for code = grid.code(x[i]) + offset, as
-// one byte; unsigned (0 to 255) or signed. NaN gets the code 0.
-struct ByteCodes {
-  float offset = 0;
-  bool is_unsigned = false;
-};
-void encode_values(const UniformGrid& grid, ByteCodes kind, const float* x, std::int8_t* codes,
+// one byte: signed, or unsigned where a code exceeds 127. NaN gets the code 0.
+void encode_values(const UniformGrid& grid, float offset, const float* x, std::int8_t* codes,
                    std::int64_t n);
 // One row in blocks of `block` numbers with a power of two each: signed codes, and scales such that
 // scale * code is the number.

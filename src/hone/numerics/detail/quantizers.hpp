@@ -109,9 +109,10 @@ public:
   void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,
                    std::int64_t stride, float* scales, std::int32_t* zeros) const override {
     if constexpr (std::is_same_v<Grid, UniformGrid>) {
-      for (std::int64_t r = 0; r < rows; ++r)
-        encode_values(grid_, {0.0f, grid_.high > 127.0f}, x + r * columns, codes + r * stride,
-                      columns);
+      // Rows without gaps are one.
+      const std::int64_t at_once = stride == columns ? rows : 1;
+      for (std::int64_t r = 0; r < rows; r += at_once)
+        encode_values(grid_, 0.0f, x + r * columns, codes + r * stride, at_once * columns);
       fill_scales(rows, scales, zeros);
     }
   }

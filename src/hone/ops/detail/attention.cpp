@@ -9,10 +9,12 @@
 namespace hone {
 
 std::vector<OptionSpec> attention_options() {
-  return {
+  std::vector<OptionSpec> options{
       {"heads", OptionType::integer, {}, "number of heads; divides the width", 1, 65536},
       {"dropout", OptionType::real, 0.0, "probability of dropping an attention weight", 0.0, 0.999},
       {"stream", OptionType::integer, std::int64_t{0}, "random stream of head 0", 0, 4294967295.0}};
+  for (OptionSpec& spec : probabilities_attributes()) options.push_back(std::move(spec));
+  return options;
 }
 
 AttentionSizes attention_sizes(std::int64_t width, const Options& attributes) {
@@ -20,8 +22,8 @@ AttentionSizes attention_sizes(std::int64_t width, const Options& attributes) {
   sizes.heads = attributes.integer("heads");
   sizes.head_size = width / sizes.heads;
   sizes.scale = 1.0 / std::sqrt(static_cast<double>(sizes.head_size));
-  sizes.threshold = dropout_threshold(attributes.real("dropout"));
-  sizes.stream = static_cast<std::uint32_t>(attributes.integer("stream"));
+  sizes.threshold = dropout_threshold(attributes.real_or("dropout", 0.0));
+  sizes.stream = static_cast<std::uint32_t>(attributes.integer_or("stream", 0));
   return sizes;
 }
 
@@ -50,11 +52,12 @@ void check_attention(const OpTypes& t, std::size_t first, const char* op) {
         fmt::format("[{}] width {} is not divisible by {} heads", op, q.dims[1].offset, heads));
   if (t.attributes->real("dropout") > 0 && !t.has(first + 4))
     fail_shapes(op, "rng u32[3] for dropout", t);
+  bind_probabilities(*t.attributes);
 }
 
 AttentionRow attention_row(const float* q, const Tensor& k, const Tensor& offsets,
                            const std::uint32_t* rng, std::int64_t row, std::int64_t head,
-                           const AttentionSizes& sizes) {
+                           const AttentionSizes& sizes, const Quantizer* probabilities) {
   AttentionRow result;
   const std::int64_t sequence = sequence_of(offsets, row);
   result.begin = offsets.as<std::int32_t>()[sequence];
@@ -71,8 +74,15 @@ AttentionRow attention_row(const float* q, const Tensor& k, const Tensor& offset
   double sum = 0;
   for (double& p : result.probability) sum += p = std::exp(p - largest);
   result.log_sum = largest + std::log(sum);
+  result.rounded = result.probability;
+  if (probabilities != nullptr) {
+    std::vector<float> exponentials(result.probability.begin(), result.probability.end());
+    probabilities->quantize(exponentials.data(), exponentials.data(), 1, length);
+    result.rounded.assign(exponentials.begin(), exponentials.end());
+  }
   for (std::int64_t j = 0; j < length; ++j) {
     result.probability[static_cast<std::size_t>(j)] /= sum;
+    result.rounded[static_cast<std::size_t>(j)] /= sum;
     const bool keep =
         sizes.threshold == 0 || dropout_keeps(rng, sizes.stream + static_cast<std::uint32_t>(head),
                                               static_cast<std::uint32_t>(row),
@@ -112,6 +122,20 @@ std::vector<OpSample> attention_samples() {
       make("large scores", {0, 40}, 1, 64, 0.0, {}, 12.0),
       make("two rows of one sequence", {0, 70, 75}, 2, 32, 0.1, {3, 69, 70}),
       make("no tokens", {0}, 2, 4, 0.0, {})};
+  const auto round = [&](const char* name, std::size_t like, const char* format,
+                         const char* options) {
+    OpSample sample = samples[like];
+    sample.name = name;
+    sample.attributes.set("probabilities_format", std::string(format));
+    sample.attributes.set("probabilities_rule", std::string("exact"));
+    sample.attributes.set("probabilities_options", std::string(options));
+    samples.push_back(std::move(sample));
+  };
+  const char* unit = "frac_width=8 is_signed=false width=8";
+  round("rounded", 0, "integer", unit);
+  round("rounded, dropout", 1, "integer", unit);
+  round("rounded, picked rows", 2, "integer", unit);
+  round("rounded, two rows", 7, "affine", "symmetric=false");
   // Scores of a thousand carry rounding of 1e-4, whatever the order of the sum.
   samples[6].tolerance = 2e-4;
   for (int i = 0; i < 4; ++i) samples[static_cast<std::size_t>(i)].differentiable = {0, 1, 2};

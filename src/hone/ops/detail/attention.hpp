@@ -2,6 +2,7 @@
 #pragma once
 
 #include "hone/ops/detail/common.hpp"
+#include "hone/ops/detail/quantizer.hpp"
 
 namespace hone {
 
@@ -28,12 +29,13 @@ void check_attention(const OpTypes& types, std::size_t first, const char* op);
 struct AttentionRow {
   std::int64_t begin = 0;  // first token of the sequence
   std::vector<double> probability;
+  std::vector<double> rounded;  // what meets the values: in the format of the probabilities
   std::vector<double> keep;
   double log_sum = 0;  // logarithm of the sum of exponentials of the scores
 };
 AttentionRow attention_row(const float* q, const Tensor& k, const Tensor& offsets,
                            const std::uint32_t* rng, std::int64_t row, std::int64_t head,
-                           const AttentionSizes& sizes);
+                           const AttentionSizes& sizes, const Quantizer* probabilities);
 
 std::vector<OpSample> attention_samples();
 

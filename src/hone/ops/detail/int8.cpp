@@ -23,6 +23,15 @@ std::string refuse_int8(std::shared_ptr<const Quantizer> data,
   return "";
 }
 
+std::string refuse_attention_int8(const Quantizer& data, std::int64_t width) {
+  const auto layout = data.int8_layout(width);
+  if (!layout) return "the format has no codes of 8 bits";
+  if (!layout->fixed) return "the format has more than one scale";
+  if (layout->has_zero) return "the codes are unsigned";
+  if (width % 4 != 0) return "the width is no multiple of 4";
+  return "";
+}
+
 std::vector<OptionSpec> int8_attributes() {
   std::vector<OptionSpec> specs = packed_attributes();
   for (OptionSpec spec : format_attributes()) {

@@ -37,6 +37,11 @@ std::string refuse_int8(std::shared_ptr<const Quantizer> data,
                         std::shared_ptr<const Quantizer> weight, std::int64_t columns,
                         Int8Product* product);
 
+// Why attention cannot run on 8-bit codes of `width` columns in this format; empty: it can. One
+// scale and no zero for all rows, so that sums over keys and over columns are sums of whole
+// numbers.
+std::string refuse_attention_int8(const Quantizer& data, std::int64_t width);
+
 // The attributes of linear_int8: the weight's packed_attributes and the data's format.
 std::vector<OptionSpec> int8_attributes();
 // Throws Error(invalid_argument) where refuse_int8 has a reason.

@@ -22,6 +22,25 @@ std::vector<OptionSpec> packed_attributes() {
   return specs;
 }
 
+std::vector<OptionSpec> probabilities_attributes() {
+  return {{"probabilities_format", OptionType::text, std::string(),
+           "number format of the probabilities; empty: float32"},
+          {"probabilities_rule", OptionType::text, std::string("exact"), "its rule"},
+          {"probabilities_options", OptionType::text, std::string(), "its options"}};
+}
+
+std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes) {
+  const std::string name = attributes.text_or("probabilities_format", "");
+  if (name.empty()) return nullptr;
+  auto quantizer =
+      bind_quantizer(format_options(name, attributes.text_or("probabilities_options", ""),
+                                    attributes.text_or("probabilities_rule", "exact")));
+  if (!quantizer->by_rows())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("[{}] rows of probabilities cannot be rounded by themselves", name));
+  return quantizer;
+}
+
 std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes) {
   const std::string& name = attributes.text("format");
   return bind_format(name, attributes.text_or("rule", "exact"),

@@ -15,6 +15,12 @@ std::vector<OptionSpec> format_attributes();
 // The same and bits and shape: what packed numbers of the format look like.
 std::vector<OptionSpec> packed_attributes();
 
+// probabilities_format, _rule and _options: how attention rounds its probabilities.
+std::vector<OptionSpec> probabilities_attributes();
+// Their format; null: they stay as they are. Throws Error(invalid_argument) where a row of them
+// cannot be rounded by itself.
+std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes);
+
 // Throws Error(invalid_argument) naming the format and what is wrong.
 std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes);
 // The packed tensor that a node's codes and scales (may be null) are; not yet checked.

@@ -16,7 +16,8 @@
 namespace hone {
 namespace {
 
-constexpr std::array<Slot, 4> all_slots{Slot::data_in, Slot::weight, Slot::bias, Slot::data_out};
+constexpr std::array<Slot, 5> all_slots{Slot::data_in, Slot::weight, Slot::bias, Slot::data_out,
+                                        Slot::probabilities};
 
 const char* name_of(Slot slot) { return slot_names[static_cast<std::size_t>(slot)]; }
 
@@ -81,7 +82,7 @@ public:
       choice.format = entry.value;
     }
     if (choice.format == "none" || choice.format.empty()) return std::nullopt;
-    if (slot == Slot::data_out && !named) return std::nullopt;
+    if ((slot == Slot::data_out || slot == Slot::probabilities) && !named) return std::nullopt;
     const Format& format = find_format(choice.format);
     if (!named && !format.applies_to(slot_kind(slot))) return std::nullopt;
     Options options;
@@ -95,7 +96,7 @@ public:
           choice.rule = entry.value;
         } else if (entry.key.option == "learned_step") {
           // Vectors keep scales of their own numbers.
-          if (!can_learn(choice.format) || slot == Slot::bias) {
+          if (!can_learn(choice.format) || slot == Slot::bias || slot == Slot::probabilities) {
             if (own)
               refuse(
                   fmt::format("{}: only matrices in affine or integer learn a step", entry.text));
@@ -121,7 +122,12 @@ public:
     }
     set_blocked_dimensions(format, choice.rule, slot, options);
     choice.options = format_options_text(options);
-    choice.bind();
+    const auto quantizer = choice.bind();
+    if (slot == Slot::probabilities && !quantizer->by_rows())
+      refuse(fmt::format("[{}] one scale for a whole tensor does not fit probabilities, which are "
+                         "rounded row by row",
+                         choice.format),
+             "give the format a scale, or one scale a row");
     return choice;
   }
 
@@ -129,7 +135,7 @@ public:
     for (std::size_t i = 0; i < patterns_.size(); ++i)
       if (!matched_[i])
         refuse(fmt::format("nodes '{}' matches no node", patterns_[i]),
-               "op types, names or regular expressions of whole names: hone inspect MODEL --nodes "
+               "op types, names or regular expressions of whole names: hone explain MODEL "
                "lists them");
     for (const Entry& entry : keys_) {
       if (entry.uses > 0) continue;
@@ -210,6 +216,7 @@ bool has_slot(const Node& node, const QuantizeSlots& slots, Slot slot) {
     case Slot::weight: return given(slots.weight);
     case Slot::bias: return given(slots.bias);
     case Slot::data_out: return true;
+    case Slot::probabilities: return slots.probabilities;
   }
   return false;
 }
@@ -396,6 +403,8 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
       const Format& format = find_format(choice.format);
       const bool own_scales = slot == Slot::weight || slot == Slot::bias;
       if (format.fit_range == nullptr || (own_scales && format.scales_itself)) continue;
+      // Probabilities are seen from the largest of their row: 0 to 1 whatever the data is.
+      if (slot == Slot::probabilities) continue;
       std::vector<ValueId> values;
       if (slot == Slot::weight || slot == Slot::bias)
         values.push_back(node.inputs[static_cast<std::size_t>(slot == Slot::weight ? slots.weight

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 void refuse_no_change(const Model& model) {
   for (const NodeFormats& node : model.quantization)
     for (const auto& [slot, choice] : node.slots)
-      if (slot == Slot::data_in || slot == Slot::data_out) return;
+      if (slot != Slot::weight && slot != Slot::bias) return;
   for (const auto& [name, choice] :
        quantized_parameters(model.architecture->build(model.config, {}), model.quantization)) {
     const Tensor& before = model.parameters.at(name);

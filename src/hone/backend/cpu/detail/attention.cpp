@@ -10,7 +10,8 @@ AttentionSetup::AttentionSetup(const KernelCall& call, std::size_t first)
     : sizes_(attention_sizes(call.in(first).columns(), *call.attributes)),
       width_(call.in(first).columns()),
       offsets_(call.in(first + 3).as<std::int32_t>()),
-      rng_(call.has(first + 4) ? call.in(first + 4).as<std::uint32_t>() : nullptr) {
+      rng_(call.has(first + 4) ? call.in(first + 4).as<std::uint32_t>() : nullptr),
+      probabilities_(bound_probabilities(call)) {
   const std::int64_t sequences = call.in(first + 3).rows() - 1;
   order_.resize(static_cast<std::size_t>(std::max<std::int64_t>(sequences, 0)));
   std::iota(order_.begin(), order_.end(), 0);
@@ -33,7 +34,12 @@ AttentionTask AttentionSetup::task(std::int64_t item) const {
           sizes_.threshold,
           sizes_.stream + static_cast<std::uint32_t>(head),
           dropout_scale(sizes_.threshold),
-          rng_};
+          rng_,
+          probabilities_};
+}
+
+std::shared_ptr<const void> bind_node_probabilities(const KernelQuery& query) {
+  return std::shared_ptr<const Quantizer>(bind_probabilities(query.node.attributes));
 }
 
 std::int64_t AttentionSetup::floats_per_thread(bool backward) const {

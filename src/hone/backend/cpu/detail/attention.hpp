@@ -24,6 +24,7 @@ struct AttentionTask {
   std::uint32_t threshold, stream;  // of this head
   float keep_scale;
   const std::uint32_t* rng;
+  const Quantizer* probabilities;  // null: not rounded
 };
 
 // Pointers at the first token and this head; rows are task.width apart (log_sum: task.heads).
@@ -42,6 +43,7 @@ public:
   AttentionSetup(const KernelCall& call, std::size_t first);
   std::int64_t items() const { return static_cast<std::int64_t>(order_.size()) * sizes_.heads; }
   AttentionTask task(std::int64_t item) const;
+  std::int64_t longest() const { return longest_; }  // tokens of a sequence
   std::int64_t floats_per_thread(bool backward) const;
   // Floating-point operations of `products` matrix products of length x length x head size a task.
   double flop(int products) const;
@@ -52,8 +54,15 @@ private:
   std::int64_t longest_ = 0;
   const std::int32_t* offsets_;
   const std::uint32_t* rng_;
+  const Quantizer* probabilities_;
   std::vector<std::int32_t> order_;
 };
+
+// Kernel::bind of the attention kernels: the format of the probabilities.
+std::shared_ptr<const void> bind_node_probabilities(const KernelQuery& query);
+inline const Quantizer* bound_probabilities(const KernelCall& call) {
+  return static_cast<const Quantizer*>(call.bound);
+}
 
 // Bytes for all threads at the plan's largest size.
 std::size_t attention_workspace(const KernelQuery& query, std::size_t first, bool backward);
@@ -75,5 +84,16 @@ void pack_rows(const float* from, std::int64_t ld, std::int64_t rows, std::int64
 // to[head_size, padded] = scale * transpose of the task's rows, then zeros.
 void pack_transposed(const float* from, const AttentionTask& task, std::int64_t padded, float scale,
                      float* to);
+
+// One row of q k^T to exponentials seen from the largest, dropped out and rounded as the task says;
+// zeros up to `padded`. Gives their sum before dropout and rounding.
+struct ExponentialSum {
+  float sum;
+  float largest;  // score, in units of log2
+};
+ExponentialSum attention_exponentials(float* scores, std::int64_t padded, const AttentionTask& task,
+                                      std::uint32_t row);
+// One head of one sequence; memory: AttentionBuffers::floats.
+void attention_forward(const AttentionTask& task, const AttentionForward& io, float* memory);
 
 }  // namespace hone

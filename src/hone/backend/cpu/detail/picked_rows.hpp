@@ -42,13 +42,14 @@ inline AttentionTask picked_task(const PickedQueries& sequence, std::int64_t hea
           sizes.threshold,
           sizes.stream + static_cast<std::uint32_t>(head),
           dropout_scale(sizes.threshold),
-          call.has(rng) ? call.in(rng).as<std::uint32_t>() : nullptr};
+          call.has(rng) ? call.in(rng).as<std::uint32_t>() : nullptr,
+          bound_probabilities(call)};
 }
 
-// One query: gives the logarithm of its sum of exponentials. memory: 2 * length + 16 floats.
+// One query: gives the logarithm of its sum of exponentials. memory: 3 * length + 16 floats.
 float attention_picked_forward(const AttentionTask& task, const float* q, const float* k,
                                const float* v, std::uint32_t row, float* o, float* memory);
-// One query: writes dq, adds to dk and dv. memory: 3 * length + 16 floats.
+// One query: writes dq, adds to dk and dv. memory: 4 * length + 16 floats.
 void attention_picked_backward(const AttentionTask& task, const AttentionBackward& io,
                                std::uint32_t row, float* memory);
 
