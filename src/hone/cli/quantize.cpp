@@ -220,7 +220,8 @@ Command command_quantize() {
   command.required = {"out"};
   command.settings_note =
       "Options of the format for all slots (width=8) or one (weight_width=4, data_in_frac_width=2, "
-      "bias_format=none); slots: data_in, weight, bias, and where named data_out and (of attention) "
+      "bias_format=none); slots: data_in, weight, bias, and where named data_out and (of "
+      "attention) "
       "probabilities. hone format show NAME lists them. "
       "With --qat also the settings of hone train.";
   command.examples = {
