@@ -27,11 +27,12 @@ test: build ## build, then run all tests
 test-fast: build ## build, then run the everyday tests
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE slow
 
-bench: setup ## time the kernels
+bench: setup ## time the kernels and the number formats
 	@scripts/setup.sh bench
 	@cmake --preset release -DHONE_BENCH=ON >/dev/null
-	@cmake --build --preset release -j $(JOBS) --target bench_kernels
+	@cmake --build --preset release -j $(JOBS) --target bench_kernels bench_quantizers
 	@$(BUILD)/bench/bench_kernels
+	@$(BUILD)/bench/bench_quantizers
 
 bench-peers: build ## measure hone beside PyTorch and ONNX Runtime, write docs/benchmarks.md
 	@scripts/setup.sh peers

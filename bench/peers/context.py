@@ -26,6 +26,7 @@ class Context:
     hone_peak: float | None = None  # GFLOP/s hone itself measured, if given
     checkpoint: Path | None = None  # trained model for the rows that need one
     golden: Path | None = None  # vectors of MASE's quantizers
+    mase: Path | None = None  # a checkout of MASE
     keep_padding: bool = True  # obey the padding of tokenizer.json, in both programs
     seed: int = 1
     _tokens: dict[str, Tokens] = field(default_factory=dict)

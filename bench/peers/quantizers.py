@@ -7,10 +7,14 @@ gradient passes unchanged (straight through).
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -199,17 +203,41 @@ class QuantizedLinear(nn.Linear):
         self.of_input, self.of_parameters = of_input, of_parameters
 
     def forward(self, x: Tensor) -> Tensor:
-        quantize = StraightThrough.apply
-        bias = None if self.bias is None else quantize(self.bias, self.of_parameters)
-        weight = quantize(self.weight, self.of_parameters)
-        return functional.linear(quantize(x, self.of_input), weight, bias)
+        bias = None if self.bias is None else self.of_parameters(self.bias)
+        return functional.linear(self.of_input(x), self.of_parameters(self.weight), bias)
 
 
-def quantize_linears(model: nn.Module, name: str) -> int:
+def straight_through(quantizer: Quantizer) -> Quantizer:
+    return lambda x: StraightThrough.apply(x, quantizer)
+
+
+def mase_quantizer(folder: Path, name: str) -> Quantizer:
+    """MASE's own function of that name, with the options that QUANTIZERS have by default.
+
+    Its modules are loaded one by one from the checkout: they need PyTorch only, the package around
+    them much more.
+    """
+    package = "mase_quantizers"
+    if package not in sys.modules:
+        source = folder / "src" / "chop" / "nn" / "quantizers"
+        if not source.is_dir():
+            raise SystemExit(f"bench/peers: {source} is missing: --mase takes a checkout of MASE")
+        module = ModuleType(package)
+        module.__path__ = [str(source)]
+        sys.modules[package] = module
+    file = {"minifloat_ieee": "minifloat"}.get(name, name)
+    function = getattr(importlib.import_module(f"{package}.{file}"), f"{name}_quantizer")
+    parameters = inspect.signature(QUANTIZERS[name]).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    return partial(function, **defaults)
+
+
+def quantize_linears(model: nn.Module, name: str, mase: Path | None = None) -> int:
     """Replaces every nn.Linear by a quantized one with the same parameters; how many there were."""
-    of_input = of_parameters = QUANTIZERS[name]
-    if name in BLOCKED:
-        of_parameters = partial(of_input, skip_first_dim=False)
+    quantizer = QUANTIZERS[name] if mase is None else mase_quantizer(mase, name)
+    parts = [quantizer, partial(quantizer, skip_first_dim=False) if name in BLOCKED else quantizer]
+    # MASE's own gradients are the same, but that of block_minifloat raises an error.
+    of_input, of_parameters = map(straight_through, parts)
     count = 0
     for module in list(model.modules()):
         for child_name, child in list(module.named_children()):
@@ -219,7 +247,7 @@ def quantize_linears(model: nn.Module, name: str) -> int:
     return count
 
 
-def check(golden: Path, names: list[str]) -> int:
+def check(golden: Path, names: list[str], mase: Path | None = None) -> int:
     """Compares with the vectors of MASE; how many cases agree, or an end of the program.
 
     Every value must be equal, NaN to NaN. The sign of a zero is not compared: MASE's depends on the
@@ -230,12 +258,13 @@ def check(golden: Path, names: list[str]) -> int:
     manifest = json.loads((golden / "manifest.json").read_text())
     inputs = load_file(golden / "inputs.safetensors")
     outputs = load_file(golden / "outputs.safetensors")
+    quantizers = {n: QUANTIZERS[n] if mase is None else mase_quantizer(mase, n) for n in names}
     cases = [case for case in manifest["cases"] if case["format"] in names]
     wrong = [
         case["id"]
         for case in cases
         if not torch.allclose(
-            QUANTIZERS[case["format"]](inputs[case["input"]], **case["params"]),
+            quantizers[case["format"]](inputs[case["input"]], **case["params"]),
             outputs[case["output"]],
             rtol=0,
             atol=0,

@@ -39,6 +39,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     rows.add_argument("--only", metavar="ROW[,ROW]", help="the same, separated by commas")
     add("--golden", type=Path, metavar="DIR", help="vectors of MASE, instead of those in --shared")
+    add("--mase", type=Path, metavar="DIR", help="checkout of MASE, whose quantizers are the peer's")
     add("--rounds", type=int, help="rounds (default 5; 3 with --quick)")
     add("--steps", type=int, help="timed training steps of a round (default 100; 30 with --quick)")
     add("--warm-up", type=int, help="steps before them (default 15; 5 with --quick)")
@@ -111,6 +112,7 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
         samples=options.samples,
         hone_peak=options.hone_peak,
         golden=options.golden,
+        mase=options.mase,
         checkpoint=options.checkpoint.resolve() if options.checkpoint else None,
         keep_padding=options.padding == "kept",
         seed=options.seed,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from statistics import mean, median
+from subprocess import run
 
 from context import Context
 from hone_program import Format
@@ -41,6 +43,7 @@ class Sides:
         self.trainers: dict[str, Trainer] = {}
         self.losses: dict[str, list[float]] = {}
         self.refused: dict[str, str] = {}
+        self.mase: Path | None = None  # a checkout: the peer's quantizers are MASE's own
 
     def run_hone(self, name: str, number_format: Format | None, round_number: int) -> float:
         result = self.context.train_hone(
@@ -55,7 +58,7 @@ class Sides:
     def run_torch(self, name: str, quantizer: str | None, round_number: int) -> float:
         """A model of its own for every quantizer, made when it first runs."""
         if name not in self.trainers:
-            prepare = partial(quantize_linears, name=quantizer) if quantizer else None
+            prepare = partial(quantize_linears, name=quantizer, mase=self.mase) if quantizer else None
             self.trainers[name] = Trainer(self.model, SETTING, prepare)
         context = self.context
         result = self.trainers[name].run(
@@ -144,21 +147,27 @@ def usual(context: Context) -> list[Comparison]:
 
 def mase(context: Context) -> list[Comparison]:
     """MASE's quantizers; hone once by the format's own mathematics, once with MASE's rule."""
-    cases = check(context.golden, list(MASE)) if context.golden is not None else 0
+    cases = check(context.golden, list(MASE), context.mase) if context.golden is not None else 0
+    peer_note = (
+        "the peer is PyTorch with MASE's own quantizers (https://github.com/DeepWok/mase, commit "
+        f"{git_commit(context.mase)})"
+        if context.mase is not None
+        else "the peer is written in PyTorch from MASE's formulas"
+    )
+    if cases:
+        peer_note += f", which give the values of {cases:,} vectors that MASE made"
     comparisons = []
     for name, options in MASE.items():
         print(f"  {name}", flush=True)
         side = Sides(context)
+        side.mase = context.mase
         values = side.measure(
             {"PyTorch": name},
             {"hone": Format(name, options), "rule mase": Format(name, (*options, "rule=mase"))},
         )
         notes = [
-            f"{side.conditions()}; the peer is written in PyTorch from MASE's formulas, with blocks "
-            "of 1 x 16 and its straight-through gradient; hone rounds by its rule exact",
-            f"the peer's quantizers give the values of {cases:,} vectors that MASE made"
-            if cases
-            else "the peer's quantizers were not compared with vectors that MASE made",
+            f"{side.conditions()}; {peer_note}, with blocks of 1 x 16 and its straight-through "
+            "gradient; hone rounds by its rule exact",
             f"{name}: {rule_note(values)}"
             + side.loss_note({"hone": "hone", "rule mase": "hone, rule mase", "PyTorch": "peer"}),
             *(f"{name}: {text}" for text in side.refusals()),
@@ -175,6 +184,11 @@ def mase(context: Context) -> list[Comparison]:
             )
         )
     return comparisons
+
+
+def git_commit(folder: Path) -> str:
+    command = ["git", "-C", str(folder), "rev-parse", "--short=10", "HEAD"]
+    return run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def rule_note(values: dict[str, list[float]]) -> str:

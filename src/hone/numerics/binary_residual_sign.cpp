@@ -44,7 +44,7 @@ struct ResidualCodec {
     return value;
   }
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n, Stores stores) const {
-    sum_levels(x, y, n, scales, levels, stores);
+    sum_levels(x, y, n, scales, levels, levels > 1 ? fetched(stores) : stores);
   }
   static constexpr bool has_int8 = false;
   bool accepts(const Scales& scales) const { return no_nan(scales); }

@@ -24,7 +24,7 @@ struct TernaryCodec {
     return {static_cast<float>(above.sum / static_cast<double>(above.count)), border};
   }
   void apply(const Scales& scales, const float* x, float* y, std::int64_t n, Stores stores) const {
-    choose_thirds(x, y, n, scales[0], scales[1], stores);
+    choose_thirds(x, y, n, scales[0], scales[1], scaling_factor ? fetched(stores) : stores);
   }
   std::uint32_t encode(float x, const Scales& scales) const {
     if (!(std::fabs(x) > scales[1])) return 0;

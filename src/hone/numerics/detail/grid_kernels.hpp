@@ -38,6 +38,10 @@ struct BlockShape {
 // and be pushed out themselves before anything reads them. `past_caches_in_turn`: x is one of many
 // groups end to end, of which the next is fetched meanwhile.
 enum class Stores { cached, past_caches, past_caches_in_turn };
+// The same where the next group has been fetched already.
+constexpr Stores fetched(Stores stores) {
+  return stores == Stores::past_caches_in_turn ? Stores::past_caches : stores;
+}
 // Whether y with n numbers is that large (and not x itself).
 bool stores_past_caches(const float* x, const float* y, std::int64_t n);
 // After stores past the caches, before others may read them.

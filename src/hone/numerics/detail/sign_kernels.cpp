@@ -9,6 +9,7 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include "hone/core/philox-inl.hpp"
 #include "hone/numerics/detail/stream-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,9 +19,9 @@ namespace HWY_NAMESPACE {
 // Sums in lanes, element i into lane i % 32, added in pairs at the end.
 constexpr std::int64_t sum_lanes = 32;
 
-// f(vector) is what is added.
+// f(vector) is what is added. `ahead`: fetches the n numbers after these, which are next.
 template <typename F>
-HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, const F& f) {
+HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, bool ahead, const F& f) {
   const F32 d;
   const hn::Repartition<double, F32> d64;
   const hn::Half<F32> half;
@@ -36,7 +37,15 @@ HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, const F& f) {
     }
   };
   const std::int64_t whole = n / sum_lanes * sum_lanes;
-  for (std::int64_t i = 0; i < whole; i += sum_lanes) add(x + i);
+  if (ahead) {
+    for (std::int64_t i = 0; i < whole; i += sum_lanes) {
+      hwy::Prefetch(x + n + i);
+      hwy::Prefetch(x + n + i + sum_lanes / 2);
+      add(x + i);
+    }
+  } else {
+    for (std::int64_t i = 0; i < whole; i += sum_lanes) add(x + i);
+  }
   HWY_ALIGN double lanes[sum_lanes];
   HWY_ALIGN double before[sum_lanes];
   for (std::int64_t p = 0; p < parts; ++p) hn::Store(sums[p], d64, before + p * doubles);
@@ -57,14 +66,15 @@ MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
   const F32 d;
   MagnitudeSum result;
   if (border < 0) {
-    result.sum = sum_by_lanes(x, n, [](VecF v) { return hn::Abs(v); });
+    result.sum = sum_by_lanes(x, n, false, [](VecF v) { return hn::Abs(v); });
     result.count = n;
     return result;
   }
   const VecF limit = hn::Set(d, border);
   // Counted in the lanes, as 0 or -1 a number; the zeros that fill up the end are not above.
   hn::Vec<I32> counts = hn::Zero(I32());
-  result.sum = sum_by_lanes(x, n, [&](VecF v) {
+  // The second pass over these numbers: they are cached, memory is free.
+  result.sum = sum_by_lanes(x, n, true, [&](VecF v) {
     const VecF magnitude = hn::Abs(v);
     const auto above = hn::Gt(magnitude, limit);
     counts = hn::Add(counts, hn::BitCast(I32(), hn::VecFromMask(d, above)));
@@ -105,42 +115,15 @@ void run_choose_thirds(const float* x, float* y, std::int64_t n, float scale, fl
 // Draws of 64 elements: element i is word i / 16 % 4 of counter i / 64 * 16 + i % 16.
 constexpr std::int64_t draw_block = 64;
 
-HWY_INLINE void multiply_words(VecU x, VecU factor, VecU& high, VecU& low) {
-  const U32 d;
-  const hn::RepartitionToWide<U32> wide;
-  const auto even = hn::MulEven(x, factor);
-  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factor);
-  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
-  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
-}
-
 HWY_INLINE void fill_draws(const RandomDraws& draws, std::uint64_t block, std::uint32_t* words) {
   const U32 d;
-  const VecU m0 = hn::Set(d, philox_multiplier_0);
-  const VecU m1 = hn::Set(d, philox_multiplier_1);
   const std::uint64_t first = block * 16;
   for (std::size_t lane = 0; lane < 16; lane += hn::Lanes(d)) {
-    VecU c0 = hn::Iota(d, static_cast<std::uint32_t>(first + lane));
-    VecU c1 = hn::Set(d, static_cast<std::uint32_t>(first >> 32));
-    VecU c2 = hn::Set(d, draws.stream);
-    VecU c3 = hn::Set(d, draws.counter);
-    auto k0 = static_cast<std::uint32_t>(draws.key);
-    auto k1 = static_cast<std::uint32_t>(draws.key >> 32);
-    for (int round = 0; round < philox_mask_rounds; ++round) {
-      VecU high0, low0, high1, low1;
-      multiply_words(c0, m0, high0, low0);
-      multiply_words(c2, m1, high1, low1);
-      c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
-      c1 = low1;
-      c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
-      c3 = low0;
-      k0 += philox_weyl_0;
-      k1 += philox_weyl_1;
-    }
-    hn::StoreU(c0, d, words + lane);
-    hn::StoreU(c1, d, words + 16 + lane);
-    hn::StoreU(c2, d, words + 32 + lane);
-    hn::StoreU(c3, d, words + 48 + lane);
+    const PhiloxVectors drawn = philox_vectors(
+        static_cast<std::uint32_t>(first + lane), static_cast<std::uint32_t>(first >> 32),
+        draws.stream, draws.counter, static_cast<std::uint32_t>(draws.key),
+        static_cast<std::uint32_t>(draws.key >> 32));
+    for (std::size_t w = 0; w < 4; ++w) hn::StoreU(drawn.word[w], d, words + 16 * w + lane);
   }
 }
 
@@ -184,7 +167,7 @@ HWY_INLINE VecF residual(VecF v, const LevelScales& scales, int levels, VecF& su
 }
 
 double run_sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels) {
-  return sum_by_lanes(x, n, [&](VecF v) {
+  return sum_by_lanes(x, n, levels > 0, [&](VecF v) {
     VecF sum;
     return hn::Abs(residual(v, scales, levels, sum));
   });

@@ -10,7 +10,7 @@
 
 #include <cstdint>
 
-#include "hone/core/philox.hpp"
+#include "hone/core/philox-inl.hpp"
 #include "hone/core/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -79,49 +79,6 @@ HWY_INLINE VecF tanh_vector(VecF x) {
   return hn::CopySign(hn::IfThenElse(hn::Lt(size, hn::Set(d, 0.15f)), small, large), x);
 }
 
-// Random half words for dropout: block holds the four words of `lanes` consecutive Philox counters
-// that start at `counter` (ops/detail/common.hpp says which columns they serve).
-struct PhiloxVectors {
-  VecU word[4];
-};
-
-HWY_INLINE void multiply_wide(VecU x, VecU factor, VecU& high, VecU& low) {
-  const U32 d;
-  const hn::RepartitionToWide<U32> wide;
-  const auto even = hn::MulEven(x, factor);
-  const auto odd = hn::MulEven(hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(wide, x))), factor);
-  low = hn::OddEven(hn::BitCast(d, hn::ShiftLeft<32>(odd)), hn::BitCast(d, even));
-  high = hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, hn::ShiftRight<32>(even)));
-}
-
-HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t counter, std::uint32_t row,
-                                        std::uint32_t stream, const std::uint32_t* rng) {
-  const U32 d;
-  VecU c0 = hn::Iota(d, counter);
-  VecU c1 = hn::Set(d, row);
-  VecU c2 = hn::Set(d, stream);
-  VecU c3 = hn::Set(d, rng[2]);
-  std::uint32_t k0 = rng[0];
-  std::uint32_t k1 = rng[1];
-  const VecU m0 = hn::Set(d, philox_multiplier_0);
-  const VecU m1 = hn::Set(d, philox_multiplier_1);
-  for (int round = 0; round < philox_mask_rounds; ++round) {
-    VecU high0;
-    VecU low0;
-    VecU high1;
-    VecU low1;
-    multiply_wide(c0, m0, high0, low0);
-    multiply_wide(c2, m1, high1, low1);
-    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(d, k0));
-    c1 = low1;
-    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(d, k1));
-    c3 = low0;
-    k0 += philox_weyl_0;
-    k1 += philox_weyl_1;
-  }
-  return {{c0, c1, c2, c3}};
-}
-
 // Walks the columns [0, n) of one row: body(column, keep mask, count) with at most one vector of
 // columns a call; count == lanes but for the last.
 template <typename Body>
@@ -137,8 +94,9 @@ HWY_INLINE void for_dropout_columns(std::int64_t n, std::uint32_t row, std::uint
     for (std::int64_t lane = 0; lane < 16; lane += lanes) {
       const std::int64_t first = block * 128 + lane;
       if (first >= n) break;
-      const PhiloxVectors random =
-          philox_vectors(static_cast<std::uint32_t>(block * 16 + lane), row, stream, rng);
+      // ops/detail/common.hpp says which columns the words of a counter serve.
+      const PhiloxVectors random = philox_vectors(static_cast<std::uint32_t>(block * 16 + lane),
+                                                  row, stream, rng[2], rng[0], rng[1]);
       for (int word = 0; word < 4; ++word) {
         for (int half = 0; half < 2; ++half) {
           const std::int64_t column = first + half * 64 + word * 16;
