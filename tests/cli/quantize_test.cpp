@@ -45,6 +45,57 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   EXPECT_THAT(run_hone(scratch, {"explain", "q"}).out, HasSubstr("linear_int8"));
 }
 
+TEST(Quantize, FormatsFromAFile) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "2"})).code, 0);
+  const auto write = [&](const std::string& text) {
+    hone::write_file_atomically(scratch.path() / "formats.toml", text);
+  };
+  const std::vector<std::string> words{"quantize", "m", "--formats", "formats.toml",
+                                       "--out",    "q", "--json",    "q.json"};
+  write(
+      "[[formats]]\nnodes = \"embedding\"\nformat = \"mxint\"\n"
+      "[[formats]]\nnodes = \"layer0\\\\..*\"\nformat = \"integer\"\nwidth = 8\nweight_width = 6\n"
+      "[[formats]]\nformat = \"integer\"\nwidth = 4\nfrac_width = 3\nbias_format = \"none\"\n");
+  const Outcome made = run_hone(scratch, words);
+  ASSERT_EQ(made.code, 0) << made.err;
+  int first = 0;
+  int others = 0;
+  const nlohmann::json result = read_json(scratch, "q.json");
+  for (const nlohmann::json& node : result.at("nodes")) {
+    const auto name = node.at("node").get<std::string>();
+    if (!node.contains("weight")) continue;
+    const auto weight = node.at("weight").at("options").get<std::string>();
+    if (name.rfind("layer0.", 0) == 0) {
+      EXPECT_EQ(weight, "width=6") << name;
+      EXPECT_EQ(node.at("data_in").at("options"), "width=8");
+      ++first;
+    } else if (node.at("weight").at("format") == "integer") {
+      EXPECT_EQ(weight, "frac_width=3 width=4") << name;
+      EXPECT_FALSE(node.contains("bias"));
+      ++others;
+    }
+  }
+  EXPECT_GT(first, 0);
+  EXPECT_GT(others, 0);
+  const auto refused = [&](const std::string& text, const std::string& message) {
+    write(text);
+    const Outcome outcome = run_hone(scratch, words);
+    EXPECT_NE(outcome.code, 0);
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+  };
+  refused("", "[[formats]]");
+  refused("formats = 3\n", "[[formats]]");
+  refused("[[format]]\nwidth = 4\n", "line 1: unknown key 'format'");
+  refused("[[formats]]\nformat = \"integr\"\n", "integer");
+  refused("[[formats]]\nformat = \"integer\"\nwidht = 4\n", "width");
+  refused("[[formats]]\nformat = \"integer\"\nnodes = \"layer7\"\n", "matches no node");
+  refused("[[formats\n", "line 1");
+  const Outcome both = run_hone(
+      scratch, {"quantize", "m", "--formats", "formats.toml", "--format", "mxint", "--out", "q"});
+  EXPECT_THAT(both.err, HasSubstr("--format changes nothing beside --formats"));
+}
+
 TEST(Quantize, AwareTrainingWithCalibration) {
   const ScratchDirectory scratch;
   ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "40", "--lr", "1e-3"})).code, 0);
@@ -89,6 +140,10 @@ TEST(Quantize, RefusesWhatChangesNothing) {
           "calibrate");
   refused({"--format", "integer", "--nodes", "layer7.q"}, "matches no node");
   refused({"--dequantize"}, "is not quantized");
+  refused({"--format", "integer", "--set", "is_signed=false"}, "has negative numbers");
+  refused({"--format", "integer", "--set", "data_in_is_signed=false", "--calibrate", "reviews",
+           "--set", "data.samples=50"},
+          "has negative numbers");
   refused({"--format", "integer", "--set", "bias_format=none", "--set", "data_in_format=none",
            "--set", "width=32", "--set", "frac_width=60", "--nodes", "nothing"},
           "matches no node");

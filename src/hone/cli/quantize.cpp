@@ -8,6 +8,7 @@
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/watch.hpp"
 #include "hone/core/error.hpp"
+#include "hone/recipes/format_file.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -73,7 +74,7 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
 }
 
 CommandResult dequantize(const CommandInput& input) {
-  for (const char* name : {"format", "nodes", "data"})
+  for (const char* name : {"format", "formats", "nodes", "data"})
     if (input.options.contains(name))
       throw UsageError(fmt::format("--{} and --dequantize are both given", name),
                        "give one of them");
@@ -127,6 +128,17 @@ CommandResult run(const CommandInput& input) {
   QuantizeRequest request;
   request.model = input.argument("MODEL");
   request.out = input.options.text("out");
+  if (input.options.contains("formats")) {
+    for (const char* name : {"format", "nodes"})
+      if (input.options.contains(name))
+        throw UsageError(fmt::format("--{} changes nothing beside --formats", name),
+                         "write it into the file");
+    if (!parted.format.empty())
+      throw UsageError(
+          fmt::format("--set {} changes nothing beside --formats", parted.format.front().first),
+          "write it into the file");
+    request.selections = load_format_file(input.options.text("formats"));
+  }
   QuantizeSelection selection;
   selection.nodes = input.options.text_or("nodes", "linear");
   selection.format = input.options.text_or("format", "");
@@ -172,6 +184,11 @@ Command command_quantize() {
        .default_value = {},
        .help = "what takes it: op types, node names or regular expressions, separated by commas; "
                "default: linear"},
+      {.name = "formats",
+       .default_value = {},
+       .help =
+           "instead: a TOML file of tables [[formats]] with nodes, format and options; the first "
+           "that matches a node wins"},
       {.name = "out", .default_value = {}, .help = "folder of the packed model"},
       {.name = "calibrate",
        .default_value = {},
@@ -214,9 +231,9 @@ Command command_quantize() {
     command.options.push_back(std::move(spec));
   }
   command.arguments = {{"MODEL", "a model folder"}};
-  command.placeholders = {{"data", "DATA"},   {"out", "DIR"},        {"tokenizer", "DIR"},
-                          {"format", "NAME"}, {"nodes", "PATTERNS"}, {"calibrate", "DATA"},
-                          {"range", "METHOD"}};
+  command.placeholders = {{"data", "DATA"},      {"out", "DIR"},        {"tokenizer", "DIR"},
+                          {"format", "NAME"},    {"nodes", "PATTERNS"}, {"formats", "FILE"},
+                          {"calibrate", "DATA"}, {"range", "METHOD"}};
   command.required = {"out"};
   command.settings_note =
       "Options of the format for all slots (width=8) or one (weight_width=4, data_in_frac_width=2, "

@@ -29,6 +29,9 @@ struct FormatChoice {
   std::unique_ptr<const Quantizer> bind() const;
 };
 std::string to_string(const FormatChoice& choice);  // "integer width=8 frac_width=4"
+// Throws Error(invalid_argument) naming `what` when its smallest number is negative and the format
+// holds none below zero.
+void refuse_unsigned(const FormatChoice& choice, double smallest, const std::string& what);
 
 enum class Slot { data_in, weight, bias, data_out, probabilities };
 inline constexpr std::array<const char*, 5> slot_names{"data_in", "weight", "bias", "data_out",
@@ -114,7 +117,8 @@ using Stats = std::map<std::string, ValueStats>;
 
 // Fits the formats that have a scale, a point or a bias to what was seen; data_in of several values
 // to all of them. Weights and biases are in `stats` by their names; affine ones keep their own
-// scales. Throws Error(invalid_argument) where no format has anything to fit.
+// scales. Throws Error(invalid_argument) where no format has anything to fit, or one without signs
+// is for negative numbers.
 void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
                RangeMethod method, double percentile);
 

@@ -1,6 +1,7 @@
 #include "hone/numerics/detail/sign_kernels.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hone/core/philox.hpp"
 
@@ -16,57 +17,75 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// Sums in lanes, element i into lane i % 32, added in pairs at the end.
+// Sums in lanes, element i into lane i % 32: `terms` of them in float32, these sums in float64; the
+// lanes are added in pairs at the end.
 constexpr std::int64_t sum_lanes = 32;
 
 // f(vector) is what is added. `ahead`: fetches the n numbers after these, which are next.
-template <typename F>
-HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, bool ahead, const F& f) {
+template <bool ahead, typename F>
+HWY_INLINE double sum_by_lanes(const float* x, std::int64_t n, std::int64_t terms, const F& f) {
   const F32 d;
   const hn::Repartition<double, F32> d64;
   const hn::Half<F32> half;
-  constexpr auto doubles = static_cast<std::int64_t>(hn::MaxLanes(hn::Repartition<double, F32>()));
-  constexpr std::int64_t parts = sum_lanes / doubles;
-  hn::Vec<hn::Repartition<double, F32>> sums[parts];
-  for (auto& part : sums) part = hn::Zero(d64);
-  const auto add = [&](const float* from) {
-    for (std::int64_t p = 0; p < parts; p += 2) {
-      const VecF value = f(hn::LoadU(d, from + p * doubles));
-      sums[p] = hn::Add(sums[p], hn::PromoteTo(d64, hn::LowerHalf(half, value)));
-      sums[p + 1] = hn::Add(sums[p + 1], hn::PromoteTo(d64, hn::UpperHalf(half, value)));
+  constexpr auto floats = static_cast<std::int64_t>(hn::MaxLanes(F32()));
+  constexpr auto doubles = floats / 2;
+  constexpr std::int64_t parts = sum_lanes / floats;
+  HWY_ALIGN double lanes[sum_lanes] = {};
+  // `count` times sum_lanes numbers.
+  const auto add = [&](const float* from, std::int64_t count) {
+    VecF sums[parts];
+    for (auto& sum : sums) sum = hn::Zero(d);
+    for (std::int64_t t = 0; t < count; ++t) {
+      const float* at = from + t * sum_lanes;
+      if constexpr (ahead) {
+        hwy::Prefetch(at + n);
+        hwy::Prefetch(at + n + sum_lanes / 2);
+      }
+      for (std::int64_t p = 0; p < parts; ++p)
+        sums[p] = hn::Add(sums[p], f(hn::LoadU(d, at + p * floats)));
+    }
+    for (std::int64_t p = 0; p < parts; ++p) {
+      double* low = lanes + p * floats;
+      double* high = low + doubles;
+      hn::Store(hn::Add(hn::Load(d64, low), hn::PromoteTo(d64, hn::LowerHalf(half, sums[p]))), d64,
+                low);
+      hn::Store(hn::Add(hn::Load(d64, high), hn::PromoteTo(d64, hn::UpperHalf(half, sums[p]))), d64,
+                high);
     }
   };
-  const std::int64_t whole = n / sum_lanes * sum_lanes;
-  if (ahead) {
-    for (std::int64_t i = 0; i < whole; i += sum_lanes) {
-      hwy::Prefetch(x + n + i);
-      hwy::Prefetch(x + n + i + sum_lanes / 2);
-      add(x + i);
-    }
-  } else {
-    for (std::int64_t i = 0; i < whole; i += sum_lanes) add(x + i);
-  }
-  HWY_ALIGN double lanes[sum_lanes];
-  HWY_ALIGN double before[sum_lanes];
-  for (std::int64_t p = 0; p < parts; ++p) hn::Store(sums[p], d64, before + p * doubles);
-  if (whole < n) {
+  std::int64_t i = 0;
+  for (; i + terms * sum_lanes <= n; i += terms * sum_lanes) add(x + i, terms);
+  const std::int64_t left = (n - i) / sum_lanes;
+  if (left > 0) add(x + i, left);
+  i += left * sum_lanes;
+  if (i < n) {
     float rest[sum_lanes];
-    for (std::int64_t i = 0; i < sum_lanes; ++i) rest[i] = whole + i < n ? x[whole + i] : 0.0f;
-    add(rest);
+    for (std::int64_t k = 0; k < sum_lanes; ++k) rest[k] = i + k < n ? x[i + k] : 0.0f;
+    float added[sum_lanes];
+    for (std::int64_t p = 0; p < parts; ++p)
+      hn::StoreU(f(hn::LoadU(d, rest + p * floats)), d, added + p * floats);
+    // Numbers that are not there add nothing, whatever f makes of zero.
+    for (std::int64_t k = 0; k < n - i; ++k) lanes[k] += static_cast<double>(added[k]);
   }
-  for (std::int64_t p = 0; p < parts; ++p) hn::Store(sums[p], d64, lanes + p * doubles);
-  // Numbers that are not there add nothing, whatever f makes of zero.
-  if (whole < n) std::copy(before + (n - whole), before + sum_lanes, lanes + (n - whole));
   for (std::int64_t width = sum_lanes / 2; width > 0; width /= 2)
-    for (std::int64_t i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+    for (std::int64_t k = 0; k < width; ++k) lanes[k] += lanes[k + width];
   return lanes[0];
+}
+
+// sum(terms): eight terms may exceed float32 where one does not.
+template <typename Sum>
+HWY_INLINE double sum_in_range(const Sum& sum) {
+  const double fast = sum(std::int64_t{8});
+  return std::isfinite(fast) ? fast : sum(std::int64_t{1});
 }
 
 MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
   const F32 d;
   MagnitudeSum result;
   if (border < 0) {
-    result.sum = sum_by_lanes(x, n, false, [](VecF v) { return hn::Abs(v); });
+    result.sum = sum_in_range([&](std::int64_t terms) {
+      return sum_by_lanes<false>(x, n, terms, [](VecF v) { return hn::Abs(v); });
+    });
     result.count = n;
     return result;
   }
@@ -74,11 +93,14 @@ MagnitudeSum run_sum_magnitudes(const float* x, std::int64_t n, float border) {
   // Counted in the lanes, as 0 or -1 a number; the zeros that fill up the end are not above.
   hn::Vec<I32> counts = hn::Zero(I32());
   // The second pass over these numbers: they are cached, memory is free.
-  result.sum = sum_by_lanes(x, n, true, [&](VecF v) {
-    const VecF magnitude = hn::Abs(v);
-    const auto above = hn::Gt(magnitude, limit);
-    counts = hn::Add(counts, hn::BitCast(I32(), hn::VecFromMask(d, above)));
-    return hn::IfThenElseZero(above, magnitude);
+  result.sum = sum_in_range([&](std::int64_t terms) {
+    counts = hn::Zero(I32());
+    return sum_by_lanes<true>(x, n, terms, [&](VecF v) {
+      const VecF magnitude = hn::Abs(v);
+      const auto above = hn::Gt(magnitude, limit);
+      counts = hn::Add(counts, hn::BitCast(I32(), hn::VecFromMask(d, above)));
+      return hn::IfThenElseZero(above, magnitude);
+    });
   });
   result.count = -static_cast<std::int64_t>(hn::GetLane(hn::SumOfLanes(I32(), counts)));
   return result;
@@ -167,9 +189,14 @@ HWY_INLINE VecF residual(VecF v, const LevelScales& scales, int levels, VecF& su
 }
 
 double run_sum_residuals(const float* x, std::int64_t n, const LevelScales& scales, int levels) {
-  return sum_by_lanes(x, n, levels > 0, [&](VecF v) {
+  const auto left = [&](VecF v) {
     VecF sum;
     return hn::Abs(residual(v, scales, levels, sum));
+  };
+  // From the second pass on the numbers are cached and memory is free.
+  return sum_in_range([&](std::int64_t terms) {
+    return levels > 0 ? sum_by_lanes<true>(x, n, terms, left)
+                      : sum_by_lanes<false>(x, n, terms, left);
   });
 }
 

@@ -234,6 +234,14 @@ std::string to_string(const FormatChoice& choice) {
   return choice.options.empty() ? text : text + " " + choice.options;
 }
 
+void refuse_unsigned(const FormatChoice& choice, double smallest, const std::string& what) {
+  const Options options = parse_format_options(find_format(choice.format), choice.options);
+  if (options.boolean_or("is_signed", true) || !(smallest < 0)) return;
+  refuse(fmt::format("%{} has negative numbers (down to {:.3g}), {} holds none", what, smallest,
+                     to_string(choice)),
+         "leave is_signed out, or set it for one slot: data_in_is_signed=false");
+}
+
 nlohmann::json to_json(const Quantization& quantization) {
   nlohmann::json list = nlohmann::json::array();
   for (const NodeFormats& node : quantization) {
@@ -414,7 +422,10 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
       ValueStats seen;
       for (ValueId id : values) {
         const auto found = stats.find(graph.value(id).name);
-        if (found != stats.end()) seen.merge(found->second);
+        if (found == stats.end()) continue;
+        if (found->second.count() > 0)
+          refuse_unsigned(choice, found->second.minimum(), graph.value(id).name);
+        seen.merge(found->second);
       }
       choice.options = format_options_text(
           calibrated_options(format, choice.rule, parse_format_options(format, choice.options),

@@ -29,6 +29,16 @@ void refuse_no_change(const Model& model) {
               "choose fewer bits, or other nodes");
 }
 
+// Before anything is trained or written.
+void refuse_unsigned_parameters(const Model& model, const Quantization& formats) {
+  for (const auto& [name, choice] :
+       quantized_parameters(model.architecture->build(model.config, {}), formats)) {
+    const auto values = model.parameters.at(name).span<float>();
+    if (!values.empty())
+      refuse_unsigned(choice, *std::min_element(values.begin(), values.end()), name);
+  }
+}
+
 void run_calibration(Quantization& quantization, const Model& model,
                      const CalibrationRequest& request, const RunWatcher& watcher) {
   DataRequest data = make_data_request(request.data, request.data_settings);
@@ -92,6 +102,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
         if (choice.learned)
           throw Error(ErrorCode::invalid_argument, "learned_step changes nothing without training",
                       "leave it out, or train with the rounding: --qat --data DATA");
+  refuse_unsigned_parameters(model, formats);
   if (request.calibration) run_calibration(formats, model, *request.calibration, watcher);
   if (request.training) {
     TrainRequest training = *request.training;

@@ -1,0 +1,20 @@
+// TOML files: values as text, places for messages.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#define TOML_HEADER_ONLY 0
+#include <toml++/toml.h>
+
+namespace hone {
+
+// Throws Error(bad_format) naming file, line and column.
+toml::table parse_toml(const std::filesystem::path& file);
+// "file: line n".
+std::string toml_place(const std::string& file, const toml::node& node);
+// A single value, or a list of them separated by commas; ${NAME} and ${NAME:-default} become the
+// environment variable. Throws Error(bad_format) naming the place and the key.
+std::string toml_text(const toml::node& node, const std::string& key, const std::string& file);
+
+}  // namespace hone
