@@ -101,6 +101,8 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
         names = {str(options.shared.resolve()): "$HONE_SHARED"} if options.shared else {}
         names |= {str(work): "$WORK", str(options.imdb): "$IMDB", str(options.tokenizer): "$TOK"}
         names[str(ROOT)] = "."
+        if options.checkpoint:
+            names[str(options.checkpoint)] = "$CHECKPOINT"
         hone = Hone(options.hone, *places, options.threads, names, options.padding == "kept")
     return Context(
         hone,
