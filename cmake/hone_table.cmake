@@ -33,5 +33,9 @@ ${entries}  };
 
 }  // namespace hone
 " @ONLY)
-  target_sources(hone PRIVATE "${output}")
+  if(folder MATCHES "^(cli|frontends|recipes)")
+    target_sources(hone_json PRIVATE "${output}")
+  else()
+    target_sources(hone PRIVATE "${output}")
+  endif()
 endfunction()
