@@ -33,9 +33,5 @@ ${entries}  };
 
 }  // namespace hone
 " @ONLY)
-  if(folder MATCHES "^(cli|frontends|recipes)")
-    target_sources(hone_json PRIVATE "${output}")
-  else()
-    target_sources(hone PRIVATE "${output}")
-  endif()
+  target_sources(hone PRIVATE "${output}")
 endfunction()
