@@ -1,6 +1,7 @@
 // hone compare: error by layer, accuracy of both, one clear error for what cannot be compared.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 

@@ -1,6 +1,7 @@
 // hone format: lists, shows and applies number formats; whole manifests of test vectors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 #include "hone/frontends/safetensors.hpp"

@@ -1,6 +1,7 @@
 // hone quantize: from a trained model to a packed one, and back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 

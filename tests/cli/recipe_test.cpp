@@ -1,6 +1,7 @@
 // hone run: the file is checked line by line, finished seeds are not repeated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 

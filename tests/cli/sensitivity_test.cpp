@@ -1,6 +1,7 @@
 // hone sensitivity: every node alone, the worst first.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 

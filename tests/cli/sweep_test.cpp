@@ -1,6 +1,8 @@
 // The recipe ptq_vs_qat: a killed sweep continues and ends with the same results.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 #include "hone/core/record.hpp"

@@ -1,6 +1,7 @@
 // hone tokenize: where texts come from, what is written.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 #include "hone/data/review_generator.hpp"

@@ -1,6 +1,7 @@
 // Help, exit codes, and what a mistyped command line gets.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 

@@ -3,6 +3,7 @@
 #include <map>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "frontends/frontend_support.hpp"
 #include "hone/core/json.hpp"

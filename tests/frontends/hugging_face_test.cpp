@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "frontends/frontend_support.hpp"
 #include "hone/core/json.hpp"

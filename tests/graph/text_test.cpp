@@ -1,6 +1,7 @@
 #include "hone/graph/text.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"

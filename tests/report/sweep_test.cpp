@@ -1,6 +1,7 @@
 // A sweep over widths, from record lines to tables.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/report/html.hpp"

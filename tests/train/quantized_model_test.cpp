@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/file.hpp"
 #include "hone/frontends/hugging_face.hpp"

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/detail/console.hpp"

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/detail/console.hpp"

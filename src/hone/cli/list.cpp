@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/backend/kernel.hpp"
 #include "hone/cli/command.hpp"

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/detail/classifier.hpp"

@@ -1,5 +1,7 @@
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include "hone/cli/command.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/detail/classifier.hpp"

@@ -1,5 +1,7 @@
 // ptq_vs_qat: at each width of a format, the accuracy after rounding a trained model (PTQ) and
 // after one more training with the rounding in it (QAT).
+#include <nlohmann/json.hpp>
+
 #include "hone/recipes/detail/width_sweep.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/report/sweep.hpp"

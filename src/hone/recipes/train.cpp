@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"

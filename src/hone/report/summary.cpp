@@ -6,6 +6,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/record.hpp"

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/report/numbers.hpp"
 #include "hone/report/sweep.hpp"

@@ -1,5 +1,7 @@
 #include "hone/train/checkpoint.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"

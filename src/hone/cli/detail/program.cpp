@@ -4,6 +4,7 @@
 #include <new>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/cli/detail/console.hpp"
 #include "hone/core/file.hpp"

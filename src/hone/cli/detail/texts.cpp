@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/cli/detail/program.hpp"
 #include "hone/core/file.hpp"

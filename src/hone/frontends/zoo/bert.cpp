@@ -4,6 +4,7 @@
 #include "hone/frontends/zoo/architecture.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace hone {
 namespace {

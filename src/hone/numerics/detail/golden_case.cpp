@@ -1,6 +1,7 @@
 #include "hone/numerics/detail/golden_case.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"

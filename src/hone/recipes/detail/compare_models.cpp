@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/data/batch.hpp"

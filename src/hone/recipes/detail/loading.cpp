@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"

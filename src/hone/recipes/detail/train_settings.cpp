@@ -1,6 +1,7 @@
 #include "hone/recipes/detail/train_settings.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
