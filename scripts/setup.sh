@@ -34,5 +34,14 @@ run=()
 [ "$(id -u)" -eq 0 ] || run=(sudo)
 export DEBIAN_FRONTEND=noninteractive
 "${run[@]}" apt-get update -qq
-"${run[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# On a bare system this takes minutes: say how far it is.
+"${run[@]}" apt-get install -y -q --no-install-recommends "${missing[@]}" | {
+  fetched=0 done=0
+  while read -r line; do
+    case "$line" in
+      Get:*) fetched=$((fetched + 1)); [ $((fetched % 20)) -ne 0 ] || echo "  $fetched packages fetched" ;;
+      "Setting up "*) done=$((done + 1)); [ $((done % 20)) -ne 0 ] || echo "  $done packages set up" ;;
+    esac
+  done
+}
 echo "Packages are there."
