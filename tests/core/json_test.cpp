@@ -1,6 +1,7 @@
 #include "hone/core/json.hpp"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"

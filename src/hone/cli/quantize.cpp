@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
@@ -10,6 +11,7 @@
 #include "hone/core/error.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/train/model.hpp"
 
 namespace hone {
 namespace {
