@@ -8,6 +8,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/data/load.hpp"
+#include "hone/train/model.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/shared_data.hpp"

@@ -11,6 +11,7 @@
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/train/calibrate.hpp"
 #include "hone/train/evaluate.hpp"
+#include "hone/train/model.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"

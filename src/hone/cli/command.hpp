@@ -5,8 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "hone/core/options.hpp"
 #include "hone/recipes/loading.hpp"
 
@@ -33,10 +31,7 @@ struct CommandInput {
   std::string argument(const std::string& name) const;
 };
 
-struct CommandResult {
-  int exit_code = 0;
-  nlohmann::json results = nlohmann::json::object();  // what --json writes
-};
+struct CommandResult;  // cli/command_result.hpp
 
 // `options` are the flags: "max_length" is --max-length; one without a default is unset unless
 // given. Every command also has --json and --help.

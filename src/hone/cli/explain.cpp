@@ -2,12 +2,14 @@
 #include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/train/model.hpp"
 #include "hone/train/stepper.hpp"
 
 namespace hone {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/format_pages.hpp"
 #include "hone/cli/detail/golden_manifest.hpp"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
@@ -11,6 +12,7 @@
 #include "hone/recipes/format_file.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/train/model.hpp"
 
 namespace hone {
 namespace {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/report/html.hpp"

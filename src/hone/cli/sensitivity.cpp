@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/classifier.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/interrupt.hpp"

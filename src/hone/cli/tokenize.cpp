@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/classifier.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/settings.hpp"

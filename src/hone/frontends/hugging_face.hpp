@@ -4,14 +4,23 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include "hone/frontends/model.hpp"
 
 namespace hone {
+
+// A loaded model directory: its config.json as it is, and its tensors as float32.
+struct ModelFiles {
+  nlohmann::json config;
+  ParameterStore parameters;
+  std::filesystem::path directory;
+  std::map<std::string, std::filesystem::path> file_of;  // by tensor: which file it came from
+};
 
 // Reads config.json and the first weights there are, in this order: model.safetensors, its shards
 // by model.safetensors.index.json, pytorch_model.bin, its shards by pytorch_model.bin.index.json.

@@ -2,11 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "hone/core/options.hpp"
 #include "hone/core/parameter_store.hpp"
@@ -21,14 +18,6 @@ struct ParameterSpec {
   Shape shape;
   Initializer initializer = Initializer::normal;
   double deviation = 0.02;  // of `normal`
-};
-
-// A loaded model directory: its config.json as it is, and its tensors as float32.
-struct ModelFiles {
-  nlohmann::json config;
-  ParameterStore parameters;
-  std::filesystem::path directory;
-  std::map<std::string, std::filesystem::path> file_of;  // by tensor: which file it came from
 };
 
 // How the tensors of a directory met what the architecture wants.

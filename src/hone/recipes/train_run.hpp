@@ -12,6 +12,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "hone/core/options.hpp"
+#include "hone/passes/quantization.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/train/trainer.hpp"
 

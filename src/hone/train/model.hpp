@@ -14,6 +14,7 @@
 #include "hone/passes/pass.hpp"
 #include "hone/passes/quantization.hpp"
 #include "hone/run/executor.hpp"
+#include "hone/train/mode.hpp"
 
 namespace hone {
 
@@ -69,9 +70,6 @@ ParameterStore stored_tensors(const Model& model);
 // Numbers of the model, packed ones included, and the bytes that they take.
 std::int64_t parameter_count(const Model& model);
 std::int64_t parameter_bytes(const Model& model);
-
-enum class Mode { reference, eager, compiled };
-Mode parse_mode(const std::string& text);
 
 // The graph for running the model forward as `mode` runs it. `reports` (may be null) receives what
 // each pass did.

@@ -8,6 +8,7 @@
 #include "hone/core/error.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/train/inputs.hpp"
+#include "hone/train/model.hpp"
 
 namespace hone {
 namespace {

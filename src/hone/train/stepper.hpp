@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/parameter_store.hpp"
 #include "hone/data/batch.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/train/trainer.hpp"

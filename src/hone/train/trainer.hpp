@@ -6,13 +6,17 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "hone/core/record.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/tokenizer.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/model.hpp"
+#include "hone/train/mode.hpp"
 
 namespace hone {
+
+struct Model;
 
 struct TrainOptions {
   double epochs = 1;            // may be a fraction

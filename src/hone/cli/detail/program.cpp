@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
