@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 
 #include "hone/data/load.hpp"
+#include "hone/numerics/format.hpp"
+#include "hone/passes/quantization.hpp"
 #include "hone/train/evaluate.hpp"
+#include "hone/train/model.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/shared_data.hpp"
