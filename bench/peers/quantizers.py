@@ -225,7 +225,7 @@ def mase_quantizer(folder: Path, name: str) -> Quantizer:
         module = ModuleType(package)
         module.__path__ = [str(source)]
         sys.modules[package] = module
-    file = {"minifloat_ieee": "minifloat"}.get(name, name)
+    file = "minifloat" if name.startswith("minifloat_") else name
     function = getattr(importlib.import_module(f"{package}.{file}"), f"{name}_quantizer")
     parameters = inspect.signature(QUANTIZERS[name]).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}

@@ -52,8 +52,8 @@ TEST(Quantize, FormatsFromAFile) {
   const auto write = [&](const std::string& text) {
     hone::write_file_atomically(scratch.path() / "formats.toml", text);
   };
-  const std::vector<std::string> words{"quantize", "m", "--formats", "formats.toml",
-                                       "--out",    "q", "--json",    "q.json"};
+  const std::vector<std::string> words{"quantize", "m",      "--formats", "formats.toml", "--out",
+                                       "q",        "--json", "q.json",    "--overwrite"};
   write(
       "[[formats]]\nnodes = \"embedding\"\nformat = \"mxint\"\n"
       "[[formats]]\nnodes = \"layer0\\\\..*\"\nformat = \"integer\"\nwidth = 8\nweight_width = 6\n"
@@ -88,13 +88,44 @@ TEST(Quantize, FormatsFromAFile) {
   refused("", "[[formats]]");
   refused("formats = 3\n", "[[formats]]");
   refused("[[format]]\nwidth = 4\n", "line 1: unknown key 'format'");
-  refused("[[formats]]\nformat = \"integr\"\n", "integer");
+  refused("[[formats]]\nformat = \"integr\"\n", "formats.toml: line 1: unknown format 'integr'");
   refused("[[formats]]\nformat = \"integer\"\nwidht = 4\n", "width");
   refused("[[formats]]\nformat = \"integer\"\nnodes = \"layer7\"\n", "matches no node");
   refused("[[formats\n", "line 1");
-  const Outcome both = run_hone(
-      scratch, {"quantize", "m", "--formats", "formats.toml", "--format", "mxint", "--out", "q"});
+  refused(
+      "[[formats]]\nformat = \"integer\"\n[[formats]]\nnodes = \"layer0.q\"\nformat = \"mxint\"\n",
+      "'layer0.q': selections before it take every node");
+  const Outcome both = run_hone(scratch, {"quantize", "m", "--formats", "formats.toml", "--format",
+                                          "mxint", "--out", "other"});
   EXPECT_THAT(both.err, HasSubstr("--format changes nothing beside --formats"));
+}
+
+TEST(Quantize, KeepsWhatIsThere) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "2"})).code, 0);
+  std::vector<std::string> words{"quantize", "m",
+                                 "--format", "mxint",
+                                 "--set",    "weight_tail=error",
+                                 "--set",    "weight_block_size=2",
+                                 "--out",    "q"};
+  // These blocks divide all rows, so tail = error has nothing against them.
+  const Outcome made = run_hone(scratch, words);
+  EXPECT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(run_hone(scratch, words).err, HasSubstr("already holds a model"));
+  words.push_back("--overwrite");
+  EXPECT_EQ(run_hone(scratch, words).code, 0);
+  EXPECT_THAT(run_hone(scratch, {"quantize", "q", "--dequantize", "--out", "q"}).err,
+              HasSubstr("is the model that is read"));
+  // The classifier's bias has two numbers.
+  EXPECT_THAT(
+      run_hone(scratch, {"quantize", "m", "--format", "mxint", "--set", "tail=error", "--out", "c"})
+          .err,
+      HasSubstr("classifier.bias: block_size = 32 does not divide 2 columns"));
+  EXPECT_THAT(
+      run_hone(scratch, {"quantize", "m", "--format", "integer", "--set", "frac_width=4",
+                         "--calibrate", "reviews", "--set", "data.samples=50", "--out", "c"})
+          .err,
+      HasSubstr("calibrating changes no format"));
 }
 
 TEST(Quantize, AwareTrainingWithCalibration) {

@@ -27,6 +27,7 @@ OTHERS = (
 )
 # The options of each format that the peer's quantizers compute with; both programs' own defaults.
 MASE = {
+    "minifloat_denorm": ("width=8", "exponent_width=4"),
     "minifloat_ieee": ("width=8", "exponent_width=4"),
     "block_fp": ("width=8", "exponent_width=8", "block_size=1,16"),
     "block_minifloat": ("width=8", "exponent_width=4", "exponent_bias_width=8", "block_size=1,16"),

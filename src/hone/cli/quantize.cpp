@@ -75,6 +75,24 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
   return table.render(console().style(), 0);
 }
 
+// A model in --out is replaced only if that is asked for, the model that is read never.
+void refuse_overwriting(const CommandInput& input) {
+  namespace fs = std::filesystem;
+  const fs::path out = input.options.text("out");
+  std::error_code ignored;
+  if (fs::equivalent(out, input.argument("MODEL"), ignored))
+    throw UsageError("--out " + out.string() + " is the model that is read",
+                     "choose another folder");
+  if (input.options.boolean_or("overwrite", false)) {
+    if (input.options.boolean_or("resume", false))
+      throw UsageError("--resume and --overwrite are both given", "give one of them");
+    return;
+  }
+  if (fs::exists(out / "model.safetensors", ignored))
+    throw Error(ErrorCode::invalid_argument, out.string() + ": already holds a model",
+                "replace it with --overwrite, or choose another --out");
+}
+
 CommandResult dequantize(const CommandInput& input) {
   for (const char* name : {"format", "formats", "nodes", "data"})
     if (input.options.contains(name))
@@ -125,6 +143,7 @@ std::optional<CalibrationRequest> calibration_request(const CommandInput& input,
 
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
+  refuse_overwriting(input);
   if (input.options.boolean_or("dequantize", false)) return dequantize(input);
   const PartedSettings parted = part_settings(input);
   QuantizeRequest request;
@@ -158,6 +177,7 @@ CommandResult run(const CommandInput& input) {
     training.data = input.options.text("data");
     training.tokenizer = input.options.text_or("tokenizer", "");
     training.resume = input.options.boolean_or("resume", false);
+    training.overwrite = input.options.boolean_or("overwrite", false);
     training.command = input.line;
     CommandInput training_input = input;
     training_input.settings = parted.training;
@@ -194,7 +214,9 @@ Command command_quantize() {
       {.name = "out", .default_value = {}, .help = "folder of the packed model"},
       {.name = "calibrate",
        .default_value = {},
-       .help = "fit scales, points and biases of the formats to this data (its split train)"},
+       .help = "fit scales, points and biases of the formats to this data (its split train); "
+               "weights in "
+               "affine keep the scales of their own channels"},
       {.name = "samples",
        .type = OptionType::integer,
        .default_value = {},
@@ -223,6 +245,10 @@ Command command_quantize() {
        .type = OptionType::boolean,
        .default_value = {},
        .help = "with --qat: continue the training in --out"},
+      {.name = "overwrite",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "replace what is in --out"},
       {.name = "dequantize",
        .type = OptionType::boolean,
        .default_value = {},

@@ -69,8 +69,7 @@ Format format_ternary() {
   format.notes =
       "Two bits a number (the code 2 is not used) and two float32 a group. An infinity makes its "
       "group zero; NaN stays and makes the rest of its group zero. Rule mase takes "
-      "four-dimensional tensors only and is therefore not "
-      "offered.";
+      "four-dimensional tensors only, so models here cannot use it.";
   format.for_data = format.for_bias = false;
   format.bind = bind;
   return format;

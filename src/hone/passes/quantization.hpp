@@ -59,6 +59,7 @@ struct QuantizeSelection {
   std::string nodes = "linear";
   std::string format;
   std::vector<std::pair<std::string, std::string>> keys;
+  std::string where = {};  // "file: line n", where it was read; begins its errors
 };
 
 // The formats that each node gets: of the first selection that matches it. `data_out` and

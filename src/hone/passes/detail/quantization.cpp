@@ -61,6 +61,10 @@ public:
     matched_.resize(patterns_.size(), false);
   }
 
+  const QuantizeSelection& given() const { return given_; }
+  // The first selection that matches a node takes it.
+  void take() { takes_any_ = true; }
+
   bool matches(const Node& node, const std::string& name) {
     bool any = false;
     for (std::size_t i = 0; i < patterns_.size(); ++i) {
@@ -138,6 +142,10 @@ public:
         refuse(fmt::format("nodes '{}' matches no node", patterns_[i]),
                "op types, names or regular expressions of whole names: hone explain MODEL "
                "lists them");
+    if (!takes_any_)
+      refuse(fmt::format("nodes '{}': selections before it take every node that it matches",
+                         given_.nodes),
+             "put it before them: the first that matches a node wins");
     for (const Entry& entry : keys_) {
       if (entry.uses > 0) continue;
       std::vector<std::string> known{"rule", "learned_step"};
@@ -203,6 +211,7 @@ private:
   std::vector<Entry> keys_;
   std::vector<std::string> patterns_;
   std::vector<bool> matched_;
+  bool takes_any_ = false;
 };
 
 bool has_slots(const QuantizeSlots& slots) { return !slots.data.empty() || slots.weight >= 0; }
@@ -240,7 +249,7 @@ void refuse_unsigned(const FormatChoice& choice, double smallest, const std::str
   if (options.boolean_or("is_signed", true) || !(smallest < 0)) return;
   refuse(fmt::format("%{} has negative numbers (down to {:.3g}), {} holds none", what, smallest,
                      to_string(choice)),
-         "leave is_signed out, or set it for one slot: data_in_is_signed=false");
+         "leave is_signed out; give it only to slots whose numbers are never negative");
 }
 
 nlohmann::json to_json(const Quantization& quantization) {
@@ -300,8 +309,22 @@ Quantization quantization_from_json(const nlohmann::json& json, const std::strin
   return quantization;
 }
 
+// Errors of a selection begin with the place where it was read.
+template <typename Body>
+auto in_place(const QuantizeSelection& selection, const Body& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (selection.where.empty()) throw;
+    throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
+  }
+}
+
 Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections) {
-  std::vector<Selection> prepared(selections.begin(), selections.end());
+  std::vector<Selection> prepared;
+  prepared.reserve(selections.size());
+  for (const QuantizeSelection& selection : selections)
+    prepared.push_back(in_place(selection, [&] { return Selection(selection); }));
   Quantization quantization;
   for (const Node& node : graph.nodes) {
     const QuantizeSlots& slots = find_op(node.op).slots;
@@ -310,16 +333,21 @@ Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelect
     Selection* first = nullptr;
     // Every selection is asked, so that one that only later ones hide does not count as matchless.
     for (Selection& selection : prepared)
-      if (selection.matches(node, name) && first == nullptr) first = &selection;
+      if (in_place(selection.given(), [&] { return selection.matches(node, name); }) &&
+          first == nullptr)
+        first = &selection;
     if (first == nullptr) continue;
+    first->take();
     NodeFormats formats{name, {}};
     for (Slot slot : all_slots) {
       if (!has_slot(node, slots, slot)) continue;
-      if (const auto choice = first->choose(slot)) formats.slots[slot] = *choice;
+      if (const auto choice = in_place(first->given(), [&] { return first->choose(slot); }))
+        formats.slots[slot] = *choice;
     }
     if (!formats.slots.empty()) quantization.push_back(std::move(formats));
   }
-  for (const Selection& selection : prepared) selection.check_used();
+  for (const Selection& selection : prepared)
+    in_place(selection.given(), [&] { selection.check_used(); });
   if (quantization.empty()) refuse("the selections quantize nothing");
   return quantization;
 }
@@ -405,6 +433,7 @@ std::string stats_name(const std::string& value) { return value + ".stats"; }
 void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
                RangeMethod method, double percentile) {
   int fitted = 0;
+  int changed = 0;
   for (NodeFormats& formats : quantization) {
     const Node& node = graph.node(graph.value(graph.find(formats.node)).producer);
     const QuantizeSlots& slots = find_op(node.op).slots;
@@ -428,15 +457,20 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
           refuse_unsigned(choice, found->second.minimum(), graph.value(id).name);
         seen.merge(found->second);
       }
-      choice.options = format_options_text(
+      const std::string options = format_options_text(
           calibrated_options(format, choice.rule, parse_format_options(format, choice.options),
                              seen, method, percentile));
       ++fitted;
+      changed += options != choice.options;
+      choice.options = options;
     }
   }
   if (fitted == 0)
     refuse("none of the formats has a scale to calibrate",
            "leave out --calibrate, or choose integer, affine, minifloat_* or log");
+  if (changed == 0)
+    refuse("calibrating changes no format: every scale, point and bias is given",
+           "leave out --calibrate, or the options that it would fit");
 }
 
 std::string step_name(const std::string& node, Slot slot, std::size_t input) {

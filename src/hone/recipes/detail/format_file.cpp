@@ -23,6 +23,7 @@ std::vector<QuantizeSelection> load_format_file(const std::filesystem::path& fil
   std::vector<QuantizeSelection> selections;
   for (const toml::node& entry : *list) {
     QuantizeSelection selection;
+    selection.where = toml_place(name, entry);
     for (const auto& [key, value] : *entry.as_table()) {
       const std::string option(key.str());
       const std::string text = toml_text(value, option, name);

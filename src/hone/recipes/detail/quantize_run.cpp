@@ -68,9 +68,10 @@ bool can_pack(const Model& model) {
   for (const auto& [name, choice] :
        quantized_parameters(model.architecture->build(model.config, {}), model.quantization)) {
     try {
-      choice.bind()->pack(Tensor(DType::f32, Shape(model.parameters.at(name).shape().size(), 1)));
+      choice.bind()->pack(Tensor(DType::f32, model.parameters.at(name).shape()));
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::unsupported) throw;
+      if (error.code() != ErrorCode::unsupported)
+        throw Error(error.code(), fmt::format("{}: {}", name, error.message()), error.hint());
       return false;
     }
   }
