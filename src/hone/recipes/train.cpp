@@ -73,7 +73,7 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
   for (const auto& [key, value] : call.settings.values.values()) {
     const auto& known = train_settings();
     if (std::any_of(known.begin(), known.end(),
-                    [&](const OptionSpec& spec) { return spec.name == key; }))
+                    [&, &name = key](const OptionSpec& spec) { return spec.name == name; }))
       training.set(key, value);
   }
   training.set("seed", seed);

@@ -59,8 +59,9 @@ Settings sort_settings(const TextSettings& given, const std::vector<OptionSpec>&
                        bool model_sizes, const std::string& where) {
   Settings sorted;
   for (const auto& [key, value] : given) {
-    const auto spec = std::find_if(specs.begin(), specs.end(),
-                                   [&](const OptionSpec& known) { return known.name == key; });
+    const auto spec =
+        std::find_if(specs.begin(), specs.end(),
+                     [&, &name = key](const OptionSpec& known) { return known.name == name; });
     if (spec != specs.end()) {
       sorted.values.set(key, parse_option(*spec, value, fmt::format("{}: key '{}'", where, key)));
     } else if (key.rfind(data_prefix, 0) == 0) {

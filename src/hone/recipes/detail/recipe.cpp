@@ -45,7 +45,7 @@ void merge(Settings& into, Settings from) {
   for (auto [target, source] :
        {std::pair{&into.model, &from.model}, std::pair{&into.data, &from.data}})
     for (auto& [key, value] : *source) {
-      std::erase_if(*target, [&](const auto& old) { return old.first == key; });
+      std::erase_if(*target, [&, &name = key](const auto& old) { return old.first == name; });
       target->emplace_back(key, value);
     }
 }
