@@ -120,7 +120,7 @@ TEST(Quantize, KeepsWhatIsThere) {
   EXPECT_THAT(
       run_hone(scratch, {"quantize", "m", "--format", "mxint", "--set", "tail=error", "--out", "c"})
           .err,
-      HasSubstr("classifier.bias: block_size = 32 does not divide 2 columns"));
+      HasSubstr("parameter 'classifier.bias': block_size = 32 does not divide 2 columns"));
   EXPECT_THAT(
       run_hone(scratch, {"quantize", "m", "--format", "integer", "--set", "frac_width=4",
                          "--calibrate", "reviews", "--set", "data.samples=50", "--out", "c"})

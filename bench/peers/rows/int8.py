@@ -135,8 +135,9 @@ def measure(context: Context) -> list[Comparison]:
     logit_notes = int8.logit_notes()
     accuracies = ", ".join(f"{name} {value:.4f}" for name, value in int8.accuracy.items())
     notes = [
-        f"batches of {BATCH} sorted by length; 8 bits, fraction 4 of integer; ids made beforehand; ONNX "
-        "Runtime: quantize_dynamic of the model exported by torch.onnx, weights QInt8",
+        f"batches of {BATCH} sorted by length; 8 bits, fraction 4 of integer; ids made "
+        "beforehand; ONNX Runtime: quantize_dynamic of the model exported by torch.onnx, weights "
+        "QInt8",
         f"accuracy: {accuracies}",
         *logit_notes,
         *(f"hone refused {name}: {reason}" for name, reason in int8.refused.items()),

@@ -39,12 +39,12 @@ MASE = {
 class Sides:
     """The programs of one row over the same batches from the same trained model."""
 
-    def __init__(self, context: Context) -> None:
-        self.context, self.model = context, context.trained_model()
+    def __init__(self, context: Context, mase: Path | None = None) -> None:
+        """`mase`: a checkout, whose quantizers are the peer's instead of those written here."""
+        self.context, self.model, self.mase = context, context.trained_model(), mase
         self.trainers: dict[str, Trainer] = {}
         self.losses: dict[str, list[float]] = {}
         self.refused: dict[str, str] = {}
-        self.mase: Path | None = None  # a checkout: the peer's quantizers are MASE's own
 
     def run_hone(self, name: str, number_format: Format | None, round_number: int) -> float:
         result = self.context.train_hone(
@@ -59,8 +59,8 @@ class Sides:
     def run_torch(self, name: str, quantizer: str | None, round_number: int) -> float:
         """A model of its own for every quantizer, made when it first runs."""
         if name not in self.trainers:
-            prepare = partial(quantize_linears, name=quantizer, mase=self.mase) if quantizer else None
-            self.trainers[name] = Trainer(self.model, SETTING, prepare)
+            prepare = partial(quantize_linears, name=quantizer, mase=self.mase)
+            self.trainers[name] = Trainer(self.model, SETTING, prepare if quantizer else None)
         context = self.context
         result = self.trainers[name].run(
             context.tokens("train"), random_order(context, round_number), context.warm_up
@@ -160,8 +160,7 @@ def mase(context: Context) -> list[Comparison]:
     comparisons = []
     for name, options in MASE.items():
         print(f"  {name}", flush=True)
-        side = Sides(context)
-        side.mase = context.mase
+        side = Sides(context, context.mase)
         values = side.measure(
             {"PyTorch": name},
             {"hone": Format(name, options), "rule mase": Format(name, (*options, "rule=mase"))},

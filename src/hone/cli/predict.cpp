@@ -12,6 +12,7 @@
 #include "hone/cli/detail/texts.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/recipes/loading.hpp"
@@ -42,12 +43,9 @@ Prediction predict_row(const float* row, const std::vector<std::string>& labels)
 }
 
 std::string json_line(const Prediction& p) {
-  const auto text = [](const nlohmann::json& value) {
-    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  };
-  // In this order, which an object of the library would not keep.
-  return fmt::format("{{\"label\":{},\"probabilities\":{},\"logits\":{}}}\n", text(p.label),
-                     text(p.probabilities), text(p.logits));
+  return ordered_object(
+             {{"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}}) +
+         "\n";
 }
 
 // For people: the label, its probability, the beginning of the text.

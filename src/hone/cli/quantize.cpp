@@ -215,8 +215,7 @@ Command command_quantize() {
       {.name = "calibrate",
        .default_value = {},
        .help = "fit scales, points and biases of the formats to this data (its split train); "
-               "weights in "
-               "affine keep the scales of their own channels"},
+               "weights in affine keep the scales of their own channels"},
       {.name = "samples",
        .type = OptionType::integer,
        .default_value = {},
@@ -266,9 +265,8 @@ Command command_quantize() {
   command.settings_note =
       "Options of the format for all slots (width=8) or one (weight_width=4, data_in_frac_width=2, "
       "bias_format=none); slots: data_in, weight, bias, and where named data_out and (of "
-      "attention) "
-      "probabilities. hone format show NAME lists them. "
-      "With --qat also the settings of hone train.";
+      "attention) probabilities. hone format show NAME lists them. With --qat also the settings of "
+      "hone train.";
   command.examples = {
       "hone quantize runs/imdb --format integer --set width=8 --set frac_width=6 --out runs/int8",
       "hone quantize runs/imdb --format integer --nodes linear,attention --set frac_width=4 --set "

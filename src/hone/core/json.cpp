@@ -57,4 +57,12 @@ nlohmann::json parse_json(std::string_view text, const std::string& where, int m
   }
 }
 
+std::string ordered_object(std::initializer_list<std::pair<const char*, nlohmann::json>> members) {
+  std::string text;
+  for (const auto& [name, value] : members)
+    text += fmt::format("{}\"{}\":{}", text.empty() ? "{" : ",", name,
+                        value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return text.empty() ? "{}" : text + "}";
+}
+
 }  // namespace hone

@@ -62,8 +62,8 @@ std::vector<OpSample> samples() {
     sample.inputs.push_back(Tensor::from<std::int32_t>(
         DType::i32, {static_cast<std::int64_t>(offsets.size())}, offsets));
     sample.attributes.set("heads", heads);
-    sample.attributes.set("probabilities_format", std::string(probabilities));
-    sample.attributes.set("probabilities_options", std::string(probabilities_text));
+    const Options rounding = probabilities_options(probabilities, probabilities_text);
+    for (const auto& [key, value] : rounding.values()) sample.attributes.set(key, value);
     return sample;
   };
   const char* fixed = "width=8 frac_width=5";

@@ -98,22 +98,17 @@ private:
     if (node.attributes.real_or("dropout", 0.0) > 0 || input_or_none(node, 5) != none) return none;
     // The logarithms of the sums are for the gradient.
     if (is_used(node.outputs[1])) return none;
+    const Dim width = graph_.type(node.inputs[0]).dims[1];
     std::vector<ValueId> inputs;
     Options attributes;
     for (std::size_t i = 0; i < 3; ++i) {
       const Node* rounded = producer(graph_, node.inputs[i], "quantize");
-      if (rounded == nullptr) return none;
+      if (rounded == nullptr || (i > 0 && format_of(*rounded) != attributes)) return none;
+      attributes = format_of(*rounded);
       const Node data = *rounded;
-      if (i == 0) {
-        const Dim& width = graph_.type(node.inputs[i]).dims[1];
-        if (!width.is_fixed() ||
-            !refuse_attention_int8(*bind_quantizer(data.attributes), width.offset).empty())
-          return none;
-        for (const char* key : {"format", "rule", "options"})
-          attributes.set(key, data.attributes.text(key));
-      }
-      for (const char* key : {"format", "rule", "options"})
-        if (attributes.text(key) != data.attributes.text(key)) return none;
+      if (!width.is_fixed() ||
+          !refuse_attention_int8(*bind_quantizer(attributes), width.offset).empty())
+        return none;
       inputs.push_back(encode(data, none)[0]);
     }
     inputs.push_back(node.inputs[3]);
@@ -125,11 +120,15 @@ private:
   }
 
   bool is_used(ValueId id) const {
-    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
-                       [&](const auto& output) { return output.second == id; }) ||
-           std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const Node& n) {
-             return std::find(n.inputs.begin(), n.inputs.end(), id) != n.inputs.end();
-           });
+    return !graph_.readers()[static_cast<std::size_t>(id)].empty() ||
+           std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                       [&](const auto& output) { return output.second == id; });
+  }
+
+  // The format of a `quantize` node.
+  static Options format_of(const Node& data) {
+    return format_options(data.attributes.text("format"), data.attributes.text("options"),
+                          data.attributes.text("rule"));
   }
 
   // One encoding serves all products that read it.
@@ -139,11 +138,8 @@ private:
     if (known != encoded_.end()) return known->second;
     ValueId x = data.inputs[0];
     if (rows != none) x = graph_.apply("gather_rows", {x, rows});
-    const NodeId made =
-        graph_.append("encode_int8", {x},
-                      format_options(data.attributes.text("format"),
-                                     data.attributes.text("options"), data.attributes.text("rule")),
-                      graph_.value(data.inputs[0]).name + ".codes");
+    const NodeId made = graph_.append("encode_int8", {x}, format_of(data),
+                                      graph_.value(data.inputs[0]).name + ".codes");
     return encoded_[key] = graph_.node(made).outputs;
   }
 

@@ -137,10 +137,9 @@ private:
   }
 
   void round_inside(NodeId node, const FormatChoice& choice) {
-    Options& attributes = graph_.node(node).attributes;
-    attributes.set("probabilities_format", choice.format);
-    attributes.set("probabilities_rule", choice.rule);
-    attributes.set("probabilities_options", choice.options);
+    const Options options = probabilities_options(choice.format, choice.options, choice.rule);
+    for (const auto& [name, value] : options.values())
+      graph_.node(node).attributes.set(name, value);
     ++changes_;
   }
 

@@ -114,14 +114,6 @@ struct Executor::State {
                : static_cast<std::byte*>(const_cast<void*>(arena.data())) + planned.workspace;
   }
 
-  // The sizes of the plan whose workspaces are filled; null: there is none for so many threads.
-  const DimSizes* packed_sizes() const {
-    if (packed == nullptr || packed->threads != thread_count()) return nullptr;
-    for (const auto& [capacity, known] : plans)
-      if (&known == packed) return &capacity;
-    return nullptr;
-  }
-
   void run_whole(const PlannedNode& planned, int thread = 0);
   void run_tiled(const PlanStep& step);
   void count(const PlannedNode& planned, int thread, std::uint64_t begin, std::int64_t rows);
@@ -389,17 +381,17 @@ const Plan& Executor::plan(const DimSizes& sizes) {
     if (size > size_bucket) size = round_up(size, size_bucket);
   // A plan for more serves for less, and what its kernels packed stays. Not where parameters change
   // (they are packed anew in any case): there a run must not depend on those before it.
-  const DimSizes* packed = state_->graph.updates.empty() ? state_->packed_sizes() : nullptr;
-  if (packed != nullptr) {
+  const Plan* packed = state_->packed;
+  if (packed != nullptr && packed->threads == thread_count() && state_->graph.updates.empty()) {
     bool holds = true;
     for (auto& [symbol, size] : capacity) {
-      const std::int64_t had = packed->at(symbol);
+      const std::int64_t had = packed->sizes.at(symbol);
       const bool fits = sizes.at(symbol) <= had;
       holds = holds && fits;
       // Twice as much at least, so that there are few plans.
       size = fits ? had : std::max(size, std::min(2 * had, round_up(size, size_bucket)));
     }
-    if (holds) return *state_->packed;
+    if (holds) return *packed;
   }
   PlanOptions options;
   options.threads = thread_count();

@@ -124,7 +124,7 @@ void attention_forward(const AttentionTask& task, const AttentionForward& io, fl
 namespace {
 
 void run(const KernelCall& call) {
-  const AttentionSetup setup(call, 0);
+  const AttentionSetup setup(call, 0, bound_probabilities(call));
   if (call.flop != nullptr) *call.flop += setup.flop(2);
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);

@@ -131,7 +131,7 @@ HWY_EXPORT(attend_backward);
 namespace {
 
 void run(const KernelCall& call) {
-  const AttentionSetup setup(call, 3);
+  const AttentionSetup setup(call, 3, bound_probabilities(call));
   if (call.flop != nullptr) *call.flop += setup.flop(5);
   const auto backward_target = HWY_DYNAMIC_DISPATCH(attend_backward);
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {

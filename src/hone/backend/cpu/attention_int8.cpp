@@ -5,21 +5,31 @@
 namespace hone {
 namespace {
 
-struct Sizes {
-  std::size_t numbers, attention;  // bytes of one of q, k, v; of the attention of all threads
+struct Bound {
+  std::shared_ptr<const Quantizer> probabilities;
+  float scale;  // of q, k and v
 };
 
-Sizes sizes_of(const KernelQuery& query) {
+std::shared_ptr<const void> bind(const KernelQuery& query) {
+  const Options& attributes = query.node.attributes;
+  return std::make_shared<Bound>(
+      Bound{bind_probabilities(attributes),
+            bind_quantizer(attributes)->int8_layout(query.input_shape(0)[1])->scale});
+}
+
+std::size_t workspace(const KernelQuery& query) {
   const Shape codes = query.input_shape(0);
-  return {static_cast<std::size_t>(element_count(codes)) * sizeof(float),
-          attention_workspace(query, 0, false)};
+  // q, k, v, and logarithms of the sums, which nobody reads.
+  const std::int64_t floats =
+      3 * element_count(codes) + codes[0] * query.node.attributes.integer("heads");
+  return static_cast<std::size_t>(floats) * sizeof(float) + attention_workspace(query, 0, false);
 }
 
 void run(const KernelCall& call) {
-  const Int8Layout layout = *bind_quantizer(*call.attributes)->int8_layout(call.in(0).columns());
+  const auto& bound = *static_cast<const Bound*>(call.bound);
   const std::int64_t width = call.in(0).columns();
   const std::int64_t count = call.in(0).size();
-  const AttentionSetup setup(call, 0);
+  const AttentionSetup setup(call, 0, bound.probabilities.get());
   if (call.flop != nullptr) *call.flop += setup.flop(2);
   float* memory = reinterpret_cast<float*>(call.workspace);
   const float* numbers[3];
@@ -28,7 +38,7 @@ void run(const KernelCall& call) {
     const auto* codes = call.in(i).as<std::uint8_t>();
     parallel_ranges(count, [&](std::int64_t begin, std::int64_t end, int) {
       for (std::int64_t e = begin; e < end; ++e)
-        memory[e] = layout.scale * static_cast<float>(codes[e] - 128);
+        memory[e] = bound.scale * static_cast<float>(codes[e] - 128);
     });
     memory += count;
   }
@@ -51,12 +61,8 @@ Kernel cpu_kernel_attention_int8() {
                 "attention_int8",
                 RowRule::whole,
                 10};
-  kernel.bind = bind_node_probabilities;
-  kernel.workspace = [](const KernelQuery& query) {
-    // Room for the logarithms of the sums, which nobody reads.
-    const Sizes sizes = sizes_of(query);
-    return 4 * sizes.numbers + sizes.attention;
-  };
+  kernel.bind = bind;
+  kernel.workspace = workspace;
   kernel.run = run;
   return kernel;
 }

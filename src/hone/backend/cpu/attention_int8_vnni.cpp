@@ -209,31 +209,6 @@ HONE_VNNI_TARGET void output_tile(const Buffers& b, std::int64_t row, std::int64
   }
 }
 
-void write_scores(const Buffers& b, std::int64_t rows, float scale) {
-  const auto columns = [&]<int Panels>(std::int64_t key) {
-    std::int64_t row = 0;
-    for (; row + tile_rows <= rows; row += tile_rows)
-      score_tile<tile_rows, Panels>(b, row, key, scale);
-    for (; row < rows; ++row) score_tile<1, Panels>(b, row, key, scale);
-  };
-  std::int64_t key = 0;
-  for (; key + 64 <= b.keys; key += 64) columns.operator()<4>(key);
-  for (; key < b.keys; key += 16) columns.operator()<1>(key);
-}
-
-void write_outputs(const Buffers& b, std::int64_t rows, const RowScale* scales,
-                   const Output& output) {
-  const auto columns = [&]<int Panels>(std::int64_t column) {
-    std::int64_t row = 0;
-    for (; row + tile_rows <= rows; row += tile_rows)
-      output_tile<tile_rows, Panels>(b, row, column, scales, output);
-    for (; row < rows; ++row) output_tile<1, Panels>(b, row, column, scales, output);
-  };
-  std::int64_t column = 0;
-  for (; column + 64 <= b.size; column += 64) columns.operator()<4>(column);
-  for (; column < b.size; column += 16) columns.operator()<1>(column);
-}
-
 struct Codes {
   const std::uint8_t *q, *k, *v;
   float* o;
@@ -252,7 +227,10 @@ void attend(const AttentionTask& task, const Codes& io, const Bound& bound, std:
     for (std::int64_t r = 0; r < rows; ++r)
       std::memcpy(b.queries + r * b.quads, io.q + (q0 + r) * task.width,
                   static_cast<std::size_t>(task.head_size));
-    write_scores(b, rows, bound.scale * bound.scale);
+    for_tiles<tile_rows>(rows, b.keys,
+                         [&]<int Rows, int Panels>(std::int64_t row, std::int64_t key) {
+                           score_tile<Rows, Panels>(b, row, key, bound.scale * bound.scale);
+                         });
     RowScale scales[block_rows];
     for (std::int64_t r = 0; r < rows; ++r) {
       float* scores = b.scores + r * b.keys;
@@ -273,7 +251,10 @@ void attend(const AttentionTask& task, const Codes& io, const Bound& bound, std:
     }
     const Output output{io.o + q0 * task.width, task.width, task.head_size};
     if (bound.whole_numbers) {
-      write_outputs(b, rows, scales, output);
+      for_tiles<tile_rows>(rows, b.size,
+                           [&]<int Rows, int Panels>(std::int64_t row, std::int64_t column) {
+                             output_tile<Rows, Panels>(b, row, column, scales, output);
+                           });
       continue;
     }
     gemm({round_up_16(rows), task.head_size, b.keys, b.keys, task.head_size, task.head_size},
@@ -286,10 +267,8 @@ void attend(const AttentionTask& task, const Codes& io, const Bound& bound, std:
 
 void run(const KernelCall& call) {
   const auto& bound = *static_cast<const Bound*>(call.bound);
-  KernelCall unrounded = call;
   // Rounding happens where the codes are made, unless the probabilities have none.
-  unrounded.bound = bound.whole_numbers ? nullptr : bound.probabilities.get();
-  const AttentionSetup setup(unrounded, 0);
+  const AttentionSetup setup(call, 0, bound.whole_numbers ? nullptr : bound.probabilities.get());
   if (call.flop != nullptr) *call.flop += setup.flop(2);
   parallel_items(setup.items(), [&](std::int64_t item, int thread) {
     const AttentionTask task = setup.task(item);

@@ -37,14 +37,6 @@ void run(const KernelCall& call) {
   quantizer.encode_int8(call.in(0).as(), rows, columns, reinterpret_cast<std::int8_t*>(codes),
                         padded, row_scales.data(), zeros.data());
   const int shift = layout.has_zero ? 0 : 128;
-  if (layout.fixed && stride == 2 && padded == columns) {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      scales[2 * r] = layout.scale;
-      scales[2 * r + 1] = static_cast<float>(layout.zero + shift);
-    }
-    if (shift != 0) move_up(codes, rows * padded);
-    return;
-  }
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int32_t zero = layout.fixed      ? layout.zero
                               : layout.has_zero ? zeros[static_cast<std::size_t>(r)]

@@ -123,44 +123,24 @@ HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int6
   }
 }
 
-template <int Rows, int Panels, bool Blocked>
-HONE_VNNI_TARGET void tile(const Pass& pass, std::int64_t row, std::int64_t first) {
-  if constexpr (Blocked)
-    blocked_rows<Rows, Panels>(pass, row, first);
-  else
-    whole_rows<Rows, Panels>(pass, row, first);
-}
-
-// As many rows at once as leave the sums in registers.
-template <int Panels, bool Blocked>
-HONE_VNNI_TARGET void columns_of(const Pass& pass, std::int64_t rows, std::int64_t first) {
-  constexpr int step = Blocked ? 3 : 6;
-  std::int64_t row = 0;
-  for (; row + step <= rows; row += step) tile<step, Panels, Blocked>(pass, row, first);
-  if constexpr (!Blocked)
-    for (; row + 2 <= rows; row += 2) tile<2, Panels, Blocked>(pass, row, first);
-  for (; row < rows; ++row) tile<1, Panels, Blocked>(pass, row, first);
-}
-
-template <bool Blocked>
-HONE_VNNI_TARGET void all_columns(const Pass& pass, std::int64_t rows) {
-  const std::int64_t n = pass.bound->padded_outputs;
-  std::int64_t first = 0;
-  for (; first + 4 * int8_panel <= n; first += 4 * int8_panel)
-    columns_of<4, Blocked>(pass, rows, first);
-  for (; first < n; first += int8_panel) columns_of<1, Blocked>(pass, rows, first);
-}
-
 void run(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundInt8*>(call.bound);
   const Pass pass{
       &bound,          bound.weights(call.workspace), call.in(0).as<std::uint8_t>(),
       call.in(1).as(), call.in(1).columns(),          call.has(4) ? call.in(4).as() : nullptr,
       call.out(0).as()};
+  const std::int64_t rows = call.in(0).rows();
+  // As many rows at once as leave the sums in registers.
   if (bound.product.blocks() == 1)
-    all_columns<false>(pass, call.in(0).rows());
+    for_tiles<6>(rows, bound.padded_outputs,
+                 [&]<int Rows, int Panels>(std::int64_t row, std::int64_t first) {
+                   whole_rows<Rows, Panels>(pass, row, first);
+                 });
   else
-    all_columns<true>(pass, call.in(0).rows());
+    for_tiles<3>(rows, bound.padded_outputs,
+                 [&]<int Rows, int Panels>(std::int64_t row, std::int64_t first) {
+                   blocked_rows<Rows, Panels>(pass, row, first);
+                 });
 }
 
 #else

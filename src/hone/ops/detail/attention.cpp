@@ -126,9 +126,8 @@ std::vector<OpSample> attention_samples() {
                          const char* options) {
     OpSample sample = samples[like];
     sample.name = name;
-    sample.attributes.set("probabilities_format", std::string(format));
-    sample.attributes.set("probabilities_rule", std::string("exact"));
-    sample.attributes.set("probabilities_options", std::string(options));
+    const Options rounding = probabilities_options(format, options);
+    for (const auto& [key, value] : rounding.values()) sample.attributes.set(key, value);
     samples.push_back(std::move(sample));
   };
   const char* unit = "frac_width=8 is_signed=false width=8";

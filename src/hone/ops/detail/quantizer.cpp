@@ -29,6 +29,13 @@ std::vector<OptionSpec> probabilities_attributes() {
           {"probabilities_options", OptionType::text, std::string(), "its options"}};
 }
 
+Options probabilities_options(const std::string& format, const std::string& options,
+                              const std::string& rule) {
+  return {{"probabilities_format", format},
+          {"probabilities_rule", rule},
+          {"probabilities_options", options}};
+}
+
 std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes) {
   const std::string name = attributes.text_or("probabilities_format", "");
   if (name.empty()) return nullptr;
@@ -37,7 +44,10 @@ std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes) {
                                     attributes.text_or("probabilities_rule", "exact")));
   if (!quantizer->by_rows())
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("[{}] rows of probabilities cannot be rounded by themselves", name));
+                fmt::format("[{}] one scale for a whole tensor does not fit probabilities, which "
+                            "are rounded row by row",
+                            name),
+                "give the format a scale, or one scale a row");
   return quantizer;
 }
 

@@ -17,6 +17,8 @@ std::vector<OptionSpec> packed_attributes();
 
 // probabilities_format, _rule and _options: how attention rounds its probabilities.
 std::vector<OptionSpec> probabilities_attributes();
+Options probabilities_options(const std::string& format, const std::string& options,
+                              const std::string& rule = "exact");
 // Their format; null: they stay as they are. Throws Error(invalid_argument) where a row of them
 // cannot be rounded by itself.
 std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes);

@@ -127,12 +127,9 @@ public:
     }
     set_blocked_dimensions(format, choice.rule, slot, options);
     choice.options = format_options_text(options);
-    const auto quantizer = choice.bind();
-    if (slot == Slot::probabilities && !quantizer->by_rows())
-      refuse(fmt::format("[{}] one scale for a whole tensor does not fit probabilities, which are "
-                         "rounded row by row",
-                         choice.format),
-             "give the format a scale, or one scale a row");
+    choice.bind();
+    if (slot == Slot::probabilities)
+      bind_probabilities(probabilities_options(choice.format, choice.options, choice.rule));
     return choice;
   }
 
@@ -435,22 +432,14 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
   int fitted = 0;
   int changed = 0;
   for (NodeFormats& formats : quantization) {
-    const Node& node = graph.node(graph.value(graph.find(formats.node)).producer);
-    const QuantizeSlots& slots = find_op(node.op).slots;
     for (auto& [slot, choice] : formats.slots) {
       const Format& format = find_format(choice.format);
       const bool own_scales = slot == Slot::weight || slot == Slot::bias;
       if (format.fit_range == nullptr || (own_scales && format.scales_itself)) continue;
       // Probabilities are seen from the largest of their row: 0 to 1 whatever the data is.
       if (slot == Slot::probabilities) continue;
-      std::vector<ValueId> values;
-      if (slot == Slot::weight || slot == Slot::bias)
-        values.push_back(node.inputs[static_cast<std::size_t>(slot == Slot::weight ? slots.weight
-                                                                                   : slots.bias)]);
-      else
-        values = observed_values(graph, {formats.node, {{slot, choice}}});
       ValueStats seen;
-      for (ValueId id : values) {
+      for (ValueId id : slot_values(graph, formats.node, slot, choice)) {
         const auto found = stats.find(graph.value(id).name);
         if (found == stats.end()) continue;
         if (found->second.count() > 0)

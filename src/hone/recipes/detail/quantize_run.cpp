@@ -62,20 +62,15 @@ void run_calibration(Quantization& quantization, const Model& model,
                      }});
 }
 
-// Whether all formats have bits to pack into; rules of other systems may leave numbers that have
-// none.
-bool can_pack(const Model& model) {
-  for (const auto& [name, choice] :
-       quantized_parameters(model.architecture->build(model.config, {}), model.quantization)) {
-    try {
-      choice.bind()->pack(Tensor(DType::f32, model.parameters.at(name).shape()));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::unsupported)
-        throw Error(error.code(), fmt::format("{}: {}", name, error.message()), error.hint());
-      return false;
-    }
+// Whether it was done: rules of other systems may leave numbers that have no bits.
+bool pack_if_possible(Model& model) {
+  try {
+    pack_parameters(model);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported) throw;
+    return false;
   }
-  return true;
 }
 
 }  // namespace
@@ -122,10 +117,8 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   outcome.bytes_before = parameter_bytes(model);
   outcome.quantization = model.quantization;
   if (!request.training) refuse_no_change(model);
-  outcome.packed = can_pack(model);
-  if (outcome.packed)
-    pack_parameters(model);
-  else if (watcher.say)
+  outcome.packed = pack_if_possible(model);
+  if (!outcome.packed && watcher.say)
     watcher.say(
         "the rule leaves numbers that the format cannot hold: saved as float32 with its formats");
   outcome.bytes_after = parameter_bytes(model);

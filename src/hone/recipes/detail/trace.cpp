@@ -8,6 +8,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 
 namespace hone {
@@ -37,12 +38,13 @@ Trace::Trace(const std::filesystem::path& path, std::int64_t steps_kept) : path_
 }
 
 void Trace::write(const StepReport& step) {
-  const auto text = [](const nlohmann::json& value) { return value.dump(); };
-  // In this order, which an object of the library would not keep.
-  const std::string line = fmt::format(
-      "{{\"step\":{},\"loss\":{},\"grad_norm\":{},\"lr\":{},\"tokens\":{},\"seconds\":{}}}\n",
-      text(step.step), text(step.loss), text(step.grad_norm), text(step.lr), text(step.tokens),
-      text(step.seconds));
+  const std::string line = ordered_object({{"step", step.step},
+                                           {"loss", step.loss},
+                                           {"grad_norm", step.grad_norm},
+                                           {"lr", step.lr},
+                                           {"tokens", step.tokens},
+                                           {"seconds", step.seconds}}) +
+                           "\n";
   if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
       std::fflush(file_.get()) != 0)
     throw Error(ErrorCode::io,

@@ -6,12 +6,13 @@
 
 namespace hone {
 
-AttentionSetup::AttentionSetup(const KernelCall& call, std::size_t first)
+AttentionSetup::AttentionSetup(const KernelCall& call, std::size_t first,
+                               const Quantizer* probabilities)
     : sizes_(attention_sizes(call.in(first).columns(), *call.attributes)),
       width_(call.in(first).columns()),
       offsets_(call.in(first + 3).as<std::int32_t>()),
       rng_(call.has(first + 4) ? call.in(first + 4).as<std::uint32_t>() : nullptr),
-      probabilities_(bound_probabilities(call)) {
+      probabilities_(probabilities) {
   const std::int64_t sequences = call.in(first + 3).rows() - 1;
   order_.resize(static_cast<std::size_t>(std::max<std::int64_t>(sequences, 0)));
   std::iota(order_.begin(), order_.end(), 0);

@@ -40,7 +40,7 @@ struct AttentionBackward {
 // Cuts a call into tasks, longest sequences first; `first` is the input that holds q.
 class AttentionSetup {
 public:
-  AttentionSetup(const KernelCall& call, std::size_t first);
+  AttentionSetup(const KernelCall& call, std::size_t first, const Quantizer* probabilities);
   std::int64_t items() const { return static_cast<std::int64_t>(order_.size()) * sizes_.heads; }
   AttentionTask task(std::int64_t item) const;
   std::int64_t longest() const { return longest_; }  // tokens of a sequence

@@ -57,6 +57,22 @@ HONE_VNNI_TARGET inline void add_products(const std::uint8_t* x, std::int64_t st
   }
 }
 
+// Calls body.operator()<Rows, Panels>(row, column) for tiles of Rows rows and Panels * 16 columns
+// that cover `rows` rows and `columns` columns (a multiple of 16): Step rows and four panels where
+// they fit.
+template <int Step, typename Body>
+void for_tiles(std::int64_t rows, std::int64_t columns, const Body& body) {
+  const auto down = [&]<int Panels>(std::int64_t column) {
+    std::int64_t row = 0;
+    for (; row + Step <= rows; row += Step) body.template operator()<Step, Panels>(row, column);
+    for (; row + 2 <= rows; row += 2) body.template operator()<2, Panels>(row, column);
+    for (; row < rows; ++row) body.template operator()<1, Panels>(row, column);
+  };
+  std::int64_t column = 0;
+  for (; column + 64 <= columns; column += 64) down.template operator()<4>(column);
+  for (; column < columns; column += 16) down.template operator()<1>(column);
+}
+
 #else
 inline bool has_vnni() { return false; }
 #endif
