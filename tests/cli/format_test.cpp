@@ -61,6 +61,15 @@ TEST(FormatCommand, AppliesAFormatToTheFloatTensors) {
   const auto json = json_of(scratch, "r.json");
   EXPECT_EQ(json.at("tensors"), 1);
   EXPECT_EQ(json.at("largest_error"), 5);
+  EXPECT_THAT(outcome.out, HasSubstr("kept as they are, no real numbers: ids (i32)"));
+  const Outcome positive =
+      run_hone(scratch, {"format", "apply", "integer", "--set", "is_signed=false", "--in",
+                         "x.safetensors", "--out", "z.safetensors"});
+  EXPECT_THAT(positive.out, HasSubstr("2 of the numbers are negative"));
+  EXPECT_THAT(run_hone(scratch, {"format", "apply", "integer", "--in", "x.safetensors", "--out",
+                                 "./x.safetensors"})
+                  .err,
+              HasSubstr("is the file that is read"));
 }
 
 TEST(FormatCommand, RunsAManifest) {
@@ -109,6 +118,8 @@ TEST(FormatCommand, SaysWhatIsWrong) {
   expect_usage({"apply", "integer", "--out", "x.safetensors"}, "--in is missing");
   expect_usage({"apply", "integer", "--manifest", "m.json", "--out", "y"}, "change nothing");
   expect_usage({"list", "--rule", "mase"}, "changes nothing");
+  expect_usage({"list", "integer"}, "takes no FORMAT");
+  expect_usage({"docs", "--set", "width=3"}, "--set changes nothing");
 }
 
 // The committed page is the one that the table makes.

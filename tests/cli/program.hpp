@@ -90,14 +90,19 @@ inline std::size_t complete_lines(const std::filesystem::path& path) {
   return static_cast<std::size_t>(std::count(content.begin(), content.end(), '\n'));
 }
 
-// A tiny model on a few embedded reviews: milliseconds a step.
+// A tiny model on a few embedded reviews: milliseconds a step. Settings in `more` take the place of
+// its own.
 inline std::vector<std::string> train_words(const std::string& out,
                                             std::vector<std::string> more = {}) {
   std::vector<std::string> words{"train", "bert-tiny", "--data",    "reviews",
                                  "--out", out,         "--threads", "1"};
   for (const char* setting : {"num_hidden_layers=1", "hidden_size=32", "intermediate_size=64",
                               "data.samples=240", "data.test_samples=40"})
-    words.insert(words.end(), {"--set", setting});
+    if (std::none_of(more.begin(), more.end(), [&](const std::string& word) {
+          const std::string key(setting, std::strchr(setting, '=') + 1);
+          return word.rfind(key, 0) == 0;
+        }))
+      words.insert(words.end(), {"--set", setting});
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }

@@ -44,6 +44,17 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   EXPECT_THAT(trained.err + trained.out, HasSubstr("quantization-aware"));
   // explain says which products run on whole numbers.
   EXPECT_THAT(run_hone(scratch, {"explain", "q"}).out, HasSubstr("linear_int8"));
+  // inspect shows what is stored.
+  const Outcome inspected = run_hone(scratch, {"inspect", "q", "--json", "i.json"});
+  EXPECT_THAT(inspected.out, HasSubstr("integer frac_width=6 width=8"));
+  const nlohmann::json shown = read_json(scratch, "i.json");
+  EXPECT_EQ(shown.at("bytes"), result.at("bytes_after"));
+  double bytes = 0;
+  for (const nlohmann::json& layer : shown.at("layers")) bytes += layer.at("bytes").get<double>();
+  EXPECT_EQ(bytes, shown.at("bytes"));
+  // Rounding what is rounded is said.
+  EXPECT_THAT(run_hone(scratch, {"quantize", "q", "--format", "mxint", "--out", "again"}).err,
+              HasSubstr("q is quantized already"));
 }
 
 TEST(Quantize, FormatsFromAFile) {
@@ -173,6 +184,17 @@ TEST(Quantize, RefusesWhatChangesNothing) {
   refused({"--format", "integer", "--nodes", "layer7.q"}, "matches no node");
   refused({"--dequantize"}, "is not quantized");
   refused({"--format", "integer", "--set", "is_signed=false"}, "has negative numbers");
+  refused({"--format", "integer", "--set", "data_in_is_signed=false"}, "may have negative numbers");
+  refused({"--format", "integer", "--set", "width=4", "--set", "width=5"},
+          "--set width is given as 4 and as 5");
+  refused({"--format", "affine", "--set", "group_size=8"},
+          "'group_size' changes nothing without granularity = group");
+  refused({"--format", "binary", "--set", "stochastic=true"},
+          "stochastic changes nothing without training");
+  // Before the data is read: there is none.
+  refused({"--format", "mxint", "--calibrate", "csv:none.csv"}, "none of the formats has a scale");
+  refused({"--format", "integer", "--max-length", "9"}, "--max-length changes nothing");
+  refused({"--format", "integer", "--calibrate", "reviews", "--max-length", "9999"}, "positions");
   refused({"--format", "integer", "--set", "data_in_is_signed=false", "--calibrate", "reviews",
            "--set", "data.samples=50"},
           "has negative numbers");

@@ -64,6 +64,10 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
   };
   EXPECT_THAT(error_of({"one", "--format", "integer"}), HasSubstr("one: is quantized already"));
   EXPECT_THAT(error_of({"m"}), HasSubstr("--format is missing"));
+  EXPECT_THAT(error_of({"m", "--format", "integer", "--set", "data.test_samples=9"}),
+              HasSubstr("data.test_samples changes nothing on the split validation"));
+  EXPECT_THAT(error_of({"m", "--format", "binary", "--set", "stochastic=true"}),
+              HasSubstr("changes nothing without training"));
   EXPECT_THAT(error_of({"m", "--format", "integr"}), HasSubstr("'integer'"));
   EXPECT_THAT(error_of({"m", "--format", "integer", "--set", "width=99"}), HasSubstr("width"));
   EXPECT_THAT(error_of({"m", "--format", "integer", "--nodes", "layer9.q"}),

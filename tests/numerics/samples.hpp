@@ -46,8 +46,10 @@ inline std::vector<FormatCase> format_cases() {
         const std::string options =
             "width=" + number(width) + " " + granularity + " " + std::string(symmetric);
         add("affine", options);
-        add("affine", options + " scale=0.013");
       }
+  for (int width = 2; width <= 8; ++width)
+    for (const char* symmetric : {" symmetric=true", " symmetric=false"})
+      add("affine", "width=" + number(width) + symmetric + " scale=0.013");
   add("affine", "width=6 symmetric=false scale=0.07 zero_point=21");
   for (int width = 2; width <= 24; ++width)
     for (int exponent = 1; exponent <= 8 && exponent < width; ++exponent) {

@@ -124,7 +124,8 @@ TEST_F(HtmlReport, ARecordOfAlmostNothingStillGivesAReport) {
 TEST_F(HtmlReport, TerminalShowsTheSameNumbers) {
   const auto runs = two_runs();
   const std::string text = render_terminal(runs, {.width = 0, .most_rows = 0});
-  for (const auto& table : report_data(runs).at("tables"))
+  const auto data = report_data(runs);
+  for (const auto& table : data.at("tables"))
     for (const auto& row : table.at("rows"))
       for (const auto& cell : row.at("cells"))
         EXPECT_THAT(text, HasSubstr(cell.get<std::string>()));

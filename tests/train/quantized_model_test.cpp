@@ -9,6 +9,7 @@
 
 #include "hone/core/file.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/graph/text.hpp"
 #include "hone/train/calibrate.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/model.hpp"
@@ -214,6 +215,57 @@ TEST(Selection, FirstMatchWinsAndKeysReachTheirSlots) {
   EXPECT_ERROR(select({"[", "integer", {}}), ErrorCode::invalid_argument, "regular expression");
   EXPECT_ERROR(select({"linear", "binary", {{"learned_step", "true"}}}),
                ErrorCode::invalid_argument, "learned_step");
+  // Commas inside the brackets of an expression do not part it.
+  const auto selected = [&](const std::string& nodes) {
+    return choose(model, "integer", {}, nodes).size();
+  };
+  EXPECT_EQ(selected(R"(layer[0,9]\.q)"), 1u);
+  EXPECT_EQ(selected(R"(layer0\.(q|k){1,1}, pooler)"), 3u);
+  EXPECT_EQ(selected(R"((layer0\.q),(layer0\.k))"), 2u);
+}
+
+TEST(Selection, WhatATrainedStepLeavesWithoutEffect) {
+  const Model model = small_bert();
+  const auto select = [&](const std::string& format,
+                          std::vector<std::pair<std::string, std::string>> keys) {
+    keys.emplace_back("learned_step", "true");
+    return choose(model, format, std::move(keys), "linear");
+  };
+  EXPECT_ERROR(select("affine", {{"weight_granularity", "tensor"}}), ErrorCode::invalid_argument,
+               "weight_granularity changes nothing beside learned_step");
+  EXPECT_ERROR(select("integer", {{"data_in_frac_width", "4"}}), ErrorCode::invalid_argument,
+               "data_in_frac_width changes nothing beside learned_step");
+  EXPECT_ERROR(select("integer", {{"rule", "mase"}}), ErrorCode::invalid_argument,
+               "rule = mase and learned_step");
+  // Biases have no trained step: the key is theirs.
+  const Quantization formats = select("integer", {{"width", "4"}, {"frac_width", "3"}});
+  EXPECT_EQ(formats[0].slots.at(Slot::weight).options, "width=4");
+  EXPECT_EQ(formats[0].slots.at(Slot::bias).options, "frac_width=3 width=4");
+  EXPECT_ERROR(select("integer", {{"frac_width", "3"}, {"bias_format", "none"}}),
+               ErrorCode::invalid_argument, "frac_width changes nothing");
+}
+
+TEST(Selection, UnsignedDataIsRefusedUnlessItsSignIsKnown) {
+  const Model model = small_bert();
+  const Graph graph = model.architecture->build(model.config, {});
+  const auto check = [&](const std::string& key, const std::string& nodes) {
+    refuse_unsigned_data(graph, choose(model, "integer", {{key, "false"}}, nodes));
+  };
+  EXPECT_ERROR(check("data_in_is_signed", "linear"), ErrorCode::invalid_argument,
+               "may have negative numbers", "--calibrate");
+  EXPECT_ERROR(check("data_out_is_signed", "layer0.q"), ErrorCode::invalid_argument, "layer0.q");
+  EXPECT_NO_THROW(check("probabilities_is_signed", "attention"));
+  EXPECT_NO_THROW(check("weight_is_signed", "linear"));  // known: refused by its numbers
+  const Graph positive = parse_graph(R"(graph relu {
+  input %x : f32[T,8]
+  param %w : f32[4,8]
+  %r : f32[T,8] = relu(%x)
+  %y : f32[T,4] = linear(%r, %w)
+  return y = %y
+})");
+  EXPECT_NO_THROW(refuse_unsigned_data(
+      positive,
+      select_formats(positive, {{"linear", "integer", {{"data_in_is_signed", "false"}}}})));
 }
 
 TEST(PackedFiles, BadOnesAreRefused) {
@@ -258,6 +310,25 @@ TEST(PackedFiles, BadOnesAreRefused) {
                ErrorCode::bad_format, name);
   EXPECT_ERROR(load(with("/packed/other.weight", nlohmann::json::object()), stored_tensors(model)),
                ErrorCode::bad_format, "other.weight");
+  // What was edited, and what is not known.
+  EXPECT_ERROR(load(with("/packed/" + name + "/options", "width=7"), stored_tensors(model)),
+               ErrorCode::bad_format, "packed as mxint width=7, 'nodes' says mxint");
+  EXPECT_ERROR(load(with("/packed/" + name + "/optoins", ""), stored_tensors(model)),
+               ErrorCode::bad_format, "unknown key 'optoins'", "options");
+  EXPECT_ERROR(load(with("/packd", nlohmann::json::object()), stored_tensors(model)),
+               ErrorCode::bad_format, "unknown key 'packd'", "packed");
+  EXPECT_ERROR(load(with("/nodes/0/weight/learnd", true), stored_tensors(model)),
+               ErrorCode::bad_format, "unknown key 'learnd'");
+  EXPECT_ERROR(load(with("/nodes/0/node", "layer7.q"), stored_tensors(model)),
+               ErrorCode::bad_format, "config.json: \"hone_quantization\": nodes: 'layer7.q'",
+               "edited");
+  EXPECT_ERROR(
+      load(with("/nodes/0", model.config["hone_quantization"]["nodes"][1]), stored_tensors(model)),
+      ErrorCode::bad_format, "is given twice");
+  nlohmann::json config = model.config;
+  config["hone_quantization"]["packed"].erase(name);
+  EXPECT_ERROR(load(config, stored_tensors(model)), ErrorCode::bad_format,
+               "the parameter '" + name + "' is not among 'packed'");
   // A weight that claims to be bytes but is no packed one.
   tensors = stored_tensors(small_bert());
   tensors.set(name, Tensor(DType::u8, small_bert().parameters.at(name).shape()));
@@ -311,6 +382,11 @@ TEST(Calibration, MethodsDiffer) {
                ErrorCode::invalid_argument, "no scale to calibrate");
   EXPECT_ERROR(calibrated_options(affine, "exact", width, ValueStats(), RangeMethod::mse),
                ErrorCode::invalid_argument, "no numbers");
+  // The one scale takes the place of those that follow from the numbers.
+  const Options grouped{{"granularity", std::string("group")}, {"group_size", std::int64_t{8}}};
+  const Options fitted = calibrated_options(affine, "exact", grouped, stats, RangeMethod::min_max);
+  EXPECT_FALSE(fitted.contains("granularity") || fitted.contains("group_size"));
+  EXPECT_NO_THROW(bind_format("affine", "exact", fitted));
 }
 
 TEST(Calibration, FitsDataAndKeepsWhatWasGiven) {

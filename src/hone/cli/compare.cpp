@@ -167,7 +167,7 @@ Command command_compare() {
       {"data", "DATA"}, {"tokenizer", "DIR"}, {"split", "SPLIT"}, {"mode", "MODE"}};
   command.required = {"data"};
   command.settings = split_settings();
-  command.settings_note = "Also options of the data (data.samples=1000; hone list datasets).";
+  command.settings_note = "Also options of the data (data.test_samples=1000; hone list datasets).";
   command.examples = {"hone compare runs/imdb runs/int8 --data imdb:aclImdb_v1.tar.gz"};
   command.run = run;
   return command;

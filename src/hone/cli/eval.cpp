@@ -63,7 +63,7 @@ Command command_eval() {
       {"data", "DATA"}, {"tokenizer", "DIR"}, {"split", "SPLIT"}, {"mode", "MODE"}};
   command.required = {"data"};
   command.settings = split_settings();
-  command.settings_note = "Also options of the data (data.samples=1000; hone list datasets).";
+  command.settings_note = "Also options of the data (data.test_samples=1000; hone list datasets).";
   command.examples = {
       "hone eval runs/first --data reviews",
       "hone eval runs/imdb --data imdb:aclImdb_v1.tar.gz --split test --json result.json"};

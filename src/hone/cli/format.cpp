@@ -11,6 +11,7 @@
 #include "hone/cli/detail/format_pages.hpp"
 #include "hone/cli/detail/golden_manifest.hpp"
 #include "hone/cli/detail/program.hpp"
+#include "hone/core/dtype.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/safetensors.hpp"
@@ -20,7 +21,14 @@ namespace hone {
 namespace {
 
 void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
-            const std::string& action) {
+            const std::string& action, bool takes_format) {
+  if (!takes_format && input.has("FORMAT"))
+    throw UsageError(fmt::format("hone format {} takes no FORMAT ('{}')", action,
+                                 printable(input.argument("FORMAT"), 100)),
+                     "hone format show FORMAT shows one");
+  if (!takes_format && !input.settings.empty())
+    throw UsageError(fmt::format("--set changes nothing in hone format {}", action),
+                     "leave it out");
   for (const char* flag : flags)
     if (input.options.contains(flag))
       throw UsageError(fmt::format("{} changes nothing in hone format {}", flag_name(flag), action),
@@ -28,7 +36,7 @@ void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
 }
 
 CommandResult list_formats(const CommandInput& input) {
-  refuse(input, {"rule", "in", "out", "manifest"}, "list");
+  refuse(input, {"rule", "in", "out", "manifest"}, "list", false);
   TerminalTable table(
       {{"format", Align::left}, {"bits", Align::right}, {"rules", Align::left}, {"", Align::left}});
   nlohmann::json results = nlohmann::json::array();
@@ -61,7 +69,7 @@ Options chosen_options(const CommandInput& input, const Format& format) {
 }
 
 CommandResult show_format(const CommandInput& input) {
-  refuse(input, {"in", "out", "manifest"}, "show");
+  refuse(input, {"in", "out", "manifest"}, "show", true);
   const Format& format = chosen_format(input, "show");
   const std::string rule = input.options.text_or("rule", "exact");
   const Options options = chosen_options(input, format);
@@ -87,10 +95,18 @@ CommandResult apply_format(const CommandInput& input) {
   const Format& format = chosen_format(input, "apply");
   if (!input.options.contains("in"))
     throw UsageError("--in is missing: the tensors to quantize", "or --manifest for test vectors");
-  const auto quantizer = bind_format(format.name, input.options.text_or("rule", "exact"),
-                                     chosen_options(input, format));
+  const std::string out_file = input.options.text("out");
+  std::error_code ignored;
+  if (std::filesystem::equivalent(input.options.text("in"), out_file, ignored))
+    throw UsageError("--out " + out_file + " is the file that is read", "choose another file");
+  const std::string rule = input.options.text_or("rule", "exact");
+  const Options options = chosen_options(input, format);
+  const auto quantizer = bind_format(format.name, rule, options);
+  const bool is_unsigned = !options.boolean_or("is_signed", true);
   const ParameterStore tensors = read_safetensors(std::filesystem::path(input.options.text("in")));
   ParameterStore out;
+  std::vector<std::string> kept;
+  std::int64_t negative = 0;
   std::size_t quantized = 0;
   std::int64_t values = 0;
   double largest = 0, square = 0, error = 0;
@@ -98,6 +114,7 @@ CommandResult apply_format(const CommandInput& input) {
     const Tensor& stored = tensors.at(name);
     if (!is_float(stored.dtype())) {
       out.set(name, stored);
+      kept.push_back(fmt::format("{} ({})", printable(name, 100), name_of(stored.dtype())));
       continue;
     }
     const Tensor x = stored.to_f32();
@@ -110,6 +127,7 @@ CommandResult apply_format(const CommandInput& input) {
     }
     for (std::int64_t i = 0; i < x.size(); ++i) {
       const double value = x.as<float>()[i];
+      negative += value < 0;
       const double off = static_cast<double>(y.as<float>()[i]) - value;
       if (!std::isfinite(off)) continue;
       largest = std::max(largest, std::fabs(off));
@@ -120,21 +138,27 @@ CommandResult apply_format(const CommandInput& input) {
     values += x.size();
     out.set(name, std::move(y));
   }
-  write_safetensors(input.options.text("out"), out);
-  nlohmann::json json{{"tensors", quantized}, {"values", values}, {"largest_error", largest}};
+  write_safetensors(out_file, out);
+  nlohmann::json json{
+      {"tensors", quantized}, {"values", values}, {"largest_error", largest}, {"kept", kept}};
+  if (is_unsigned) json["negative_values"] = negative;
   std::string ratio;
   if (error > 0) {
     json["sqnr_db"] = 10 * std::log10(square / error);
     ratio = fmt::format(", signal to noise {:.1f} dB", json["sqnr_db"].get<double>());
   }
   console().print(fmt::format("{}: {} of {} tensors, {} numbers; largest error {:.4g}{}\n",
-                              input.options.text("out"), quantized, tensors.names().size(), values,
-                              largest, ratio));
+                              out_file, quantized, tensors.names().size(), values, largest, ratio));
+  if (is_unsigned && negative > 0)
+    console().print(
+        fmt::format("{} of the numbers are negative: an unsigned format has none\n", negative));
+  if (!kept.empty())
+    console().print(fmt::format("kept as they are, no real numbers: {}\n", fmt::join(kept, ", ")));
   return {0, json};
 }
 
 CommandResult apply_manifest(const CommandInput& input) {
-  refuse(input, {"rule"}, "apply --manifest");
+  refuse(input, {"rule"}, "apply --manifest", true);
   if (input.has("FORMAT") || !input.settings.empty())
     throw UsageError("FORMAT and --set change nothing with --manifest: its cases say them",
                      "leave them out");
@@ -166,7 +190,7 @@ CommandResult run(const CommandInput& input) {
   if (action == "list") return list_formats(input);
   if (action == "show") return show_format(input);
   if (action == "docs") {
-    refuse(input, {"rule", "in", "out", "manifest"}, "docs");
+    refuse(input, {"rule", "in", "out", "manifest"}, "docs", false);
     console().print(formats_page());
     return {};
   }

@@ -91,31 +91,45 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   const std::int64_t tokens = input.options.integer_or("tokens", 256);
   const nlohmann::json layers = describe_layers(model, tokens);
   TerminalTable configuration({{"configuration", Align::left}, {"", Align::left}});
-  for (const auto& [key, value] : model.config.items())
+  for (const auto& [key, value] : model.config.items()) {
+    if (key == quantization_key) continue;
     configuration.add_row(
         {key, value.is_string()
                   ? value.get<std::string>()
                   : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+  }
   TerminalTable table({{"layer", Align::left},
                        {"op", Align::left},
                        {"parameters", Align::right},
                        {"bytes", Align::right},
                        {"MACs a token", Align::right}});
+  // Of a quantized model: what the formats of its nodes are, each with the nodes that share it.
+  TerminalTable formats(
+      {{"quantized", Align::left}, {"slot", Align::left}, {"format", Align::left}});
   double macs = 0;
   for (const nlohmann::json& layer : layers) {
     macs += layer["macs_per_token"].get<double>();
     table.add_row({layer["name"], layer["op"], format_count(layer["parameters"]),
                    format_bytes(layer["bytes"]), format_count(layer["macs_per_token"])});
+    if (!layer.contains("formats")) continue;
+    std::string layer_name = layer["name"];
+    for (const auto& [slot, format] : layer["formats"].items()) {
+      formats.add_row({layer_name, slot, format});
+      layer_name.clear();
+    }
   }
   const auto parameters = static_cast<double>(parameter_count(model));
   table.add_rule();
-  table.add_row(
-      {"all", "", format_count(parameters), format_bytes(parameters * 4), format_count(macs)});
+  const auto bytes = static_cast<double>(parameter_bytes(model));
+  table.add_row({"all", "", format_count(parameters), format_bytes(bytes), format_count(macs)});
   const std::vector<std::string> types = stored_types(model.directory);
   std::string text =
       configuration.render(console().style(), console().output_terminal() ? console().width() : 0) +
       "\n" + table.render(console().style(), 0);
   text += fmt::format("MACs: of the products, for samples of {} tokens\n", tokens);
+  if (!model.quantization.empty())
+    text += fmt::format("\n{}\n{:.2f} bits a parameter\n", formats.render(console().style(), 0),
+                        8 * bytes / std::max(parameters, 1.0));
   for (const std::string& type : types) text += fmt::format("stored as {}\n", type);
   text += list_names("not in the files, would start afresh", model.report.initialized);
   text += list_names("in the files, not used", model.report.unused);
@@ -124,6 +138,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
           {{"name", name},
            {"config", model.config},
            {"parameters", parameter_count(model)},
+           {"bytes", parameter_bytes(model)},
            {"layers", layers},
            {"macs_per_token", macs},
            {"stored_types", types},

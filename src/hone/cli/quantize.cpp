@@ -41,11 +41,11 @@ PartedSettings part_settings(const CommandInput& input) {
 }
 
 void refuse_training_options(const CommandInput& input, const PartedSettings& parted) {
+  const bool reads_data = input.options.contains("calibrate");
   for (const std::string& name : training_flags)
-    if (name != "threads" && input.options.contains(name))
+    if (name != "threads" && !(name == "max_length" && reads_data) && input.options.contains(name))
       throw UsageError(fmt::format("{} changes nothing without --qat", flag_name(name)),
                        "leave it out, or train with the rounding: --qat --data DATA");
-  const bool reads_data = input.options.contains("calibrate");
   if (input.options.contains("tokenizer") && !reads_data)
     throw UsageError("--tokenizer changes nothing without --calibrate or --qat", "leave it out");
   for (const auto& [key, value] : parted.training)
@@ -72,7 +72,9 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
          format_interval(outcome.training->validation->accuracy, outcome.training->validation->low,
                          outcome.training->validation->high)});
   table.add_row({"saved in", out.string()});
-  return table.render(console().style(), 0);
+  std::string text = table.render(console().style(), 0);
+  if (!outcome.packed) text += fmt::format("{}\n", not_packed);
+  return text;
 }
 
 // A model in --out is replaced only if that is asked for, the model that is read never.
@@ -127,6 +129,7 @@ std::optional<CalibrationRequest> calibration_request(const CommandInput& input,
   CalibrationRequest request;
   request.data = input.options.text("calibrate");
   request.tokenizer = input.options.text_or("tokenizer", "");
+  request.max_length = input.options.integer_or("max_length", 0);
   request.samples = input.options.integer_or("samples", request.samples);
   const std::string method = input.options.text_or("range", "mse");
   request.method = parse_range_method(method);
@@ -253,7 +256,10 @@ Command command_quantize() {
        .default_value = {},
        .help = "write the numbers of a packed model as a plain float32 folder instead"}};
   for (OptionSpec& spec : pick(train_settings(), training_flags)) {
-    if (spec.name != "threads") spec.help = "with --qat: " + spec.help;
+    if (spec.name == "max_length")
+      spec.help = "with --qat or --calibrate: " + spec.help;
+    else if (spec.name != "threads")
+      spec.help = "with --qat: " + spec.help;
     spec.default_value.reset();
     command.options.push_back(std::move(spec));
   }

@@ -88,6 +88,8 @@ CommandResult run(const CommandInput& input) {
   const Quantization nodes = select_formats(
       model.architecture->build(model.config, {}),
       {{input.options.text_or("nodes", "linear"), input.options.text("format"), parted.format}});
+  refuse_untrained(nodes);
+  refuse_unsigned_data(model.architecture->build(model.config, {}), nodes);
   catch_interrupts();
   const TokenizedData data = load_split_for(classifier, request);
 

@@ -44,6 +44,7 @@ public:
       : values_(values) {}
 
   void set(const std::string& name, OptionValue value) { values_[name] = std::move(value); }
+  void erase(const std::string& name) { values_.erase(name); }
   bool contains(const std::string& name) const { return values_.count(name) != 0; }
   // Throw Error(internal) when the option is missing or of another type (integers widen to real).
   bool boolean(const std::string& name) const;

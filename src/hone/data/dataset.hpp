@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct DatasetKind : Described {
   // What identifies the content of `location` (for the token cache): changes when the data changes.
   std::string (*fingerprint)(const std::string& location, const std::string& split,
                              const Options& options);
+  // Options that concern one split only: "train" or "test".
+  std::map<std::string, std::string> split_of = {};
 };
 
 // Every dataset kind (generated from the folder).

@@ -114,6 +114,9 @@ Options fit_range(const Options& options, float low, float high) {
   const float ends[2] = {std::min(low, 0.0f), std::max(high, 0.0f)};
   const AffineCodec::Scales scales = codec.fit(ends, 2);
   Options fitted = options;
+  // One scale for all numbers.
+  fitted.erase("granularity");
+  fitted.erase("group_size");
   fitted.set("scale", std::clamp<double>(scales[0], 1e-30, 1e30));
   if (!codec.symmetric) fitted.set("zero_point", static_cast<std::int64_t>(scales[1]));
   return fitted;
@@ -143,6 +146,9 @@ Format format_affine() {
   format.bind = bind;
   format.fit_range = fit_range;
   format.scales_itself = true;
+  format.uses = {{"zero_point", "rule", std::string("exact")},
+                 {"group_size", "granularity", std::string("group")},
+                 {"granularity", "scale"}};
   return format;
 }
 

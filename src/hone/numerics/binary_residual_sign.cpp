@@ -97,6 +97,8 @@ Format format_binary_residual_sign() {
       "+ levels), and a zero has no sign.";
   format.for_bias = false;
   format.bind = bind;
+  format.uses = {{"granularity", "rule", std::string("exact")},
+                 {"group_size", "granularity", std::string("group")}};
   return format;
 }
 

@@ -46,6 +46,7 @@ Format format_binary_scaling() {
       "becomes +scale; one infinity makes its group infinite, one NaN makes it NaN.";
   format.for_bias = false;
   format.bind = bind;
+  format.uses = {{"group_size", "granularity", std::string("group")}};
   return format;
 }
 

@@ -28,7 +28,6 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       fail_format("block_fp", "option 'tail' changes nothing under rule mase", "leave it out");
     return mase::make_block_quantizer(mase);
   }
-  refuse_options_of_rule("block_fp", options, rule, "mase", {"skip_first_dim"});
   if (width > 24)
     fail_format("block_fp", fmt::format("width = {} is above 24, the most under rule exact", width),
                 "make it smaller");
@@ -64,6 +63,7 @@ Format format_block_fp() {
       "powers of two "
       "instead, and lets |x| <= 1e-8 pass as it is.";
   format.bind = bind;
+  format.uses = {{"skip_first_dim", "rule", std::string("mase")}};
   return format;
 }
 

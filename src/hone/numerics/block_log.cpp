@@ -25,7 +25,6 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       fail_format("block_log", "option 'tail' changes nothing under rule mase", "leave it out");
     return mase::make_block_quantizer(mase);
   }
-  refuse_options_of_rule("block_log", options, rule, "mase", {"skip_first_dim"});
   if (width > 9)
     fail_format("block_log", fmt::format("width = {} is above 9, the most under rule exact", width),
                 "make it smaller");
@@ -59,6 +58,7 @@ Format format_block_log() {
       "saturate; "
       "infinities saturate, NaN stays. Rule mase has no zero.";
   format.bind = bind;
+  format.uses = {{"skip_first_dim", "rule", std::string("mase")}};
   return format;
 }
 

@@ -33,7 +33,6 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
           "make the width larger or the exponent smaller");
     return mase::make_block_quantizer(mase);
   }
-  refuse_options_of_rule("block_minifloat", options, rule, "mase", {"skip_first_dim"});
   if (exponent_width > 7)
     fail_format("block_minifloat", "exponent_width = 8 is above 7, the most under rule exact",
                 "make it smaller");
@@ -72,6 +71,7 @@ Format format_block_minifloat() {
       "the other "
       "way round: numbers below 2 lose nearly all of their digits.";
   format.bind = bind;
+  format.uses = {{"skip_first_dim", "rule", std::string("mase")}};
   return format;
 }
 

@@ -121,6 +121,13 @@ public:
 // What a value is to a node.
 enum class SlotKind { data, weight, bias };
 
+// When an option takes effect: while `other` has `value`; without a value: while `other` is not
+// given. `other` is an option, or "rule".
+struct OptionUse {
+  std::string option, other;
+  std::optional<OptionValue> value = std::nullopt;
+};
+
 struct Format : Described {
   // Whether a selection that names only the format gives it to such values as well.
   bool for_data = true;
@@ -130,6 +137,8 @@ struct Format : Described {
   }
   // Besides "exact": the rules under which published systems compute it ("mase", "microxcaling").
   std::vector<std::string> rules = {};
+  // Options that others can leave without effect: then bind_format refuses them.
+  std::vector<OptionUse> uses = {};
   // One line: the number that x becomes.
   std::string formula = {};
   // What is done with infinities, NaN and zeros, and how rule mase differs, for the reference page.

@@ -39,8 +39,6 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const int bias =
       static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
   if (rule == "microxcaling") return bind_microxcaling(options, width, exponent_width);
-  refuse_options_of_rule("minifloat_ieee", options, rule, "microxcaling",
-                         {"rounding", "subnormals"});
   if (rule == "mase") {
     if (width < exponent_width + 1)
       fail_format(
@@ -95,6 +93,8 @@ Format format_minifloat_ieee() {
       "NaN of "
       "infinities.";
   format.bind = bind;
+  format.uses = {{"rounding", "rule", std::string("microxcaling")},
+                 {"subnormals", "rule", std::string("microxcaling")}};
   format.fit_range = fit_range;
   return format;
 }

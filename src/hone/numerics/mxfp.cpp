@@ -25,7 +25,6 @@ constexpr std::array<Element, 5> elements{
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
   const int fraction = static_cast<int>(options.integer("frac_width"));
-  refuse_options_of_rule("mxfp", options, rule, "microxcaling", {"rounding", "flush_subnormals"});
   if (rule != "exact" && options.text("tail") == "error")
     fail_format("mxfp", "option 'tail' changes nothing under rule " + rule, "leave it out");
   if (rule == "exact" && options.contains("block_dim"))
@@ -85,6 +84,8 @@ Format format_mxfp() {
       "carry at "
       "odd exponents and has one binade of subnormal numbers only.";
   format.bind = bind;
+  format.uses = {{"rounding", "rule", std::string("microxcaling")},
+                 {"flush_subnormals", "rule", std::string("microxcaling")}};
   return format;
 }
 

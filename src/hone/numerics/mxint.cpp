@@ -12,8 +12,6 @@ namespace {
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int scale_bits = static_cast<int>(options.integer("scale_bits"));
-  refuse_options_of_rule("mxint", options, rule, "mase", {"quantile_search"});
-  refuse_options_of_rule("mxint", options, rule, "microxcaling", {"rounding", "flush_subnormals"});
   if (rule != "exact") {
     if (options.text("tail") == "error")
       fail_format("mxint", "option 'tail' changes nothing under rule " + rule, "leave it out");
@@ -71,6 +69,9 @@ Format format_mxint() {
       "loses a "
       "step.";
   format.bind = bind;
+  format.uses = {{"quantile_search", "rule", std::string("mase")},
+                 {"rounding", "rule", std::string("microxcaling")},
+                 {"flush_subnormals", "rule", std::string("microxcaling")}};
   return format;
 }
 

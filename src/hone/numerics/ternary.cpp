@@ -72,6 +72,9 @@ Format format_ternary() {
       "four-dimensional tensors only, so models here cannot use it.";
   format.for_data = format.for_bias = false;
   format.bind = bind;
+  format.uses = {{"threshold", "rule", std::string("exact")},
+                 {"granularity", "rule", std::string("exact")},
+                 {"group_size", "granularity", std::string("group")}};
   return format;
 }
 

@@ -14,6 +14,7 @@ Op op_relu() {
   Op op{{"relu", "max(x, 0)"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.cheap = true;
   op.slots = {{0}};
+  op.non_negative = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu"); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; });

@@ -32,6 +32,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 Op op_softmax() {
   Op op{{"softmax", "normalized exponentials of each row"}, 1, 1, {"x"}, RowRule::rows};
   op.slots = {{0}};
+  op.non_negative = true;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -68,7 +68,7 @@ private:
     const ValueId codes = weight.inputs[0];
     const ValueId scales = input_or_none(weight, 1);
     const ValueId bias = input_or_none(node, 2);
-    const std::string& name = graph_.value(node.outputs[0]).name;
+    const std::string name = graph_.value(node.outputs[0]).name;
     // Rows may be picked after the rounding: each row is rounded by itself.
     ValueId rows = none;
     const Node* rounded = producer(graph_, node.inputs[0], "quantize");

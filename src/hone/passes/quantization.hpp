@@ -51,6 +51,9 @@ nlohmann::json to_json(const Quantization& quantization);
 // Throws Error(bad_format) naming `where` and the place.
 Quantization quantization_from_json(const nlohmann::json& json, const std::string& where);
 
+// Throws Error(bad_format) naming `where` when the graph has no such node, or it not the slot.
+void check_nodes(const Graph& graph, const Quantization& quantization, const std::string& where);
+
 // Nodes and the format that they take. `nodes` is a list separated by commas: each an op type
 // ("linear"), a node's name ("layer0.q") or a regular expression that matches the whole name.
 // `keys` are options of the format for all slots ("width"), or for one ("weight_width"); also
@@ -116,9 +119,19 @@ std::string stats_name(const std::string& value);
 // By value: what a run saw.
 using Stats = std::map<std::string, ValueStats>;
 
+// Throws Error(invalid_argument) where data whose sign nobody knows gets a format that holds no
+// negative number: unless calibrating sees the data.
+void refuse_unsigned_data(const Graph& graph, const Quantization& quantization);
+// Throws Error(invalid_argument) naming a format that only training makes different: a trained
+// step, stochastic rounding.
+void refuse_untrained(const Quantization& quantization);
+
+// Throws Error(invalid_argument) where no format has anything to fit: none has a scale, a point or
+// a bias, or all are given.
+void check_calibration(const Quantization& quantization);
 // Fits the formats that have a scale, a point or a bias to what was seen; data_in of several values
 // to all of them. Weights and biases are in `stats` by their names; affine ones keep their own
-// scales. Throws Error(invalid_argument) where no format has anything to fit, or one without signs
+// scales. Throws what check_calibration throws, and Error(invalid_argument) where one without signs
 // is for negative numbers.
 void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
                RangeMethod method, double percentile);

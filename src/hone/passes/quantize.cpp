@@ -94,7 +94,7 @@ private:
     const auto known = rounded_.find(key);
     if (known != rounded_.end()) return known->second;
     const auto quantizer = choice.bind();
-    const ValueType& type = graph_.type(id);
+    const ValueType type = graph_.type(id);
     Options attributes = format_options(choice.format, choice.options, choice.rule);
     const std::string name = graph_.value(id).name + ".q";
     ValueId made = none;

@@ -11,7 +11,8 @@ namespace hone {
 
 // A list of {name, op, parameters, bytes, macs_per_token} in the order of the computation: one
 // entry for each node with parameters, and for each attention. Multiply-adds are those of the
-// products, for samples of `tokens_per_sample` tokens.
+// products, for samples of `tokens_per_sample` tokens. Bytes are those of the parameters as they
+// are stored; a quantized node has "formats" as well: by slot, its format and options.
 nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sample);
 
 }  // namespace hone

@@ -18,6 +18,7 @@ struct CalibrationRequest {
   TextSettings data_settings = {};
   std::string tokenizer;  // "": the model's own
   std::string padding = "saved";
+  std::int64_t max_length = 0;  // tokens of a sample; 0: what the model takes
   std::int64_t samples = 256;
   RangeMethod method = RangeMethod::mse;
   double percentile = 99.99;
@@ -34,11 +35,14 @@ struct QuantizeRequest {
 
 struct QuantizeOutcome {
   Quantization quantization;
-  bool packed = false;  // false: the rule leaves numbers that the format cannot hold
+  bool packed = false;  // false: see not_packed
   std::int64_t parameters = 0;
   std::int64_t bytes_before = 0, bytes_after = 0;  // of all parameters
   std::optional<TrainOutcome> training;
 };
+
+inline constexpr const char* not_packed =
+    "the rule leaves numbers that the format cannot hold: saved as float32 with its formats";
 
 // Writes a packed model directory. With training, its run is in out/training. Throws Error: what
 // the parts throw, Error(invalid_argument) when nothing would change.

@@ -18,11 +18,14 @@
 
 namespace hone {
 
+// Where config.json keeps the formats of a model.
+inline constexpr const char* quantization_key = "hone_quantization";
+
 struct Model {
   std::string name;       // as the user wrote it
   nlohmann::json config;  // Hugging Face config.json
   ParameterStore parameters;
-  // The formats that its values take; in config.json as "hone_quantization".
+  // The formats that its values take.
   Quantization quantization = {};
   // Parameters kept as packed bits; they are not in `parameters`.
   PackedParameters packed = {};

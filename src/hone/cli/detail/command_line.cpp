@@ -127,7 +127,13 @@ CommandInput parse_command_line(const Command& command, const std::vector<std::s
       input.arguments[argument.name] = {texts.single[argument.name]};
   for (const std::string& setting : texts.settings) {
     try {
-      input.settings.push_back(split_setting(setting, "--set"));
+      auto parted = split_setting(setting, "--set");
+      for (const auto& [key, value] : input.settings)
+        if (key == parted.first && value != parted.second)
+          throw UsageError(
+              fmt::format("--set {} is given as {} and as {}", key, value, parted.second),
+              "give it once");
+      input.settings.push_back(std::move(parted));
     } catch (const Error& error) {
       throw UsageError(error.message(), error.hint());
     }

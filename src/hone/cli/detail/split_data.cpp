@@ -44,6 +44,12 @@ DataRequest split_request(const CommandInput& input, const Settings& given,
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{} changes nothing on the split {}", name, request.split),
                   "leave it out, or use --split validation");
+  // The validation split is cut from train.
+  for (const auto& [name, split] : find_dataset(request.kind).split_of)
+    if (request.options.contains(name) && split != (validation ? "train" : request.split))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("data.{} changes nothing on the split {}", name, request.split),
+                  fmt::format("leave it out, or use --split {}", split));
   if (validation) request.validation = given.values.real_or("validation", 0.1);
   request.seed = static_cast<std::uint64_t>(given.values.integer_or("seed", 0));
   return request;

@@ -63,7 +63,8 @@ DatasetKind dataset_reviews() {
              .help = "seed of the grammar",
              .minimum = 0}}},
           load,
-          fingerprint};
+          fingerprint,
+          {{"samples", "train"}, {"test_samples", "test"}}};
 }
 
 }  // namespace hone

@@ -19,6 +19,30 @@ const Format& find_format(const std::string& name) {
               did_you_mean(name, names));
 }
 
+namespace {
+
+void refuse_unused(const Format& format, const Options& given, Options completed,
+                   const std::string& rule) {
+  completed.set("rule", rule);
+  for (const OptionUse& use : format.uses) {
+    if (!given.contains(use.option)) continue;
+    const auto& values = completed.values();
+    const auto other = values.find(use.other);
+    if (use.value ? other != values.end() && other->second == *use.value : other == values.end())
+      continue;
+    const std::string when = !use.value ? "beside " + use.other
+                             : use.other == "rule"
+                                 ? "under rule " + rule
+                                 : fmt::format("without {} = {}", use.other, to_string(*use.value));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("[{}] option '{}' changes nothing {}", format.name, use.option, when),
+                use.other == "rule" ? "leave it out, or use rule " + to_string(*use.value)
+                                    : "leave it out");
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<const Quantizer> bind_format(const std::string& name, const std::string& rule,
                                              const Options& options) {
   const Format& format = find_format(name);
@@ -35,6 +59,7 @@ std::unique_ptr<const Quantizer> bind_format(const std::string& name, const std:
   for (const OptionSpec& spec : format.options)
     if (!completed.contains(spec.name) && spec.default_value)
       completed.set(spec.name, *spec.default_value);
+  refuse_unused(format, options, completed, rule);
   return format.bind(completed, rule);
 }
 

@@ -45,16 +45,6 @@ std::vector<std::int64_t> parse_size_list(const std::string& format, const std::
   }
 }
 
-void refuse_options_of_rule(const std::string& format, const Options& options,
-                            const std::string& rule, const std::string& owner,
-                            const std::vector<std::string>& names) {
-  if (rule == owner) return;
-  for (const std::string& name : names)
-    if (options.contains(name))
-      fail_format(format, fmt::format("option '{}' changes nothing under rule {}", name, rule),
-                  fmt::format("leave it out, or use rule {}", owner));
-}
-
 Tensor along_axis(
     const Tensor& x, std::int64_t axis,
     const std::function<void(float* numbers, std::int64_t count, std::int64_t length)>& f) {

@@ -78,10 +78,6 @@ private:
 
 // "16" or "1,16" or "-1,16": a list of sizes, -1 for a whole axis.
 std::vector<std::int64_t> parse_size_list(const std::string& format, const std::string& text);
-// Fails for the options that only rule `rule` (of `format`) reads, when the rule is another one.
-void refuse_options_of_rule(const std::string& format, const Options& options,
-                            const std::string& rule, const std::string& owner,
-                            const std::vector<std::string>& names);
 
 // A tensor cut into runs of `block` along one axis: the axis is moved last (and back). `f` gets the
 // numbers in that order as rows of `length` (the axis), and changes them in place.

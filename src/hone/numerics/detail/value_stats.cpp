@@ -128,7 +128,9 @@ Options calibrated_options(const Format& format, const std::string& rule, const 
   const auto fitted = [&](double low, double high) {
     Options all = format.fit_range(options, static_cast<float>(std::min(low, 0.0)),
                                    static_cast<float>(std::max(high, 0.0)));
-    for (const auto& [key, value] : options.values()) all.set(key, value);
+    // What is given stays; what the fitted scale replaces was taken out.
+    for (const auto& [key, value] : options.values())
+      if (all.contains(key)) all.set(key, value);
     return all;
   };
   switch (method) {

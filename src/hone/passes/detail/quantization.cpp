@@ -40,6 +40,27 @@ Key parse_key(const std::string& text) {
   return {std::nullopt, text};
 }
 
+// Parts between commas; those inside the brackets of a regular expression do not part it.
+std::vector<std::string> split_patterns(const std::string& text) {
+  std::vector<std::string> parts(1);
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && i + 1 < text.size()) {
+      parts.back() += c;
+      parts.back() += text[++i];
+      continue;
+    }
+    if (c == '(' || c == '[' || c == '{') ++depth;
+    if (c == ')' || c == ']' || c == '}') --depth;
+    if (c == ',' && depth <= 0)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
 bool can_learn(const std::string& format) { return format == "affine" || format == "integer"; }
 
 // One selection, its keys sorted by slot; counts which of them took effect.
@@ -53,7 +74,7 @@ public:
       if (!key.slot && key.option == "format") refuse("the format is named twice");
       keys_.push_back({key, text, value, 0});
     }
-    for (const std::string& part : split(given.nodes, ',')) {
+    for (const std::string& part : split_patterns(given.nodes)) {
       const std::string pattern(trim(part));
       if (pattern.empty()) refuse(fmt::format("nodes '{}': an empty name", given.nodes));
       patterns_.push_back(pattern);
@@ -98,6 +119,9 @@ public:
         if (entry.key.option == "format") continue;
         if (entry.key.option == "rule") {
           if (!own && !has_rule(format, entry.value)) continue;
+          if (entry.value != "exact" && takes_step(slot, choice.format))
+            refuse(fmt::format("{} = {} and learned_step are both given", entry.text, entry.value),
+                   "steps are trained under rule exact");
           choice.rule = entry.value;
         } else if (entry.key.option == "learned_step") {
           // Vectors keep scales of their own numbers.
@@ -116,6 +140,13 @@ public:
             // Another slot's format may know it.
             if (!own) continue;
             find_option(format.options, entry.key.option, fmt::format("[{}]", format.name));
+          }
+          if (takes_step(slot, choice.format) &&
+              !counts_beside_step(choice.format, entry.key.option)) {
+            // The step of another slot may be the fixed one.
+            if (!own) continue;
+            refuse(fmt::format("{} changes nothing beside learned_step", entry.text),
+                   "leave it out: the step is trained");
           }
           if (own || !overridden(slot, entry.key.option))
             options.set(spec->name, parse_option(*spec, entry.value,
@@ -188,6 +219,20 @@ private:
     if (rule == "mase" && known && !options.contains("skip_first_dim"))
       options.set("skip_first_dim", slot == Slot::data_in || slot == Slot::data_out);
   }
+  // Whether the slot's step is trained: what the last key says that counts for it.
+  bool takes_step(Slot slot, const std::string& format) const {
+    if (!can_learn(format) || slot == Slot::bias || slot == Slot::probabilities) return false;
+    bool learned = false;
+    for (const bool own : {false, true})
+      for (const Entry& entry : keys_)
+        if (entry.key.option == "learned_step" && entry.key.slot.has_value() == own &&
+            (!own || entry.key.slot == slot))
+          learned = entry.value == "true";
+    return learned;
+  }
+  static bool counts_beside_step(const std::string& format, const std::string& option) {
+    return option == "width" || (format == "integer" && option == "is_signed");
+  }
   bool overridden(Slot slot, const std::string& option) const {
     return std::any_of(keys_.begin(), keys_.end(), [&](const Entry& entry) {
       return entry.key.slot == slot && entry.key.option == option;
@@ -241,9 +286,17 @@ std::string to_string(const FormatChoice& choice) {
   return choice.options.empty() ? text : text + " " + choice.options;
 }
 
+namespace {
+
+bool holds_negatives(const FormatChoice& choice) {
+  return parse_format_options(find_format(choice.format), choice.options)
+      .boolean_or("is_signed", true);
+}
+
+}  // namespace
+
 void refuse_unsigned(const FormatChoice& choice, double smallest, const std::string& what) {
-  const Options options = parse_format_options(find_format(choice.format), choice.options);
-  if (options.boolean_or("is_signed", true) || !(smallest < 0)) return;
+  if (holds_negatives(choice) || !(smallest < 0)) return;
   refuse(fmt::format("%{} has negative numbers (down to {:.3g}), {} holds none", what, smallest,
                      to_string(choice)),
          "leave is_signed out; give it only to slots whose numbers are never negative");
@@ -268,7 +321,9 @@ Quantization quantization_from_json(const nlohmann::json& json, const std::strin
     throw Error(ErrorCode::bad_format, fmt::format("{}: node {}: {}", where, i, what),
                 "written by another version of hone, or damaged");
   };
-  if (!json.is_array()) throw Error(ErrorCode::bad_format, where + ": is not a list of nodes");
+  if (!json.is_array())
+    throw Error(ErrorCode::bad_format, where + ": not a list of nodes",
+                "written by another version of hone, or damaged");
   Quantization quantization;
   for (std::size_t i = 0; i < json.size(); ++i) {
     const nlohmann::json& entry = json[i];
@@ -280,6 +335,10 @@ Quantization quantization_from_json(const nlohmann::json& json, const std::strin
       const auto slot = std::find_if(all_slots.begin(), all_slots.end(),
                                      [&, name = key](Slot s) { return name == name_of(s); });
       if (slot == all_slots.end()) wrong(i, "unknown key '" + printable(key) + "'");
+      if (value.is_object())
+        for (const auto& [name, field] : value.items())
+          if (name != "format" && name != "rule" && name != "options" && name != "learned")
+            wrong(i, fmt::format("{}: unknown key '{}'", key, printable(name, 100)));
       FormatChoice choice;
       for (const auto& [name, field] :
            {std::pair<const char*, std::string*>{"format", &choice.format},
@@ -304,6 +363,24 @@ Quantization quantization_from_json(const nlohmann::json& json, const std::strin
     quantization.push_back(std::move(node));
   }
   return quantization;
+}
+
+void check_nodes(const Graph& graph, const Quantization& quantization, const std::string& where) {
+  std::set<std::string> seen;
+  for (const NodeFormats& formats : quantization) {
+    const auto wrong = [&](const std::string& what) {
+      throw Error(ErrorCode::bad_format, fmt::format("{}: '{}': {}", where, formats.node, what),
+                  "the formats belong to another model, or were edited");
+    };
+    if (!seen.insert(formats.node).second) wrong("is given twice");
+    const ValueId output = graph.find(formats.node);
+    if (output == none || graph.value(output).producer == none) wrong("the model has no such node");
+    const Node& node = graph.node(graph.value(output).producer);
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    for (const auto& [slot, choice] : formats.slots)
+      if (!has_slots(slots) || !has_slot(node, slots, slot))
+        wrong(fmt::format("the node, {}, has no {}", node.op, name_of(slot)));
+  }
 }
 
 // Errors of a selection begin with the place where it was read.
@@ -427,17 +504,67 @@ std::vector<ValueId> slot_values(const Graph& graph, const std::string& name, Sl
 
 std::string stats_name(const std::string& value) { return value + ".stats"; }
 
+void refuse_untrained(const Quantization& quantization) {
+  for (const NodeFormats& formats : quantization)
+    for (const auto& [slot, choice] : formats.slots)
+      if (choice.learned || choice.bind()->is_stochastic())
+        refuse(fmt::format("{} changes nothing without training",
+                           choice.learned ? "learned_step" : "stochastic"),
+               "leave it out, or train with the rounding: --qat --data DATA");
+}
+
+void refuse_unsigned_data(const Graph& graph, const Quantization& quantization) {
+  for (const NodeFormats& formats : quantization)
+    for (const auto& [slot, choice] : formats.slots) {
+      if ((slot != Slot::data_in && slot != Slot::data_out) || holds_negatives(choice)) continue;
+      for (ValueId id : slot_values(graph, formats.node, slot, choice)) {
+        const NodeId producer = graph.value(id).producer;
+        if (producer != none && find_op(graph.node(producer).op).non_negative) continue;
+        refuse(fmt::format("%{} may have negative numbers, {} holds none", graph.value(id).name,
+                           to_string(choice)),
+               "leave is_signed out; or --calibrate DATA checks the numbers of data");
+      }
+    }
+}
+
+namespace {
+
+bool is_fitted(Slot slot, const FormatChoice& choice) {
+  // Probabilities are seen from the largest of their row: 0 to 1 whatever the data is.
+  if (slot == Slot::probabilities) return false;
+  const Format& format = find_format(choice.format);
+  const bool own_scales = slot == Slot::weight || slot == Slot::bias;
+  return format.fit_range != nullptr && !(own_scales && format.scales_itself);
+}
+
+}  // namespace
+
+void check_calibration(const Quantization& quantization) {
+  bool any = false;
+  for (const NodeFormats& formats : quantization)
+    for (const auto& [slot, choice] : formats.slots) {
+      if (!is_fitted(slot, choice)) continue;
+      any = true;
+      if (!holds_negatives(choice)) return;  // checked against the data
+      const Format& format = find_format(choice.format);
+      const Options given = parse_format_options(format, choice.options);
+      const Options fitted = format.fit_range(given, -3.0f, 5.0f);
+      for (const auto& [name, value] : fitted.values())
+        if (!given.contains(name)) return;
+    }
+  if (!any)
+    refuse("none of the formats has a scale to calibrate",
+           "leave out --calibrate, or choose integer, affine, minifloat_* or log");
+  refuse("calibrating changes no format: every scale, point and bias is given",
+         "leave out --calibrate, or the options that it would fit");
+}
+
 void calibrate(Quantization& quantization, const Graph& graph, const Stats& stats,
                RangeMethod method, double percentile) {
-  int fitted = 0;
-  int changed = 0;
+  check_calibration(quantization);
   for (NodeFormats& formats : quantization) {
     for (auto& [slot, choice] : formats.slots) {
-      const Format& format = find_format(choice.format);
-      const bool own_scales = slot == Slot::weight || slot == Slot::bias;
-      if (format.fit_range == nullptr || (own_scales && format.scales_itself)) continue;
-      // Probabilities are seen from the largest of their row: 0 to 1 whatever the data is.
-      if (slot == Slot::probabilities) continue;
+      if (!is_fitted(slot, choice)) continue;
       ValueStats seen;
       for (ValueId id : slot_values(graph, formats.node, slot, choice)) {
         const auto found = stats.find(graph.value(id).name);
@@ -446,20 +573,12 @@ void calibrate(Quantization& quantization, const Graph& graph, const Stats& stat
           refuse_unsigned(choice, found->second.minimum(), graph.value(id).name);
         seen.merge(found->second);
       }
-      const std::string options = format_options_text(
+      const Format& format = find_format(choice.format);
+      choice.options = format_options_text(
           calibrated_options(format, choice.rule, parse_format_options(format, choice.options),
                              seen, method, percentile));
-      ++fitted;
-      changed += options != choice.options;
-      choice.options = options;
     }
   }
-  if (fitted == 0)
-    refuse("none of the formats has a scale to calibrate",
-           "leave out --calibrate, or choose integer, affine, minifloat_* or log");
-  if (changed == 0)
-    refuse("calibrating changes no format: every scale, point and bias is given",
-           "leave out --calibrate, or the options that it would fit");
 }
 
 std::string step_name(const std::string& node, Slot slot, std::size_t input) {

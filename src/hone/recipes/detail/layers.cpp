@@ -15,6 +15,24 @@ std::string layer_name(const std::string& parameter) {
   return parameter.substr(0, parameter.rfind('.'));
 }
 
+// As it is stored: packed, or float32.
+std::int64_t stored_bytes(const Model& model, const std::string& parameter, std::int64_t count) {
+  const auto packed = model.packed.find(parameter);
+  if (packed == model.packed.end()) return count * static_cast<std::int64_t>(sizeof(float));
+  const PackedTensor& bits = packed->second.packed;
+  return static_cast<std::int64_t>(bits.codes.bytes() + bits.scales.bytes());
+}
+
+// {"weight": "integer width=8", ...} of a node.
+nlohmann::json formats_of(const Model& model, const std::string& node) {
+  nlohmann::json formats = nlohmann::json::object();
+  for (const NodeFormats& chosen : model.quantization)
+    if (chosen.node == node)
+      for (const auto& [slot, choice] : chosen.slots)
+        formats[slot_names[static_cast<std::size_t>(slot)]] = to_string(choice);
+  return formats;
+}
+
 // Multiply-adds of a node for the given sizes.
 double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
   if (node.op == "attention") {
@@ -40,12 +58,16 @@ nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sampl
   for (const Node& node : graph.nodes) {
     std::string name;
     std::int64_t parameters = 0;
+    std::int64_t bytes = 0;
     for (ValueId id : node.inputs) {
       if (id == none || graph.value(id).kind != ValueKind::parameter) continue;
-      if (name.empty()) name = layer_name(graph.value(id).name);
+      const std::string& parameter = graph.value(id).name;
+      if (name.empty()) name = layer_name(parameter);
       // A table that two nodes share is counted where it is met first.
-      if (counted.insert(graph.value(id).name).second)
-        parameters += element_count(evaluate(graph.type(id), sizes));
+      if (!counted.insert(parameter).second) continue;
+      const std::int64_t count = element_count(evaluate(graph.type(id), sizes));
+      parameters += count;
+      bytes += stored_bytes(model, parameter, count);
     }
     const double macs = products(graph, node, sizes);
     if (name.empty() && macs == 0) continue;
@@ -53,8 +75,10 @@ nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sampl
     layers.push_back({{"name", name},
                       {"op", node.op},
                       {"parameters", parameters},
-                      {"bytes", parameters * 4},
+                      {"bytes", bytes},
                       {"macs_per_token", macs / static_cast<double>(tokens)}});
+    nlohmann::json formats = formats_of(model, graph.value(node.outputs[0]).name);
+    if (!formats.empty()) layers.back()["formats"] = std::move(formats);
   }
   return layers;
 }

@@ -42,12 +42,13 @@ void refuse_unsigned_parameters(const Model& model, const Quantization& formats)
 
 void run_calibration(Quantization& quantization, const Model& model,
                      const CalibrationRequest& request, const RunWatcher& watcher) {
+  check_calibration(quantization);
   DataRequest data = make_data_request(request.data, request.data_settings);
   const ChosenTokenizer chosen =
       choose_tokenizer(model.name, request.tokenizer, data.kind, request.padding == "saved");
   check_fit(model.config, chosen.tokenizer, chosen.source);
   data.split = "train";
-  data.max_length = length_limit(model.config, 0);
+  data.max_length = length_limit(model.config, request.max_length);
   const TokenizedData tokens =
       load_tokenized(data, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
         if (watcher.work) watcher.work("tokenizing train", done, total);
@@ -88,18 +89,19 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   Model model = load_model({.name = request.model});
   unpack_parameters(model);
   Quantization formats = model.quantization;
+  if (!formats.empty() && !request.selections.empty() && watcher.say)
+    watcher.say(
+        request.model +
+        " is quantized already: its formats are replaced, its rounded numbers rounded again");
   if (!request.selections.empty())
     formats = select_formats(model.architecture->build(model.config, {}), request.selections);
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
-  if (!request.training)
-    for (const NodeFormats& node : formats)
-      for (const auto& [slot, choice] : node.slots)
-        if (choice.learned)
-          throw Error(ErrorCode::invalid_argument, "learned_step changes nothing without training",
-                      "leave it out, or train with the rounding: --qat --data DATA");
+  if (!request.training) refuse_untrained(formats);
   refuse_unsigned_parameters(model, formats);
+  if (!request.calibration)
+    refuse_unsigned_data(model.architecture->build(model.config, {}), formats);
   if (request.calibration) run_calibration(formats, model, *request.calibration, watcher);
   if (request.training) {
     TrainRequest training = *request.training;
@@ -118,9 +120,6 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   outcome.quantization = model.quantization;
   if (!request.training) refuse_no_change(model);
   outcome.packed = pack_if_possible(model);
-  if (!outcome.packed && watcher.say)
-    watcher.say(
-        "the rule leaves numbers that the format cannot hold: saved as float32 with its formats");
   outcome.bytes_after = parameter_bytes(model);
   save_model(model, request.out);
   return outcome;

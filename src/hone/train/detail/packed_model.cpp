@@ -18,20 +18,42 @@ namespace {
 // The graph before any pass: parameters and nodes by the names that formats use.
 Graph plain_graph(const Model& model) { return model.architecture->build(model.config, {}); }
 
+constexpr const char* edited =
+    "the file was edited, damaged, or written by another version of hone: quantize the model again";
+
+void refuse_unknown_keys(const nlohmann::json& object, const std::vector<std::string>& known,
+                         const std::string& where) {
+  for (const auto& [key, value] : object.items())
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: unknown key '{}'", where, printable(key, 100)),
+                  did_you_mean(key, known));
+}
+
 const nlohmann::json& field(const nlohmann::json& entry, const char* key, bool is_text,
                             const std::string& where) {
   if (!entry.is_object() || !entry.contains(key) ||
       (is_text ? !entry[key].is_string() : !entry[key].is_number_integer()))
-    throw Error(ErrorCode::bad_format, fmt::format("{}: '{}' is missing or no {}", where, key,
-                                                   is_text ? "text" : "number"));
+    throw Error(
+        ErrorCode::bad_format,
+        fmt::format("{}: '{}' is missing or no {}", where, key, is_text ? "text" : "number"),
+        edited);
   return entry[key];
 }
 
+// `chosen` is what the nodes give the parameter, if they give it a format.
 PackedParameter read_parameter(const std::string& name, const nlohmann::json& entry,
-                               const Shape& wanted, ModelFiles& files, const std::string& where) {
+                               const FormatChoice* chosen, const Shape& wanted, ModelFiles& files,
+                               const std::string& where) {
   PackedParameter parameter;
   parameter.format = {field(entry, "format", true, where), field(entry, "rule", true, where),
                       field(entry, "options", true, where)};
+  refuse_unknown_keys(entry, {"format", "rule", "options", "bits"}, where);
+  if (chosen == nullptr || !(*chosen == parameter.format))
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: packed as {}, 'nodes' says {}", where, to_string(parameter.format),
+                            chosen == nullptr ? "no format" : to_string(*chosen)),
+                edited);
   parameter.packed.code_bits =
       static_cast<int>(std::clamp<std::int64_t>(field(entry, "bits", false, where), 0, 64));
   parameter.packed.shape = wanted;
@@ -67,15 +89,20 @@ void read_quantization(Model& model, ModelFiles& files) {
       (files.directory / "config.json").string() + ": \"" + quantization_key + "\"";
   const nlohmann::json& section = files.config[quantization_key];
   const std::int64_t version = field(section, "version", false, where);
+  if (version < 1)
+    throw Error(ErrorCode::bad_format, fmt::format("{}: version {}", where, version), edited);
   if (version > quantization_version)
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: version {}, this hone reads up to {}", where, version,
                             quantization_version),
                 "use a newer hone");
+  refuse_unknown_keys(section, {"version", "nodes", "packed"}, where);
   if (!section.contains("nodes"))
-    throw Error(ErrorCode::bad_format, where + ": 'nodes' is missing");
-  model.quantization = quantization_from_json(section["nodes"], where);
-  for (const LearnedStep& step : learned_steps(plain_graph(model), model.quantization)) {
+    throw Error(ErrorCode::bad_format, where + ": 'nodes' is missing", edited);
+  model.quantization = quantization_from_json(section["nodes"], where + ": nodes");
+  const Graph graph = plain_graph(model);
+  check_nodes(graph, model.quantization, where + ": nodes");
+  for (const LearnedStep& step : learned_steps(graph, model.quantization)) {
     if (!files.parameters.contains(step.parameter) ||
         files.parameters.at(step.parameter).shape() != Shape{1})
       throw Error(
@@ -86,16 +113,26 @@ void read_quantization(Model& model, ModelFiles& files) {
   }
   if (!section.contains("packed")) return;
   if (!section["packed"].is_object())
-    throw Error(ErrorCode::bad_format, where + ": 'packed' is not an object");
-  const Graph graph = plain_graph(model);
+    throw Error(ErrorCode::bad_format, where + ": 'packed' is not an object", edited);
+  const auto chosen = quantized_parameters(graph, model.quantization);
   for (const auto& [name, entry] : section["packed"].items()) {
     const ValueId id = graph.find(name);
     if (id == none || graph.value(id).kind != ValueKind::parameter)
       throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: the model has no parameter '{}'", where, printable(name)));
-    model.packed[name] = read_parameter(name, entry, evaluate(graph.type(id), {}), files,
-                                        fmt::format("{}: '{}'", where, name));
+                  fmt::format("{}: the model has no parameter '{}'", where, printable(name)),
+                  edited);
+    const auto own = std::find_if(chosen.begin(), chosen.end(), [&key = name](const auto& choice) {
+      return choice.first == key;
+    });
+    model.packed[name] =
+        read_parameter(name, entry, own == chosen.end() ? nullptr : &own->second,
+                       evaluate(graph.type(id), {}), files, fmt::format("{}: '{}'", where, name));
   }
+  // Without its bits a parameter would start afresh.
+  for (const auto& [name, choice] : chosen)
+    if (model.packed.count(name) == 0 && !files.parameters.contains(name))
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the parameter '{}' is not among 'packed'", where, name), edited);
 }
 
 void set_quantization(Model& model, Quantization quantization) {

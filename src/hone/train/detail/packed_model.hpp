@@ -6,8 +6,7 @@
 
 namespace hone {
 
-// config.json's key, and the version that this hone writes.
-inline constexpr const char* quantization_key = "hone_quantization";
+// What this hone writes.
 inline constexpr int quantization_version = 1;
 
 // Takes formats and packed parameters of `files` into the model; nothing when there are none.
