@@ -61,6 +61,39 @@ TEST(Formats, RowsOfPackedNumbers) {
   }
 }
 
+// Codes that no number becomes: a file that holds one is damaged.
+TEST(Formats, CodesThatStandForNoNumberAreRefused) {
+  struct Illegal {
+    const char* format;
+    const char* options;
+    std::vector<std::uint8_t> codes;
+  };
+  const std::vector<Illegal> all{
+      {"mxint", "", {0x80}},
+      {"mxfp", "exponent_width=4 frac_width=3", {0x7F, 0xFF}},              // NaN
+      {"mxfp", "exponent_width=5 frac_width=2", {0x7C, 0x7D, 0x7F, 0xFE}},  // infinity, NaN
+      {"block_fp", "width=8", {0x80}},
+      {"affine", "width=8", {0x80}},
+      {"affine", "width=4", {0x08}},
+      {"ternary", "", {0x02}},
+      {"mxint", "width=6", {0x20}},
+  };
+  for (const Illegal& sample : all) {
+    const auto quantizer = FormatCase{sample.format, sample.options}.bind();
+    PackedTensor packed = quantizer->pack(hard_numbers({3, 40}, 8));
+    EXPECT_NO_THROW(quantizer->check(packed));
+    for (const std::uint8_t code : sample.codes) {
+      PackedTensor damaged = packed;
+      damaged.codes = packed.codes.clone();
+      auto* bytes = damaged.codes.as<std::uint8_t>();
+      const auto mask = static_cast<std::uint8_t>((1u << packed.code_bits) - 1u);
+      bytes[0] = static_cast<std::uint8_t>((bytes[0] & ~mask) | code);
+      EXPECT_ERROR(quantizer->check(damaged), ErrorCode::bad_format, "element 0: code");
+      EXPECT_ERROR(quantizer->unpack(damaged), ErrorCode::bad_format, "stands for no number");
+    }
+  }
+}
+
 TEST(Formats, QuantizingTwiceChangesNothing) {
   for (const FormatCase& sample : format_cases()) {
     if (!is_idempotent(sample)) continue;

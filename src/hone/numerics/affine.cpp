@@ -51,6 +51,8 @@ struct AffineCodec {
     const float code = grid(scales).code(x) + scales[1];
     return static_cast<std::uint32_t>(static_cast<std::int32_t>(code)) & ((1u << width) - 1u);
   }
+  // Symmetric codes have no smallest one.
+  bool is_number(std::uint32_t code) const { return !symmetric || code != 1u << (width - 1); }
   float decode(std::uint32_t code, const Scales& scales) const {
     auto k = static_cast<std::int32_t>(code);
     if (symmetric && (code >> (width - 1)) != 0) k -= 1 << width;

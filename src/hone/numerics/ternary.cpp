@@ -30,6 +30,7 @@ struct TernaryCodec {
     if (!(std::fabs(x) > scales[1])) return 0;
     return x > 0 ? 1u : 3u;
   }
+  bool is_number(std::uint32_t code) const { return code != 2; }
   float decode(std::uint32_t code, const Scales& scales) const {
     if (code == 0) return 0.0f;
     return code == 1 ? scales[0] : -scales[0];

@@ -93,7 +93,10 @@ public:
     check_packed(packed, codec_.bits(), groups * Codec::scale_count, DType::f32);
     for (std::int64_t g = 0; g < groups; ++g)
       if (!codec_.accepts(stored_scales(packed, g)))
-        throw Error(ErrorCode::bad_format, fmt::format("group {}: its scales cannot be", g));
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("group {}: its scales are none that numbers could have", g));
+    if constexpr (requires { codec_.is_number(0u); })
+      check_codes(packed, [this](std::uint32_t code) { return codec_.is_number(code); });
   }
 
   double bits_per_value(const Shape& shape) const override {

@@ -1,5 +1,6 @@
 #include "hone/numerics/detail/quantizers.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace hone {
@@ -76,6 +77,38 @@ void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales
   if (held != scales || (scales > 0 && packed.scales.dtype() != scale_type))
     throw Error(ErrorCode::bad_format, fmt::format("{} scales, a tensor {} has {}", held,
                                                    to_string(packed.shape), scales));
+}
+
+void check_codes(const PackedTensor& packed,
+                 const std::function<bool(std::uint32_t code)>& is_number) {
+  const std::int64_t count = element_count(packed.shape);
+  const int bits = packed.code_bits;
+  const auto refuse = [&](std::int64_t element, std::uint32_t code) {
+    throw Error(ErrorCode::bad_format,
+                fmt::format("element {}: code {:#x} stands for no number", element, code));
+  };
+  const auto* bytes = packed.codes.as<std::byte>();
+  BitReader reader(bytes, bits);
+  if (bits > 16) {
+    for (std::int64_t i = 0; i < count; ++i)
+      if (const std::uint32_t code = reader.get(); !is_number(code)) refuse(i, code);
+    return;
+  }
+  std::vector<bool> known(std::size_t{1} << bits);
+  for (std::size_t code = 0; code < known.size(); ++code)
+    known[code] = is_number(static_cast<std::uint32_t>(code));
+  if (std::find(known.begin(), known.end(), false) == known.end()) return;
+  if (bits == 8) {
+    // Few codes are none: each is searched for.
+    const auto size = static_cast<std::size_t>(count);
+    for (std::uint32_t code = 0; code < known.size(); ++code)
+      if (!known[code])
+        if (const void* at = std::memchr(bytes, static_cast<int>(code), size); at != nullptr)
+          refuse(static_cast<const std::byte*>(at) - bytes, code);
+    return;
+  }
+  for (std::int64_t i = 0; i < count; ++i)
+    if (const std::uint32_t code = reader.get(); !known[code]) refuse(i, code);
 }
 
 }  // namespace hone

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <type_traits>
 #include <utility>
 
@@ -29,9 +30,19 @@ MatrixView packed_view(const PackedTensor& packed);
 
 // Throws Error(numeric) naming the place of the first NaN.
 void refuse_nan(const Tensor& x);
-// Throws Error(bad_format) unless the packed tensor has its codes and `scales` scales of that type.
 Tensor code_tensor(const std::vector<std::byte>& codes);
+// Throws Error(bad_format) unless the packed tensor has its codes and `scales` scales of that type.
 void check_packed(const PackedTensor& packed, int code_bits, std::int64_t scales, DType scale_type);
+// Throws Error(bad_format) naming the first code that stands for no number of the format.
+void check_codes(const PackedTensor& packed,
+                 const std::function<bool(std::uint32_t code)>& is_number);
+
+// Whether a code is one of the grid's, not one beyond its ends.
+template <typename Grid>
+bool is_number(const Grid& grid, std::uint32_t code, int bits) {
+  const float value = decode(grid, code, bits);
+  return grid.value(value) == value;
+}
 
 // The non-negative numbers of a grid, ascending.
 template <typename Grid>
@@ -95,6 +106,7 @@ public:
   void check(const PackedTensor& packed) const override {
     packed_view(packed);
     check_packed(packed, bits_, 0, DType::f32);
+    check_codes(packed, [this](std::uint32_t code) { return is_number(grid_, code, bits_); });
   }
   double bits_per_value(const Shape&) const override { return bits_; }
   std::vector<float> values(std::size_t limit) const override {
@@ -211,6 +223,7 @@ public:
         throw Error(ErrorCode::bad_format,
                     fmt::format("block {}: its exponent {} is outside [{}, {}]", b,
                                 exponents[b] - 127, scale_.minimum, scale_.maximum));
+    check_codes(packed, [this](std::uint32_t code) { return is_number(grid_, code, bits_); });
   }
 
   double bits_per_value(const Shape& shape) const override {
