@@ -4,6 +4,7 @@
 
 #include "hone/numerics/detail/grid_kernels.hpp"
 #include "hone/numerics/detail/log2_steps.hpp"
+#include "hone/numerics/detail/mase_kernels.hpp"
 #include "numerics/samples.hpp"
 #include "support/vector_targets.hpp"
 
@@ -143,6 +144,41 @@ TEST(Kernels, LogarithmStepsAreThoseOfTheRoundedLogarithm) {
         ASSERT_EQ(nearest_log2(v), static_cast<int>(std::nearbyint(l))) << v;
       }
     }
+}
+
+template <typename Rule>
+void expect_mase(const Rule& rule) {
+  for (const std::size_t n : {4u, 37u, 3000u}) {
+    std::vector<float> x = any_numbers(n, static_cast<std::uint32_t>(n) + 5);
+    // Around powers of two, where a logarithm of float32 steps early or late; and tiny ones.
+    RandomStream random(7, static_cast<std::uint32_t>(n));
+    for (std::size_t i = 0; i < n; i += 3)
+      x[i] = std::bit_cast<float>(((random.below(60) + 95) << 23) + random.below(65) - 32);
+    for (std::size_t i = 1; i < n; i += 17) x[i] = 2e-8f * static_cast<float>(random.normal());
+    std::vector<float> y(n);
+    mase::round_values(rule, x.data(), y.data(), static_cast<std::int64_t>(n));
+    for (std::size_t i = 0; i < n; ++i)
+      ASSERT_TRUE(same_bits(y[i], rule.value(x[i])))
+          << x[i] << ": " << y[i] << ", not " << rule.value(x[i]);
+  }
+}
+
+TEST(Kernels, MaseOnVectorsEqualsMaseByNumber) {
+  for_each_vector_target([] {
+    for (const int width : {2, 4, 8, 16, 32}) {
+      for (const int fraction : {-20, 0, 3, 12})
+        for (const bool floor : {false, true})
+          expect_mase(mase::Integer(width, fraction, width != 4, floor));
+      for (const int bias : {-3, 0, 7, 63, 127, 131, 200, 256}) {
+        expect_mase(mase::BlockFloat{power_of_two(bias - 100), 128, 127, 0.0f});
+        if (width > 4 && width < 32) {
+          expect_mase(mase::MinifloatIeee(width, 4, bias));
+          expect_mase(mase::MinifloatDenorm(width, 4, bias));
+        }
+        if (width < 32) expect_mase(mase::Log(width, bias));
+      }
+    }
+  });
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
@@ -103,7 +105,6 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
                        {"parameters", Align::right},
                        {"bytes", Align::right},
                        {"MACs a token", Align::right}});
-  // Of a quantized model: what the formats of its nodes are, each with the nodes that share it.
   TerminalTable formats(
       {{"quantized", Align::left}, {"slot", Align::left}, {"format", Align::left}});
   double macs = 0;
@@ -112,9 +113,12 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
     table.add_row({layer["name"], layer["op"], format_count(layer["parameters"]),
                    format_bytes(layer["bytes"]), format_count(layer["macs_per_token"])});
     if (!layer.contains("formats")) continue;
+    // Slots of one format in one row.
+    std::map<std::string, std::vector<std::string>> slots;
+    for (const auto& [slot, format] : layer["formats"].items()) slots[format].push_back(slot);
     std::string layer_name = layer["name"];
-    for (const auto& [slot, format] : layer["formats"].items()) {
-      formats.add_row({layer_name, slot, format});
+    for (const auto& [format, names] : slots) {
+      formats.add_row({layer_name, fmt::format("{}", fmt::join(names, ", ")), format});
       layer_name.clear();
     }
   }

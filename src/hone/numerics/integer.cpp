@@ -4,8 +4,7 @@
 #include <fmt/format.h>
 
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/mase_rules.hpp"
-#include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/mase_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -22,10 +21,8 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const bool is_signed = options.boolean("is_signed");
   const bool floor = options.text("rounding") == "floor";
   if (rule == "mase")
-    return make_element_rule("integer", rule, width,
-                             [mase = mase::Integer(width, fraction, is_signed, floor)](float x) {
-                               return mase.value(x);
-                             });
+    return mase::make_value_quantizer("integer", width,
+                                      mase::Integer(width, fraction, is_signed, floor));
   UniformGrid grid;
   grid.inverse = power_of_two(fraction);
   grid.step = power_of_two(-fraction);

@@ -2,8 +2,7 @@
 #include <algorithm>
 
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/mase_rules.hpp"
-#include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/mase_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -11,9 +10,7 @@ namespace {
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int bias = static_cast<int>(options.integer_or("exponent_bias", (1 << (width - 2)) - 1));
-  if (rule == "mase")
-    return make_element_rule("log", rule, width,
-                             [mase = mase::Log(width, bias)](float x) { return mase.value(x); });
+  if (rule == "mase") return mase::make_value_quantizer("log", width, mase::Log(width, bias));
   // Exponents outside float32's normal numbers are never used.
   PowerGrid grid{std::max(-126, 1 - bias), std::min(127, (1 << (width - 1)) - 1 - bias)};
   if (grid.minimum_exponent > grid.maximum_exponent)

@@ -4,8 +4,7 @@
 #include <fmt/format.h>
 
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/mase_rules.hpp"
-#include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/mase_kernels.hpp"
 
 namespace hone {
 namespace {
@@ -21,9 +20,8 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
           "minifloat_denorm",
           fmt::format("exponent_width = {} does not fit into width = {}", exponent_width, width),
           "make the width larger or the exponent smaller");
-    return make_element_rule(
-        "minifloat_denorm", rule, width,
-        [mase = mase::Minifloat(width, exponent_width, bias)](float x) { return mase.denorm(x); });
+    return mase::make_value_quantizer("minifloat_denorm", width,
+                                      mase::MinifloatDenorm(width, exponent_width, bias));
   }
   const int mantissa = mantissa_bits("minifloat_denorm", width, exponent_width, 1);
   // 2^e k / 2^m with k of m bits is 2^(e-1) (1 + f / 2^(m-1)) where the top bit of k is set, which

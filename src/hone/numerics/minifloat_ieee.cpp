@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/mase_rules.hpp"
+#include "hone/numerics/detail/mase_kernels.hpp"
 #include "hone/numerics/detail/microxcaling.hpp"
 #include "hone/numerics/detail/rule_quantizer.hpp"
 
@@ -45,9 +45,8 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
           "minifloat_ieee",
           fmt::format("exponent_width = {} does not fit into width = {}", exponent_width, width),
           "make the width larger or the exponent smaller");
-    return make_element_rule(
-        "minifloat_ieee", rule, width,
-        [mase = mase::Minifloat(width, exponent_width, bias)](float x) { return mase.ieee(x); });
+    return mase::make_value_quantizer("minifloat_ieee", width,
+                                      mase::MinifloatIeee(width, exponent_width, bias));
   }
   const int fraction = mantissa_bits("minifloat_ieee", width, exponent_width, 0);
   FloatGrid grid;

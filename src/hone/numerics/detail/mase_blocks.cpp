@@ -1,11 +1,11 @@
 #include "hone/numerics/detail/mase_blocks.hpp"
 
 #include <limits>
-#include <optional>
 
+#include "hone/core/threads.hpp"
 #include "hone/numerics/detail/format_options.hpp"
-#include "hone/numerics/detail/mase_rules.hpp"
-#include "hone/numerics/detail/rule_quantizer.hpp"
+#include "hone/numerics/detail/grid_kernels.hpp"
+#include "hone/numerics/detail/mase_kernels.hpp"
 
 namespace hone::mase {
 namespace {
@@ -51,15 +51,28 @@ Geometry geometry_of(const BlockOptions& options, const Shape& shape) {
   return g;
 }
 
-// Calls body(block, first, rows, columns): where the box begins and its size.
+// Rows that share blocks, of all batches.
+struct Bands {
+  std::int64_t across, down, count;
+
+  explicit Bands(const Geometry& g)
+      : across(ceil_div(g.columns, g.block_columns)),
+        down(ceil_div(g.rows, g.block_rows)),
+        count(g.batches * down) {}
+  static std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+};
+
+// Calls body(block, first, rows, columns) for the blocks of a band: where the box begins and
+// its size.
 template <typename Body>
-void for_boxes(const Geometry& g, const Body& body) {
-  std::size_t block = 0;
-  for (std::int64_t batch = 0; batch < g.batches; ++batch)
-    for (std::int64_t r = 0; r < g.rows; r += g.block_rows)
-      for (std::int64_t c = 0; c < g.columns; c += g.block_columns)
-        body(block++, (batch * g.rows + r) * g.columns + c, std::min(g.block_rows, g.rows - r),
-             std::min(g.block_columns, g.columns - c));
+void for_boxes(const Geometry& g, const Bands& bands, std::int64_t band, const Body& body) {
+  const std::int64_t batch = band / bands.down;
+  const std::int64_t r = band % bands.down * g.block_rows;
+  for (std::int64_t b = 0; b < bands.across; ++b) {
+    const std::int64_t c = b * g.block_columns;
+    body(band * bands.across + b, (batch * g.rows + r) * g.columns + c,
+         std::min(g.block_rows, g.rows - r), std::min(g.block_columns, g.columns - c));
+  }
 }
 
 // floor or ceil of log2 with what a logarithm makes of infinity.
@@ -68,67 +81,95 @@ int log2_or_top(float v, const Log2& log2) {
   return std::isfinite(v) ? log2(v) : 1 << 20;
 }
 
-// The numbers of one block with largest magnitude `largest`.
-std::function<float(float)> block_rule(const BlockOptions& o, float largest, bool positive_zeros) {
-  const float zero = positive_zeros ? 0.0f : -0.0f;
+// Calls body(rule) with the rule of a block whose largest magnitude is `largest`.
+template <typename Body>
+void with_rule(const BlockOptions& o, float largest, float zero, const Body& body) {
+  const int most = (1 << o.exponent_bias_width) - 1;
   switch (o.kind) {
     case BlockKind::fp: {
-      const int mantissa = o.width - 1;
       const int top = (1 << o.exponent_width) - 1 - o.exponent_bias;
       const int e = std::clamp(log2_or_top(largest, ceil_log2), -o.exponent_bias, top);
-      const float power = power_of_two(e);
-      const float steps = power_of_two(mantissa);
-      const float high = largest_code(mantissa);
-      return [=](float x) {
-        const float k =
-            clamp(std::nearbyint((std::fabs(x) + tiny_shift) / power * steps), 0.0f, high);
-        const float q = sign(x + tiny_shift) * power * (k / steps) + zero;
-        return keep_tiny(x, q);
-      };
+      return body(
+          BlockFloat{power_of_two(e), power_of_two(o.width - 1), largest_code(o.width - 1), zero});
     }
     case BlockKind::minifloat: {
-      const int most = (1 << o.exponent_bias_width) - 1;
       const int bias = std::clamp(log2_or_top(largest, floor_log2), 0, most);
-      const Minifloat rule(o.width, o.exponent_width, bias);
-      return [=](float x) { return rule.ieee(x) + zero; };
+      MinifloatIeee rule(o.width, o.exponent_width, bias);
+      rule.zero = zero;
+      return body(rule);
     }
     case BlockKind::log: break;
   }
-  const int most = (1 << o.exponent_bias_width) - 1;
-  const int bias = std::clamp((1 << (o.width - 1)) - 1 - log2_or_top(largest, ceil_log2), 0, most);
+  const int highest = (1 << (o.width - 1)) - 1;
+  const int bias = std::clamp(highest - log2_or_top(largest, ceil_log2), 0, most);
   Log rule(o.width, bias);
   rule.shift = power_of_two(-bias) * 0.1f;
-  return [=](float x) { return rule.value(x) + zero; };
+  rule.zero = zero;
+  body(rule);
 }
 
-Tensor quantize_blocks(const BlockOptions& options, const Tensor& x) {
-  Tensor y(DType::f32, x.shape());
-  if (x.size() == 0) return y;
-  const Geometry g = geometry_of(options, x.shape());
-  const float* in = x.as<float>();
-  std::vector<float> largest;
-  float least = std::numeric_limits<float>::infinity();
-  for_boxes(g, [&](std::size_t, std::int64_t first, std::int64_t rows, std::int64_t columns) {
-    float most = 0;
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = 0; c < columns; ++c)
-        most = std::max(most, std::fabs(in[first + r * g.columns + c]));
-    largest.push_back(most);
-    if (most > 0) least = std::min(least, most);
-  });
-  // Blocks of zeros borrow the smallest maximum of the others.
-  const float borrowed = std::isfinite(least) ? least : 1.0f;
-  for_boxes(g, [&](std::size_t block, std::int64_t first, std::int64_t rows, std::int64_t columns) {
-    const float most = largest[block] > 0 ? largest[block] : borrowed;
-    const auto rule = block_rule(options, most, g.positive_zeros);
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t c = 0; c < columns; ++c) {
-        const std::int64_t i = first + r * g.columns + c;
-        y.as<float>()[i] = rule(in[i]);
-      }
-  });
-  return y;
-}
+class BlockRule : public RuleQuantizer {
+public:
+  BlockRule(const BlockOptions& options, double bits, bool by_rows)
+      : RuleQuantizer(options.format, "mase", bits), options_(options), by_rows_(by_rows) {}
+
+  bool by_rows() const override { return by_rows_; }
+  void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
+    if (rows * columns == 0) return;
+    const Geometry g = geometry_of(options_, {rows, columns});
+    const Bands bands(g);
+    round(x, y, g, bands, [&](const auto& body) {
+      for (std::int64_t band = 0; band < bands.count; ++band) body(band);
+    });
+  }
+  Tensor quantize(const Tensor& x) const override {
+    Tensor y(DType::f32, x.shape());
+    if (x.size() == 0) return y;
+    const Geometry g = geometry_of(options_, x.shape());
+    const Bands bands(g);
+    round(x.as<float>(), y.as<float>(), g, bands, [&](const auto& body) {
+      parallel_items(bands.count, [&](std::int64_t band, int) { body(band); });
+    });
+    return y;
+  }
+
+private:
+  template <typename ForBands>
+  void round(const float* x, float* y, const Geometry& g, const Bands& bands,
+             const ForBands& for_bands) const {
+    std::vector<float> largest(static_cast<std::size_t>(bands.count * bands.across));
+    for_bands([&](std::int64_t band) {
+      for_boxes(
+          g, bands, band,
+          [&](std::int64_t block, std::int64_t first, std::int64_t rows, std::int64_t columns) {
+            std::uint32_t most = 0;
+            for (std::int64_t r = 0; r < rows; ++r)
+              most = std::max(most, largest_magnitude_bits(x + first + r * g.columns, columns));
+            largest[static_cast<std::size_t>(block)] = std::bit_cast<float>(most);
+          });
+    });
+    // Blocks of zeros borrow the smallest maximum of the others.
+    float least = std::numeric_limits<float>::infinity();
+    for (const float most : largest)
+      if (most > 0) least = std::min(least, most);
+    const float borrowed = std::isfinite(least) ? least : 1.0f;
+    const float zero = g.positive_zeros ? 0.0f : no_change;
+    for_bands([&](std::int64_t band) {
+      for_boxes(
+          g, bands, band,
+          [&](std::int64_t block, std::int64_t first, std::int64_t rows, std::int64_t columns) {
+            const float most = largest[static_cast<std::size_t>(block)];
+            with_rule(options_, most > 0 ? most : borrowed, zero, [&](const auto& rule) {
+              for (std::int64_t r = 0; r < rows; ++r)
+                round_values(rule, x + first + r * g.columns, y + first + r * g.columns, columns);
+            });
+          });
+    });
+  }
+
+  BlockOptions options_;
+  bool by_rows_;
+};
 
 }  // namespace
 
@@ -142,9 +183,7 @@ std::unique_ptr<const Quantizer> make_block_quantizer(const BlockOptions& option
   const bool one_row =
       options.skip_first_dim ||
       (options.block_size.size() > 1 && options.block_size[options.block_size.size() - 2] == 1);
-  return std::make_unique<TensorRule>(
-      options.format, "mase", bits, one_row && options.kind != BlockKind::log,
-      [options](const Tensor& x) { return quantize_blocks(options, x); });
+  return std::make_unique<BlockRule>(options, bits, one_row && options.kind != BlockKind::log);
 }
 
 }  // namespace hone::mase

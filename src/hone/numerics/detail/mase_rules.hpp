@@ -42,25 +42,36 @@ struct Integer {
   }
 };
 
+// Added to every number of a block: -0 changes none, +0 makes zeros positive.
+inline constexpr float no_change = -0.0f;
+
 struct Minifloat {
   int mantissa = 3;
   int bias = 7;
   int top = 8;  // largest exponent
+  float zero = no_change;
 
   Minifloat(int width, int exponent_width, int exponent_bias)
       : mantissa(width - exponent_width - 1),
         bias(exponent_bias),
         top((1 << exponent_width) - 1 - exponent_bias) {}
-  float denorm(float x) const {
+};
+
+struct MinifloatDenorm : Minifloat {
+  using Minifloat::Minifloat;
+  float value(float x) const {
     if (!std::isfinite(x)) return std::nanf("");
     const float magnitude = std::fabs(x);
     const float power = power_of_two(std::clamp(ceil_log2(magnitude + tiny_shift), -bias, top));
     const float steps = power_of_two(mantissa);
     const float k = clamp(std::nearbyint(magnitude / power * steps), 0.0f, largest_code(mantissa));
-    return keep_tiny(x, sign(x + tiny_shift) * power * (k / steps));
+    return keep_tiny(x, sign(x + tiny_shift) * power * (k / steps)) + zero;
   }
-  // Without keep_tiny.
-  float ieee_only(float x) const {
+};
+
+struct MinifloatIeee : Minifloat {
+  using Minifloat::Minifloat;
+  float value(float x) const {
     if (!std::isfinite(x)) return std::nanf("");
     const float magnitude = std::fabs(x);
     const int e = std::clamp(floor_log2(magnitude + tiny_shift), -bias, top);
@@ -71,25 +82,38 @@ struct Minifloat {
     const float significand =
         e != -bias ? 1.0f + clamp(std::nearbyint(t * steps - steps), 0.0f, high) / steps
                    : clamp(std::nearbyint(t * steps / 2.0f), 0.0f, high) / steps * 2.0f;
-    return sign(x + tiny_shift) * power * significand;
+    return keep_tiny(x, sign(x + tiny_shift) * power * significand) + zero;
   }
-  float ieee(float x) const { return keep_tiny(x, ieee_only(x)); }
+};
+
+// The numbers of one block of block_fp.
+struct BlockFloat {
+  float power = 1;  // 2^e of the block
+  float steps = 128;
+  float high = 127;
+  float zero = no_change;
+
+  float value(float x) const {
+    const float k = clamp(std::nearbyint((std::fabs(x) + tiny_shift) / power * steps), 0.0f, high);
+    return keep_tiny(x, sign(x + tiny_shift) * power * (k / steps) + zero);
+  }
 };
 
 struct Log {
   int bias = 63;
   int top = 64;
   float shift = 0;  // added before the logarithm
+  float zero = no_change;
 
   Log(int width, int exponent_bias)
       : bias(exponent_bias),
         top((1 << (width - 1)) - 1 - exponent_bias),
         shift(static_cast<float>(0.1 * std::ldexp(1.0, -exponent_bias))) {}
   float value(float x) const {
-    if (std::isnan(x)) return x;
+    if (std::isnan(x)) return x + zero;
     const float v = std::fabs(x) + shift;
     const int e = v == 0 ? -bias : std::isinf(v) ? top : nearest_log2(v);
-    return sign(x + shift) * power_of_two(std::clamp(e, -bias, top));
+    return sign(x + shift) * power_of_two(std::clamp(e, -bias, top)) + zero;
   }
 };
 
