@@ -177,7 +177,7 @@ TEST(BertConfig, SetOverridesEveryKeyAndNamesTheNearest) {
                                                                      {"hidden_act", "gelo"},
                                                                      {"num_labels", "-1"}})
     expect_error(ErrorCode::invalid_argument, {"--set: key '" + key + "'"},
-                 [&] { config.set(key, value); });
+                 [&, &name = key, &text = value] { config.set(name, text); });
   config.set("hidden_size", "65");
   expect_error(ErrorCode::invalid_argument, {"not divisible"},
                [&] { bert_parameter_specs(config); });
