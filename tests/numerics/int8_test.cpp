@@ -92,6 +92,28 @@ TEST(Int8, CodesTimesScalesAreTheQuantizedNumbers) {
   EXPECT_GT(with_layout, 100u);
 }
 
+// Ties go to even numbers, not to even codes.
+TEST(Int8, TiesWithAnOddZeroPoint) {
+  for_each_vector_target([] {
+    for (const char* point : {"20", "21"}) {
+      const FormatCase sample{"affine",
+                              "width=6 symmetric=false scale=0.5 zero_point=" + std::string(point)};
+      const auto quantizer = sample.bind();
+      std::vector<float> x;
+      for (int k = -19; k < 40; ++k) x.push_back(0.25f + 0.5f * static_cast<float>(k));
+      const auto n = static_cast<std::int64_t>(x.size());
+      std::vector<float> y(x.size());
+      quantizer->quantize(x.data(), y.data(), 1, n);
+      std::vector<std::int8_t> codes(x.size());
+      quantizer->encode_int8(x.data(), 1, n, codes.data(), n, nullptr, nullptr);
+      for (std::size_t i = 0; i < x.size(); ++i)
+        EXPECT_EQ(0.5f * static_cast<float>(static_cast<std::uint8_t>(codes[i]) - std::stoi(point)),
+                  y[i])
+            << x[i];
+    }
+  });
+}
+
 TEST(Int8, OnlyNumbersThatFitAByteHaveALayout) {
   const auto has = [](const char* format, const char* options, std::int64_t columns = 64) {
     return FormatCase{format, options}.bind()->int8_layout(columns).has_value();

@@ -51,6 +51,9 @@ inline std::vector<FormatCase> format_cases() {
     for (const char* symmetric : {" symmetric=true", " symmetric=false"})
       add("affine", "width=" + number(width) + symmetric + " scale=0.013");
   add("affine", "width=6 symmetric=false scale=0.07 zero_point=21");
+  // A step of a power of two has many ties.
+  for (const char* point : {"0", "20", "21"})
+    add("affine", "width=6 symmetric=false scale=0.0625 zero_point=" + std::string(point));
   for (int width = 2; width <= 24; ++width)
     for (int exponent = 1; exponent <= 8 && exponent < width; ++exponent) {
       const std::string options = "width=" + number(width) + " exponent_width=" + number(exponent);

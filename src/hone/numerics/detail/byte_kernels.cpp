@@ -19,18 +19,20 @@ namespace HWY_NAMESPACE {
 template <typename Vector>
 struct CodeVector {
   Vector grid;
-  VecF factor, magic, zero;
+  VecF factor, magic;
+  VecU offset;
 
-  // Added to a number below 2^22 it rounds to nearest even and leaves the whole number in the low
-  // bits.
-  CodeVector(const Vector& g, float offset)
+  // The magic number added to one below 2^22 rounds it to nearest even and leaves the whole number
+  // in the low bits. The offset comes after that: an odd one would turn ties the other way.
+  CodeVector(const Vector& g, float added)
       : grid(g),
         factor(hn::Set(F32(), 1.0f)),
-        magic(hn::Set(F32(), 12582912.0f + offset)),
-        zero(hn::Set(F32(), 12582912.0f)) {}
+        magic(hn::Set(F32(), 12582912.0f)),
+        offset(hn::Set(U32(), static_cast<std::uint32_t>(static_cast<std::int32_t>(added)))) {}
   HWY_INLINE VecU operator()(VecF x) const {
     const VecF k = hn::Add(grid.limited(hn::Mul(x, factor)), magic);
-    return hn::BitCast(U32(), hn::IfThenElse(hn::Eq(x, x), k, zero));
+    const VecU code = hn::Add(hn::BitCast(U32(), k), offset);
+    return hn::IfThenElseZero(hn::RebindMask(U32(), hn::Eq(x, x)), code);
   }
 };
 
