@@ -94,7 +94,10 @@ TEST(Tokenize, BadInputNamesTheLine) {
   EXPECT_THAT(error_of("\n{\"txt\": \"a\"}\n"),
               AllOf(HasSubstr("in.jsonl: line 2"), HasSubstr("\"text\"")));
   EXPECT_THAT(error_of("{\"text\": 3}\n"), HasSubstr("is not text"));
-  EXPECT_THAT(error_of("{\"text\": \"a\xff\"}\n"), HasSubstr("error: "));
+  EXPECT_THAT(error_of("\n{\"text\": \"a\xff\"}\n"),
+              HasSubstr("in.jsonl: line 2: the text is not UTF-8 at byte 1"));
+  EXPECT_THAT(error_of("{\"id\": 1, \"text\": \"a\xff\"}\n"),
+              HasSubstr("in.jsonl: line 1: not UTF-8 at byte 20 of the line"));
   EXPECT_THAT(error_of(""), HasSubstr("holds no texts"));
 }
 

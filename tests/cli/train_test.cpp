@@ -207,7 +207,117 @@ TEST(Train, AnOrderDecidesTheSamples) {
   EXPECT_EQ(read_lines(scratch.path() / "trace.jsonl").size(), 3u);
   scratch.write("wrong.json", "[3, 1000]");
   EXPECT_THAT(run_hone(scratch, train_words("other", {"--order", "wrong.json"})).err,
-              HasSubstr("sample 1000"));
+              HasSubstr("wrong.json: item 1: there is no sample 1000, the split has 240"));
+  EXPECT_THAT(
+      run_hone(scratch, train_words("other", {"--order", "order.json", "--set", "validation=0.5"}))
+          .err,
+      HasSubstr("order and validation are both given"));
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "other"));
+}
+
+// What can be wrong is said before anything is written or removed.
+TEST(Train, AFailedStartLeavesEverythingAsItWas) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("old", {"--steps", "2"})).code, 0);
+  const auto files = [&](const std::string& folder) {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch.path() / folder))
+      if (entry.is_regular_file())
+        found.push_back(entry.path().string() + " " + hone::sha256(hone::read_file(entry.path())));
+    std::sort(found.begin(), found.end());
+    return found;
+  };
+  const auto before = files("old");
+  scratch.write("wrong.json", "[3, -1]");
+  const std::vector<std::vector<std::string>> wrong{
+      {"--steps", "3", "--warmup", "10"},
+      {"--order", "wrong.json"},
+      {"--steps", "3", "--set", "disable_pass=nope"},
+      {"--steps", "3", "--trace", "no/folder/trace.jsonl"}};
+  for (std::vector<std::string> words : wrong) {
+    const Outcome fresh = run_hone(scratch, train_words("new", words));
+    EXPECT_EQ(fresh.code, 1) << words.back();
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / "new")) << words.back();
+    words.push_back("--overwrite");
+    EXPECT_EQ(run_hone(scratch, train_words("old", words)).code, 1);
+    EXPECT_EQ(files("old"), before) << words.back();
+  }
+  const Outcome itself =
+      run_hone(scratch, {"train", "old", "--data", "reviews", "--out", "./old", "--overwrite"});
+  EXPECT_THAT(itself.err, HasSubstr("is the model that is read"));
+  EXPECT_EQ(files("old"), before);
+}
+
+// The model of a run that is replaced must not answer for the new one.
+TEST(Train, AKilledOverwriteLeavesNoOldModel) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "2"})).code, 0);
+  const Outcome killed =
+      stop_at(scratch, train_words("run", {"--steps", "2000", "--overwrite"}), 3, SIGKILL);
+  ASSERT_EQ(killed.signal, SIGKILL) << killed.err;
+  EXPECT_EQ(run_hone(scratch, {"predict", "run", "good"}).code, 1);
+}
+
+TEST(Train, ResumingKeepsTheNumberOfThreads) {
+  const ScratchDirectory scratch;
+  const auto words = [](const std::string& threads, bool resume) {
+    std::vector<std::string> all = train_words("run", {"--steps", "2000"});
+    const auto at = std::find(all.begin(), all.end(), "--threads");
+    if (threads.empty())
+      all.erase(at, at + 2);
+    else
+      *(at + 1) = threads;
+    if (resume) all.emplace_back("--resume");
+    return all;
+  };
+  const auto stopped = [&](const std::vector<std::string>& all) {
+    std::filesystem::remove(scratch.path() / "stopped.jsonl");
+    return stop_at(scratch, all, 4, SIGINT).err;
+  };
+  stopped(words("3", false));
+  const auto threads = [&] {
+    return read_json(scratch.path() / "run/last/hone_state.json").at("threads");
+  };
+  EXPECT_EQ(threads(), 3);
+  EXPECT_THAT(stopped(words("", true)), HasSubstr("continues on 3 threads, as it began"));
+  EXPECT_EQ(threads(), 3);
+  EXPECT_THAT(stopped(words("1", true)), HasSubstr("but not bit for bit"));
+}
+
+// Classes are matched by name, not by their order in the file.
+TEST(Train, LabelsAreThoseOfTheModel) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "60", "--lr", "1e-3"})).code, 0);
+  nlohmann::json config = read_json(scratch.path() / "run/config.json");
+  config["id2label"] = {{"0", "worse"}, {"1", "better"}};
+  config["label2id"] = {{"worse", 0}, {"better", 1}};
+  hone::write_file_atomically(scratch.path() / "run/config.json", config.dump());
+  // "better" comes first in the alphabet.
+  std::string rows = "text,label\n";
+  const auto label = [&](const std::string& text) {
+    const auto json = nlohmann::json::parse(run_hone(scratch, {"predict", "run", text}).out);
+    return json.at("label").get<std::string>();
+  };
+  for (const char* text :
+       {"The acting was great.", "The acting was dull.", "I loved the plot.", "I hated the plot."})
+    rows += std::string(text) + "," + label(text) + "\n";
+  rows += "fine,better\nfine,worse\n";
+  scratch.write("named.csv", rows);
+  const auto evaluate = [&](const char* file) {
+    return run_hone(scratch, {"eval", "run", "--data", std::string("csv:") + file, "--split",
+                              "train", "--json", "e.json"});
+  };
+  const Outcome named = evaluate("named.csv");
+  ASSERT_EQ(named.code, 0) << named.err;
+  // All but one of the last two.
+  EXPECT_NEAR(read_json(scratch.path() / "e.json").at("accuracy").get<double>(), 5.0 / 6, 1e-9);
+  EXPECT_THAT(named.err, testing::Not(HasSubstr("by position")));
+  scratch.write("other.csv", "text,label\ngood film,good\nbad film,awful\n");
+  EXPECT_THAT(evaluate("other.csv").err, HasSubstr("by position: awful = worse, good = better"));
+  scratch.write("many.csv", "text,label\ngood film,good\nbad film,bad\nso so,fair\n");
+  const Outcome many = evaluate("many.csv");
+  EXPECT_EQ(many.code, 1);
+  EXPECT_THAT(many.err, HasSubstr("the data has 3 labels (bad, fair, good), run knows 2"));
 }
 
 }  // namespace

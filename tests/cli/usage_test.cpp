@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <sys/stat.h>
+
 #include "cli/program.hpp"
 
 namespace hone_test {
@@ -187,6 +189,33 @@ TEST(Usage, AFullDiskIsAnError) {
       Program(scratch, {"tokenize", "reviews", "I loved it"}, "", "/dev/full").wait();
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, HasSubstr("standard output: cannot write"));
+}
+
+// Results go through pipes and links; what stands there is never replaced by a file.
+TEST(Usage, DevicesPipesAndLinksStayWhatTheyAre) {
+  const ScratchDirectory scratch;
+  const auto path = [&](const char* name) { return (scratch.path() / name).string(); };
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  // Holding both ends open keeps the writer from waiting for a reader.
+  const int reader = ::open(path("pipe").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  EXPECT_EQ(run_hone(scratch, {"list", "models", "--json", "pipe"}).code, 0);
+  std::string text(1 << 16, ' ');
+  const ssize_t count = ::read(reader, text.data(), text.size());
+  ASSERT_GT(count, 0);
+  EXPECT_TRUE(nlohmann::json::accept(text.substr(0, static_cast<std::size_t>(count))));
+  EXPECT_TRUE(std::filesystem::is_fifo(path("pipe")));
+  ::close(reader);
+
+  scratch.write("target.json", "old");
+  std::filesystem::create_symlink("target.json", path("link.json"));
+  EXPECT_EQ(run_hone(scratch, {"list", "models", "--json", "link.json"}).code, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(path("link.json")));
+  EXPECT_TRUE(nlohmann::json::accept(hone::read_file(path("target.json"))));
+  EXPECT_THAT(run_hone(scratch, {"list", "models", "--json", "no/where.json"}).err,
+              HasSubstr("there is no folder no"));
+  EXPECT_THAT(run_hone(scratch, {"list", "models", "--json"}).err,
+              HasSubstr("--json: a value is missing"));
 }
 
 TEST(Usage, ListsAndShows) {

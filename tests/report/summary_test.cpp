@@ -212,6 +212,18 @@ TEST(Summary, AnEndFollowedByAResumeIsNoEnd) {
   EXPECT_EQ(run.status, "unfinished");
 }
 
+// How long a killed process ran is not known: its steps and evaluations are what is counted.
+TEST(Summary, TheTimeOfAKilledProcessIsThatOfItsSteps) {
+  nlohmann::json first = step(1, 1.0);
+  first["seconds"] = 2.0;
+  nlohmann::json second = step(2, 1.0);
+  second["seconds"] = 3.0;
+  const nlohmann::json run{{"event", "run"}};
+  const nlohmann::json end{{"event", "end"}, {"status", "finished"}, {"seconds", 4.5}};
+  EXPECT_DOUBLE_EQ(summary_of({run, first, run, second, end}).seconds, 2 + 4.5);
+  EXPECT_DOUBLE_EQ(summary_of({run, first, second, end}).seconds, 4.5);
+}
+
 TEST(Summary, EmptyRecords) {
   const RunSummary run = summary_of({});
   EXPECT_EQ(run.status, "unfinished");

@@ -114,6 +114,7 @@ CommandResult show_data(const CommandInput& input) {
   if (chosen) splits = {input.options.text("split")};
   for (const std::string& split : splits) {
     request.split = split;
+    if (chosen) check_split_options(request);
     try {
       results[split] = show_split(request);
     } catch (const Error& error) {

@@ -4,6 +4,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
@@ -119,6 +120,8 @@ nlohmann::json json_of(const Graph& graph, const Plan& plan) {
 
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
+  if (input.options.contains("dropout") && !input.options.boolean_or("training", false))
+    throw UsageError("--dropout changes nothing without --training", "leave it out");
   const Settings given = command_settings(input, {}, true);
   const Model model = load_model({.name = input.argument("MODEL"), .settings = given.model});
   const Explained explained = build(input, model);

@@ -61,12 +61,17 @@ std::string shown_line(const Prediction& p, const std::string& text, std::size_t
 }
 
 TokenizedData encode(const Classifier& classifier, const std::vector<std::string>& texts,
-                     bool from_file) {
+                     const CommandInput& input) {
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    if (const std::size_t bad = find_invalid_utf8(texts[i]); bad != std::string::npos)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the text is not UTF-8 at byte {}", place_of_text(input, i), bad),
+                  "convert it to UTF-8");
   TextData data;
   data.texts = texts;
   data.labels.assign(texts.size(), 0);
   data.label_names = classifier.labels;
-  data.source = from_file ? "input" : "text";
+  data.source = input.options.text_or("input", "text");
   return tokenize(data, classifier.tokenizer, classifier.max_length);
 }
 
@@ -110,7 +115,7 @@ CommandResult run(const CommandInput& input) {
   const Classifier classifier =
       load_classifier(input, "", given.values.text_or("padding", "saved"), false);
   const double begin = now_seconds();
-  const TokenizedData data = encode(classifier, texts, input.options.contains("input"));
+  const TokenizedData data = encode(classifier, texts, input);
   check_lengths(classifier.model.config, data);
   choose_threads(input, classifier, data);
   Executor forward = make_forward(classifier.model, classifier.mode);

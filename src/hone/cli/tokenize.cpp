@@ -79,7 +79,7 @@ std::string json_lines(const Chunk& chunk, const IdWriter& writer) {
 }
 
 std::vector<Chunk> encode(const Tokenizer& tokenizer, const std::vector<std::string>& texts,
-                          std::int64_t max_length, bool from_file) {
+                          std::int64_t max_length, const CommandInput& input) {
   const auto total = static_cast<std::int64_t>(texts.size());
   const std::int64_t count = (total + chunk_texts - 1) / chunk_texts;
   std::vector<Chunk> chunks(static_cast<std::size_t>(count));
@@ -94,10 +94,10 @@ std::vector<Chunk> encode(const Tokenizer& tokenizer, const std::vector<std::str
       try {
         encoder->encode(texts[static_cast<std::size_t>(i)], max_length, chunk.ids);
       } catch (const Error& error) {
-        throw Error(
-            error.code(),
-            fmt::format("{} {}: {}", from_file ? "input text" : "text", i + 1, error.message()),
-            error.hint());
+        throw Error(error.code(),
+                    fmt::format("{}: {}", place_of_text(input, static_cast<std::size_t>(i)),
+                                error.message()),
+                    error.hint());
       }
       pad_as_saved(tokenizer.definition(), begin, chunk.ids);
       chunk.ends.push_back(chunk.ids.size());
@@ -132,8 +132,7 @@ CommandResult run(const CommandInput& input) {
   const std::int64_t limit =
       input.options.integer_or("max_length", chosen.tokenizer.definition().truncate_to);
   const double begin = now_seconds();
-  const std::vector<Chunk> chunks =
-      encode(chosen.tokenizer, texts, limit, input.options.contains("input"));
+  const std::vector<Chunk> chunks = encode(chosen.tokenizer, texts, limit, input);
   const double seconds = now_seconds() - begin;
   if (input.options.contains("output"))
     write_file_atomically(input.options.text("output"), [&](const ByteSink& sink) {

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include <fcntl.h>
@@ -42,14 +43,15 @@ private:
   int value_;
 };
 
-Descriptor open_regular(const std::filesystem::path& path, std::size_t& size) {
+// Opens anything but a folder; `size` is nothing for what has none (pipes, devices).
+Descriptor open_to_read(const std::filesystem::path& path, std::optional<std::size_t>& size) {
   Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) fail_io(path, "cannot open");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail_io(path, "cannot stat");
   if (S_ISDIR(status.st_mode))
     throw Error(ErrorCode::invalid_argument, path.string() + ": is a directory, expected a file");
-  size = static_cast<std::size_t>(status.st_size);
+  if (S_ISREG(status.st_mode)) size = static_cast<std::size_t>(status.st_size);
   return Descriptor(file.release());
 }
 
@@ -68,13 +70,22 @@ void sync_directory(const std::filesystem::path& path) {
   if (directory.get() >= 0) ::fsync(directory.get());
 }
 
+// Devices and pipes: renaming a file over them would take them away.
+void write_in_place(const std::filesystem::path& path,
+                    const std::function<void(const ByteSink&)>& produce) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) fail_io(path, "cannot open for writing");
+  produce([&](std::span<const std::byte> bytes) { write_all(file.get(), bytes, path); });
+  if (::close(file.release()) != 0) fail_io(path, "cannot close");
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
-  std::size_t size = 0;
-  const Descriptor file = open_regular(path, size);
+  std::optional<std::size_t> size;
+  const Descriptor file = open_to_read(path, size);
   std::string content;
-  content.reserve(size);
+  content.reserve(size.value_or(0));
   // Read until the end: special files report a size of zero.
   char buffer[1 << 16];
   while (true) {
@@ -87,8 +98,15 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 MappedFile map_file(const std::filesystem::path& path) {
-  std::size_t size = 0;
-  const Descriptor file = open_regular(path, size);
+  std::optional<std::size_t> found;
+  const Descriptor file = open_to_read(path, found);
+  if (!found) {
+    // What comes through a pipe cannot be mapped.
+    auto content = std::make_shared<std::string>(read_file(path));
+    const auto bytes = std::as_bytes(std::span(content->data(), content->size()));
+    return {std::move(content), bytes};
+  }
+  const std::size_t size = *found;
   if (size == 0) return {};
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.get(), 0);
   if (memory == MAP_FAILED) fail_io(path, "cannot map");
@@ -97,8 +115,20 @@ MappedFile map_file(const std::filesystem::path& path) {
   return {std::move(owner), {static_cast<const std::byte*>(memory), size}};
 }
 
-void write_file_atomically(const std::filesystem::path& path,
+void write_file_atomically(const std::filesystem::path& given,
                            const std::function<void(const ByteSink&)>& produce) {
+  std::error_code failed;
+  const auto status = std::filesystem::status(given, failed);
+  if (!failed && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    write_in_place(given, produce);
+    return;
+  }
+  // A link stays one: what it points to is replaced.
+  std::filesystem::path path = given;
+  if (std::filesystem::is_symlink(given, failed)) {
+    path = std::filesystem::canonical(given, failed);
+    if (failed) path = given;
+  }
   const std::filesystem::path partial = path.string() + ".partial";
   Descriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (file.get() < 0) fail_io(path, "cannot create");

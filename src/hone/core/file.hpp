@@ -13,9 +13,9 @@ namespace hone {
 // The whole file; throws Error(not_found | io) naming it.
 std::string read_file(const std::filesystem::path& path);
 
-// A private memory map that lives as long as its last owner. Its pages may be written to (a tensor
-// over a mapped checkpoint is trained in place): what is written stays in memory, never in the
-// file.
+// A private memory map that lives as long as its last owner; of a pipe, what came through it. Its
+// pages may be written to (a tensor over a mapped checkpoint is trained in place): what is written
+// stays in memory, never in the file.
 struct MappedFile {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
@@ -23,7 +23,8 @@ struct MappedFile {
 MappedFile map_file(const std::filesystem::path& path);
 
 // Writes aside (path + ".partial"), flushes to disk, renames. On any failure (disk full included)
-// the partial file is removed, the old file stays, and Error(io) names the path and the reason.
+// the partial file is removed, the old file stays, and Error(io) names the path and the reason. A
+// symbolic link stays one; devices and pipes are written to as they are.
 // `produce` is called with a sink; it may call the sink many times.
 using ByteSink = std::function<void(std::span<const std::byte>)>;
 void write_file_atomically(const std::filesystem::path& path,

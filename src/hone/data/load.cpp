@@ -70,6 +70,16 @@ const DatasetKind& find_dataset(std::string_view kind) {
               did_you_mean(kind, names));
 }
 
+void check_split_options(const DataRequest& request) {
+  // The validation split is cut from train.
+  const std::string split = request.split == "validation" ? "train" : request.split;
+  for (const auto& [name, own] : find_dataset(request.kind).split_of)
+    if (request.options.contains(name) && own != split)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("data.{} changes nothing on the split {}", name, request.split),
+                  fmt::format("leave it out, or use --split {}", own));
+}
+
 TextData load_texts(const DataRequest& request) {
   const std::string split = source_split(request);
   const DatasetKind& kind = find_dataset(request.kind);

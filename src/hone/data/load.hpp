@@ -31,6 +31,8 @@ struct DataRequest {
 DataRequest parse_data(std::string_view text);
 const DatasetKind& find_dataset(std::string_view kind);
 
+// Throws Error(invalid_argument) for an option that concerns another split than the request's.
+void check_split_options(const DataRequest& request);
 // The texts of a request (validation cut included). Throws what the dataset kind throws, and
 // Error(invalid_argument) for an unknown split or option, or a validation split without a share.
 TextData load_texts(const DataRequest& request);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "hone/data/tokenizer.hpp"
 
 namespace hone {
+
+struct Model;
 
 // key, value as they were typed.
 using TextSettings = std::vector<std::pair<std::string, std::string>>;
@@ -55,6 +58,12 @@ nlohmann::json model_configuration(const std::string& model, const TextSettings&
 // Ids a model takes at most. `asked` above that is an error; 0 asks for the default of 512 or what
 // the model takes.
 std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked);
+// Renumbers the labels of data to those of the model, by their names (letters of either case).
+// Names that the model does not have are matched by position, which is said (`say` may be empty);
+// numbers are positions. Throws Error(invalid_argument) when the data has more labels than the
+// model, naming both.
+void match_labels(TokenizedData& data, const Model& model,
+                  const std::function<void(const std::string&)>& say);
 // Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks, or
 // a sample is longer than the model's positions.
 void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer, const std::string& source);

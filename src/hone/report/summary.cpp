@@ -92,10 +92,22 @@ struct Collected {
   RunSummary run;
   std::map<std::int64_t, StepPoint> steps;
   std::map<std::pair<std::string, std::string>, KernelRow> kernels;
+  // Of a process that was killed nobody knows how long it ran: at least as long as its steps.
+  double open_seconds = 0;
 };
+
+void add_recorded(double& sum, double value) {
+  if (!std::isnan(value)) sum = (std::isnan(sum) ? 0 : sum) + value;
+}
+
+void close_process(Collected& all) {
+  if (all.open_seconds > 0) add_recorded(all.run.seconds, all.open_seconds);
+  all.open_seconds = 0;
+}
 
 void read_run(Collected& all, const Fields& fields) {
   RunSummary& run = all.run;
+  close_process(all);
   run.command = fields.text("command");
   run.config = fields.object("config");
   run.machine = fields.object("machine");
@@ -114,6 +126,7 @@ void read_model(Collected& all, const Fields& fields) {
 }
 
 void read_step(Collected& all, const Fields& fields) {
+  add_recorded(all.open_seconds, fields.number("seconds"));
   const std::int64_t step = fields.step("step");
   all.steps[step] = {.step = step,
                      .epoch = fields.number("epoch"),
@@ -137,6 +150,7 @@ void read_eval(Collected& all, const Fields& fields) {
                  .seconds = fields.number("seconds"),
                  .samples_per_second = fields.number("samples_per_second")};
   if (eval.low > eval.high) fields.fail("low", "no more than \"high\"");
+  add_recorded(all.open_seconds, eval.seconds);
   // A continued run may evaluate again where the one before it stopped.
   std::erase_if(all.run.evals, [&](const EvalPoint& other) {
     return other.step == eval.step && other.split == eval.split;
@@ -200,8 +214,8 @@ void read_end(Collected& all, const Fields& fields) {
   const std::string status = fields.text("status");
   all.run.status = status.empty() ? "finished" : status;
   const double seconds = fields.number("seconds");
-  if (!std::isnan(seconds))
-    all.run.seconds = (std::isnan(all.run.seconds) ? 0 : all.run.seconds) + seconds;
+  add_recorded(all.run.seconds, std::isnan(seconds) ? all.open_seconds : seconds);
+  all.open_seconds = 0;
 }
 
 void read_line(Collected& all, const json& line, const std::string& source, std::size_t number) {
@@ -216,10 +230,6 @@ void read_line(Collected& all, const json& line, const std::string& source, std:
       {"eval", read_eval}, {"timing", read_timing}, {"memory", read_memory},
       {"end", read_end},   {"resume", read_resume}, {"point", read_point}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
-}
-
-void add_recorded(double& sum, double value) {
-  if (!std::isnan(value)) sum = (std::isnan(sum) ? 0 : sum) + value;
 }
 
 void sum_steps(RunSummary& run) {

@@ -27,6 +27,7 @@ void save_checkpoint(const std::filesystem::path& directory, const Model& model,
                          const nlohmann::json json{{"step", position->step},
                                                    {"best_accuracy", position->best_accuracy},
                                                    {"best_step", position->best_step},
+                                                   {"threads", position->threads},
                                                    {"options", position->options}};
                          write_file_atomically(folder / position_file, json.dump(1) + "\n");
                        });
@@ -37,7 +38,7 @@ TrainPosition load_position(const std::filesystem::path& directory) {
   const nlohmann::json json = parse_json(read_file(file), file.string());
   try {
     return {json.at("step").get<std::int64_t>(), json.at("best_accuracy").get<double>(),
-            json.at("best_step").get<std::int64_t>(), json.at("options")};
+            json.at("best_step").get<std::int64_t>(), json.value("threads", 0), json.at("options")};
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::bad_format, file.string() + ": " + error.what(),
                 "the checkpoint is damaged; train again without --resume");

@@ -16,6 +16,7 @@ struct TrainPosition {
   std::int64_t step = 0;  // steps done
   double best_accuracy = -1;
   std::int64_t best_step = 0;
+  int threads = 0;         // 0: not recorded
   nlohmann::json options;  // describe(TrainOptions) and what identifies the data
 };
 

@@ -14,6 +14,50 @@
 namespace hone {
 namespace {
 
+// Errors of a configuration name its file.
+const Architecture& check_config(const nlohmann::json& config,
+                                 const std::filesystem::path& directory) {
+  try {
+    const auto type = config.find("model_type");
+    const Architecture& architecture = find_architecture(
+        type != config.end() && type->is_string() ? type->get<std::string>() : "");
+    architecture.parameters(config);
+    return architecture;
+  } catch (const Error& error) {
+    const std::string file = "config.json: ";
+    const bool named = error.message().rfind(file, 0) == 0;
+    throw Error(error.code(),
+                (directory / "config.json").string() + ": " +
+                    error.message().substr(named ? file.size() : 0),
+                error.hint());
+  }
+}
+
+// A classifier of tokens or choices has the same tensors as one of whole texts.
+void refuse_other_heads(const nlohmann::json& config, const std::filesystem::path& directory) {
+  const auto names = config.find("architectures");
+  if (names == config.end() || !names->is_array() || names->empty()) return;
+  for (const nlohmann::json& name : *names)
+    if (name.is_string() &&
+        name.get<std::string>().find("SequenceClassification") != std::string::npos)
+      return;
+  throw Error(ErrorCode::unsupported,
+              fmt::format("{}: key 'architectures': {} is not supported",
+                          (directory / "config.json").string(), printable(names->dump(), 100)),
+              "hone computes BertForSequenceClassification; of other models without their "
+              "classifier, the encoder");
+}
+
+// A model with fewer layers than its weights would answer nonsense.
+void refuse_unused_layers(const MatchReport& report, const std::filesystem::path& directory) {
+  for (const std::string& name : report.unused)
+    if (name.find("encoder.layer.") != std::string::npos)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the files hold '{}', which the configuration does not have",
+                              directory.string(), printable(name, 200)),
+                  "compare num_hidden_layers of config.json with the files");
+}
+
 Model load_directory(const std::filesystem::path& path, const ModelRequest& request) {
   Model model;
   model.name = request.name;
@@ -23,10 +67,11 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
       std::filesystem::exists(path / "last" / "config.json"))
     model.directory = path / "last";
   ModelFiles files = load_model_files(model.directory);
-  model.architecture = &find_architecture(files.config.value("model_type", ""));
+  model.architecture = &check_config(files.config, model.directory);
   model.config = files.config;
   const bool has_head = files.parameters.contains("classifier.weight") ||
                         files.parameters.contains(codes_name("classifier.weight"));
+  if (has_head) refuse_other_heads(files.config, model.directory);
   if (!has_head && request.num_labels > 0) {
     BertConfig config =
         BertConfig::from_json(files.config, (model.directory / "config.json").string());
@@ -44,6 +89,7 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
       match_parameters(wanted, files, request.seed, "bert.", request.check_values);
   for (const std::string& name : model.parameters.names())  // trained steps
     matched.parameters.set(name, model.parameters.at(name));
+  refuse_unused_layers(matched.report, model.directory);
   model.parameters = std::move(matched.parameters);
   model.report = std::move(matched.report);
   return model;

@@ -9,6 +9,8 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/passes/pass.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/schedule.hpp"
@@ -31,6 +33,17 @@ nlohmann::json fingerprint(const TokenizedData& data) {
           {"sha256", sha256(parts)}};
 }
 
+std::int64_t samples_of_epoch(const TokenizedData& data, const TrainOptions& options) {
+  return options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
+}
+
+std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options) {
+  if (options.steps > 0) return options.steps;
+  const std::int64_t per_epoch =
+      (samples_of_epoch(data, options) + options.batch - 1) / options.batch;
+  return static_cast<std::int64_t>(std::ceil(options.epochs * static_cast<double>(per_epoch)));
+}
+
 // The run: which samples each step takes, and what is done between steps.
 class Loop {
 public:
@@ -45,33 +58,10 @@ public:
         record_(record),
         events_(events),
         tokenizer_(tokenizer) {
-    if (options.batch < 1)
-      throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
-    if (options.accumulate < 1)
-      throw Error(ErrorCode::invalid_argument, "accumulate: a step has at least one micro-batch");
-    for (std::int64_t index : options.order)
-      if (index < 0 || index >= data.size())
-        throw Error(ErrorCode::invalid_argument,
-                    fmt::format("the order names sample {}, the data has samples 0 to {}", index,
-                                data.size() - 1));
-    per_epoch_ =
-        options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
-    if (per_epoch_ == 0)
-      throw Error(ErrorCode::invalid_argument, "there are no samples to train on");
+    check_training(model, data, options);
+    per_epoch_ = samples_of_epoch(data, options);
     steps_per_epoch_ = (per_epoch_ + options.batch - 1) / options.batch;
-    steps_ = options.steps > 0 ? options.steps
-                               : static_cast<std::int64_t>(std::ceil(
-                                     options.epochs * static_cast<double>(steps_per_epoch_)));
-    if (steps_ < 1)
-      throw Error(ErrorCode::invalid_argument, "the run has no steps",
-                  "give --epochs or --steps above zero");
-    const std::int64_t classes = model.parameters.at("classifier.weight").shape()[0];
-    for (std::int64_t i = 0; i < data.size(); ++i)
-      if (data.labels[static_cast<std::size_t>(i)] < 0 ||
-          data.labels[static_cast<std::size_t>(i)] >= classes)
-        throw Error(ErrorCode::invalid_argument,
-                    fmt::format("sample {}: label {} is outside the model's {} classes", i,
-                                data.labels[static_cast<std::size_t>(i)], classes));
+    steps_ = steps_of_run(data, options);
     position_.options = describe(options);
     position_.options["data"] = fingerprint(data);
     position_.options["total_steps"] = steps_;
@@ -135,13 +125,15 @@ private:
     const double begin = now_seconds();
     const StepResult result = stepper.step(data_, indices, number);
     const double seconds = now_seconds() - begin;
-    // (The norm without the sign that a NaN may have.)
+    // (Without the sign that a NaN may have.)
     if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
       throw Error(
           ErrorCode::numeric,
           fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}", number,
-                      result.loss, std::abs(result.grad_norm), fmt::join(indices, ", ")),
-          "lower --lr or --clip; the last checkpoint is unharmed");
+                      std::abs(result.loss), std::abs(result.grad_norm), fmt::join(indices, ", ")),
+          std::filesystem::exists(out_ / "last")
+              ? "lower --lr or --clip; the last checkpoint is unharmed"
+              : "lower --lr or --clip");
     position_.step = number;
     const double lr = make_rate(number);
     const StepReport report{(number - 1) / steps_per_epoch_ + 1,
@@ -204,6 +196,7 @@ private:
 
   void checkpoint(const Stepper& stepper) {
     const ParameterStore state = stepper.state();
+    position_.threads = thread_count();
     save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_,
                     &position_, &state);
     if (events_.on_checkpoint) events_.on_checkpoint(out_ / "last", position_.step);
@@ -265,6 +258,33 @@ nlohmann::json describe(const TrainOptions& o) {
                       {"disabled_passes", o.disabled_passes}};
   if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
   return json;
+}
+
+void check_training(const Model& model, const TokenizedData& data, const TrainOptions& options) {
+  if (options.batch < 1)
+    throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
+  if (options.accumulate < 1)
+    throw Error(ErrorCode::invalid_argument, "accumulate: a step has at least one micro-batch");
+  for (std::int64_t index : options.order)
+    if (index < 0 || index >= data.size())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("the order names sample {}, the data has samples 0 to {}", index,
+                              data.size() - 1));
+  if (samples_of_epoch(data, options) == 0)
+    throw Error(ErrorCode::invalid_argument, "there are no samples to train on");
+  const std::int64_t steps = steps_of_run(data, options);
+  if (steps < 1)
+    throw Error(ErrorCode::invalid_argument, "the run has no steps",
+                "give --epochs or --steps above zero");
+  const std::int64_t classes = model.parameters.at("classifier.weight").shape()[0];
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    if (data.labels[static_cast<std::size_t>(i)] < 0 ||
+        data.labels[static_cast<std::size_t>(i)] >= classes)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("sample {}: label {} is outside the model's {} classes", i,
+                              data.labels[static_cast<std::size_t>(i)], classes));
+  for (const std::string& pass : options.disabled_passes) find_pass(pass);
+  make_schedule(options.schedule, options.lr, options.warmup, steps);
 }
 
 TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,

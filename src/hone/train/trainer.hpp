@@ -79,6 +79,10 @@ TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* 
                   const TrainOptions& options, const std::filesystem::path& out, bool resume,
                   Record* record, const TrainEvents& events, const Tokenizer* tokenizer);
 
+// Throws Error(invalid_argument) for what train() would refuse: options that do not fit together or
+// to the data, labels that the model does not have.
+void check_training(const Model& model, const TokenizedData& data, const TrainOptions& options);
+
 // The options as a record has them, and what decides whether a run may be resumed.
 nlohmann::json describe(const TrainOptions& options);
 

@@ -102,6 +102,10 @@ CommandInput parse_command_line(const Command& command, const std::vector<std::s
     for (const OptionSpec& spec : command.options)
       if (app.get_option(flag_name(spec.name))->count() > 1)
         throw UsageError(flag_name(spec.name) + " is given more than once", "give it once");
+    const std::string text = error.what();  // "--json: 1 required TEXT missing"
+    if (text.rfind("--", 0) == 0 && text.find("missing") != text.npos)
+      throw UsageError(text.substr(0, text.find(':')) + ": a value is missing",
+                       fmt::format("see hone {} --help", command.name));
     throw UsageError(printable(error.what(), 300), fmt::format("see hone {} --help", command.name));
   } catch (const CLI::ParseError& error) {
     throw UsageError(printable(error.what(), 300), fmt::format("see hone {} --help", command.name));

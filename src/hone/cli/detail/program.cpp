@@ -39,6 +39,15 @@ std::string command_line(int argc, char** argv) {
   return line;
 }
 
+// Said before the work, whose results would be lost.
+void check_folder_of(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  if (!std::filesystem::is_directory(folder))
+    throw Error(ErrorCode::not_found,
+                fmt::format("--json {}: there is no folder {}", file.string(), folder.string()),
+                "make the folder, or choose another file");
+}
+
 int run_command(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "";
   if (argc < 2) {
@@ -70,6 +79,7 @@ int run_command(int argc, char** argv) {
   }
   CommandInput input = parse_command_line(command, words);
   input.line = command_line(argc, argv);
+  if (input.options.contains("json")) check_folder_of(input.options.text("json"));
   const CommandResult result = command.run(input);
   console().finish();
   if (input.options.contains("json"))

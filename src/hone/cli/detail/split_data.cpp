@@ -44,12 +44,7 @@ DataRequest split_request(const CommandInput& input, const Settings& given,
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{} changes nothing on the split {}", name, request.split),
                   "leave it out, or use --split validation");
-  // The validation split is cut from train.
-  for (const auto& [name, split] : find_dataset(request.kind).split_of)
-    if (request.options.contains(name) && split != (validation ? "train" : request.split))
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("data.{} changes nothing on the split {}", name, request.split),
-                  fmt::format("leave it out, or use --split {}", split));
+  check_split_options(request);
   if (validation) request.validation = given.values.real_or("validation", 0.1);
   request.seed = static_cast<std::uint64_t>(given.values.integer_or("seed", 0));
   return request;
@@ -62,6 +57,7 @@ TokenizedData load_split_for(const Classifier& classifier, DataRequest request) 
         console().progress("tokenizing", done, total, 0, {.samples = static_cast<double>(done)},
                            "samples");
       });
+  match_labels(data, classifier.model, [](const std::string& text) { console().note(text); });
   check_lengths(classifier.model.config, data);
   return data;
 }

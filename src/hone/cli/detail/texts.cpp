@@ -52,7 +52,16 @@ bool read_plain_line(std::string_view line, std::string& out) {
   return false;
 }
 
+void refuse_invalid_utf8(std::string_view text, const std::string& where) {
+  const std::size_t bad = find_invalid_utf8(text);
+  if (bad != std::string_view::npos)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: not UTF-8 at byte {} of the line", where, bad),
+                "convert the file to UTF-8");
+}
+
 std::string read_any_line(std::string_view line, const std::string& where) {
+  refuse_invalid_utf8(line, where);
   const nlohmann::json json = parse_json(line, where);
   if (json.is_string()) return json.get<std::string>();
   if (!json.is_object() || !json.contains("text"))
@@ -101,6 +110,21 @@ std::vector<std::string> read_jsonl_texts(const std::filesystem::path& path) {
     throw Error(ErrorCode::bad_format, path.string() + ": holds no texts",
                 "one {\"text\": \"...\"} a line");
   return texts;
+}
+
+std::string place_of_text(const CommandInput& input, std::size_t index) {
+  if (input.options.contains("input")) {
+    const std::string path = input.options.text("input");
+    std::error_code failed;
+    // What came through a pipe is gone.
+    if (!std::filesystem::is_regular_file(path, failed))
+      return fmt::format("{}: text {}", path, index + 1);
+    const MappedFile file = map_file(path);
+    const auto lines =
+        find_lines({reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()});
+    return fmt::format("{}: line {}", path, index < lines.size() ? lines[index].number : 0);
+  }
+  return fmt::format("{} {}", input.has("TEXT") ? "text" : "standard input: line", index + 1);
 }
 
 std::vector<std::string> read_texts(const CommandInput& input) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
@@ -20,6 +21,12 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t default_length = 512;
 constexpr const char* data_prefix = "data.";
+
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
 
 bool holds_tokenizer(const fs::path& directory) {
   return fs::exists(directory / "tokenizer.json") || fs::exists(directory / "vocab.txt");
@@ -148,6 +155,44 @@ std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked) {
                 fmt::format("max_length is {}, the model has {} positions", asked, positions),
                 fmt::format("lower it to {}", positions));
   return asked > 0 ? asked : std::min(default_length, positions);
+}
+
+void match_labels(TokenizedData& data, const Model& model,
+                  const std::function<void(const std::string&)>& say) {
+  const std::vector<std::string> known =
+      BertConfig::from_json(model.config, model.name + "/config.json").id2label;
+  const std::vector<std::string>& own = data.label_names;
+  if (own.size() > known.size())
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("the data has {} labels ({}), {} knows {} ({})", own.size(),
+                    fmt::join(own, ", "), model.name, known.size(), fmt::join(known, ", ")),
+        "use data with the model's labels, or a model without a head: it gets one for them");
+  const auto position = [&](const std::vector<std::string>& names, const std::string& name) {
+    const auto same = [&](const std::string& other) {
+      return lower_case(other) == lower_case(name);
+    };
+    return std::find_if(names.begin(), names.end(), same) - names.begin();
+  };
+  std::vector<std::int32_t> numbers;
+  for (const std::string& name : own)
+    numbers.push_back(static_cast<std::int32_t>(position(known, name)));
+  const bool all_known = std::all_of(numbers.begin(), numbers.end(), [&](std::int32_t number) {
+    return number < static_cast<std::int32_t>(known.size());
+  });
+  if (all_known) {
+    for (std::int32_t& label : data.labels) label = numbers[static_cast<std::size_t>(label)];
+    data.label_names = known;
+    return;
+  }
+  const bool counted = std::all_of(own.begin(), own.end(), [&](const std::string& name) {
+    return name == std::to_string(position(own, name));
+  });
+  if (counted || !say || data.size() == 0) return;
+  std::vector<std::string> pairs;
+  for (std::size_t i = 0; i < own.size(); ++i) pairs.push_back(own[i] + " = " + known[i]);
+  say(fmt::format("labels of the data are taken for the model's by position: {}",
+                  fmt::join(pairs, ", ")));
 }
 
 void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer,

@@ -76,7 +76,12 @@ LoadedRecipe load_recipe(const std::filesystem::path& file, const TextSettings& 
   for (const Entry& entry : entries)
     merge(loaded.call.settings, sort_settings({{entry.key, entry.value}}, recipe.options,
                                               recipe.model_sizes, entry.where));
-  merge(loaded.call.settings, sort_settings(changes, recipe.options, recipe.model_sizes, "--set"));
+  Settings changed = sort_settings(changes, recipe.options, recipe.model_sizes, "--set");
+  // Steps stand for epochs: a given length takes the place of the file's, in whichever unit.
+  for (const auto& [given, other] : {std::pair{"steps", "epochs"}, {"epochs", "steps"}})
+    if (changed.values.contains(given) && !changed.values.contains(other))
+      loaded.call.settings.values.erase(other);
+  merge(loaded.call.settings, std::move(changed));
   return loaded;
 }
 

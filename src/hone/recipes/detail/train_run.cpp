@@ -50,9 +50,10 @@ public:
 
   TrainOutcome run() {
     const double begin = now_seconds();
-    set_thread_count(static_cast<int>(request_.settings.values.integer_or("threads", 0)));
     prepare_out();
+    choose_threads();
     load();
+    check_training(model_, data_, options_);
     open_record();
     TrainOutcome outcome;
     try {
@@ -90,6 +91,22 @@ private:
 
   bool has_checkpoint() const { return fs::exists(request_.out / "last" / "hone_state.json"); }
 
+  // The same bits come from the same number of threads only: a resumed run keeps it.
+  void choose_threads() const {
+    auto threads = static_cast<int>(settings().integer_or("threads", 0));
+    const int before = resumes_ ? load_position(request_.out / "last").threads : 0;
+    if (before > 0 && threads == 0) {
+      set_thread_count(0);
+      if (thread_count() != before)
+        say(fmt::format("continues on {} threads, as it began", before));
+      threads = before;
+    } else if (before > 0 && threads != before) {
+      say(fmt::format("began on {} threads and continues on {}: results agree, but not bit for bit",
+                      before, threads));
+    }
+    set_thread_count(threads);
+  }
+
   // Nothing is written before all that can be wrong with the input was looked at; but a run that is
   // already here is said at once.
   void prepare_out() {
@@ -99,6 +116,10 @@ private:
     if (fs::exists(out) && !fs::is_directory(out))
       throw Error(ErrorCode::invalid_argument, out.string() + ": is a file, expected a folder",
                   "choose another place with --out");
+    std::error_code ignored;
+    if (!request_.resume && fs::equivalent(out, request_.model, ignored))
+      throw Error(ErrorCode::invalid_argument, out.string() + ": is the model that is read",
+                  "choose another folder with --out");
     const bool holds_run = fs::exists(out / "record.jsonl") || has_checkpoint();
     if (request_.resume) {
       if (!holds_run)
@@ -131,6 +152,11 @@ private:
       throw Error(ErrorCode::invalid_argument,
                   "validation changes nothing: it is cut from the split train only",
                   "leave it out");
+    if (!options_.order.empty() && data.validation > 0)
+      throw Error(ErrorCode::invalid_argument,
+                  "order and validation are both given: the order counts the samples of the whole "
+                  "split",
+                  "leave validation out");
     data.max_length = length_limit(model_configuration(request_.model, request_.settings.model),
                                    settings().integer_or("max_length", 0));
     data_request_ = data;
@@ -138,7 +164,9 @@ private:
     data_ = load_split(data);
     load_model_for(data_.label_names);
     check_lengths(model_.config, data_);
+    check_order();
     cut();
+    for (TokenizedData* part : {&data_, &validation_}) match_labels(*part, model_, watcher_.say);
     initialize_learned_steps(model_, data_);
   }
 
@@ -167,6 +195,16 @@ private:
     if (!model_.report.unused.empty())
       say(fmt::format("{}: {} tensors of the files are not used: {}", request_.model,
                       model_.report.unused.size(), list_some(model_.report.unused)));
+  }
+
+  void check_order() const {
+    for (std::size_t i = 0; i < options_.order.size(); ++i)
+      if (options_.order[i] < 0 || options_.order[i] >= data_.size())
+        throw Error(
+            ErrorCode::invalid_argument,
+            fmt::format("{}: item {}: there is no sample {}, the split has {}",
+                        settings().text_or("order", "order"), i, options_.order[i], data_.size()),
+            "samples are counted from 0");
   }
 
   void cut() {
@@ -211,17 +249,42 @@ private:
     return config;
   }
 
+  // Of the run that is replaced nothing must be taken for this one's, should this one be killed.
+  void remove_old_run() const {
+    std::error_code ignored;
+    for (const char* part : {"last", "best"}) fs::remove_all(request_.out / part, ignored);
+    for (const fs::directory_entry& entry : fs::directory_iterator(request_.out, ignored)) {
+      const std::string name = entry.path().filename().string();
+      const bool weights = name.rfind("model", 0) == 0 && name.find(".safetensors") != name.npos;
+      if (weights || name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
+          name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
+          name == "pytorch_model.bin")
+        fs::remove(entry.path(), ignored);
+    }
+  }
+
+  // Opened before anything is removed or recorded: its path may be wrong.
+  void open_trace() {
+    if (!settings().contains("trace")) return;
+    trace_.emplace(settings().text("trace"),
+                   resumes_ ? load_position(request_.out / "last").step : 0);
+  }
+
   void open_record() {
     std::error_code failed;
-    fs::create_directories(request_.out, failed);
+    const bool created = fs::create_directories(request_.out, failed);
     if (failed)
       throw Error(
           ErrorCode::io,
           fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
           "choose another place with --out");
-    if (request_.overwrite && !request_.resume)
-      // Checkpoints of the run that is replaced must not be taken for this one's.
-      for (const char* part : {"last", "best"}) fs::remove_all(request_.out / part, failed);
+    try {
+      open_trace();
+    } catch (...) {
+      if (created) fs::remove(request_.out, failed);
+      throw;
+    }
+    if (request_.overwrite && !request_.resume) remove_old_run();
     record_.emplace(request_.out / "record.jsonl", resumes_);
     record_->write({{"event", "run"},
                     {"command", request_.command},
@@ -237,9 +300,6 @@ private:
                     {"layers", describe_layers(model_, mean)}});
     say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
                     request_.model, parameter_count(model_), data_.size(), mean, thread_count()));
-    if (settings().contains("trace"))
-      trace_.emplace(settings().text("trace"),
-                     resumes_ ? load_position(request_.out / "last").step : 0);
   }
 
   TrainOutcome train_and_evaluate() {
@@ -277,7 +337,8 @@ private:
   void evaluate_at_end(TrainOutcome& outcome) {
     DataRequest request = data_request_;
     request.split = request_.evaluate_split;
-    const TokenizedData data = load_split(request);
+    TokenizedData data = load_split(request);
+    match_labels(data, model_, {});
     check_lengths(model_.config, data);
     Executor forward = make_forward(model_, options_.mode, options_.disabled_passes);
     EvaluateOptions options;
