@@ -164,6 +164,32 @@ TEST(Usage, ErrorsOfTheInputEndWithOne) {
   }
 }
 
+TEST(Usage, ModelErrorsNameTheFile) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(
+      run_hone(scratch, train_words("m", {"--steps", "1", "--set", "num_hidden_layers=2"})).code,
+      0);
+  const auto path = scratch.path() / "m/config.json";
+  const nlohmann::json good = nlohmann::json::parse(hone::read_file(path));
+  const auto error_of = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json config = good;
+    config[key] = value;
+    hone::write_file_atomically(path, config.dump());
+    const Outcome outcome = run_hone(scratch, {"predict", "m", "good"});
+    EXPECT_EQ(outcome.code, 1) << key;
+    return outcome.err;
+  };
+  EXPECT_THAT(error_of("hidden_size", -5), HasSubstr("m/config.json: key 'hidden_size'"));
+  EXPECT_THAT(error_of("model_type", "distilbert"),
+              HasSubstr("m/config.json: model_type 'distilbert'"));
+  EXPECT_THAT(error_of("architectures", {"BertForTokenClassification"}),
+              HasSubstr("m/config.json: key 'architectures'"));
+  // Fewer layers than the files hold would answer nonsense.
+  EXPECT_THAT(
+      error_of("num_hidden_layers", 1),
+      AllOf(HasSubstr("m: the files hold 'bert.encoder.layer.1."), HasSubstr("num_hidden_layers")));
+}
+
 TEST(Usage, DataErrorsNameFileAndPlace) {
   const ScratchDirectory scratch;
   scratch.write("one.csv", "text,label\ngood,1\nfine,1\n");

@@ -10,6 +10,8 @@ namespace hone {
 
 // The candidate with the smallest edit distance, or "" when none is close.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
+// Up to four names, the rest counted: "a, b, c, d and 3 more".
+std::string list_some(std::span<const std::string> names);
 // "did you mean 'x'?" or, when nothing is close, "known: a, b, c" (at most twelve).
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
 

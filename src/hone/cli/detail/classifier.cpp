@@ -6,6 +6,7 @@
 
 #include "hone/cli/detail/console.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/recipes/loading.hpp"
 
@@ -50,11 +51,11 @@ Classifier load_classifier(const CommandInput& input, const std::string& data_ki
   Model model = load_model({.name = name, .check_values = check_values});
   if (!model.report.initialized.empty())
     console().note(
-        fmt::format("warning: {}: {} tensors are not in the files and start at random (first: {})",
-                    name, model.report.initialized.size(), model.report.initialized.front()));
+        fmt::format("warning: {}: {} tensors are not in the files and start at random: {}", name,
+                    model.report.initialized.size(), list_some(model.report.initialized)));
   if (!model.report.unused.empty())
-    console().note(fmt::format("note: {}: {} tensors of the files are not used (first: {})", name,
-                               model.report.unused.size(), model.report.unused.front()));
+    console().note(fmt::format("note: {}: {} tensors of the files are not used: {}", name,
+                               model.report.unused.size(), list_some(model.report.unused)));
   ChosenTokenizer chosen =
       choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind, padding == "saved");
   check_fit(model.config, chosen.tokenizer, chosen.source);
