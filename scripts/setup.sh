@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config make git ca-certificates
+  g++ cmake ninja-build pkg-config make git ca-certificates
   libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
   libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
   libgtest-dev libgmock-dev librapidcheck-dev
