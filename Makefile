@@ -5,8 +5,8 @@ HONE := $(BUILD)/hone
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: help all setup build demo test test-fast bench bench-peers lint format fuzz asan tsan install clean
-all: build
+.PHONY: help all setup configure build demo test test-fast bench bench-peers lint format fuzz asan tsan install clean
+.DEFAULT_GOAL := all
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,17 +14,22 @@ help: ## list the targets
 setup: ## install the Debian packages that are missing
 	@scripts/setup.sh
 
-build: setup ## build build/release/hone
+configure: setup
 	@mkdir -p build && cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+
+build: configure ## build build/release/hone
+	@cmake --build --preset release -j $(JOBS) --target hone_program
+
+all: configure ## build everything, tests too
 	@cmake --build --preset release -j $(JOBS)
 
 demo: build ## train, evaluate and report on the embedded reviews
 	@scripts/demo.sh $(HONE)
 
-test: build ## build, then run all tests
+test: all ## build, then run all tests
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
-test-fast: build ## build, then run the everyday tests
+test-fast: all ## build, then run the everyday tests
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE slow
 
 bench: setup ## time the kernels and the number formats

@@ -73,6 +73,8 @@ public:
       result.pop_back();
       --position_;
       if (result.empty()) fail("expected a value's name");
+      // Printed and read again it would lose the next one.
+      if (result.back() == ':') fail("a value's name does not end with ':'");
     }
     return result;
   }

@@ -4,9 +4,11 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HONE_VNNI 1
+#if !defined(__clang__)
 // GCC's own headers leave a register undefined on purpose.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include <hwy/targets.h>
 #include <immintrin.h>
 
