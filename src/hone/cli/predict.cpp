@@ -62,17 +62,23 @@ std::string shown_line(const Prediction& p, const std::string& text, std::size_t
 
 TokenizedData encode(const Classifier& classifier, const std::vector<std::string>& texts,
                      const CommandInput& input) {
-  for (std::size_t i = 0; i < texts.size(); ++i)
-    if (const std::size_t bad = find_invalid_utf8(texts[i]); bad != std::string::npos)
-      throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: the text is not UTF-8 at byte {}", place_of_text(input, i), bad),
-                  "convert it to UTF-8");
   TextData data;
   data.texts = texts;
   data.labels.assign(texts.size(), 0);
   data.label_names = classifier.labels;
   data.source = input.options.text_or("input", "text");
-  return tokenize(data, classifier.tokenizer, classifier.max_length);
+  try {
+    return tokenize(data, classifier.tokenizer, classifier.max_length);
+  } catch (const Error&) {
+    // Which line it was is looked up only now.
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      if (const std::size_t bad = find_invalid_utf8(texts[i]); bad != std::string::npos)
+        throw Error(
+            ErrorCode::bad_format,
+            fmt::format("{}: the text is not UTF-8 at byte {}", place_of_text(input, i), bad),
+            "convert it to UTF-8");
+    throw;
+  }
 }
 
 std::string render(const Tensor& logits, const Classifier& classifier,

@@ -85,11 +85,11 @@ CommandResult run(const CommandInput& input) {
     throw Error(ErrorCode::invalid_argument,
                 input.argument("MODEL") + ": is quantized already: the float model is needed",
                 "hone quantize MODEL --dequantize makes one");
-  const Quantization nodes = select_formats(
-      model.architecture->build(model.config, {}),
-      {{input.options.text_or("nodes", "linear"), input.options.text("format"), parted.format}});
+  const Graph plain = model.architecture->build(model.config, {});
+  const Quantization nodes = select_formats(plain, {{input.options.text_or("nodes", "linear"),
+                                                     input.options.text("format"), parted.format}});
   refuse_untrained(nodes);
-  refuse_unsigned_data(model.architecture->build(model.config, {}), nodes);
+  refuse_unsigned_data(plain, nodes);
   catch_interrupts();
   const TokenizedData data = load_split_for(classifier, request);
 

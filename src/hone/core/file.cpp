@@ -70,6 +70,20 @@ void sync_directory(const std::filesystem::path& path) {
   if (directory.get() >= 0) ::fsync(directory.get());
 }
 
+// Until the end: special files report no size.
+std::string read_to_end(int file, std::size_t expected, const std::filesystem::path& path) {
+  std::string content;
+  content.reserve(expected);
+  char buffer[1 << 16];
+  while (true) {
+    const ssize_t count = ::read(file, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail_io(path, "cannot read");
+    if (count == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
 // Devices and pipes: renaming a file over them would take them away.
 void write_in_place(const std::filesystem::path& path,
                     const std::function<void(const ByteSink&)>& produce) {
@@ -84,17 +98,7 @@ void write_in_place(const std::filesystem::path& path,
 std::string read_file(const std::filesystem::path& path) {
   std::optional<std::size_t> size;
   const Descriptor file = open_to_read(path, size);
-  std::string content;
-  content.reserve(size.value_or(0));
-  // Read until the end: special files report a size of zero.
-  char buffer[1 << 16];
-  while (true) {
-    const ssize_t count = ::read(file.get(), buffer, sizeof buffer);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_io(path, "cannot read");
-    if (count == 0) return content;
-    content.append(buffer, static_cast<std::size_t>(count));
-  }
+  return read_to_end(file.get(), size.value_or(0), path);
 }
 
 MappedFile map_file(const std::filesystem::path& path) {
@@ -102,7 +106,7 @@ MappedFile map_file(const std::filesystem::path& path) {
   const Descriptor file = open_to_read(path, found);
   if (!found) {
     // What comes through a pipe cannot be mapped.
-    auto content = std::make_shared<std::string>(read_file(path));
+    auto content = std::make_shared<std::string>(read_to_end(file.get(), 0, path));
     const auto bytes = std::as_bytes(std::span(content->data(), content->size()));
     return {std::move(content), bytes};
   }

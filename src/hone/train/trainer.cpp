@@ -37,11 +37,14 @@ std::int64_t samples_of_epoch(const TokenizedData& data, const TrainOptions& opt
   return options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
 }
 
+std::int64_t steps_of_epoch(const TokenizedData& data, const TrainOptions& options) {
+  return (samples_of_epoch(data, options) + options.batch - 1) / options.batch;
+}
+
 std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options) {
   if (options.steps > 0) return options.steps;
-  const std::int64_t per_epoch =
-      (samples_of_epoch(data, options) + options.batch - 1) / options.batch;
-  return static_cast<std::int64_t>(std::ceil(options.epochs * static_cast<double>(per_epoch)));
+  return static_cast<std::int64_t>(
+      std::ceil(options.epochs * static_cast<double>(steps_of_epoch(data, options))));
 }
 
 // The run: which samples each step takes, and what is done between steps.
@@ -60,7 +63,7 @@ public:
         tokenizer_(tokenizer) {
     check_training(model, data, options);
     per_epoch_ = samples_of_epoch(data, options);
-    steps_per_epoch_ = (per_epoch_ + options.batch - 1) / options.batch;
+    steps_per_epoch_ = steps_of_epoch(data, options);
     steps_ = steps_of_run(data, options);
     position_.options = describe(options);
     position_.options["data"] = fingerprint(data);

@@ -31,9 +31,9 @@ void refuse_no_change(const Model& model) {
 }
 
 // Before anything is trained or written.
-void refuse_unsigned_parameters(const Model& model, const Quantization& formats) {
-  for (const auto& [name, choice] :
-       quantized_parameters(model.architecture->build(model.config, {}), formats)) {
+void refuse_unsigned_parameters(const Model& model, const Graph& plain,
+                                const Quantization& formats) {
+  for (const auto& [name, choice] : quantized_parameters(plain, formats)) {
     const auto values = model.parameters.at(name).span<float>();
     if (!values.empty())
       refuse_unsigned(choice, *std::min_element(values.begin(), values.end()), name);
@@ -88,21 +88,22 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   QuantizeOutcome outcome;
   Model model = load_model({.name = request.model});
   unpack_parameters(model);
+  const Graph plain = model.architecture->build(model.config, {});
   Quantization formats = model.quantization;
   if (!formats.empty() && !request.selections.empty() && watcher.say)
     watcher.say(
         request.model +
         " is quantized already: its formats are replaced, its rounded numbers rounded again");
-  if (!request.selections.empty())
-    formats = select_formats(model.architecture->build(model.config, {}), request.selections);
+  if (!request.selections.empty()) formats = select_formats(plain, request.selections);
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
   if (!request.training) refuse_untrained(formats);
-  refuse_unsigned_parameters(model, formats);
-  if (!request.calibration)
-    refuse_unsigned_data(model.architecture->build(model.config, {}), formats);
-  if (request.calibration) run_calibration(formats, model, *request.calibration, watcher);
+  refuse_unsigned_parameters(model, plain, formats);
+  if (request.calibration)
+    run_calibration(formats, model, *request.calibration, watcher);
+  else
+    refuse_unsigned_data(plain, formats);
   if (request.training) {
     TrainRequest training = *request.training;
     training.model = request.model;
