@@ -1,9 +1,9 @@
 // hone format: lists, shows and applies number formats; whole manifests of test vectors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "hone/core/json.hpp"
 #include "hone/frontends/safetensors.hpp"
 #include "hone/numerics/format.hpp"
 #include "support/shared_data.hpp"
@@ -19,8 +19,8 @@ hone::Tensor numbers(hone::Shape shape, std::initializer_list<float> values) {
                                    std::span(values.begin(), values.size()));
 }
 
-nlohmann::json json_of(const ScratchDirectory& scratch, const std::string& name) {
-  return nlohmann::json::parse(hone::read_file(scratch.path() / name));
+hone::Json json_of(const ScratchDirectory& scratch, const std::string& name) {
+  return hone::parse_json(hone::read_file(scratch.path() / name));
 }
 
 TEST(FormatCommand, ListsAndShowsEveryFormat) {
@@ -38,7 +38,7 @@ TEST(FormatCommand, ListsAndShowsEveryFormat) {
                                           "--set", "frac_width=1", "--json", "s.json"});
   ASSERT_EQ(show.code, 0) << show.err;
   const auto json = json_of(scratch, "s.json");
-  EXPECT_EQ(json.at("values"), nlohmann::json({0, 0.5, 1, 1.5, 2, 3, 4, 6}));
+  EXPECT_EQ(json.at("values"), hone::Json({0, 0.5, 1, 1.5, 2, 3, 4, 6}));
   EXPECT_EQ(json.at("largest"), 6);
   EXPECT_EQ(json.at("smallest"), 0.5);
 }

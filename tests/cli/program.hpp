@@ -13,7 +13,6 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/file.hpp"
 #include "support/scratch_directory.hpp"

@@ -1,17 +1,18 @@
 // hone quantize: from a trained model to a packed one, and back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+
+#include "hone/core/json.hpp"
 
 namespace hone_test {
 namespace {
 
 using testing::HasSubstr;
 
-nlohmann::json read_json(const ScratchDirectory& scratch, const char* name) {
-  return nlohmann::json::parse(hone::read_file(scratch.path() / name));
+hone::Json read_json(const ScratchDirectory& scratch, const char* name) {
+  return hone::parse_json(hone::read_file(scratch.path() / name));
 }
 
 TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
@@ -21,7 +22,7 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
       scratch, {"quantize", "m", "--format", "integer", "--nodes", "linear,embedding", "--set",
                 "width=8", "--set", "frac_width=6", "--out", "q", "--json", "q.json"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const nlohmann::json result = read_json(scratch, "q.json");
+  const hone::Json result = read_json(scratch, "q.json");
   EXPECT_LT(result.at("bytes_after").get<double>(), 0.27 * result.at("bytes_before").get<double>());
   EXPECT_LT(std::filesystem::file_size(scratch.path() / "q/model.safetensors"),
             std::filesystem::file_size(scratch.path() / "m/model.safetensors") / 3);
@@ -47,10 +48,10 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   // inspect shows what is stored.
   const Outcome inspected = run_hone(scratch, {"inspect", "q", "--json", "i.json"});
   EXPECT_THAT(inspected.out, HasSubstr("integer frac_width=6 width=8"));
-  const nlohmann::json shown = read_json(scratch, "i.json");
+  const hone::Json shown = read_json(scratch, "i.json");
   EXPECT_EQ(shown.at("bytes"), result.at("bytes_after"));
   double bytes = 0;
-  for (const nlohmann::json& layer : shown.at("layers")) bytes += layer.at("bytes").get<double>();
+  for (const hone::Json& layer : shown.at("layers")) bytes += layer.at("bytes").get<double>();
   EXPECT_EQ(bytes, shown.at("bytes"));
   // Rounding what is rounded is said.
   EXPECT_THAT(run_hone(scratch, {"quantize", "q", "--format", "mxint", "--out", "again"}).err,
@@ -73,8 +74,8 @@ TEST(Quantize, FormatsFromAFile) {
   ASSERT_EQ(made.code, 0) << made.err;
   int first = 0;
   int others = 0;
-  const nlohmann::json result = read_json(scratch, "q.json");
-  for (const nlohmann::json& node : result.at("nodes")) {
+  const hone::Json result = read_json(scratch, "q.json");
+  for (const hone::Json& node : result.at("nodes")) {
     const auto name = node.at("node").get<std::string>();
     if (!node.contains("weight")) continue;
     const auto weight = node.at("weight").at("options").get<std::string>();

@@ -1,9 +1,9 @@
 // hone run: the file is checked line by line, finished seeds are not repeated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "hone/core/json.hpp"
 
 namespace hone_test {
 namespace {
@@ -32,7 +32,7 @@ TEST(Recipe, RunsEverySeedOnce) {
   scratch.write("small.toml", small);
   const Outcome first = run_hone(scratch, {"run", "small.toml", "--json", "result.json"});
   ASSERT_EQ(first.code, 0) << first.err;
-  const auto result = nlohmann::json::parse(hone::read_file(scratch.path() / "result.json"));
+  const auto result = hone::parse_json(hone::read_file(scratch.path() / "result.json"));
   ASSERT_EQ(result.at("runs").size(), 2u);
   EXPECT_EQ(result.at("split"), "test");
   const double mean = (result["runs"][0]["test"]["accuracy"].get<double>() +

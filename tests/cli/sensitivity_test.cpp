@@ -1,9 +1,10 @@
 // hone sensitivity: every node alone, the worst first.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+
+#include "hone/core/json.hpp"
 
 namespace hone_test {
 namespace {
@@ -17,15 +18,15 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
       scratch, {"sensitivity", "m", "--format", "integer", "--set", "width=5", "--data", "reviews",
                 "--split", "test", "--set", "data.test_samples=60", "--json", "s.json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const auto result = nlohmann::json::parse(hone::read_file(scratch.path() / "s.json"));
+  const auto result = hone::parse_json(hone::read_file(scratch.path() / "s.json"));
   const auto& nodes = result.at("nodes");
   ASSERT_EQ(nodes.size(), 8u);  // six linear layers of the encoder, pooler, logits
   std::int64_t saved = 0;
-  const auto bytes = [](const nlohmann::json& row) { return row.at("bytes").get<std::int64_t>(); };
+  const auto bytes = [](const hone::Json& row) { return row.at("bytes").get<std::int64_t>(); };
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     saved += bytes(result.at("float")) - bytes(nodes[i]);
     if (i > 0) {
-      EXPECT_LE(nodes[i - 1].at("accuracy"), nodes[i].at("accuracy"));
+      EXPECT_LE(nodes[i - 1].at("accuracy").get<double>(), nodes[i].at("accuracy").get<double>());
     }
   }
   // What each node saves is what all of them save.
@@ -33,7 +34,7 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
   EXPECT_THAT(outcome.out, HasSubstr("all of these nodes"));
   EXPECT_THAT(outcome.out, HasSubstr("float32"));
   // The same by hand.
-  const std::string name = nodes[0].at("node");
+  const std::string name = nodes[0].at("node").text();
   ASSERT_EQ(run_hone(scratch, {"quantize", "m", "--format", "integer", "--set", "width=5",
                                "--nodes", name, "--out", "one"})
                 .code,
@@ -42,7 +43,7 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
                                "--json", "e.json"})
                 .code,
             0);
-  const auto one = nlohmann::json::parse(hone::read_file(scratch.path() / "e.json"));
+  const auto one = hone::parse_json(hone::read_file(scratch.path() / "e.json"));
   EXPECT_EQ(one.at("accuracy"), nodes[0].at("accuracy"));
   EXPECT_NEAR(one.at("loss").get<double>(), nodes[0].at("loss").get<double>(), 1e-6);
   // Without --split: the validation part of train.
@@ -50,7 +51,7 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
       run_hone(scratch, {"sensitivity", "m", "--format", "affine", "--nodes", "layer0.q,pooler",
                          "--data", "reviews", "--set", "data.samples=240", "--json", "v.json"});
   ASSERT_EQ(validation.code, 0) << validation.err;
-  const auto shown = nlohmann::json::parse(hone::read_file(scratch.path() / "v.json"));
+  const auto shown = hone::parse_json(hone::read_file(scratch.path() / "v.json"));
   EXPECT_EQ(shown.at("split"), "validation");
   EXPECT_EQ(shown.at("nodes").size(), 2u);
   EXPECT_EQ(shown.at("float").at("samples"), 24);

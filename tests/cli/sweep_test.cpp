@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
 #include "hone/core/record.hpp"
@@ -93,8 +92,8 @@ TEST(PtqVsQat, AKilledSweepEndsWithTheSameResults) {
       run_hone(killed, {"eval", "runs/sweep/seed-0/qat-4/model", "--data", "reviews", "--set",
                         "data.test_samples=40", "--json", "e.json"});
   ASSERT_EQ(eval.code, 0) << eval.err;
-  const auto point = nlohmann::json::parse(hone::read_file(out / "qat-4/result.json"));
-  EXPECT_EQ(nlohmann::json::parse(hone::read_file(killed.path() / "e.json")).at("accuracy"),
+  const auto point = hone::parse_json(hone::read_file(out / "qat-4/result.json"));
+  EXPECT_EQ(hone::parse_json(hone::read_file(killed.path() / "e.json")).at("accuracy"),
             point.at("accuracy"));
   EXPECT_THAT(run_hone(killed, {"report", "runs/sweep", "-o", "r.html"}).out,
               AllOf(HasSubstr("Accuracy by width"), HasSubstr("float32")));
@@ -120,9 +119,10 @@ samples = 240
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(points_in(scratch.path() / "runs/given/record.jsonl"),
               testing::ElementsAre("float 32", "ptq 4", "qat 4", "qat 4"));
-  const auto result = nlohmann::json::parse(hone::read_file(scratch.path() / "r.json"));
+  const auto result = hone::parse_json(hone::read_file(scratch.path() / "r.json"));
   EXPECT_EQ(result.at("points")[0].at("samples"), 24);
-  EXPECT_LT(result.at("points")[1].at("bytes"), result.at("points")[0].at("bytes"));
+  EXPECT_LT(result.at("points")[1].at("bytes").get<double>(),
+            result.at("points")[0].at("bytes").get<double>());
   // Another model in the same place is another experiment.
   ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "3", "--overwrite"})).code, 0);
   EXPECT_THAT(run_hone(scratch, {"run", "given.toml"}).err, HasSubstr("other settings"));

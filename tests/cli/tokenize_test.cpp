@@ -1,9 +1,9 @@
 // hone tokenize: where texts come from, what is written.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "hone/core/json.hpp"
 #include "hone/data/review_generator.hpp"
 #include "hone/data/tokenizer.hpp"
 
@@ -18,8 +18,7 @@ TEST(Tokenize, WritesTheIdsOfEveryText) {
   const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(hone::review_words());
   const hone::TextData reviews = hone::generate_reviews(700, 5, hone::ReviewSplit::test);
   std::string input;
-  for (const std::string& text : reviews.texts)
-    input += nlohmann::json{{"text", text}}.dump() + "\n";
+  for (const std::string& text : reviews.texts) input += hone::Json{{"text", text}}.dump() + "\n";
   scratch.write("in.jsonl", input);
   for (const char* threads : {"1", "3"}) {
     const Outcome outcome =
@@ -30,7 +29,7 @@ TEST(Tokenize, WritesTheIdsOfEveryText) {
     for (const std::string& text : reviews.texts) {
       const std::size_t end = outcome.out.find('\n', begin);
       ASSERT_NE(end, std::string::npos);
-      EXPECT_EQ(nlohmann::json::parse(outcome.out.substr(begin, end - begin))
+      EXPECT_EQ(hone::parse_json(outcome.out.substr(begin, end - begin))
                     .at("ids")
                     .get<std::vector<std::int32_t>>(),
                 tokenizer.encode(text, 9));
@@ -38,7 +37,7 @@ TEST(Tokenize, WritesTheIdsOfEveryText) {
     }
     EXPECT_EQ(begin, outcome.out.size());
   }
-  const auto results = nlohmann::json::parse(hone::read_file(scratch.path() / "t.json"));
+  const auto results = hone::parse_json(hone::read_file(scratch.path() / "t.json"));
   EXPECT_EQ(results.at("texts"), 700);
   EXPECT_GT(results.at("seconds").get<double>(), 0);
   ASSERT_EQ(
@@ -53,7 +52,7 @@ TEST(Tokenize, PaddingFollowsTokenizerJsonUnlessDropped) {
   const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(hone::review_words());
   std::filesystem::create_directories(scratch.path() / "t");
   tokenizer.save(scratch.path() / "t");
-  auto json = nlohmann::json::parse(hone::read_file(scratch.path() / "t/tokenizer.json"));
+  auto json = hone::parse_json(hone::read_file(scratch.path() / "t/tokenizer.json"));
   json["padding"] = {{"strategy", {{"Fixed", 8}}},
                      {"direction", "Right"},
                      {"pad_to_multiple_of", nullptr},
@@ -68,7 +67,7 @@ TEST(Tokenize, PaddingFollowsTokenizerJsonUnlessDropped) {
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = run_hone(scratch, words);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    return nlohmann::json::parse(outcome.out).at("ids").get<std::vector<std::int32_t>>();
+    return hone::parse_json(outcome.out).at("ids").get<std::vector<std::int32_t>>();
   };
   const auto plain = [&](std::int64_t length, std::size_t padded) {
     std::vector<std::int32_t> expected = tokenizer.encode("I loved the plot", length);

@@ -3,9 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
 
 namespace hone_test {
@@ -14,14 +14,14 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-nlohmann::json read_json(const std::filesystem::path& path) {
-  return nlohmann::json::parse(hone::read_file(path));
+hone::Json read_json(const std::filesystem::path& path) {
+  return hone::parse_json(hone::read_file(path));
 }
 
-std::vector<nlohmann::json> read_lines(const std::filesystem::path& path) {
-  std::vector<nlohmann::json> lines;
+std::vector<hone::Json> read_lines(const std::filesystem::path& path) {
+  std::vector<hone::Json> lines;
   std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
+  for (std::string line; std::getline(file, line);) lines.push_back(hone::parse_json(line));
   return lines;
 }
 
@@ -57,7 +57,7 @@ TEST(Train, TheSavedModelIsEvaluatedAndPredictsAlike) {
 
   const Outcome one = run_hone(scratch, {"predict", "run", "I loved the plot."});
   ASSERT_EQ(one.code, 0) << one.err;
-  const auto prediction = nlohmann::json::parse(one.out);
+  const auto prediction = hone::parse_json(one.out);
   EXPECT_THAT(prediction.at("label").get<std::string>(), testing::AnyOf("negative", "positive"));
   EXPECT_NEAR(prediction.at("probabilities")[0].get<double>() +
                   prediction.at("probabilities")[1].get<double>(),
@@ -82,7 +82,7 @@ TEST(Train, TheRecordMakesAReport) {
   ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "4"})).code, 0);
   const auto lines = hone::Record::read(scratch.path() / "run" / "record.jsonl");
   std::vector<std::string> events;
-  for (const auto& line : lines) events.push_back(line.at("event"));
+  for (const auto& line : lines) events.push_back(line.at("event").text());
   EXPECT_EQ(events.front(), "run");
   EXPECT_EQ(events.back(), "end");
   EXPECT_EQ(lines.back().at("status"), "finished");
@@ -288,14 +288,14 @@ TEST(Train, ResumingKeepsTheNumberOfThreads) {
 TEST(Train, LabelsAreThoseOfTheModel) {
   const ScratchDirectory scratch;
   ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "60", "--lr", "1e-3"})).code, 0);
-  nlohmann::json config = read_json(scratch.path() / "run/config.json");
+  hone::Json config = read_json(scratch.path() / "run/config.json");
   config["id2label"] = {{"0", "worse"}, {"1", "better"}};
   config["label2id"] = {{"worse", 0}, {"better", 1}};
   hone::write_file_atomically(scratch.path() / "run/config.json", config.dump());
   // "better" comes first in the alphabet.
   std::string rows = "text,label\n";
   const auto label = [&](const std::string& text) {
-    const auto json = nlohmann::json::parse(run_hone(scratch, {"predict", "run", text}).out);
+    const auto json = hone::parse_json(run_hone(scratch, {"predict", "run", text}).out);
     return json.at("label").get<std::string>();
   };
   for (const char* text :

@@ -1,11 +1,12 @@
 // Help, exit codes, and what a mistyped command line gets.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include <sys/stat.h>
 
 #include "cli/program.hpp"
+
+#include "hone/core/json.hpp"
 
 namespace hone_test {
 namespace {
@@ -170,9 +171,9 @@ TEST(Usage, ModelErrorsNameTheFile) {
       run_hone(scratch, train_words("m", {"--steps", "1", "--set", "num_hidden_layers=2"})).code,
       0);
   const auto path = scratch.path() / "m/config.json";
-  const nlohmann::json good = nlohmann::json::parse(hone::read_file(path));
-  const auto error_of = [&](const char* key, const nlohmann::json& value) {
-    nlohmann::json config = good;
+  const hone::Json good = hone::parse_json(hone::read_file(path));
+  const auto error_of = [&](const char* key, const hone::Json& value) {
+    hone::Json config = good;
     config[key] = value;
     hone::write_file_atomically(path, config.dump());
     const Outcome outcome = run_hone(scratch, {"predict", "m", "good"});
@@ -229,7 +230,7 @@ TEST(Usage, DevicesPipesAndLinksStayWhatTheyAre) {
   std::string text(1 << 16, ' ');
   const ssize_t count = ::read(reader, text.data(), text.size());
   ASSERT_GT(count, 0);
-  EXPECT_TRUE(nlohmann::json::accept(text.substr(0, static_cast<std::size_t>(count))));
+  EXPECT_TRUE(hone::parse_json(text.substr(0, static_cast<std::size_t>(count))).is_object());
   EXPECT_TRUE(std::filesystem::is_fifo(path("pipe")));
   ::close(reader);
 
@@ -237,7 +238,7 @@ TEST(Usage, DevicesPipesAndLinksStayWhatTheyAre) {
   std::filesystem::create_symlink("target.json", path("link.json"));
   EXPECT_EQ(run_hone(scratch, {"list", "models", "--json", "link.json"}).code, 0);
   EXPECT_TRUE(std::filesystem::is_symlink(path("link.json")));
-  EXPECT_TRUE(nlohmann::json::accept(hone::read_file(path("target.json"))));
+  EXPECT_TRUE(hone::parse_json(hone::read_file(path("target.json"))).is_object());
   EXPECT_THAT(run_hone(scratch, {"list", "models", "--json", "no/where.json"}).err,
               HasSubstr("there is no folder no"));
   EXPECT_THAT(run_hone(scratch, {"list", "models", "--json"}).err,
@@ -250,7 +251,7 @@ TEST(Usage, ListsAndShows) {
                            "passes", "readers", "recipes"}) {
     const Outcome outcome = run_hone(scratch, {"list", kind, "--json", "list.json"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    const auto json = nlohmann::json::parse(hone::read_file(scratch.path() / "list.json"));
+    const auto json = hone::parse_json(hone::read_file(scratch.path() / "list.json"));
     ASSERT_FALSE(json.at(kind).empty());
     for (const auto& member : json.at(kind))
       EXPECT_THAT(outcome.out, HasSubstr(member.at("name").get<std::string>()));

@@ -4,9 +4,9 @@
 #include <set>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/data/review_generator.hpp"
 #include "hone/data/token_cache.hpp"
 #include "support/expect_error.hpp"
@@ -205,7 +205,7 @@ TEST(LoadParity, TheWholeTrainSplitHasTheReferenceChecksum) {
     for (std::int64_t k = data.length(i); k < tokenizer.definition().pad_to; ++k)
       padded.push_back(0);
   }
-  const auto want = nlohmann::json::parse(read_file(shared_path)).at("train");
+  const auto want = parse_json(read_file(shared_path)).at("train");
   EXPECT_EQ(padded.size(), want.at("tokens").get<std::size_t>());
   EXPECT_EQ(sha256(std::as_bytes(std::span(padded))), want.at("sha256").get<std::string>());
 }

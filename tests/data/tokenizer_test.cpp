@@ -1,10 +1,10 @@
 #include "hone/data/tokenizer.hpp"
+#include "hone/core/json.hpp"
 
 #include <fstream>
 #include <numeric>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -267,7 +267,7 @@ protected:
     Tokenizer::from_words(
         std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"})
         .save(scratch_.path());
-    json_ = nlohmann::json::parse(read_file(scratch_.path() / "tokenizer.json"));
+    json_ = parse_json(read_file(scratch_.path() / "tokenizer.json"));
   }
   void expect(ErrorCode code, const std::string& message) {
     const std::string path = scratch_.write("tokenizer.json", json_.dump());
@@ -275,7 +275,7 @@ protected:
     EXPECT_ERROR(Tokenizer::load(path), code, path);
   }
   hone_test::ScratchDirectory scratch_;
-  nlohmann::json json_;
+  Json json_;
 };
 
 TEST_F(BrokenTokenizer, OtherKindsAreUnsupported) {
@@ -293,7 +293,7 @@ TEST_F(BrokenTokenizer, OtherKindsAreUnsupported) {
 }
 
 TEST_F(BrokenTokenizer, WrongValuesAreNamed) {
-  const nlohmann::json good = json_;
+  const Json good = json_;
   json_["model"].erase("unk_token");
   expect(ErrorCode::bad_format, "model: 'unk_token' is missing");
   json_ = good;
@@ -306,7 +306,7 @@ TEST_F(BrokenTokenizer, WrongValuesAreNamed) {
   expect(ErrorCode::bad_format, "model.vocab: token 'a' has id");
   json_["model"]["vocab"]["a"] = 3;
   expect(ErrorCode::bad_format, "id 3 is given to both");
-  json_["model"]["vocab"]["a"] = nlohmann::json::object();
+  json_["model"]["vocab"]["a"] = Json::object();
   expect(ErrorCode::bad_format, "model.vocab: 'a' is not a number");
   json_ = good;
   json_["post_processor"]["special_tokens"].erase("[CLS]");
@@ -359,7 +359,7 @@ TEST(TokenizerParity, AwkwardStringsGetTheReferenceIds) {
   std::string line;
   int count = 0;
   for (; std::getline(lines, line); ++count) {
-    const auto json = nlohmann::json::parse(line);
+    const auto json = parse_json(line);
     Ids ids;
     t.encode_as_saved(json.at("text").get<std::string>(), ids);
     ASSERT_EQ(ids, json.at("ids").get<Ids>()) << line.substr(0, 200);

@@ -3,7 +3,6 @@
 #include <map>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "frontends/frontend_support.hpp"
 #include "hone/core/json.hpp"
@@ -12,14 +11,13 @@ namespace hone {
 namespace {
 
 using hone_test::expect_error;
-using nlohmann::json;
 
-json good() { return builtin_bert_config("bert-tiny").to_json(); }
+Json good() { return builtin_bert_config("bert-tiny").to_json(); }
 
-void expect_bad(const char* key, const json& value, const std::vector<std::string>& texts,
+void expect_bad(const char* key, const Json& value, const std::vector<std::string>& texts,
                 ErrorCode code = ErrorCode::bad_format) {
   SCOPED_TRACE(std::string(key) + ": " + value.dump());
-  json config = good();
+  Json config = good();
   config[key] = value;
   expect_error(code, texts, [&] { BertConfig::from_json(config, "dir/config.json"); });
 }
@@ -47,14 +45,14 @@ TEST(BertConfig, ReadsWhatTransformersWrites) {
 }
 
 TEST(BertConfig, JsonKeepsUnknownKeysAndReadsBack) {
-  json original = good();
+  Json original = good();
   original["use_cache"] = true;
   original["my_notes"] = {{"a", 1}};
   original["num_labels"] = 2;
   BertConfig config = BertConfig::from_json(original, "x");
   config.set("num_labels", "5");
   config.set("classifier_dropout", "0.25");
-  const json written = config.to_json();
+  const Json written = config.to_json();
   EXPECT_EQ(written["my_notes"]["a"], 1);
   EXPECT_EQ(written["use_cache"], true);
   EXPECT_FALSE(written.contains("num_labels"));
@@ -69,11 +67,11 @@ TEST(BertConfig, JsonKeepsUnknownKeysAndReadsBack) {
 TEST(BertConfig, EverySizeIsCheckedByKey) {
   for (const char* key : {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
                           "intermediate_size", "max_position_embeddings", "type_vocab_size"}) {
-    for (const json& value :
-         {json(0), json(-1), json("12"), json(true), json(2.5), json(nullptr), json::array(),
-          json(std::uint64_t{1} << 40), json(~std::uint64_t{0}), json(1e300)})
+    for (const Json& value :
+         {Json(0), Json(-1), Json("12"), Json(true), Json(2.5), Json(nullptr), Json::array(),
+          Json(std::uint64_t{1} << 40), Json(~std::uint64_t{0}), Json(1e300)})
       expect_bad(key, value, {"dir/config.json", "key '" + std::string(key) + "'"});
-    json config = good();
+    Json config = good();
     config.erase(key);
     expect_error(ErrorCode::bad_format,
                  {"dir/config.json", "key '" + std::string(key) + "' is missing"},
@@ -84,7 +82,7 @@ TEST(BertConfig, EverySizeIsCheckedByKey) {
 TEST(BertConfig, OtherValuesAreCheckedByKey) {
   for (const char* key :
        {"hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"})
-    for (const json& value : {json(-0.1), json(1.0), json("0.1"), json(true)})
+    for (const Json& value : {Json(-0.1), Json(1.0), Json("0.1"), Json(true)})
       expect_bad(key, value, {"key '" + std::string(key) + "'"});
   expect_bad("layer_norm_eps", 0.0, {"key 'layer_norm_eps'", "out of range"});
   expect_bad("initializer_range", -1, {"key 'initializer_range'"});
@@ -92,16 +90,16 @@ TEST(BertConfig, OtherValuesAreCheckedByKey) {
   expect_bad("hidden_act", "swish", {"key 'hidden_act'", "swish"}, ErrorCode::unsupported);
   expect_bad("hidden_act", 3, {"key 'hidden_act'"});
   expect_bad("hidden_size", 129, {"129 is not divisible by the 2 attention heads"});
-  for (const json& labels :
-       {json::array(), json::object(), json{{"0", "a"}, {"2", "b"}}, json{{"0", 1}}})
+  for (const Json& labels :
+       {Json::array(), Json::object(), Json{{"0", "a"}, {"2", "b"}}, Json{{"0", 1}}})
     expect_bad("id2label", labels, {"key 'id2label'"});
   expect_bad("num_labels", 7, {"'num_labels' says 7, 'id2label' names 2"});
-  json huge = good();
+  Json huge = good();
   for (const char* key : {"hidden_size", "intermediate_size"}) huge[key] = 1 << 20;
   expect_error(ErrorCode::bad_format, {"x: the sizes make", "parameters"},
                [&] { BertConfig::from_json(huge, "x"); });
   expect_error(ErrorCode::bad_format, {"x", "not a JSON object"},
-               [] { BertConfig::from_json(json::array(), "x"); });
+               [] { BertConfig::from_json(Json::array(), "x"); });
 }
 
 TEST(BertConfig, OtherModelsAndVariantsAreUnsupported) {
@@ -114,7 +112,7 @@ TEST(BertConfig, OtherModelsAndVariantsAreUnsupported) {
 
 // Configurations of 2019 have neither model_type nor label names.
 TEST(BertConfig, ReadsTheFirstPublishedConfigurations) {
-  const json old =
+  const Json old =
       parse_json(R"({"hidden_size": 128, "hidden_act": "gelu", "initializer_range": 0.02,
     "vocab_size": 30522, "hidden_dropout_prob": 0.1, "num_attention_heads": 2, "type_vocab_size": 2,
     "max_position_embeddings": 512, "num_hidden_layers": 2, "intermediate_size": 512,
@@ -126,7 +124,7 @@ TEST(BertConfig, ReadsTheFirstPublishedConfigurations) {
 }
 
 TEST(BertConfig, NullIsAllowedWhereTransformersWritesIt) {
-  json config = good();
+  Json config = good();
   config["pad_token_id"] = nullptr;
   config["classifier_dropout"] = nullptr;
   config["problem_type"] = nullptr;
@@ -154,7 +152,7 @@ TEST(BertConfig, SetOverridesEveryKeyAndNamesTheNearest) {
   ASSERT_EQ(values.size(), bert_config_options().size());
   BertConfig config = builtin_bert_config("bert-tiny");
   for (const auto& [key, value] : values) config.set(key, value);
-  const json written = config.to_json();
+  const Json written = config.to_json();
   for (const auto& [key, value] : values) {
     if (key == "num_labels")
       EXPECT_EQ(written["id2label"].size(), 4u);

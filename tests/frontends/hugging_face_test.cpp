@@ -7,7 +7,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "frontends/frontend_support.hpp"
 #include "hone/core/json.hpp"
@@ -124,7 +123,7 @@ TEST(HuggingFace, TheReferenceCheckpointHasNothingMissingOrUnused) {
 TEST(HuggingFace, AWrongShapeNamesTensorShapesAndFile) {
   const TemporaryFolder folder;
   copy_fixture("classifier", folder);
-  nlohmann::json config = load_model_config(folder.path());
+  Json config = load_model_config(folder.path());
   config["intermediate_size"] = 16;
   write_text(folder / "config.json", config.dump());
   expect_error(
@@ -281,7 +280,7 @@ TEST(Save, ADirectoryLoadsBackEqual) {
   const TemporaryFolder folder;
   const Loaded loaded = load(fixture("classifier"));
   write_text(folder / "vocab.txt", "[PAD]\n");
-  nlohmann::json config = loaded.config.to_json();
+  Json config = loaded.config.to_json();
   config["dtype"] = "float16";  // of the file it came from; what is written is float32
   save_model_directory(folder / "out/model/", config, loaded.matched.parameters,
                        tokenizer_files(folder.path()),

@@ -1,7 +1,7 @@
 #include "hone/graph/text.hpp"
+#include "hone/core/json.hpp"
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
@@ -15,7 +15,7 @@ using namespace hone;
 
 // The graphs of a BERT, at every stage of the pipeline.
 std::vector<Graph> bert_graphs() {
-  const nlohmann::json config = builtin_bert_config("bert-tiny").to_json();
+  const Json config = builtin_bert_config("bert-tiny").to_json();
   const Architecture& bert = find_architecture("bert");
   std::vector<Graph> graphs{bert.build(config, {}), bert.build(config, {.training = true})};
   for (const char* pass :

@@ -1,11 +1,11 @@
 #include "hone/report/html.hpp"
+#include "hone/core/json.hpp"
 
 #include <cstdio>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -51,7 +51,7 @@ protected:
   hone_test::TemporaryDirectory directory_;
 };
 
-std::vector<std::string> row_of(const nlohmann::json& data, const std::string& table,
+std::vector<std::string> row_of(const Json& data, const std::string& table,
                                 const std::string& name) {
   for (const auto& candidate : data.at("tables"))
     for (const auto& row : candidate.at("rows"))
@@ -113,7 +113,7 @@ TEST_F(HtmlReport, LongRunsAreThinned) {
 }
 
 TEST_F(HtmlReport, ARecordOfAlmostNothingStillGivesAReport) {
-  const std::vector<nlohmann::json> lines{{{"event", "weather"}}};
+  const std::vector<Json> lines{{{"event", "weather"}}};
   std::vector<RunSummary> runs{summarize(lines, "x")};
   runs[0].name = "x";
   const auto data = report_data(runs);
@@ -138,7 +138,7 @@ TEST_F(HtmlReport, TerminalShowsTheSameNumbers) {
 TEST(JsonForScript, CannotEndTheScript) {
   const std::string text = json_for_script({{"name", hostile}});
   EXPECT_THAT(text, Not(HasSubstr("<")));
-  EXPECT_EQ(nlohmann::json::parse(text).at("name"), hostile);
+  EXPECT_EQ(parse_json(text).at("name"), hostile);
   EXPECT_THAT(json_for_script("\xff"), HasSubstr("\uFFFD"));
 }
 
@@ -239,8 +239,8 @@ TEST_F(HtmlReport, AnAlmostEmptyRunDrawsWithoutErrors) {
   REQUIRE_PLOTLY();
   if (find_chromium().empty()) GTEST_SKIP() << "needs a program named chromium or google-chrome";
   const auto path = directory_.path() / "report.html";
-  const std::vector<nlohmann::json> lines{{{"event", "step"}, {"step", 1}, {"loss", 0.5}},
-                                          {{"event", "model"}, {"layers", {{{"name", "a"}}}}}};
+  const std::vector<Json> lines{{{"event", "step"}, {"step", 1}, {"loss", 0.5}},
+                                {{"event", "model"}, {"layers", {{{"name", "a"}}}}}};
   std::vector<RunSummary> runs{summarize(lines, "x")};
   runs[0].name = "x";
   write_html_report(path, runs);

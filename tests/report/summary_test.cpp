@@ -1,4 +1,5 @@
 #include "hone/report/summary.hpp"
+#include "hone/core/json.hpp"
 
 #include <cmath>
 #include <fstream>
@@ -6,7 +7,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/record.hpp"
@@ -16,23 +16,22 @@
 namespace hone {
 namespace {
 
-using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-json step(int number, double loss, int samples = 8, double seconds = 0.5) {
+Json step(int number, double loss, int samples = 8, double seconds = 0.5) {
   return {{"event", "step"}, {"epoch", 1},         {"step", number},          {"loss", loss},
           {"lr", 1e-3},      {"samples", samples}, {"tokens", 100 * samples}, {"seconds", seconds},
           {"grad_norm", 1.0}};
 }
 
-json eval(int number, double accuracy, double low, double high, const char* split = "test") {
+Json eval(int number, double accuracy, double low, double high, const char* split = "test") {
   return {{"event", "eval"}, {"epoch", 1},     {"step", number},
           {"split", split},  {"samples", 100}, {"accuracy", accuracy},
           {"low", low},      {"high", high},   {"loss", 0.5}};
 }
 
-RunSummary summary_of(const std::vector<json>& lines) { return summarize(lines, "record.jsonl"); }
+RunSummary summary_of(const std::vector<Json>& lines) { return summarize(lines, "record.jsonl"); }
 
 std::string error_of(const std::function<void()>& action) {
   try {
@@ -106,7 +105,7 @@ TEST(Summary, SumsOfARecordedRun) {
 }
 
 TEST(Summary, FinalLossIsOfTheLastHundredSteps) {
-  std::vector<json> lines;
+  std::vector<Json> lines;
   for (int i = 1; i <= 150; ++i) lines.push_back(step(i, i <= 50 ? 100.0 : 2.0));
   EXPECT_DOUBLE_EQ(summary_of(lines).final_loss, 2.0);
 }
@@ -130,7 +129,7 @@ TEST(Summary, BrokenLinesNameFileLineAndKey) {
   std::ofstream(path) << "{\"event\":\"end\"}\nnot json\n";
   EXPECT_THAT(error_of([&] { read_runs(std::vector{path}); }),
               testing::AllOf(HasSubstr("broken.jsonl"), HasSubstr("line 2")));
-  const auto message = [](const json& line) {
+  const auto message = [](const Json& line) {
     return error_of([&] { summary_of({{{"event", "memory"}}, line}); });
   };
   EXPECT_EQ(message({{"event", "step"}, {"step", 1}, {"loss", "low"}}),
@@ -152,7 +151,7 @@ TEST(Summary, BrokenLinesNameFileLineAndKey) {
   EXPECT_EQ(message(eval(1, 0.5, 0.6, 0.4)),
             "record.jsonl: line 2: \"low\" must be no more than \"high\"");
   EXPECT_EQ(message({{"event", 7}}), "record.jsonl: line 2: \"event\" must be text");
-  EXPECT_EQ(message(json::array()), "record.jsonl: line 2: expected a JSON object");
+  EXPECT_EQ(message(Json::array()), "record.jsonl: line 2: expected a JSON object");
 }
 
 TEST(Summary, UnknownEventsAreSkippedAndMissingValuesAreNotNumbers) {
@@ -214,12 +213,12 @@ TEST(Summary, AnEndFollowedByAResumeIsNoEnd) {
 
 // How long a killed process ran is not known: its steps and evaluations are what is counted.
 TEST(Summary, TheTimeOfAKilledProcessIsThatOfItsSteps) {
-  nlohmann::json first = step(1, 1.0);
+  Json first = step(1, 1.0);
   first["seconds"] = 2.0;
-  nlohmann::json second = step(2, 1.0);
+  Json second = step(2, 1.0);
   second["seconds"] = 3.0;
-  const nlohmann::json run{{"event", "run"}};
-  const nlohmann::json end{{"event", "end"}, {"status", "finished"}, {"seconds", 4.5}};
+  const Json run{{"event", "run"}};
+  const Json end{{"event", "end"}, {"status", "finished"}, {"seconds", 4.5}};
   EXPECT_DOUBLE_EQ(summary_of({run, first, run, second, end}).seconds, 2 + 4.5);
   EXPECT_DOUBLE_EQ(summary_of({run, first, second, end}).seconds, 4.5);
 }

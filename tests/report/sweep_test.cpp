@@ -1,22 +1,21 @@
 // A sweep over widths, from record lines to tables.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/report/html.hpp"
 #include "hone/report/sweep.hpp"
 
 namespace hone {
 namespace {
 
-using nlohmann::json;
 using testing::HasSubstr;
 using Verdict = SweepDifference::Verdict;
 
-json point(const char* kind, int width, int seed, double accuracy, double p_float = 1,
+Json point(const char* kind, int width, int seed, double accuracy, double p_float = 1,
            double p_ptq = 1) {
-  json line{{"event", "point"},     {"kind", kind},           {"format", "integer"},
+  Json line{{"event", "point"},     {"kind", kind},           {"format", "integer"},
             {"width", width},       {"seed", seed},           {"samples", 1000},
             {"accuracy", accuracy}, {"low", accuracy - 0.02}, {"high", accuracy + 0.02},
             {"loss", 1 - accuracy}, {"bytes", 1000 * width},  {"bits_per_weight", width},
@@ -26,7 +25,7 @@ json point(const char* kind, int width, int seed, double accuracy, double p_floa
   return line;
 }
 
-std::vector<json> one_seed() {
+std::vector<Json> one_seed() {
   return {point("float", 32, 0, 0.9),           point("ptq", 8, 0, 0.895, 0.4),
           point("qat", 8, 0, 0.9, 0.9, 0.5),    point("ptq", 4, 0, 0.6, 1e-9),
           point("qat", 4, 0, 0.84, 1e-5, 1e-9), point("ptq", 6, 0, 0.8, 1e-6),
@@ -50,7 +49,7 @@ TEST(Sweep, RowsAreOrderedAndJudged) {
 }
 
 TEST(Sweep, SeveralSeedsAreJudgedByTheirMean) {
-  std::vector<json> lines;
+  std::vector<Json> lines;
   for (int seed = 0; seed < 3; ++seed) {
     lines.push_back(point("float", 32, seed, 0.9 + 0.01 * seed));
     lines.push_back(point("ptq", 4, seed, 0.6 + 0.01 * seed, 0.9));
@@ -68,17 +67,17 @@ TEST(Sweep, SeveralSeedsAreJudgedByTheirMean) {
 }
 
 TEST(Sweep, HalfASweepIsShown) {
-  const std::vector<json> lines{point("ptq", 4, 0, 0.6)};
+  const std::vector<Json> lines{point("ptq", 4, 0, 0.6)};
   std::vector<RunSummary> runs{summarize(lines, "x")};
   runs[0].name = "half";
   EXPECT_THAT(render_terminal(runs), HasSubstr("60.00 % (58.00–62.00)"));
-  const json sweep = report_data(runs).at("runs")[0].at("sweep");
+  const Json sweep = report_data(runs).at("runs")[0].at("sweep");
   EXPECT_TRUE(sweep.at("base").is_null());
   EXPECT_TRUE(sweep.at("rows")[0].at("qat").is_null());
 }
 
 TEST(Sweep, APointThatIsWrittenTwiceCountsOnce) {
-  std::vector<json> lines = one_seed();
+  std::vector<Json> lines = one_seed();
   lines.push_back(point("ptq", 8, 0, 0.7));
   const RunSummary run = summarize(lines, "x");
   EXPECT_EQ(run.points.size(), 7u);
@@ -86,7 +85,7 @@ TEST(Sweep, APointThatIsWrittenTwiceCountsOnce) {
 }
 
 TEST(Sweep, BrokenPointsAreNamed) {
-  std::vector<json> lines = one_seed();
+  std::vector<Json> lines = one_seed();
   lines[3]["kind"] = "pqt";
   try {
     summarize(lines, "record.jsonl");
@@ -99,15 +98,15 @@ TEST(Sweep, BrokenPointsAreNamed) {
 TEST(Sweep, ThePageHasWhatThePlotsNeed) {
   std::vector<RunSummary> runs{summarize(one_seed(), "x")};
   runs[0].name = "sweep";
-  const json data = report_data(runs);
-  const json& sweep = data.at("runs")[0].at("sweep");
+  const Json data = report_data(runs);
+  const Json& sweep = data.at("runs")[0].at("sweep");
   EXPECT_EQ(sweep.at("rows").size(), 3u);
   EXPECT_EQ(sweep.at("rows")[0].at("qat").at("accuracy"), 0.84);
   EXPECT_EQ(sweep.at("rows")[0].at("qat").at("bytes"), 4000);
   EXPECT_EQ(sweep.at("base").at("accuracy"), 0.9);
   EXPECT_EQ(data.at("runs")[0].at("card").at("of"), "float32 accuracy");
   EXPECT_TRUE(std::any_of(data.at("tables").begin(), data.at("tables").end(),
-                          [](const json& table) { return table.at("id") == "sweep"; }));
+                          [](const Json& table) { return table.at("id") == "sweep"; }));
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <string>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
 
 namespace hone_test {
@@ -28,8 +28,8 @@ struct SyntheticRun {
   bool ended = true;
 };
 
-inline nlohmann::json synthetic_eval(double epoch, int step, const std::string& split, int samples,
-                                     double accuracy) {
+inline hone::Json synthetic_eval(double epoch, int step, const std::string& split, int samples,
+                                 double accuracy) {
   // Wilson's interval at 95 %.
   const double z = 1.959964, n = samples;
   const double middle = (accuracy + z * z / (2 * n)) / (1 + z * z / n);
@@ -49,7 +49,7 @@ inline nlohmann::json synthetic_eval(double epoch, int step, const std::string& 
 }
 
 inline void write_synthetic_layers(hone::Record& record, const SyntheticRun& run) {
-  nlohmann::json layers = nlohmann::json::array();
+  hone::Json layers = hone::Json::array();
   double parameters = 0;
   static const char* parts[] = {"attention.query",  "attention.key", "attention.value",
                                 "attention.output", "intermediate",  "output",

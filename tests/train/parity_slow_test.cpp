@@ -3,7 +3,6 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
@@ -19,8 +18,7 @@ namespace {
 
 using namespace hone;
 
-void expect_logits(Model& model, Mode mode, const TokenizedData& batch,
-                   const nlohmann::json& expected) {
+void expect_logits(Model& model, Mode mode, const TokenizedData& batch, const Json& expected) {
   Executor forward = make_forward(model, mode);
   const Tensor logits = evaluate(forward, batch).logits;
   for (std::size_t i = 0; i < expected.size(); ++i)
@@ -34,7 +32,7 @@ TEST(Parity, SixtyStepsOfBertTiny) {
   const std::filesystem::path shared = shared_directory();
   const ScratchDirectory scratch;
   const ThreadScope threads(2);
-  const nlohmann::json trace = parse_json(read_file(shared_path), shared_path.string());
+  const Json trace = parse_json(read_file(shared_path), shared_path.string());
   const Tokenizer tokenizer = Tokenizer::load(shared / "data" / "bert-base-uncased");
   const TokenizedData data = load_tokenized(
       parse_data("imdb:" + (shared / "data" / "imdb" / "aclImdb_v1_labeled.tar.gz").string()),
@@ -61,8 +59,7 @@ TEST(Parity, SixtyStepsOfBertTiny) {
     double worst_norm = 0;
     TrainEvents events;
     events.on_step = [&](const StepReport& report) {
-      const nlohmann::json& step =
-          trace["loss_and_grad_norm"].at(static_cast<std::size_t>(report.step - 1));
+      const Json& step = trace["loss_and_grad_norm"][static_cast<std::size_t>(report.step - 1)];
       const double loss = step[0].get<double>();
       const double norm = step[1].get<double>();
       EXPECT_NEAR(report.loss, loss, 1e-5) << "step " << report.step;

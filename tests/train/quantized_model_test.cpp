@@ -5,9 +5,10 @@
 #include <limits>
 
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
+#include "hone/core/text.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/train/calibrate.hpp"
@@ -275,7 +276,7 @@ TEST(PackedFiles, BadOnesAreRefused) {
   set_quantization(model, choose(model, "mxint"));
   pack_parameters(model);
   const std::string name = "bert.encoder.layer.0.intermediate.dense.weight";
-  const auto load = [&](nlohmann::json config, const ParameterStore& tensors) {
+  const auto load = [&](Json config, const ParameterStore& tensors) {
     save_model_directory(folder, std::move(config), tensors);
     load_model({.name = folder.string()});
   };
@@ -294,9 +295,12 @@ TEST(PackedFiles, BadOnesAreRefused) {
   scales.as<std::uint8_t>()[0] = 255;  // NaN in E8M0
   tensors.set(scales_name(name), scales);
   EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, "exponent");
-  const auto with = [&](const std::string& pointer, const nlohmann::json& value) {
-    nlohmann::json config = model.config;
-    config[nlohmann::json::json_pointer("/hone_quantization" + pointer)] = value;
+  const auto with = [&](const std::string& pointer, const Json& value) {
+    Json config = model.config;
+    Json* place = &config["hone_quantization"];
+    for (const std::string& key : split(pointer.substr(1), '/'))
+      place = place->is_array() ? &(*place)[std::stoul(key)] : &(*place)[key];
+    *place = value;
     return config;
   };
   EXPECT_ERROR(load(with("/version", 2), stored_tensors(model)), ErrorCode::unsupported,
@@ -308,15 +312,15 @@ TEST(PackedFiles, BadOnesAreRefused) {
                ErrorCode::bad_format, "wide");
   EXPECT_ERROR(load(with("/packed/" + name + "/bits", 5), stored_tensors(model)),
                ErrorCode::bad_format, name);
-  EXPECT_ERROR(load(with("/packed/other.weight", nlohmann::json::object()), stored_tensors(model)),
+  EXPECT_ERROR(load(with("/packed/other.weight", Json::object()), stored_tensors(model)),
                ErrorCode::bad_format, "other.weight");
   // What was edited, and what is not known.
   EXPECT_ERROR(load(with("/packed/" + name + "/options", "width=7"), stored_tensors(model)),
                ErrorCode::bad_format, "packed as mxint width=7, 'nodes' says mxint");
   EXPECT_ERROR(load(with("/packed/" + name + "/optoins", ""), stored_tensors(model)),
                ErrorCode::bad_format, "unknown key 'optoins'", "options");
-  EXPECT_ERROR(load(with("/packd", nlohmann::json::object()), stored_tensors(model)),
-               ErrorCode::bad_format, "unknown key 'packd'", "packed");
+  EXPECT_ERROR(load(with("/packd", Json::object()), stored_tensors(model)), ErrorCode::bad_format,
+               "unknown key 'packd'", "packed");
   EXPECT_ERROR(load(with("/nodes/0/weight/learnd", true), stored_tensors(model)),
                ErrorCode::bad_format, "unknown key 'learnd'");
   EXPECT_ERROR(load(with("/nodes/0/node", "layer7.q"), stored_tensors(model)),
@@ -325,7 +329,7 @@ TEST(PackedFiles, BadOnesAreRefused) {
   EXPECT_ERROR(
       load(with("/nodes/0", model.config["hone_quantization"]["nodes"][1]), stored_tensors(model)),
       ErrorCode::bad_format, "is given twice");
-  nlohmann::json config = model.config;
+  Json config = model.config;
   config["hone_quantization"]["packed"].erase(name);
   EXPECT_ERROR(load(config, stored_tensors(model)), ErrorCode::bad_format,
                "the parameter '" + name + "' is not among 'packed'");

@@ -75,6 +75,9 @@ struct Kernel : Described {
   RowRule rows = RowRule::whole;
   // Among kernels that accept, the highest priority is taken.
   int priority = 0;
+  // What it needs that this machine does not have, for example instructions; empty or null:
+  // nothing.
+  std::string (*missing)() = nullptr;
   // Why the kernel cannot take the node; empty: it can. Null: it takes every node of its op.
   std::string (*refuse)(const KernelQuery& query) = nullptr;
   // What the kernel derives from the node once, when the plan is made; null: nothing.

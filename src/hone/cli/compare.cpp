@@ -1,7 +1,6 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -10,6 +9,7 @@
 #include "hone/cli/detail/interrupt.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/split_data.hpp"
+#include "hone/core/json.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
@@ -118,7 +118,7 @@ CommandResult run(const CommandInput& input) {
                        {"loss", Align::right},
                        {"right alone", Align::right},
                        {"bytes", Align::right}});
-  nlohmann::json models = nlohmann::json::array();
+  Json models = Json::array();
   for (std::size_t i = 0; i < 2; ++i) {
     const Model& model = (i == 0 ? first : second).model;
     const Evaluation& e = evaluations[i];
@@ -136,14 +136,14 @@ CommandResult run(const CommandInput& input) {
                   (test.p < 1e-4 ? "" : "= ") + format_p(test.p), result);
   console().print(layer_table(nodes) + "\n" + table.render(console().style(), 0) +
                   terminal_text(finding, console().style()) + "\n");
-  nlohmann::json results{{"samples", samples},
-                         {"models", models},
-                         {"mcnemar",
-                          {{"only_a", test.only_first},
-                           {"only_b", test.only_second},
-                           {"exact", test.exact},
-                           {"p", test.p},
-                           {"verdict", result}}}};
+  Json results{{"samples", samples},
+               {"models", models},
+               {"mcnemar",
+                {{"only_a", test.only_first},
+                 {"only_b", test.only_second},
+                 {"exact", test.exact},
+                 {"p", test.p},
+                 {"verdict", result}}}};
   for (const NodeError& node : nodes) results["nodes"].push_back(to_json(node));
   return {0, results};
 }

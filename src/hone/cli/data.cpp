@@ -3,7 +3,6 @@
 #include <numeric>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -11,6 +10,7 @@
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/data/fetch.hpp"
 #include "hone/recipes/loading.hpp"
@@ -32,7 +32,7 @@ void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
 CommandResult list_data(const CommandInput& input) {
   refuse(input, {"out", "split"}, "list");
   TerminalTable table({{"data", Align::left}, {"", Align::left}});
-  nlohmann::json results = nlohmann::json::array();
+  Json results = Json::array();
   for (const DatasetKind& kind : dataset_table()) {
     table.add_row({kind.name, kind.summary});
     for (const OptionSpec& spec : kind.options)
@@ -54,7 +54,7 @@ std::string spread(std::vector<std::int64_t> values) {
                      values[values.size() / 2]);
 }
 
-nlohmann::json show_split(const DataRequest& request) {
+Json show_split(const DataRequest& request) {
   const TextData data = load_texts(request);
   std::vector<std::int64_t> bytes;
   std::vector<std::int64_t> words;
@@ -71,7 +71,7 @@ nlohmann::json show_split(const DataRequest& request) {
     words.push_back(found);
     ++count[static_cast<std::size_t>(data.labels[i])];
   }
-  nlohmann::json labels = nlohmann::json::object();
+  Json labels = Json::object();
   TerminalTable table({{request.split, Align::left}, {"", Align::left}});
   table.add_row({"samples", fmt::format("{}", data.texts.size())});
   for (std::size_t label = 0; label < count.size(); ++label) {
@@ -108,7 +108,7 @@ CommandResult show_data(const CommandInput& input) {
     throw UsageError("DATA is missing: which data to show", "for example hone data show reviews");
   const Settings given = command_settings(input, {}, false);
   DataRequest request = make_data_request(input.argument("DATA"), given.data);
-  nlohmann::json results = nlohmann::json::object();
+  Json results = Json::object();
   std::vector<std::string> splits{"train", "test"};
   const bool chosen = input.options.contains("split");
   if (chosen) splits = {input.options.text("split")};

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -7,6 +6,7 @@
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/split_data.hpp"
+#include "hone/core/json.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -41,7 +41,7 @@ CommandResult run(const CommandInput& input) {
                     " tokens/s"});
   table.add_row({"time", format_duration(evaluation.seconds)});
   console().print(table.render(console().style(), 0));
-  nlohmann::json results = to_json(summarize_evaluation(evaluation, request.split));
+  Json results = to_json(summarize_evaluation(evaluation, request.split));
   results["tokens"] = evaluation.tokens;
   results["peak_bytes"] = peak_memory();
   for (const KernelTiming& timing : forward.timings())

@@ -1,11 +1,11 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/graph/text.hpp"
@@ -52,8 +52,8 @@ std::string show_passes(const std::vector<PassReport>& passes) {
   return table.render(console().style(), 0);
 }
 
-nlohmann::json json_of(const std::vector<PassReport>& passes) {
-  nlohmann::json list = nlohmann::json::array();
+Json json_of(const std::vector<PassReport>& passes) {
+  Json list = Json::array();
   for (const PassReport& pass : passes)
     list.push_back({{"name", pass.name},
                     {"changes", pass.changes},
@@ -101,10 +101,10 @@ std::string show_steps(const Graph& graph, const Plan& plan) {
   return text;
 }
 
-nlohmann::json json_of(const Graph& graph, const Plan& plan) {
-  nlohmann::json steps = nlohmann::json::array();
+Json json_of(const Graph& graph, const Plan& plan) {
+  Json steps = Json::array();
   for (const PlanStep& step : plan.steps) {
-    nlohmann::json nodes = nlohmann::json::array();
+    Json nodes = Json::array();
     for (const PlannedNode& planned : step.nodes) {
       const Node& node = graph.node(planned.node);
       nodes.push_back({{"value", graph.value(node.outputs[0]).name},
@@ -127,8 +127,7 @@ CommandResult run(const CommandInput& input) {
   const Explained explained = build(input, model);
   const bool only_graph = input.options.boolean_or("graph", false);
   const bool only_passes = input.options.boolean_or("passes", false);
-  nlohmann::json results{{"passes", json_of(explained.passes)},
-                         {"nodes", explained.graph.nodes.size()}};
+  Json results{{"passes", json_of(explained.passes)}, {"nodes", explained.graph.nodes.size()}};
   if (only_graph) console().print(print_graph(explained.graph));
   if (only_passes) console().print(show_passes(explained.passes));
   if (only_graph || only_passes) {

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -13,6 +12,7 @@
 #include "hone/cli/detail/program.hpp"
 #include "hone/core/dtype.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/safetensors.hpp"
 #include "hone/numerics/format.hpp"
@@ -39,7 +39,7 @@ CommandResult list_formats(const CommandInput& input) {
   refuse(input, {"rule", "in", "out", "manifest"}, "list", false);
   TerminalTable table(
       {{"format", Align::left}, {"bits", Align::right}, {"rules", Align::left}, {"", Align::left}});
-  nlohmann::json results = nlohmann::json::array();
+  Json results = Json::array();
   for (const Format& format : format_table()) {
     const double bits = bind_format(format.name, "exact", {})->bits_per_value({768, 768});
     table.add_row({format.name, fmt::format("{:.4g}", bits),
@@ -76,12 +76,12 @@ CommandResult show_format(const CommandInput& input) {
   const auto quantizer = bind_format(format.name, rule, options);
   const FormatFacts facts = facts_of(*quantizer);
   console().print(describe_format(format, rule, options, facts));
-  nlohmann::json json{{"name", format.name},
-                      {"rule", rule},
-                      {"options", format_options_text(options)},
-                      {"formula", format.formula},
-                      {"bits_per_value", facts.bits},
-                      {"values", facts.values}};
+  Json json{{"name", format.name},
+            {"rule", rule},
+            {"options", format_options_text(options)},
+            {"formula", format.formula},
+            {"bits_per_value", facts.bits},
+            {"values", facts.values}};
   if (facts.largest) json["largest"] = *facts.largest;
   if (facts.smallest) json["smallest"] = *facts.smallest;
   return {0, json};
@@ -139,8 +139,7 @@ CommandResult apply_format(const CommandInput& input) {
     out.set(name, std::move(y));
   }
   write_safetensors(out_file, out);
-  nlohmann::json json{
-      {"tensors", quantized}, {"values", values}, {"largest_error", largest}, {"kept", kept}};
+  Json json{{"tensors", quantized}, {"values", values}, {"largest_error", largest}, {"kept", kept}};
   if (is_unsigned) json["negative_values"] = negative;
   std::string ratio;
   if (error > 0) {
@@ -167,12 +166,12 @@ CommandResult apply_manifest(const CommandInput& input) {
   write_safetensors(input.options.text("out"), result.outputs);
   std::string text =
       fmt::format("{}: {} of {} cases\n", input.options.text("out"), result.written, result.cases);
-  nlohmann::json skipped = nlohmann::json::object();
+  Json skipped = Json::object();
   for (const auto& [format, count] : result.skipped) {
     text += fmt::format("skipped: {} cases of {}, which hone does not have\n", count, format);
     skipped[format] = count;
   }
-  nlohmann::json failed = nlohmann::json::object();
+  Json failed = Json::object();
   for (const auto& [name, message] : result.failed) {
     text += fmt::format("failed: {}: {}\n", name, message);
     failed[name] = message;

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -14,6 +13,7 @@
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/dtype.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/layers.hpp"
@@ -43,7 +43,7 @@ CommandResult inspect_file(const fs::path& file) {
                        {"type", Align::left},
                        {"shape", Align::left},
                        {"bytes", Align::right}});
-  nlohmann::json list = nlohmann::json::array();
+  Json list = Json::array();
   std::size_t bytes = 0;
   for (const std::string& name : tensors.names()) {
     const Tensor& tensor = tensors.at(name);
@@ -91,14 +91,11 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   const Settings given = command_settings(input, {}, true);
   const Model model = load_model({.name = name, .settings = given.model});
   const std::int64_t tokens = input.options.integer_or("tokens", 256);
-  const nlohmann::json layers = describe_layers(model, tokens);
+  const Json layers = describe_layers(model, tokens);
   TerminalTable configuration({{"configuration", Align::left}, {"", Align::left}});
   for (const auto& [key, value] : model.config.items()) {
     if (key == quantization_key) continue;
-    configuration.add_row(
-        {key, value.is_string()
-                  ? value.get<std::string>()
-                  : value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+    configuration.add_row({key, value.is_string() ? value.get<std::string>() : value.dump()});
   }
   TerminalTable table({{"layer", Align::left},
                        {"op", Align::left},
@@ -108,15 +105,18 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   TerminalTable formats(
       {{"quantized", Align::left}, {"slot", Align::left}, {"format", Align::left}});
   double macs = 0;
-  for (const nlohmann::json& layer : layers) {
+  for (const Json& layer : layers) {
     macs += layer["macs_per_token"].get<double>();
-    table.add_row({layer["name"], layer["op"], format_count(layer["parameters"]),
-                   format_bytes(layer["bytes"]), format_count(layer["macs_per_token"])});
+    table.add_row({layer["name"].text(), layer["op"].text(),
+                   format_count(layer["parameters"].get<double>()),
+                   format_bytes(layer["bytes"].get<double>()),
+                   format_count(layer["macs_per_token"].get<double>())});
     if (!layer.contains("formats")) continue;
     // Slots of one format in one row.
     std::map<std::string, std::vector<std::string>> slots;
-    for (const auto& [slot, format] : layer["formats"].items()) slots[format].push_back(slot);
-    std::string layer_name = layer["name"];
+    for (const auto& [slot, format] : layer["formats"].items())
+      slots[format.text()].push_back(slot);
+    std::string layer_name = layer["name"].text();
     for (const auto& [format, names] : slots) {
       formats.add_row({layer_name, fmt::format("{}", fmt::join(names, ", ")), format});
       layer_name.clear();

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/backend/kernel.hpp"
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/frontends/bert_config.hpp"
@@ -107,7 +107,7 @@ const Kind& find_kind(const std::string& name) {
 
 CommandResult run(const CommandInput& input) {
   const std::string name = input.argument("KIND");
-  nlohmann::json results = nlohmann::json::array();
+  Json results = Json::array();
   TerminalTable table({{name.empty() ? "kind" : name, Align::left}, {"", Align::left}});
   const auto add = [&](const std::string& member, const std::string& summary) {
     table.add_row({member, summary});
@@ -122,8 +122,7 @@ CommandResult run(const CommandInput& input) {
     const bool with_options = name != "commands";
     for (const Described& member : find_kind(name).members()) {
       add(member.name, member.summary);
-      nlohmann::json json{
-          {"name", member.name}, {"summary", member.summary}, {"options", nlohmann::json::array()}};
+      Json json{{"name", member.name}, {"summary", member.summary}, {"options", Json::array()}};
       for (const OptionSpec& spec : member.options) {
         if (with_options) add("  " + spec.name, describe_option(spec));
         json["options"].push_back({{"name", spec.name}, {"help", spec.help}});

@@ -1,11 +1,10 @@
 #include <filesystem>
 
-#include <nlohmann/json.hpp>
-
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/program.hpp"
+#include "hone/core/json.hpp"
 #include "hone/report/html.hpp"
 #include "hone/report/summary.hpp"
 #include "hone/report/tables.hpp"
@@ -37,7 +36,7 @@ CommandResult run(const CommandInput& input) {
   options.style = console().style();
   options.width = console().output_terminal() ? console().width() : 0;
   console().print(render_terminal(runs, options));
-  nlohmann::json results{{"report", report_data(runs)}};
+  Json results{{"report", report_data(runs)}};
   if (input.options.contains("output")) {
     write_html_report(input.options.text("output"), runs);
     console().note("wrote " + input.options.text("output"));

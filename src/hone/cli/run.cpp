@@ -1,10 +1,10 @@
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/watch.hpp"
+#include "hone/core/json.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -12,7 +12,7 @@ namespace hone {
 namespace {
 
 // One row a run, and their mean.
-std::string render(const nlohmann::json& result) {
+std::string render(const Json& result) {
   TerminalTable table({{"seed", Align::right},
                        {"split", Align::left},
                        {"accuracy (95 % interval)", Align::right},
@@ -21,23 +21,24 @@ std::string render(const nlohmann::json& result) {
                        {"time", Align::right},
                        {"saved in", Align::left}});
   const std::string split = result.value("split", "");
-  for (const nlohmann::json& run : result["runs"]) {
+  const auto interval = [](const Json& json) {
+    return format_interval(json["accuracy"].get<double>(), json["low"].get<double>(),
+                           json["high"].get<double>());
+  };
+  for (const Json& run : result["runs"]) {
     const bool judged = !split.empty() && run.contains(split);
     const auto number = [&](const char* key) {
       return run[key].is_number() ? run[key].get<double>() : std::nan("");
     };
-    table.add_row(
-        {fmt::format("{}", run["seed"].get<std::int64_t>()), judged ? split : "",
-         judged ? format_interval(run[split]["accuracy"], run[split]["low"], run[split]["high"])
-                : "",
-         judged ? format_significant(run[split]["loss"]) : "",
-         format_count(number("samples_per_second")), format_duration(number("seconds")),
-         run["out"].get<std::string>()});
+    table.add_row({fmt::format("{}", run["seed"].get<std::int64_t>()), judged ? split : "",
+                   judged ? interval(run[split]) : "",
+                   judged ? format_significant(run[split]["loss"].get<double>()) : "",
+                   format_count(number("samples_per_second")), format_duration(number("seconds")),
+                   run["out"].get<std::string>()});
   }
   if (result.contains("accuracy") && result["runs"].size() > 1) {
     table.add_rule();
-    table.add_row(
-        {"mean", split, format_interval(result["accuracy"], result["low"], result["high"])});
+    table.add_row({"mean", split, interval(result)});
   }
   return table.render(console().style(), 0);
 }
@@ -45,7 +46,7 @@ std::string render(const nlohmann::json& result) {
 CommandResult run(const CommandInput& input) {
   LoadedRecipe loaded = load_recipe(input.argument("RECIPE"), input.settings);
   loaded.call.command = input.line;
-  const nlohmann::json result = loaded.recipe->run(loaded.call, console_watcher());
+  const Json result = loaded.recipe->run(loaded.call, console_watcher());
   console().finish();
   console().print(loaded.recipe->render != nullptr
                       ? loaded.recipe->render(result, console().style())

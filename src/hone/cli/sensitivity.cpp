@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -11,6 +10,7 @@
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/split_data.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
@@ -67,8 +67,8 @@ void add_row(TerminalTable& table, const Row& row, const Row& base) {
        format_bytes(static_cast<double>(row.bytes))});
 }
 
-nlohmann::json row_json(const Row& row, const std::string& split, bool is_base) {
-  nlohmann::json json = to_json(summarize_evaluation(row.evaluation, split));
+Json row_json(const Row& row, const std::string& split, bool is_base) {
+  Json json = to_json(summarize_evaluation(row.evaluation, split));
   json["bytes"] = row.bytes;
   if (!is_base) json["p"] = row.test.p;
   return json;
@@ -131,10 +131,10 @@ CommandResult run(const CommandInput& input) {
                        {"p (McNemar)", Align::right},
                        {"loss", Align::right},
                        {"bytes", Align::right}});
-  nlohmann::json results{{"split", request.split},
-                         {"float", row_json(base, request.split, true)},
-                         {"all", row_json(all, request.split, false)},
-                         {"nodes", nlohmann::json::array()}};
+  Json results{{"split", request.split},
+               {"float", row_json(base, request.split, true)},
+               {"all", row_json(all, request.split, false)},
+               {"nodes", Json::array()}};
   for (const Row& row : rows) {
     add_row(table, row, base);
     results["nodes"].push_back(row_json(row, request.split, false));

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 #include <omp.h>
 #include <unistd.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/core/version.hpp"
@@ -29,24 +29,23 @@ Record::Record(const std::filesystem::path& path, bool append) : path_(path) {
                 fmt::format("{}: cannot create: {}", path.string(), std::strerror(errno)));
 }
 
-void Record::write(const nlohmann::json& line) {
-  const std::string text =
-      line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+void Record::write(const Json& line) {
+  const std::string text = line.dump() + "\n";
   if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() ||
       std::fflush(file_.get()) != 0)
     throw Error(ErrorCode::io,
                 fmt::format("{}: cannot write: {}", path_.string(), std::strerror(errno)));
 }
 
-std::vector<nlohmann::json> Record::read(const std::filesystem::path& path) {
+std::vector<Json> Record::read(const std::filesystem::path& path) {
   const std::string content = read_file(path);
-  std::vector<nlohmann::json> lines;
+  std::vector<Json> lines;
   std::size_t begin = 0;
   for (std::size_t number = 1; begin < content.size(); ++number) {
     const std::size_t end = content.find('\n', begin);
     if (end == std::string::npos) break;  // torn by a kill: the line was never complete
     const auto line = std::string_view(content).substr(begin, end - begin);
-    auto value = nlohmann::json::parse(line, nullptr, false);
+    Json value = parse_json_or_null(line);
     if (!value.is_object() || !value.contains("event"))
       throw Error(ErrorCode::bad_format,
                   fmt::format("{}: line {}: expected a JSON object with an \"event\"",
@@ -58,7 +57,7 @@ std::vector<nlohmann::json> Record::read(const std::filesystem::path& path) {
   return lines;
 }
 
-nlohmann::json describe_machine() {
+Json describe_machine() {
   std::string cpu = "unknown";
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
@@ -76,7 +75,7 @@ nlohmann::json describe_machine() {
   return {{"cpu", cpu}, {"cores", omp_get_num_procs()}, {"threads", thread_count()}, {"isa", isa}};
 }
 
-nlohmann::json describe_versions() {
+Json describe_versions() {
   return {{"hone", version}, {"compiler", fmt::format("{} {}", compiler_name, __VERSION__)}};
 }
 

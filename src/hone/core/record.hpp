@@ -22,7 +22,7 @@
 #include <memory>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include "hone/core/json.hpp"
 
 namespace hone {
 
@@ -31,11 +31,11 @@ public:
   // Creates the file, or appends to it with `append` (a torn last line of a killed run is cut off).
   explicit Record(const std::filesystem::path& path, bool append = false);
   // Writes one line and hands it to the operating system at once: a killed process loses nothing.
-  void write(const nlohmann::json& line);
+  void write(const Json& line);
   const std::filesystem::path& path() const { return path_; }
 
   // All lines of a record; a torn last line is ignored, any other broken line is Error(bad_format).
-  static std::vector<nlohmann::json> read(const std::filesystem::path& path);
+  static std::vector<Json> read(const std::filesystem::path& path);
 
 private:
   struct Close {
@@ -46,7 +46,7 @@ private:
 };
 
 // What the machine is: {cpu, cores, threads, isa}; and {hone, compiler, libraries...}.
-nlohmann::json describe_machine();
-nlohmann::json describe_versions();
+Json describe_machine();
+Json describe_versions();
 
 }  // namespace hone

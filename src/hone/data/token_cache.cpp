@@ -5,10 +5,9 @@
 #include <cstring>
 #include <numeric>
 
-#include <nlohmann/json.hpp>
-
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/threads.hpp"
 
 namespace hone {
@@ -79,9 +78,8 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
       header.tokens > rest.size() ||
       header.names_bytes + header.samples * 8 + header.tokens * header.id_bytes != rest.size())
     return false;
-  const auto names = nlohmann::json::parse(
-      std::string_view(reinterpret_cast<const char*>(rest.data()), header.names_bytes), nullptr,
-      false);
+  const auto names = parse_json_or_null(
+      std::string_view(reinterpret_cast<const char*>(rest.data()), header.names_bytes));
   if (!names.is_array()) return false;
   for (const auto& name : names) {
     if (!name.is_string()) return false;
@@ -126,7 +124,7 @@ bool read_token_cache(const std::string& key, std::int64_t vocab_size, Tokenized
 }
 
 void write_token_cache(const std::string& key, std::int64_t vocab_size, const TokenizedData& data) {
-  const nlohmann::json names = data.label_names;
+  const Json names = data.label_names;
   const std::string names_text = names.dump();
   const bool narrow = vocab_size <= 65536;
   Header header;

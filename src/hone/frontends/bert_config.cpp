@@ -4,15 +4,13 @@
 #include <array>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 
 namespace hone {
 namespace {
-
-using nlohmann::json;
 
 constexpr double max_size = 1 << 20;        // widths, positions, labels
 constexpr double max_vocabulary = 1 << 24;  // rows of an embedding
@@ -76,7 +74,7 @@ void assign(BertConfig& config, const std::string& key, const OptionValue& value
 }
 
 // A JSON value as the option it is given for; null and containers are refused.
-OptionValue option_of(const json& value, const std::string& where) {
+OptionValue option_of(const Json& value, const std::string& where) {
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{1} << 62)
     return std::int64_t{1} << 62;  // out of every range, and said so with the range
@@ -87,7 +85,7 @@ OptionValue option_of(const json& value, const std::string& where) {
               "see the config.json of a BERT model");
 }
 
-void read_key(BertConfig& config, const OptionSpec& spec, const json& value,
+void read_key(BertConfig& config, const OptionSpec& spec, const Json& value,
               const std::string& where) {
   const std::string place = fmt::format("{}: key '{}'", where, spec.name);
   if (value.is_null()) {
@@ -108,18 +106,17 @@ void read_key(BertConfig& config, const OptionSpec& spec, const json& value,
   }
 }
 
-[[noreturn]] void unsupported(const std::string& where, const char* key, const json& value) {
+[[noreturn]] void unsupported(const std::string& where, const char* key, const Json& value) {
   throw Error(
       ErrorCode::unsupported,
-      fmt::format("{}: key '{}': {} is not supported", where, key,
-                  printable(value.dump(-1, ' ', true, json::error_handler_t::replace))),
+      fmt::format("{}: key '{}': {} is not supported", where, key, printable(value.dump(-1, true))),
       "hone computes BERT encoders with absolute positions and single-label classification");
 }
 
-void refuse_variants(const json& config, const std::string& where) {
-  const auto refuse_unless = [&](const char* key, const json& accepted) {
-    const auto found = config.find(key);
-    if (found != config.end() && !found->is_null() && *found != accepted)
+void refuse_variants(const Json& config, const std::string& where) {
+  const auto refuse_unless = [&](const char* key, const Json& accepted) {
+    const Json* found = config.find_member(key);
+    if (found != nullptr && !found->is_null() && *found != accepted)
       unsupported(where, key, *found);
   };
   refuse_unless("model_type", "bert");
@@ -129,15 +126,15 @@ void refuse_variants(const json& config, const std::string& where) {
   refuse_unless("problem_type", "single_label_classification");
 }
 
-void read_labels(BertConfig& config, const json& names, const std::string& where) {
+void read_labels(BertConfig& config, const Json& names, const std::string& where) {
   const std::string place = where + ": key 'id2label'";
   if (!names.is_object() || names.empty() || names.size() > static_cast<std::size_t>(max_size))
     throw Error(ErrorCode::bad_format, place + ": expected an object of label names",
                 "for example {\"0\": \"negative\", \"1\": \"positive\"}");
   std::vector<std::string> labels(names.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const auto found = names.find(std::to_string(i));
-    if (found == names.end() || !found->is_string())
+    const Json* found = names.find_member(std::to_string(i));
+    if (found == nullptr || !found->is_string())
       throw Error(ErrorCode::bad_format, fmt::format("{}: label {} has no name", place, i),
                   "labels are numbered from 0 without gaps");
     labels[i] = found->get<std::string>();
@@ -187,7 +184,7 @@ const std::vector<OptionSpec>& bert_config_options() {
   return options;
 }
 
-BertConfig BertConfig::from_json(const json& json, const std::string& where) {
+BertConfig BertConfig::from_json(const Json& json, const std::string& where) {
   if (!json.is_object()) throw Error(ErrorCode::bad_format, where + ": is not a JSON object");
   refuse_variants(json, where);
   for (const char* key : required_keys) {
@@ -216,23 +213,23 @@ BertConfig BertConfig::from_json(const json& json, const std::string& where) {
   return config;
 }
 
-json BertConfig::to_json() const {
+Json BertConfig::to_json() const {
   check("configuration");
-  json result = original;
+  Json result = original;
   BertConfig copy = *this;
   for (const OptionSpec& spec : bert_config_options()) {
     if (const std::int64_t* member = whole_member(copy, spec.name)) result[spec.name] = *member;
     if (const double* number = real_member(copy, spec.name)) result[spec.name] = *number;
   }
   result["hidden_act"] = hidden_act;
-  result["classifier_dropout"] = classifier_dropout ? json(*classifier_dropout) : json(nullptr);
-  result["pad_token_id"] = pad_token_id ? json(*pad_token_id) : json(nullptr);
+  result["classifier_dropout"] = classifier_dropout ? Json(*classifier_dropout) : Json(nullptr);
+  result["pad_token_id"] = pad_token_id ? Json(*pad_token_id) : Json(nullptr);
   result["model_type"] = "bert";
   result["architectures"] = {"BertForSequenceClassification"};
   // transformers counts the names; beside them "num_labels" would only be a second truth.
   result.erase("num_labels");
-  result["id2label"] = json::object();
-  result["label2id"] = json::object();
+  result["id2label"] = Json::object();
+  result["label2id"] = Json::object();
   for (std::size_t i = 0; i < id2label.size(); ++i) {
     result["id2label"][std::to_string(i)] = id2label[i];
     result["label2id"][id2label[i]] = i;

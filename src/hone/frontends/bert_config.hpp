@@ -8,8 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
 #include "hone/frontends/model.hpp"
 
@@ -33,15 +32,15 @@ struct BertConfig {
   std::int64_t num_labels = 2;
   std::vector<std::string> id2label = {"LABEL_0", "LABEL_1"};  // num_labels names
   // The config.json this came from; keys that hone does not know survive in to_json().
-  nlohmann::json original = nlohmann::json::object();
+  Json original = Json::object();
 
   // Checks every value; `where` (the path) and the key start each message. A size that is missing
   // is an error; other missing keys take the values above, which are those of transformers. Throws
   // Error(bad_format), or Error(unsupported) for another model type and for variants of BERT that
   // hone does not compute (relative positions, decoders, regression).
-  static BertConfig from_json(const nlohmann::json& json, const std::string& where);
+  static BertConfig from_json(const Json& json, const std::string& where);
   // What transformers reads back as the same BertForSequenceClassification.
-  nlohmann::json to_json() const;
+  Json to_json() const;
 
   // Overrides one value from text, e.g. ("hidden_size", "256"). An unknown key is an error that
   // names the nearest known one. Values that must fit each other are checked by check(), not here.

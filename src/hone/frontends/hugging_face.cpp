@@ -5,7 +5,6 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -39,7 +38,7 @@ void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore
 // The shard each tensor is in, by an index file.
 std::map<std::string, std::string> read_index(const fs::path& path) {
   const std::string where = path.string();
-  const nlohmann::json index = parse_json(read_file(path), where);
+  const Json index = parse_json(read_file(path), where);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     throw Error(ErrorCode::bad_format, where + ": has no object \"weight_map\"",
                 "an index maps each tensor to the file that holds it");
@@ -49,7 +48,7 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
         fmt::format("{}: \"weight_map\": tensor '{}'", where, printable(tensor));
     if (!shard.is_string())
       throw Error(ErrorCode::bad_format, what + ": the shard is not a file name");
-    const auto& name = shard.get_ref<const std::string&>();
+    const std::string& name = shard.text();
     const bool plain = !name.empty() && name != "." && name != ".." &&
                        name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
     if (!plain)
@@ -109,14 +108,14 @@ void check_directory(const fs::path& directory) {
 
 }  // namespace
 
-nlohmann::json load_model_config(const fs::path& directory) {
+Json load_model_config(const fs::path& directory) {
   check_directory(directory);
   const fs::path path = directory / "config.json";
   if (!fs::exists(path))
     throw Error(
         ErrorCode::not_found, directory.string() + ": has no config.json",
         "a model folder holds config.json and model.safetensors; " + list_directory(directory));
-  nlohmann::json config = parse_json(read_file(path), path.string());
+  Json config = parse_json(read_file(path), path.string());
   if (!config.is_object())
     throw Error(ErrorCode::bad_format, path.string() + ": is not a JSON object");
   return config;

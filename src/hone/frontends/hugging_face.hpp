@@ -8,15 +8,14 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/frontends/model.hpp"
 
 namespace hone {
 
 // A loaded model directory: its config.json as it is, and its tensors as float32.
 struct ModelFiles {
-  nlohmann::json config;
+  Json config;
   ParameterStore parameters;
   std::filesystem::path directory;
   std::map<std::string, std::filesystem::path> file_of;  // by tensor: which file it came from
@@ -28,7 +27,7 @@ struct ModelFiles {
 // names inside the directory. Throws Error naming the file and the tensor, or what was looked for.
 ModelFiles load_model_files(const std::filesystem::path& directory);
 // config.json of a directory, without its weights.
-nlohmann::json load_model_config(const std::filesystem::path& directory);
+Json load_model_config(const std::filesystem::path& directory);
 
 struct MatchedParameters {
   ParameterStore parameters;  // in the order of the specs, all float32
@@ -59,7 +58,7 @@ ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, st
 // directory are kept. When it holds folders, is a mount point, or the file system cannot exchange,
 // the files are replaced one by one, each atomically, model.safetensors last. A failure leaves the
 // old files.
-void save_model_directory(const std::filesystem::path& directory, nlohmann::json config,
+void save_model_directory(const std::filesystem::path& directory, Json config,
                           const ParameterStore& parameters,
                           const std::vector<std::filesystem::path>& copies = {},
                           const std::function<void(const std::filesystem::path&)>& more = {});

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -56,9 +56,9 @@ struct Entry {
   throw Error(ErrorCode::bad_format, where + ": " + what, damaged);
 }
 
-DType parse_dtype(const nlohmann::json& value, const std::string& where) {
+DType parse_dtype(const Json& value, const std::string& where) {
   if (!value.is_string()) fail(where, "\"dtype\" is not text");
-  const auto& name = value.get_ref<const std::string&>();
+  const std::string& name = value.text();
   for (const StoredType& type : stored_types) {
     if (name != type.name) continue;
     if (type.dtype) return *type.dtype;
@@ -69,10 +69,10 @@ DType parse_dtype(const nlohmann::json& value, const std::string& where) {
   fail(where, fmt::format("unknown element type '{}'", printable(name)));
 }
 
-Shape parse_shape(const nlohmann::json& value, const std::string& where) {
+Shape parse_shape(const Json& value, const std::string& where) {
   if (!value.is_array()) fail(where, "\"shape\" is not a list");
   Shape shape;
-  for (const nlohmann::json& size : value) {
+  for (const Json& size : value) {
     if (!size.is_number_unsigned() ||
         size.get<std::uint64_t>() > std::numeric_limits<std::int64_t>::max())
       fail(where, "\"shape\" holds something that is not a size");
@@ -91,7 +91,7 @@ std::uint64_t byte_count(const Shape& shape, DType dtype, const std::string& whe
   return count;
 }
 
-Entry parse_entry(const std::string& name, const nlohmann::json& value, std::uint64_t data_size,
+Entry parse_entry(const std::string& name, const Json& value, std::uint64_t data_size,
                   const std::string& file) {
   const std::string where = fmt::format("{}: tensor '{}'", file, printable(name));
   if (!value.is_object()) fail(where, "its header entry is not an object");
@@ -100,7 +100,7 @@ Entry parse_entry(const std::string& name, const nlohmann::json& value, std::uin
   }
   if (value.size() != 3) fail(where, "its header entry has unknown keys");
   Entry entry{name, parse_dtype(value["dtype"], where), parse_shape(value["shape"], where)};
-  const nlohmann::json& offsets = value["data_offsets"];
+  const Json& offsets = value["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
       !offsets[1].is_number_unsigned())
     fail(where, "\"data_offsets\" is not a pair of offsets");
@@ -117,7 +117,7 @@ Entry parse_entry(const std::string& name, const nlohmann::json& value, std::uin
   return entry;
 }
 
-void check_metadata(const nlohmann::json& metadata, const std::string& file) {
+void check_metadata(const Json& metadata, const std::string& file) {
   if (!metadata.is_object()) fail(file, "\"__metadata__\" is not an object");
   for (const auto& [key, value] : metadata.items()) {
     if (!value.is_string())
@@ -157,7 +157,7 @@ std::vector<Entry> parse_header(std::span<const std::byte> bytes, std::uint64_t&
   data_start = sizeof length + length;
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + sizeof length, length);
   if (text.empty() || text.front() != '{') fail(file, "its header does not begin with '{'");
-  const nlohmann::json header = parse_json(text, file + ": header", 4);
+  const Json header = parse_json(text, file + ": header", 4);
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__")
@@ -198,20 +198,20 @@ std::vector<std::string> writing_order(const ParameterStore& tensors) {
 std::string header_text(const ParameterStore& tensors, const std::vector<std::string>& order,
                         const std::map<std::string, std::string>& metadata,
                         const std::string& file) {
-  nlohmann::ordered_json header;
-  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::vector<std::pair<std::string, Json>> header;
+  if (!metadata.empty()) header.emplace_back("__metadata__", metadata);
   std::uint64_t offset = 0;
   for (const std::string& name : order) {
     if (name == "__metadata__" || find_invalid_utf8(name) != std::string::npos)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{}: a tensor cannot be named '{}'", file, printable(name)));
     const Tensor& tensor = tensors.at(name);
-    header[name] = {{"dtype", stored_name(tensor.dtype())},
-                    {"shape", tensor.shape()},
-                    {"data_offsets", {offset, offset + tensor.bytes()}}};
+    header.emplace_back(name, Json{{"dtype", stored_name(tensor.dtype())},
+                                   {"shape", tensor.shape()},
+                                   {"data_offsets", {offset, offset + tensor.bytes()}}});
     offset += tensor.bytes();
   }
-  std::string text = header.dump();
+  std::string text = ordered_object(header);
   // Spaces may follow the header: the data then starts on a cache line.
   text.append((64 - (8 + text.size()) % 64) % 64, ' ');
   return text;

@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/safetensors.hpp"
@@ -28,7 +28,7 @@ const char* torch_name(DType dtype) {
 }
 
 // transformers loads in the type that the configuration names: it must be the one that is stored.
-void set_dtype(nlohmann::json& config, const ParameterStore& parameters) {
+void set_dtype(Json& config, const ParameterStore& parameters) {
   DType dtype = DType::f32;
   for (const std::string& name : parameters.names()) {
     dtype = parameters.at(name).dtype();
@@ -132,8 +132,8 @@ bool save_aside(const fs::path& directory, const std::string& config,
 
 }  // namespace
 
-void save_model_directory(const fs::path& directory, nlohmann::json config,
-                          const ParameterStore& parameters, const std::vector<fs::path>& copies,
+void save_model_directory(const fs::path& directory, Json config, const ParameterStore& parameters,
+                          const std::vector<fs::path>& copies,
                           const std::function<void(const fs::path&)>& more) {
   std::error_code failed;
   // An absolute path without symbolic links or a trailing slash: its parent is where it is renamed.
@@ -144,8 +144,7 @@ void save_model_directory(const fs::path& directory, nlohmann::json config,
                 "choose another place with --out");
   fs::create_directories(place.parent_path(), failed);
   set_dtype(config, parameters);
-  const std::string text =
-      config.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string text = config.dump(2) + "\n";
   if (save_aside(place, text, parameters, copies, more)) return;
   fs::create_directories(place, failed);
   if (failed)

@@ -3,8 +3,6 @@
 //   %y = linear(%x, %w)   =>   %x.seen = observe(%x.stats, %x)   %y = linear(%x, %w)
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "hone/core/json.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/numerics/value_stats.hpp"

@@ -9,8 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/graph/graph.hpp"
 #include "hone/numerics/format.hpp"
 #include "hone/numerics/value_stats.hpp"
@@ -47,9 +46,9 @@ struct NodeFormats {
 // In the order of the graph.
 using Quantization = std::vector<NodeFormats>;
 
-nlohmann::json to_json(const Quantization& quantization);
+Json to_json(const Quantization& quantization);
 // Throws Error(bad_format) naming `where` and the place.
-Quantization quantization_from_json(const nlohmann::json& json, const std::string& where);
+Quantization quantization_from_json(const Json& json, const std::string& where);
 
 // Throws Error(bad_format) naming `where` when the graph has no such node, or it not the slot.
 void check_nodes(const Graph& graph, const Quantization& quantization, const std::string& where);

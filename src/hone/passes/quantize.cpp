@@ -9,7 +9,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/dtype.hpp"
 #include "hone/core/error.hpp"
@@ -24,7 +23,7 @@ namespace {
 
 class Rewriter {
 public:
-  Rewriter(Graph& graph, const nlohmann::json& packed) : graph_(graph), packed_(packed) {}
+  Rewriter(Graph& graph, const Json& packed) : graph_(graph), packed_(packed) {}
 
   void rewrite(const NodeFormats& formats) {
     const ValueId output = graph_.find(formats.node);
@@ -155,13 +154,13 @@ private:
   static constexpr std::int64_t first_stream = 1 << 20;
 
   Graph& graph_;
-  const nlohmann::json& packed_;
+  const Json& packed_;
   std::map<std::pair<ValueId, std::string>, ValueId> rounded_;
   int changes_ = 0;
 };
 
 int run(Graph& graph, const Options& options) {
-  const nlohmann::json packed = parse_json(options.text("packed"), "pass quantize: packed");
+  const Json packed = parse_json(options.text("packed"), "pass quantize: packed");
   const Quantization quantization = quantization_from_json(
       parse_json(options.text("nodes"), "pass quantize: nodes"), "pass quantize: nodes");
   Rewriter rewriter(graph, packed);

@@ -316,7 +316,8 @@ KernelChoice choose_kernel(const KernelQuery& query) {
   std::string refusals;
   for (const Kernel& kernel : cpu_kernel_table()) {
     if (kernel.op != query.node.op) continue;
-    const std::string why_not = kernel.refuse != nullptr ? kernel.refuse(query) : "";
+    std::string why_not = kernel.missing != nullptr ? kernel.missing() : "";
+    if (why_not.empty() && kernel.refuse != nullptr) why_not = kernel.refuse(query);
     if (!why_not.empty()) {
       refusals += fmt::format("; {} refused: {}", kernel.name, why_not);
     } else if (best == nullptr || kernel.priority > best->priority) {

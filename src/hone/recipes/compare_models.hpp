@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/report/paired_test.hpp"
 #include "hone/train/evaluate.hpp"
@@ -33,7 +32,7 @@ private:
   double signal_ = 0, noise_ = 0, other_ = 0, dot_ = 0, largest_ = 0;
 };
 // {exact, sqnr, cosine, max}; what is not a finite number is null.
-nlohmann::json to_json(const TensorError& error);
+Json to_json(const TensorError& error);
 
 struct NodeError {
   std::string node, op;
@@ -43,7 +42,7 @@ struct NodeError {
   TensorError weights;
   TensorError output;
 };
-nlohmann::json to_json(const NodeError& error);
+Json to_json(const NodeError& error);
 
 // Throws Error(invalid_argument) naming the first difference that is not one of formats.
 void check_same_architecture(const Model& a, const Model& b);

@@ -3,8 +3,7 @@
 
 #include <cstdint>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/train/model.hpp"
 
 namespace hone {
@@ -13,6 +12,6 @@ namespace hone {
 // entry for each node with parameters, and for each attention. Multiply-adds are those of the
 // products, for samples of `tokens_per_sample` tokens. Bytes are those of the parameters as they
 // are stored; a quantized node has "formats" as well: by slot, its format and options.
-nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sample);
+Json describe_layers(const Model& model, std::int64_t tokens_per_sample);
 
 }  // namespace hone

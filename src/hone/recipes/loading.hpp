@@ -8,8 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
 #include "hone/data/load.hpp"
 #include "hone/data/tokenizer.hpp"
@@ -54,10 +53,10 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
 
 // The configuration of a model by name, without its weights: config.json of a directory (or of its
 // last checkpoint), or that of a built-in model with `sizes` set.
-nlohmann::json model_configuration(const std::string& model, const TextSettings& sizes);
+Json model_configuration(const std::string& model, const TextSettings& sizes);
 // Ids a model takes at most. `asked` above that is an error; 0 asks for the default of 512 or what
 // the model takes.
-std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked);
+std::int64_t length_limit(const Json& config, std::int64_t asked);
 // Renumbers the labels of data to those of the model, by their names (letters of either case).
 // Names that the model does not have are matched by position, which is said (`say` may be empty);
 // numbers are positions. Throws Error(invalid_argument) when the data has more labels than the
@@ -66,7 +65,7 @@ void match_labels(TokenizedData& data, const Model& model,
                   const std::function<void(const std::string&)>& say);
 // Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks, or
 // a sample is longer than the model's positions.
-void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer, const std::string& source);
-void check_lengths(const nlohmann::json& config, const TokenizedData& data);
+void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source);
+void check_lengths(const Json& config, const TokenizedData& data);
 
 }  // namespace hone

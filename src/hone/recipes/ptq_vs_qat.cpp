@@ -1,7 +1,7 @@
 // ptq_vs_qat: at each width of a format, the accuracy after rounding a trained model (PTQ) and
 // after one more training with the rounding in it (QAT).
-#include <nlohmann/json.hpp>
 
+#include "hone/core/json.hpp"
 #include "hone/recipes/detail/width_sweep.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/report/sweep.hpp"
@@ -10,9 +10,9 @@ namespace hone {
 namespace {
 
 // Measured again for the table: the points are what a record has.
-std::string render(const nlohmann::json& result, TextStyle style) {
-  std::vector<nlohmann::json> lines = result.at("points");
-  for (nlohmann::json& line : lines) line["event"] = "point";
+std::string render(const Json& result, TextStyle style) {
+  std::vector<Json> lines = result.at("points").elements();
+  for (Json& line : lines) line["event"] = "point";
   const ReportTable table = sweep_table(arrange_sweep(summarize(lines, "the results")), "");
   TerminalTable text(table.columns);
   for (const auto& row : table.rows) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/json.hpp"
 #include "hone/passes/quantization.hpp"
 #include "hone/recipes/train_run.hpp"
 
@@ -51,6 +52,6 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
 // Writes the model as it is (packed or not) with its tokenizer's files.
 void save_model(const Model& model, const std::filesystem::path& out);
 
-nlohmann::json to_json(const QuantizeOutcome& outcome, const std::filesystem::path& out);
+Json to_json(const QuantizeOutcome& outcome, const std::filesystem::path& out);
 
 }  // namespace hone

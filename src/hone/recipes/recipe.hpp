@@ -14,8 +14,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/recipes/train_run.hpp"
@@ -34,9 +33,9 @@ struct Recipe : Described {
   // Whether sizes of a built-in model are keys too.
   bool model_sizes = false;
   // Runs it; the results as result.json has them.
-  nlohmann::json (*run)(const RecipeCall& call, const RunWatcher& watcher) = nullptr;
+  Json (*run)(const RecipeCall& call, const RunWatcher& watcher) = nullptr;
   // The results as a table for the terminal; null: one row a run (result["runs"]).
-  std::string (*render)(const nlohmann::json& result, TextStyle style) = nullptr;
+  std::string (*render)(const Json& result, TextStyle style) = nullptr;
 };
 
 // Every recipe (generated from the folder).

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -40,8 +39,8 @@ std::vector<OptionSpec> options() {
 }
 
 // What decides the result of a run: a finished run is kept only while this is the same.
-nlohmann::json identity(const RecipeCall& call, std::int64_t seed) {
-  nlohmann::json json{{"seed", seed}};
+Json identity(const RecipeCall& call, std::int64_t seed) {
+  Json json{{"seed", seed}};
   for (const auto& [key, value] : call.settings.values.values())
     if (key != "seeds" && key != "out" && key != "name") json["settings"][key] = to_string(value);
   for (const auto& [key, value] : call.settings.model) json["model"][key] = value;
@@ -49,12 +48,12 @@ nlohmann::json identity(const RecipeCall& call, std::int64_t seed) {
   return json;
 }
 
-nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
-                        const RunWatcher& watcher) {
-  const nlohmann::json wanted = identity(call, seed);
+Json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
+              const RunWatcher& watcher) {
+  const Json wanted = identity(call, seed);
   if (fs::exists(out / result_file)) {
-    nlohmann::json saved = parse_json(read_file(out / result_file), (out / result_file).string());
-    if (saved.value("identity", nlohmann::json()) != wanted)
+    Json saved = parse_json(read_file(out / result_file), (out / result_file).string());
+    if (saved.value("identity", Json()) != wanted)
       throw Error(ErrorCode::invalid_argument,
                   out.string() + ": holds the result of other settings",
                   "give the recipe another name (--set name=...), or remove the folder");
@@ -88,21 +87,21 @@ nlohmann::json run_seed(const RecipeCall& call, std::int64_t seed, const fs::pat
                 fmt::format("seed {}: stopped at step {} of {}, saved", seed, outcome.result.steps,
                             outcome.total_steps),
                 "run the recipe again to continue");
-  nlohmann::json result = to_json(outcome, out);
+  Json result = to_json(outcome, out);
   result["seed"] = seed;
   result["identity"] = wanted;
   write_file_atomically(out / result_file, result.dump(1) + "\n");
   return result;
 }
 
-nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
+Json run(const RecipeCall& call, const RunWatcher& watcher) {
   const fs::path folder =
       fs::path(call.settings.values.text_or("out", "runs")) / required_key(call, "name");
-  nlohmann::json result{{"recipe", call.file}, {"runs", nlohmann::json::array()}};
+  Json result{{"recipe", call.file}, {"runs", Json::array()}};
   std::vector<double> accuracies;
   std::string split;
   for (std::int64_t seed : number_list(call, "seeds", "0", 0)) {
-    const nlohmann::json one = run_seed(call, seed, folder / fmt::format("seed-{}", seed), watcher);
+    const Json one = run_seed(call, seed, folder / fmt::format("seed-{}", seed), watcher);
     for (const char* part : {"validation", "test"})
       if (one.contains(part)) split = part;
     if (!split.empty()) accuracies.push_back(one.at(split).at("accuracy").get<double>());
@@ -110,7 +109,7 @@ nlohmann::json run(const RecipeCall& call, const RunWatcher& watcher) {
   }
   if (!accuracies.empty()) {
     // One run has only the interval of its own samples.
-    const nlohmann::json& first = result["runs"][0].at(split);
+    const Json& first = result["runs"][0].at(split);
     const MeanInterval mean = mean_interval(accuracies);
     const bool single = accuracies.size() == 1;
     result["split"] = split;

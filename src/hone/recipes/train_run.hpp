@@ -9,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
 #include "hone/passes/quantization.hpp"
 #include "hone/recipes/loading.hpp"
@@ -74,8 +73,8 @@ TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher
 
 // steps, samples_per_second, tokens_per_second, flops_per_second, loss, accuracies, seconds,
 // peak_bytes, out.
-nlohmann::json to_json(const TrainOutcome& outcome, const std::filesystem::path& out);
-nlohmann::json to_json(const EvaluationResult& result);
+Json to_json(const TrainOutcome& outcome, const std::filesystem::path& out);
+Json to_json(const EvaluationResult& result);
 EvaluationResult summarize_evaluation(const Evaluation& evaluation, const std::string& split);
 
 // Largest resident set of this process so far, in bytes.

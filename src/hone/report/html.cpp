@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 #include <zlib.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/resources.hpp"
 #include "hone/report/series.hpp"
@@ -18,16 +18,14 @@
 namespace hone {
 namespace {
 
-using nlohmann::json;
-
 // Six digits are more than a plot shows and keep the page small; NaN and infinity become null.
-json rounded(double value) {
+Json rounded(double value) {
   if (!std::isfinite(value)) return nullptr;
   return std::stod(fmt::format("{:.6g}", value));
 }
 
-json curve(const RunSummary& run, std::span<const double> values) {
-  json x = json::array(), y = json::array();
+Json curve(const RunSummary& run, std::span<const double> values) {
+  Json x = Json::array(), y = Json::array();
   bool any = false;
   for (const std::size_t i : choose_points(values, most_points_drawn)) {
     x.push_back(run.steps[i].step);
@@ -39,11 +37,11 @@ json curve(const RunSummary& run, std::span<const double> values) {
 }
 
 // The moving mean of a curve that is noisy from step to step; null when there is too little of it.
-json smooth_curve(const RunSummary& run, std::span<const double> values, std::size_t window) {
-  return window > 1 ? curve(run, moving_mean(values, window)) : json();
+Json smooth_curve(const RunSummary& run, std::span<const double> values, std::size_t window) {
+  return window > 1 ? curve(run, moving_mean(values, window)) : Json();
 }
 
-json curves(const RunSummary& run) {
+Json curves(const RunSummary& run) {
   const auto values_of = [&](double StepPoint::*member) {
     std::vector<double> values;
     for (const StepPoint& step : run.steps) values.push_back(step.*member);
@@ -63,8 +61,8 @@ json curves(const RunSummary& run) {
           {"lr", curve(run, values_of(&StepPoint::lr))}};
 }
 
-json evaluations(const RunSummary& run) {
-  json list = json::array();
+Json evaluations(const RunSummary& run) {
+  Json list = Json::array();
   for (const EvalPoint& eval : run.evals)
     list.push_back({{"epoch", rounded(eval.epoch)},
                     {"step", eval.step},
@@ -76,8 +74,8 @@ json evaluations(const RunSummary& run) {
   return list;
 }
 
-json layers(const RunSummary& run) {
-  json list = json::array();
+Json layers(const RunSummary& run) {
+  Json list = Json::array();
   for (const LayerRow& layer : run.layers)
     list.push_back({{"name", layer.name},
                     {"op", layer.op},
@@ -87,8 +85,8 @@ json layers(const RunSummary& run) {
   return list;
 }
 
-json kernels(const RunSummary& run) {
-  json list = json::array();
+Json kernels(const RunSummary& run) {
+  Json list = Json::array();
   for (const KernelRow& row : run.kernels)
     list.push_back({{"kernel", row.kernel},
                     {"op", row.op},
@@ -99,8 +97,8 @@ json kernels(const RunSummary& run) {
   return list;
 }
 
-json sweep_card(const Sweep& sweep) {
-  json facts = json::array();
+Json sweep_card(const Sweep& sweep) {
+  Json facts = Json::array();
   for (const bool qat : {false, true}) {
     const std::int64_t width = narrowest_without_loss(sweep, qat);
     facts.push_back({qat ? "lossless QAT" : "lossless PTQ",
@@ -108,7 +106,7 @@ json sweep_card(const Sweep& sweep) {
   }
   facts.push_back({"widths", fmt::format("{}", sweep.rows.size())});
   facts.push_back({"format", sweep.format});
-  json result{{"facts", std::move(facts)}, {"standing", "none"}, {"of", "float32 accuracy"}};
+  Json result{{"facts", std::move(facts)}, {"standing", "none"}, {"of", "float32 accuracy"}};
   if (!sweep.base) return result;
   result["accuracy"] = format_percent(sweep.base->accuracy);
   result["interval"] =
@@ -116,10 +114,10 @@ json sweep_card(const Sweep& sweep) {
   return result;
 }
 
-json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
+Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
   const RunSummary& run = runs[index];
   const FinalAccuracy& final = comparison.runs[index];
-  json facts = json::array();
+  Json facts = Json::array();
   const auto fact = [&](const char* name, const std::string& value) {
     if (value != format_percent(not_recorded)) facts.push_back({name, value});
   };
@@ -130,7 +128,7 @@ json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   fact("parameters", format_count(run.parameters));
   static constexpr const char* standings[] = {"none", "best", "tied", "lower"};
   if (!run.points.empty()) return sweep_card(arrange_sweep(run));
-  json result{{"facts", std::move(facts)},
+  Json result{{"facts", std::move(facts)},
               {"standing", standings[static_cast<int>(final.standing)]},
               {"standing_text", describe_standing(runs, final)}};
   if (final.eval) {
@@ -143,12 +141,12 @@ json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   return result;
 }
 
-json table_data(const ReportTable& table) {
-  json columns = json::array(), rows = json::array();
+Json table_data(const ReportTable& table) {
+  Json columns = Json::array(), rows = Json::array();
   for (const TableColumn& column : table.columns)
     columns.push_back({{"title", column.title}, {"right", column.align == Align::right}});
   for (const auto& row : table.rows) {
-    json cells = json::array();
+    Json cells = Json::array();
     bool differs = false;
     for (const ReportCell& cell : row) {
       cells.push_back(cell.text);
@@ -222,13 +220,13 @@ std::string report_title(std::span<const RunSummary> runs) {
 
 }  // namespace
 
-json report_data(std::span<const RunSummary> runs) {
+Json report_data(std::span<const RunSummary> runs) {
   const Comparison comparison = compare_final_accuracy(runs);
-  json data{{"title", report_title(runs)},
+  Json data{{"title", report_title(runs)},
             {"split", comparison.split},
             {"point_limit", most_points_drawn},
-            {"runs", json::array()},
-            {"tables", json::array()}};
+            {"runs", Json::array()},
+            {"tables", Json::array()}};
   for (std::size_t i = 0; i < runs.size(); ++i)
     data["runs"].push_back(
         {{"name", runs[i].name},
@@ -238,15 +236,15 @@ json report_data(std::span<const RunSummary> runs) {
          {"card", card(runs, i, comparison)},
          {"curves", curves(runs[i])},
          {"evaluations", evaluations(runs[i])},
-         {"sweep", runs[i].points.empty() ? json() : sweep_data(arrange_sweep(runs[i]))},
+         {"sweep", runs[i].points.empty() ? Json() : sweep_data(arrange_sweep(runs[i]))},
          {"layers", layers(runs[i])},
          {"kernels", kernels(runs[i])}});
   for (const ReportTable& table : report_tables(runs)) data["tables"].push_back(table_data(table));
   return data;
 }
 
-std::string json_for_script(const json& value) {
-  const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+std::string json_for_script(const Json& value) {
+  const std::string text = value.dump();
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {

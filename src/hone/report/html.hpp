@@ -5,8 +5,7 @@
 #include <span>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/report/summary.hpp"
 
 namespace hone {
@@ -15,10 +14,10 @@ namespace hone {
 inline constexpr std::size_t most_points_drawn = 5000;
 
 // What the page draws: {title, runs[...], tables[...], split, point_limit}. Not-recorded is null.
-nlohmann::json report_data(std::span<const RunSummary> runs);
+Json report_data(std::span<const RunSummary> runs);
 
 // JSON that is safe inside a script element: nothing in it can end the element or open a comment.
-std::string json_for_script(const nlohmann::json& value);
+std::string json_for_script(const Json& value);
 
 // Writes the page, complete or not at all. Without runs: Error(invalid_argument). When hone was
 // built without plotly.js: Error(unsupported).

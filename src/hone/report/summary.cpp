@@ -6,41 +6,39 @@
 #include <map>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
 
 namespace hone {
 namespace {
-
-using nlohmann::json;
 
 constexpr std::int64_t final_loss_window = 100;
 
 // One line of a record, or an object within it, with its place for messages.
 class Fields {
 public:
-  Fields(const json& object, const std::string& source, std::size_t line, std::string prefix = "")
+  Fields(const Json& object, const std::string& source, std::size_t line, std::string prefix = "")
       : object_(object), source_(source), line_(line), prefix_(std::move(prefix)) {}
 
   // JSON has no NaN: Record writes it as null, and an absent key is a value not recorded.
   double number(const char* key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (value == nullptr || value->is_null()) return not_recorded;
     if (!value->is_number()) fail(key, "a number");
     return value->get<double>();
   }
 
   std::string text(const char* key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     if (value == nullptr || value->is_null()) return "";
     if (!value->is_string()) fail(key, "text");
     return value->get<std::string>();
   }
 
   std::int64_t step(const char* key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     const bool whole = value != nullptr && value->is_number_integer();
     const bool fits = whole && (!value->is_number_unsigned() ||
                                 value->get<std::uint64_t>() <= std::uint64_t{INT64_MAX});
@@ -48,15 +46,15 @@ public:
     return value->get<std::int64_t>();
   }
 
-  json object(const char* key) const {
-    const json* value = find(key);
-    if (value == nullptr || value->is_null()) return json::object();
+  Json object(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr || value->is_null()) return Json::object();
     if (!value->is_object()) fail(key, "an object");
     return *value;
   }
 
   std::vector<Fields> list(const char* key) const {
-    const json* value = find(key);
+    const Json* value = find(key);
     std::vector<Fields> items;
     if (value == nullptr || value->is_null()) return items;
     if (!value->is_array()) fail(key, "a list");
@@ -76,12 +74,9 @@ public:
   }
 
 private:
-  const json* find(const char* key) const {
-    const auto found = object_.find(key);
-    return found == object_.end() ? nullptr : &*found;
-  }
+  const Json* find(const char* key) const { return object_.find_member(key); }
 
-  const json& object_;
+  const Json& object_;
   const std::string& source_;
   std::size_t line_;
   std::string prefix_;
@@ -218,7 +213,7 @@ void read_end(Collected& all, const Fields& fields) {
   all.open_seconds = 0;
 }
 
-void read_line(Collected& all, const json& line, const std::string& source, std::size_t number) {
+void read_line(Collected& all, const Json& line, const std::string& source, std::size_t number) {
   if (!line.is_object())
     throw Error(ErrorCode::bad_format,
                 fmt::format("{}: line {}: expected a JSON object", source, number),
@@ -256,7 +251,7 @@ void sum_steps(RunSummary& run) {
 
 }  // namespace
 
-RunSummary summarize(std::span<const json> lines, const std::string& source) {
+RunSummary summarize(std::span<const Json> lines, const std::string& source) {
   Collected all;
   all.run.source = source;
   for (std::size_t i = 0; i < lines.size(); ++i) read_line(all, lines[i], source, i + 1);

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include "hone/core/json.hpp"
 
 namespace hone {
 
@@ -87,9 +87,9 @@ struct RunSummary {
   std::string source;  // the record's path
   std::string command;
   std::string started;
-  nlohmann::json config = nlohmann::json::object();
-  nlohmann::json machine = nlohmann::json::object();
-  nlohmann::json versions = nlohmann::json::object();
+  Json config = Json::object();
+  Json machine = Json::object();
+  Json versions = Json::object();
 
   std::string model;
   double parameters = not_recorded;
@@ -122,7 +122,7 @@ struct RunSummary {
 // evaluations after the step it continues from are dropped: the continued run does them again.
 // Timings of the continuations add up; of the memory the largest counts. Events not known here are
 // skipped. A value of the wrong type is Error(bad_format) naming source, line and key.
-RunSummary summarize(std::span<const nlohmann::json> lines, const std::string& source);
+RunSummary summarize(std::span<const Json> lines, const std::string& source);
 
 // Reads records; a directory means its record.jsonl. Names the runs after their directories (or
 // files), longer where two would be the same. An empty record is Error(bad_format).

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
+#include "hone/core/json.hpp"
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/paired_test.hpp"
@@ -99,12 +99,11 @@ const char* show_verdict(Verdict verdict) {
   return "";
 }
 
-nlohmann::json finite(double value) {
-  return std::isfinite(value) ? nlohmann::json(std::stod(fmt::format("{:.8g}", value)))
-                              : nlohmann::json(nullptr);
+Json finite(double value) {
+  return std::isfinite(value) ? Json(std::stod(fmt::format("{:.8g}", value))) : Json(nullptr);
 }
 
-nlohmann::json value_data(const std::optional<SweepValue>& value) {
+Json value_data(const std::optional<SweepValue>& value) {
   if (!value) return nullptr;
   return {{"accuracy", finite(value->accuracy)}, {"low", finite(value->low)},
           {"high", finite(value->high)},         {"bytes", finite(value->bytes)},
@@ -199,11 +198,11 @@ ReportTable sweep_table(const Sweep& sweep, const std::string& title) {
   return table;
 }
 
-nlohmann::json sweep_data(const Sweep& sweep) {
-  nlohmann::json data{{"format", sweep.format},
-                      {"base", value_data(sweep.base)},
-                      {"finding", describe_sweep(sweep)},
-                      {"rows", nlohmann::json::array()}};
+Json sweep_data(const Sweep& sweep) {
+  Json data{{"format", sweep.format},
+            {"base", value_data(sweep.base)},
+            {"finding", describe_sweep(sweep)},
+            {"rows", Json::array()}};
   for (const SweepRow& row : sweep.rows)
     data["rows"].push_back(
         {{"width", row.width}, {"ptq", value_data(row.ptq)}, {"qat", value_data(row.qat)}});

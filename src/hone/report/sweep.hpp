@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/report/tables.hpp"
 
 namespace hone {
@@ -52,6 +51,6 @@ std::int64_t narrowest_without_loss(const Sweep& sweep, bool qat);
 std::string describe_sweep(const Sweep& sweep);
 ReportTable sweep_table(const Sweep& sweep, const std::string& title);
 // What the page draws.
-nlohmann::json sweep_data(const Sweep& sweep);
+Json sweep_data(const Sweep& sweep);
 
 }  // namespace hone

@@ -5,8 +5,8 @@
 #include <functional>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "hone/core/json.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/sweep.hpp"
 
@@ -291,7 +291,7 @@ void add_layer_tables(std::vector<ReportTable>& tables, Runs runs) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> flatten(const nlohmann::json& object) {
+std::vector<std::pair<std::string, std::string>> flatten(const Json& object) {
   Pairs pairs;
   for (const auto& [key, value] : object.items()) {
     if (value.is_object() && !value.empty()) {
@@ -302,7 +302,7 @@ std::vector<std::pair<std::string, std::string>> flatten(const nlohmann::json& o
       // As it would be typed: 0.0005, not the nearest double in 17 digits.
       pairs.emplace_back(key, fmt::format("{:.9g}", value.get<double>()));
     } else {
-      pairs.emplace_back(key, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      pairs.emplace_back(key, value.dump());
     }
   }
   return pairs;

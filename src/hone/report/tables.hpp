@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/json.hpp"
 #include "hone/report/summary.hpp"
 #include "hone/report/terminal_table.hpp"
 
@@ -32,7 +33,7 @@ std::vector<ReportTable> report_tables(std::span<const RunSummary> runs);
 std::string describe_standing(std::span<const RunSummary> runs, const FinalAccuracy& accuracy);
 
 // The command, machine and versions as one value each: nested objects become dotted keys.
-std::vector<std::pair<std::string, std::string>> flatten(const nlohmann::json& object);
+std::vector<std::pair<std::string, std::string>> flatten(const Json& object);
 
 struct TerminalReportOptions {
   TextStyle style = TextStyle::unicode;

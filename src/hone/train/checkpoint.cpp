@@ -1,7 +1,5 @@
 #include "hone/train/checkpoint.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
@@ -24,23 +22,23 @@ void save_checkpoint(const std::filesystem::path& directory, const Model& model,
                          if (tokenizer != nullptr) tokenizer->save(folder);
                          if (position == nullptr) return;
                          write_safetensors(folder / state_file, *state);
-                         const nlohmann::json json{{"step", position->step},
-                                                   {"best_accuracy", position->best_accuracy},
-                                                   {"best_step", position->best_step},
-                                                   {"threads", position->threads},
-                                                   {"options", position->options}};
+                         const Json json{{"step", position->step},
+                                         {"best_accuracy", position->best_accuracy},
+                                         {"best_step", position->best_step},
+                                         {"threads", position->threads},
+                                         {"options", position->options}};
                          write_file_atomically(folder / position_file, json.dump(1) + "\n");
                        });
 }
 
 TrainPosition load_position(const std::filesystem::path& directory) {
   const std::filesystem::path file = directory / position_file;
-  const nlohmann::json json = parse_json(read_file(file), file.string());
+  const Json json = parse_json(read_file(file), file.string());
   try {
     return {json.at("step").get<std::int64_t>(), json.at("best_accuracy").get<double>(),
             json.at("best_step").get<std::int64_t>(), json.value("threads", 0), json.at("options")};
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::bad_format, file.string() + ": " + error.what(),
+  } catch (const Error& error) {
+    throw Error(ErrorCode::bad_format, file.string() + ": " + error.message(),
                 "the checkpoint is damaged; train again without --resume");
   }
 }

@@ -3,8 +3,7 @@
 
 #include <filesystem>
 
-#include <nlohmann/json.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/data/tokenizer.hpp"
 #include "hone/train/model.hpp"
@@ -16,8 +15,8 @@ struct TrainPosition {
   std::int64_t step = 0;  // steps done
   double best_accuracy = -1;
   std::int64_t best_step = 0;
-  int threads = 0;         // 0: not recorded
-  nlohmann::json options;  // describe(TrainOptions) and what identifies the data
+  int threads = 0;  // 0: not recorded
+  Json options;     // describe(TrainOptions) and what identifies the data
 };
 
 // Writes `directory` in one step (a crash leaves the old or the new one): the model for

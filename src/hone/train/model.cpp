@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/hugging_face.hpp"
@@ -15,12 +16,11 @@ namespace hone {
 namespace {
 
 // Errors of a configuration name its file.
-const Architecture& check_config(const nlohmann::json& config,
-                                 const std::filesystem::path& directory) {
+const Architecture& check_config(const Json& config, const std::filesystem::path& directory) {
   try {
-    const auto type = config.find("model_type");
-    const Architecture& architecture = find_architecture(
-        type != config.end() && type->is_string() ? type->get<std::string>() : "");
+    const Json* type = config.find_member("model_type");
+    const Architecture& architecture =
+        find_architecture(type != nullptr && type->is_string() ? type->get<std::string>() : "");
     architecture.parameters(config);
     return architecture;
   } catch (const Error& error) {
@@ -34,10 +34,10 @@ const Architecture& check_config(const nlohmann::json& config,
 }
 
 // A classifier of tokens or choices has the same tensors as one of whole texts.
-void refuse_other_heads(const nlohmann::json& config, const std::filesystem::path& directory) {
-  const auto names = config.find("architectures");
-  if (names == config.end() || !names->is_array() || names->empty()) return;
-  for (const nlohmann::json& name : *names)
+void refuse_other_heads(const Json& config, const std::filesystem::path& directory) {
+  const Json* names = config.find_member("architectures");
+  if (names == nullptr || !names->is_array() || names->empty()) return;
+  for (const Json& name : *names)
     if (name.is_string() &&
         name.get<std::string>().find("SequenceClassification") != std::string::npos)
       return;

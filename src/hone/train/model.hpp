@@ -6,8 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/frontends/model.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
@@ -22,8 +21,8 @@ namespace hone {
 inline constexpr const char* quantization_key = "hone_quantization";
 
 struct Model {
-  std::string name;       // as the user wrote it
-  nlohmann::json config;  // Hugging Face config.json
+  std::string name;  // as the user wrote it
+  Json config;       // Hugging Face config.json
   ParameterStore parameters;
   // The formats that its values take.
   Quantization quantization = {};

@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/run/clock.hpp"
@@ -24,7 +24,7 @@ const char* name_of(Mode mode) {
 }
 
 // What a resumed run must find again: {samples, tokens, sha256}.
-nlohmann::json fingerprint(const TokenizedData& data) {
+Json fingerprint(const TokenizedData& data) {
   const std::string parts = sha256(std::as_bytes(std::span(data.ids))) +
                             sha256(std::as_bytes(std::span(data.offsets))) +
                             sha256(std::as_bytes(std::span(data.labels)));
@@ -237,28 +237,28 @@ private:
 
 }  // namespace
 
-nlohmann::json describe(const TrainOptions& o) {
-  nlohmann::json json{{"epochs", o.epochs},
-                      {"steps", o.steps},
-                      {"batch", o.batch},
-                      {"accumulate", o.accumulate},
-                      {"lr", o.lr},
-                      {"weight_decay", o.weight_decay},
-                      {"decay_all", o.decay_all},
-                      {"optimizer", o.optimizer},
-                      {"beta1", o.beta1},
-                      {"beta2", o.beta2},
-                      {"epsilon", o.epsilon},
-                      {"momentum", o.momentum},
-                      {"schedule", o.schedule},
-                      {"warmup", o.warmup},
-                      {"clip", o.clip},
-                      {"hidden_dropout", o.hidden_dropout},
-                      {"attention_dropout", o.attention_dropout},
-                      {"classifier_dropout", o.classifier_dropout},
-                      {"seed", o.seed},
-                      {"mode", name_of(o.mode)},
-                      {"disabled_passes", o.disabled_passes}};
+Json describe(const TrainOptions& o) {
+  Json json{{"epochs", o.epochs},
+            {"steps", o.steps},
+            {"batch", o.batch},
+            {"accumulate", o.accumulate},
+            {"lr", o.lr},
+            {"weight_decay", o.weight_decay},
+            {"decay_all", o.decay_all},
+            {"optimizer", o.optimizer},
+            {"beta1", o.beta1},
+            {"beta2", o.beta2},
+            {"epsilon", o.epsilon},
+            {"momentum", o.momentum},
+            {"schedule", o.schedule},
+            {"warmup", o.warmup},
+            {"clip", o.clip},
+            {"hidden_dropout", o.hidden_dropout},
+            {"attention_dropout", o.attention_dropout},
+            {"classifier_dropout", o.classifier_dropout},
+            {"seed", o.seed},
+            {"mode", name_of(o.mode)},
+            {"disabled_passes", o.disabled_passes}};
   if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
   return json;
 }

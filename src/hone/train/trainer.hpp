@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/tokenizer.hpp"
@@ -84,6 +83,6 @@ TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* 
 void check_training(const Model& model, const TokenizedData& data, const TrainOptions& options);
 
 // The options as a record has them, and what decides whether a run may be resumed.
-nlohmann::json describe(const TrainOptions& options);
+Json describe(const TrainOptions& options);
 
 }  // namespace hone

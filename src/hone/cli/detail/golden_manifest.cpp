@@ -4,7 +4,6 @@
 #include <span>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -42,8 +41,7 @@ ManifestResult run_cases(const std::filesystem::path& manifest,
   return result;
 }
 
-ManifestResult run_mxint8_files(const std::filesystem::path& manifest,
-                                const nlohmann::json& files) {
+ManifestResult run_mxint8_files(const std::filesystem::path& manifest, const Json& files) {
   ManifestResult result;
   for (const auto& [name, entry] : files.items()) {
     ++result.cases;
@@ -58,8 +56,6 @@ ManifestResult run_mxint8_files(const std::filesystem::path& manifest,
       for (auto& [output, tensor] : run_mxint8_case(kind, group, inputs))
         result.outputs.set(fmt::format("{}.{}", name, output), std::move(tensor));
       ++result.written;
-    } catch (const nlohmann::json::exception& error) {
-      result.failed.emplace_back(name, error.what());
     } catch (const Error& error) {
       result.failed.emplace_back(name, error.message());
     }
@@ -81,7 +77,7 @@ ParameterStore read_vectors(const std::filesystem::path& file) {
 
 ManifestResult run_manifest(const std::filesystem::path& manifest,
                             const std::filesystem::path& inputs) {
-  const nlohmann::json json = parse_json(read_file(manifest), manifest.string());
+  const Json json = parse_json(read_file(manifest), manifest.string());
   if (json.is_object() && json.contains("cases")) return run_cases(manifest, inputs);
   if (json.is_object() && json.contains("files") && json["files"].is_object()) {
     if (!inputs.empty())

@@ -4,7 +4,6 @@
 #include <new>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
@@ -83,9 +82,7 @@ int run_command(int argc, char** argv) {
   const CommandResult result = command.run(input);
   console().finish();
   if (input.options.contains("json"))
-    write_file_atomically(
-        input.options.text("json"),
-        result.results.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    write_file_atomically(input.options.text("json"), result.results.dump(1) + "\n");
   return result.exit_code;
 }
 

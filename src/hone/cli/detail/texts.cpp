@@ -4,7 +4,6 @@
 #include <iostream>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/cli/detail/program.hpp"
 #include "hone/core/file.hpp"
@@ -62,7 +61,7 @@ void refuse_invalid_utf8(std::string_view text, const std::string& where) {
 
 std::string read_any_line(std::string_view line, const std::string& where) {
   refuse_invalid_utf8(line, where);
-  const nlohmann::json json = parse_json(line, where);
+  const Json json = parse_json(line, where);
   if (json.is_string()) return json.get<std::string>();
   if (!json.is_object() || !json.contains("text"))
     throw Error(ErrorCode::bad_format, where + ": expected an object with a \"text\"",

@@ -1,38 +1,22 @@
 // jsonl:PATH, one JSON object a line.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/data/source.hpp"
 
 namespace hone {
 namespace {
 
-using Json = nlohmann::json;
-
 const Json& member(const Json& object, const std::string& name, const char* role,
                    const std::string& place) {
-  const auto found = object.find(name);
-  if (found != object.end()) return *found;
+  if (const Json* found = object.find_member(name); found != nullptr) return *found;
   std::vector<std::string> names;
-  for (const auto& item : object.items()) names.push_back(item.key());
+  for (const auto& [key, value] : object.items()) names.push_back(key);
   throw Error(ErrorCode::not_found, fmt::format("{}: no key '{}'", place, name),
               fmt::format("name it with the option {}=KEY; {}", role, did_you_mean(name, names)));
-}
-
-Json parse_line(std::string_view line, const std::string& place) {
-  try {
-    Json json = Json::parse(line);
-    if (json.is_object()) return json;
-  } catch (const Json::parse_error& error) {
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}, column {}: not valid JSON", place, error.byte),
-                "write one JSON object a line");
-  }
-  throw Error(ErrorCode::bad_format, place + ", column 1: not a JSON object",
-              "write one JSON object a line");
 }
 
 LabelledRows read(const std::filesystem::path& path, const Options& options) {
@@ -47,7 +31,10 @@ LabelledRows read(const std::filesystem::path& path, const Options& options) {
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (trim(line).empty()) continue;
     const std::string place = fmt::format("{}: line {}", path.string(), number);
-    const Json json = parse_line(line, place);
+    const Json json = parse_json(line, path.string(), 64, number);
+    if (!json.is_object())
+      throw Error(ErrorCode::bad_format, place + ", column 1: not a JSON object",
+                  "write one JSON object a line");
     const Json& text = member(json, rows.text_column, "text", place);
     if (!text.is_string())
       throw Error(ErrorCode::bad_format,

@@ -1,10 +1,10 @@
 // BERT for sequence classification (Devlin et al., arXiv 1810.04805), post-norm, by its Hugging
 // Face parameter names.
+#include "hone/core/json.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 namespace hone {
 namespace {
@@ -135,10 +135,10 @@ private:
 
 Architecture architecture_bert() {
   Architecture architecture{{"bert", "BERT for sequence classification"}, "bert"};
-  architecture.parameters = [](const nlohmann::json& config) {
+  architecture.parameters = [](const Json& config) {
     return bert_parameter_specs(BertConfig::from_json(config, "config.json"));
   };
-  architecture.build = [](const nlohmann::json& json, const GraphRequest& request) {
+  architecture.build = [](const Json& json, const GraphRequest& request) {
     const BertConfig config = BertConfig::from_json(json, "config.json");
     return Builder(config, request).build();
   };

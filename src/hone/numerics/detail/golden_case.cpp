@@ -1,7 +1,6 @@
 #include "hone/numerics/detail/golden_case.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -13,7 +12,6 @@
 namespace hone {
 namespace {
 
-using Json = nlohmann::json;
 using Input = std::function<Tensor(const std::string&)>;
 
 // A parameter under the name that the format's option has.
@@ -241,9 +239,9 @@ std::vector<GoldenCase> read_golden_manifest(const std::filesystem::path& file) 
         golden.extra_inputs = entry.at("extra_inputs").get<std::map<std::string, std::string>>();
       cases.push_back(std::move(golden));
     }
-  } catch (const Json::exception& error) {
+  } catch (const Error& error) {
     throw Error(ErrorCode::bad_format,
-                fmt::format("{}: case {}: {}", file.string(), cases.size(), error.what()),
+                fmt::format("{}: case {}: {}", file.string(), cases.size(), error.message()),
                 "a case has id, format, params, input and output");
   }
   return cases;
@@ -258,9 +256,9 @@ Tensor run_golden_case(const GoldenCase& golden, const Input& input) {
                 fmt::format("case {}: hone has no format '{}'", golden.id, golden.format));
   try {
     return found->second(golden, input);
-  } catch (const Json::exception& error) {
+  } catch (const Error& error) {
     throw Error(ErrorCode::bad_format,
-                fmt::format("case {}: its parameters: {}", golden.id, error.what()));
+                fmt::format("case {}: its parameters: {}", golden.id, error.message()));
   }
 }
 

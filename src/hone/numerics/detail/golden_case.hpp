@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "hone/core/json.hpp"
 #include "hone/core/tensor.hpp"
 
 namespace hone {
@@ -17,7 +16,7 @@ namespace hone {
 struct GoldenCase {
   std::string id;
   std::string format;
-  nlohmann::json params;
+  Json params;
   std::string input, output;
   std::map<std::string, std::string> extra_inputs;
   std::string compare;   // "bits" or "close"

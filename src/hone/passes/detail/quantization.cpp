@@ -1,4 +1,5 @@
 #include "hone/passes/quantization.hpp"
+#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +7,6 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
@@ -302,10 +302,10 @@ void refuse_unsigned(const FormatChoice& choice, double smallest, const std::str
          "leave is_signed out; give it only to slots whose numbers are never negative");
 }
 
-nlohmann::json to_json(const Quantization& quantization) {
-  nlohmann::json list = nlohmann::json::array();
+Json to_json(const Quantization& quantization) {
+  Json list = Json::array();
   for (const NodeFormats& node : quantization) {
-    nlohmann::json entry{{"node", node.node}};
+    Json entry{{"node", node.node}};
     for (const auto& [slot, choice] : node.slots)
       entry[name_of(slot)] = {
           {"format", choice.format}, {"rule", choice.rule}, {"options", choice.options}};
@@ -316,7 +316,7 @@ nlohmann::json to_json(const Quantization& quantization) {
   return list;
 }
 
-Quantization quantization_from_json(const nlohmann::json& json, const std::string& where) {
+Quantization quantization_from_json(const Json& json, const std::string& where) {
   const auto wrong = [&](std::size_t i, const std::string& what) {
     throw Error(ErrorCode::bad_format, fmt::format("{}: node {}: {}", where, i, what),
                 "written by another version of hone, or damaged");
@@ -326,7 +326,7 @@ Quantization quantization_from_json(const nlohmann::json& json, const std::strin
                 "written by another version of hone, or damaged");
   Quantization quantization;
   for (std::size_t i = 0; i < json.size(); ++i) {
-    const nlohmann::json& entry = json[i];
+    const Json& entry = json[i];
     if (!entry.is_object() || !entry.contains("node") || !entry["node"].is_string())
       wrong(i, "has no name");
     NodeFormats node{entry["node"].get<std::string>(), {}};
@@ -457,7 +457,7 @@ std::string codes_name(const std::string& parameter) { return parameter + ".code
 std::string scales_name(const std::string& parameter) { return parameter + ".scales"; }
 
 Options quantize_options(const Quantization& quantization, const PackedParameters& packed) {
-  nlohmann::json bits = nlohmann::json::object();
+  Json bits = Json::object();
   for (const auto& [name, parameter] : packed) {
     const PackedTensor& tensor = parameter.packed;
     if (!is_read_as_bits(parameter)) {

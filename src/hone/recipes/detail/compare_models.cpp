@@ -1,11 +1,11 @@
 #include "hone/recipes/compare_models.hpp"
+#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/data/batch.hpp"
@@ -17,9 +17,7 @@ namespace {
 // All values of a batch are kept at once: few tokens keep large models small.
 constexpr std::int64_t batch_tokens = 1024;
 
-nlohmann::json finite(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
+Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Graph plain_graph(const Model& model) { return model.architecture->build(model.config, {}); }
 
@@ -148,15 +146,15 @@ double TensorError::cosine() const {
   return std::min(1.0, dot_ / std::sqrt(signal_) / std::sqrt(other_));
 }
 
-nlohmann::json to_json(const TensorError& error) {
+Json to_json(const TensorError& error) {
   return {{"exact", error.is_exact()},
           {"sqnr", finite(error.sqnr())},
           {"cosine", finite(error.cosine())},
           {"max", finite(error.largest())}};
 }
 
-nlohmann::json to_json(const NodeError& error) {
-  nlohmann::json json{{"node", error.node}, {"op", error.op}, {"output", to_json(error.output)}};
+Json to_json(const NodeError& error) {
+  Json json{{"node", error.node}, {"op", error.op}, {"output", to_json(error.output)}};
   if (!error.format.empty()) json["format"] = error.format;
   if (error.parameters.empty()) return json;
   json["weights"] = to_json(error.weights);

@@ -1,9 +1,8 @@
 #include "hone/recipes/layers.hpp"
+#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <set>
-
-#include <nlohmann/json.hpp>
 
 #include "hone/graph/op.hpp"
 
@@ -24,8 +23,8 @@ std::int64_t stored_bytes(const Model& model, const std::string& parameter, std:
 }
 
 // {"weight": "integer width=8", ...} of a node.
-nlohmann::json formats_of(const Model& model, const std::string& node) {
-  nlohmann::json formats = nlohmann::json::object();
+Json formats_of(const Model& model, const std::string& node) {
+  Json formats = Json::object();
   for (const NodeFormats& chosen : model.quantization)
     if (chosen.node == node)
       for (const auto& [slot, choice] : chosen.slots)
@@ -49,11 +48,11 @@ double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
 
 }  // namespace
 
-nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
+Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
   const Graph graph = model.architecture->build(model.config, {});
   const std::int64_t tokens = std::max<std::int64_t>(tokens_per_sample, 1);
   const DimSizes sizes{{"T", tokens}, {"B", 1}};
-  nlohmann::json layers = nlohmann::json::array();
+  Json layers = Json::array();
   std::set<std::string> counted;
   for (const Node& node : graph.nodes) {
     std::string name;
@@ -77,7 +76,7 @@ nlohmann::json describe_layers(const Model& model, std::int64_t tokens_per_sampl
                       {"parameters", parameters},
                       {"bytes", bytes},
                       {"macs_per_token", macs / static_cast<double>(tokens)}});
-    nlohmann::json formats = formats_of(model, graph.value(node.outputs[0]).name);
+    Json formats = formats_of(model, graph.value(node.outputs[0]).name);
     if (!formats.empty()) layers.back()["formats"] = std::move(formats);
   }
   return layers;

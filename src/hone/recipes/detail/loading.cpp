@@ -1,11 +1,11 @@
 #include "hone/recipes/loading.hpp"
+#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
@@ -56,7 +56,7 @@ std::vector<std::string> known_keys(const std::vector<OptionSpec>& specs, bool m
   return names;
 }
 
-std::int64_t positions_of(const nlohmann::json& config) {
+std::int64_t positions_of(const Json& config) {
   return config.value("max_position_embeddings", default_length);
 }
 
@@ -133,7 +133,7 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
   return request;
 }
 
-nlohmann::json model_configuration(const std::string& model, const TextSettings& sizes) {
+Json model_configuration(const std::string& model, const TextSettings& sizes) {
   const fs::path path = model;
   if (fs::is_directory(path)) {
     const bool only_last =
@@ -148,7 +148,7 @@ nlohmann::json model_configuration(const std::string& model, const TextSettings&
   return config.to_json();
 }
 
-std::int64_t length_limit(const nlohmann::json& config, std::int64_t asked) {
+std::int64_t length_limit(const Json& config, std::int64_t asked) {
   const std::int64_t positions = positions_of(config);
   if (asked > positions)
     throw Error(ErrorCode::invalid_argument,
@@ -195,8 +195,7 @@ void match_labels(TokenizedData& data, const Model& model,
                   fmt::join(pairs, ", ")));
 }
 
-void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer,
-               const std::string& source) {
+void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source) {
   const std::int64_t vocabulary = config.value("vocab_size", std::int64_t{0});
   if (tokenizer.vocab_size() <= vocabulary) return;
   throw Error(ErrorCode::invalid_argument,
@@ -205,7 +204,7 @@ void check_fit(const nlohmann::json& config, const Tokenizer& tokenizer,
               "they do not belong together: give the tokenizer the model was trained with");
 }
 
-void check_lengths(const nlohmann::json& config, const TokenizedData& data) {
+void check_lengths(const Json& config, const TokenizedData& data) {
   const std::int64_t positions = positions_of(config);
   for (std::int64_t i = 0; i < data.size(); ++i)
     if (data.length(i) > positions)

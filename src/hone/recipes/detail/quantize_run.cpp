@@ -1,10 +1,10 @@
 #include "hone/recipes/quantize_run.hpp"
+#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/frontends/hugging_face.hpp"
@@ -126,13 +126,13 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   return outcome;
 }
 
-nlohmann::json to_json(const QuantizeOutcome& outcome, const fs::path& out) {
-  nlohmann::json json{{"out", out.string()},
-                      {"nodes", to_json(outcome.quantization)},
-                      {"packed", outcome.packed},
-                      {"parameters", outcome.parameters},
-                      {"bytes_before", outcome.bytes_before},
-                      {"bytes_after", outcome.bytes_after}};
+Json to_json(const QuantizeOutcome& outcome, const fs::path& out) {
+  Json json{{"out", out.string()},
+            {"nodes", to_json(outcome.quantization)},
+            {"packed", outcome.packed},
+            {"parameters", outcome.parameters},
+            {"bytes_before", outcome.bytes_before},
+            {"bytes_after", outcome.bytes_after}};
   if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");
   return json;
 }

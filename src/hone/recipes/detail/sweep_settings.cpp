@@ -5,10 +5,10 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/train/model.hpp"
@@ -53,7 +53,7 @@ std::string hash_of(const std::filesystem::path& folder) {
 }
 
 void check_model(const RecipeCall& call, SweepSettings& settings) {
-  const nlohmann::json config = model_configuration(settings.model, call.settings.model);
+  const Json config = model_configuration(settings.model, call.settings.model);
   if (config.contains("hone_quantization"))
     refuse(fmt::format("{}: key 'model': {} is quantized", call.file, settings.model),
            "the sweep starts from a float model");
@@ -171,10 +171,10 @@ SweepSettings read_sweep_settings(const RecipeCall& call) {
   return settings;
 }
 
-nlohmann::json sweep_identity(const RecipeCall& call, const SweepSettings& settings) {
+Json sweep_identity(const RecipeCall& call, const SweepSettings& settings) {
   static const std::set<std::string> places{
       "name", "out", "widths", "seeds", "threads", "checkpoint_every", "qat_checkpoint_every"};
-  nlohmann::json json;
+  Json json;
   for (const auto& [key, value] : call.settings.values.values())
     if (places.count(key) == 0) json["settings"][key] = to_string(value);
   for (const auto& [key, value] : call.settings.model) json["model"][key] = value;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/json.hpp"
 #include "hone/passes/quantization.hpp"
 #include "hone/recipes/recipe.hpp"
 
@@ -36,6 +37,6 @@ std::vector<OptionSpec> sweep_options();
 // Throws Error(invalid_argument) naming the file and the key.
 SweepSettings read_sweep_settings(const RecipeCall& call);
 // What decides the results: widths, seeds and places left out.
-nlohmann::json sweep_identity(const RecipeCall& call, const SweepSettings& settings);
+Json sweep_identity(const RecipeCall& call, const SweepSettings& settings);
 
 }  // namespace hone

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -18,7 +17,7 @@ std::string kept_lines(const std::filesystem::path& path, std::int64_t steps) {
   std::string kept;
   if (steps == 0 || !std::filesystem::exists(path)) return kept;
   for (const std::string& line : split(read_file(path), '\n')) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
+    const auto json = parse_json_or_null(line);
     // A torn last line was of a step that is done again.
     if (!json.is_object() || json.value("step", steps + 1) > steps) break;
     kept += line + "\n";

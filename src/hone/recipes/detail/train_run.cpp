@@ -1,4 +1,5 @@
 #include "hone/recipes/train_run.hpp"
+#include "hone/core/json.hpp"
 #include "hone/train/calibrate.hpp"
 
 #include <chrono>
@@ -8,7 +9,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -75,7 +75,7 @@ private:
 
   void end(const char* status, double seconds, const std::string& message) {
     if (!record_) return;
-    nlohmann::json line{{"event", "end"}, {"status", status}, {"seconds", seconds}};
+    Json line{{"event", "end"}, {"status", status}, {"seconds", seconds}};
     if (!message.empty()) line["message"] = message;
     record_->write(line);
   }
@@ -214,10 +214,10 @@ private:
     });
   }
 
-  nlohmann::json configuration() const {
-    nlohmann::json config = describe(options_);
+  Json configuration() const {
+    Json config = describe(options_);
     // Below zero means "as the model says": a record holds what was computed with.
-    const nlohmann::json& model = model_.config;
+    const Json& model = model_.config;
     const double hidden = model.value("hidden_dropout_prob", 0.1);
     const bool own =
         model.contains("classifier_dropout") && model["classifier_dropout"].is_number();
@@ -339,7 +339,7 @@ private:
     };
     const Evaluation evaluation = evaluate(forward, data, options);
     outcome.test = summarize_evaluation(evaluation, request.split);
-    nlohmann::json line = to_json(*outcome.test);
+    Json line = to_json(*outcome.test);
     line["event"] = "eval";
     line["step"] = outcome.result.steps;
     line["epoch"] = options_.epochs;
@@ -371,7 +371,7 @@ EvaluationResult summarize_evaluation(const Evaluation& e, const std::string& sp
   return {split, e.samples, e.accuracy, e.interval.low, e.interval.high, e.loss, e.seconds};
 }
 
-nlohmann::json to_json(const EvaluationResult& r) {
+Json to_json(const EvaluationResult& r) {
   return {
       {"split", r.split},       {"samples", r.samples},
       {"accuracy", r.accuracy}, {"low", r.low},
@@ -379,24 +379,24 @@ nlohmann::json to_json(const EvaluationResult& r) {
       {"seconds", r.seconds},   {"samples_per_second", static_cast<double>(r.samples) / r.seconds}};
 }
 
-nlohmann::json to_json(const TrainOutcome& outcome, const fs::path& out) {
+Json to_json(const TrainOutcome& outcome, const fs::path& out) {
   const TrainResult& r = outcome.result;
   const auto rate = [&](double amount) {
-    return r.train_seconds > 0 ? nlohmann::json(amount / r.train_seconds) : nlohmann::json(nullptr);
+    return r.train_seconds > 0 ? Json(amount / r.train_seconds) : Json(nullptr);
   };
-  nlohmann::json json{{"finished", r.finished},
-                      {"steps", r.steps},
-                      {"total_steps", outcome.total_steps},
-                      {"samples_per_second", rate(static_cast<double>(r.samples))},
-                      {"tokens_per_second", rate(static_cast<double>(r.tokens))},
-                      {"flops_per_second", rate(r.flop)},
-                      {"loss", r.last_loss},
-                      {"train_seconds", r.train_seconds},
-                      {"seconds", outcome.seconds},
-                      {"peak_bytes", outcome.peak_bytes},
-                      {"arena_bytes", r.arena_bytes},
-                      {"parameters", outcome.parameters},
-                      {"out", out.string()}};
+  Json json{{"finished", r.finished},
+            {"steps", r.steps},
+            {"total_steps", outcome.total_steps},
+            {"samples_per_second", rate(static_cast<double>(r.samples))},
+            {"tokens_per_second", rate(static_cast<double>(r.tokens))},
+            {"flops_per_second", rate(r.flop)},
+            {"loss", r.last_loss},
+            {"train_seconds", r.train_seconds},
+            {"seconds", outcome.seconds},
+            {"peak_bytes", outcome.peak_bytes},
+            {"arena_bytes", r.arena_bytes},
+            {"parameters", outcome.parameters},
+            {"out", out.string()}};
   if (r.samples == 0) json["loss"] = nullptr;
   if (outcome.validation) json["validation"] = to_json(*outcome.validation);
   if (outcome.best) json["best"] = to_json(*outcome.best);

@@ -1,7 +1,6 @@
 #include "hone/recipes/detail/train_settings.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -104,7 +103,7 @@ const std::vector<OptionSpec>& train_settings() {
 }
 
 std::vector<std::int64_t> read_order(const std::filesystem::path& path) {
-  const nlohmann::json json = parse_json(read_file(path), path.string());
+  const Json json = parse_json(read_file(path), path.string());
   const auto wrong = [&](const std::string& what) {
     throw Error(ErrorCode::bad_format, fmt::format("{}: {}", path.string(), what),
                 "expected a JSON array of sample numbers such as [3, 0, 12]");
@@ -112,7 +111,7 @@ std::vector<std::int64_t> read_order(const std::filesystem::path& path) {
   if (!json.is_array()) wrong("is not a JSON array");
   if (json.empty()) wrong("names no sample");
   std::vector<std::int64_t> order;
-  for (const nlohmann::json& number : json) {
+  for (const Json& number : json) {
     if (!number.is_number_integer())
       wrong(fmt::format("item {} is not a whole number", order.size()));
     order.push_back(number.get<std::int64_t>());

@@ -7,7 +7,6 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -25,14 +24,13 @@ namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 constexpr const char* result_file = "result.json";
 constexpr std::int64_t float_width = 32;
 // A training at one width that is cut off loses at most this many steps.
 constexpr std::int64_t steps_between_checkpoints = 500;
 
-json read_json(const fs::path& path) { return parse_json(read_file(path), path.string()); }
+Json read_json(const fs::path& path) { return parse_json(read_file(path), path.string()); }
 
 // One hexadecimal digit for four samples.
 std::string pack_bits(const std::vector<bool>& bits) {
@@ -84,18 +82,18 @@ public:
   WidthSweep(const RecipeCall& call, const RunWatcher& watcher)
       : call_(call), watcher_(watcher), settings_(read_sweep_settings(call)) {}
 
-  json run() {
+  Json run() {
     begin_ = now_seconds();
     set_thread_count(static_cast<int>(call_.settings.values.integer_or("threads", 0)));
     claim_folder();
     for (std::int64_t seed : settings_.seeds) run_seed(seed);
     finish_record("finished", "");
-    json result{{"recipe", call_.file},
+    Json result{{"recipe", call_.file},
                 {"format", settings_.format},
                 {"split", settings_.split},
                 {"points", results_}};
-    std::vector<json> lines = results_;
-    for (json& line : lines) line["event"] = "point";
+    std::vector<Json> lines = results_;
+    for (Json& line : lines) line["event"] = "point";
     result["finding"] = describe_sweep(arrange_sweep(summarize(lines, call_.file)));
     write_file_atomically(settings_.folder / result_file, result.dump(1) + "\n");
     result["out"] = settings_.folder.string();
@@ -103,7 +101,7 @@ public:
   }
 
   // The record of a sweep that did not come to its end says so.
-  json run_recorded() {
+  Json run_recorded() {
     try {
       return run();
     } catch (const Error& error) {
@@ -140,13 +138,13 @@ private:
     }
     const fs::path record = settings_.folder / "record.jsonl";
     if (!fs::exists(record)) return;
-    for (const json& line : Record::read(record))
+    for (const Json& line : Record::read(record))
       if (line.value("event", "") == "point")
         recorded_.insert(fmt::format("{} {} {}", line.value("kind", ""), line.value("width", 0),
                                      line.value("seed", 0)));
   }
 
-  static void check_identity(const json& saved, const json& wanted, const fs::path& place) {
+  static void check_identity(const Json& saved, const Json& wanted, const fs::path& place) {
     if (saved == wanted) return;
     throw Error(ErrorCode::invalid_argument,
                 place.string() + ": holds the result of other settings",
@@ -176,18 +174,18 @@ private:
                                  : folder / fmt::format("{}-{}", point.kind, point.width);
   }
 
-  json identity_of(const Point& point) const {
+  Json identity_of(const Point& point) const {
     return {
         {"kind", point.kind}, {"width", point.width}, {"seed", point.seed}, {"sweep", identity_}};
   }
 
   // The result of a point, computed unless it is there.
-  json take(const Point& point) {
+  Json take(const Point& point) {
     const fs::path folder = folder_of(point);
-    json result;
+    Json result;
     if (fs::exists(folder / result_file)) {
       result = read_json(folder / result_file);
-      check_identity(result.value("identity", json()), identity_of(point), folder);
+      check_identity(result.value("identity", Json()), identity_of(point), folder);
       say(fmt::format("{}: already finished, taken from {}", point.title(), folder.string()));
     } else {
       if (watcher_.stop && watcher_.stop())
@@ -213,8 +211,8 @@ private:
   }
 
   // Keeps what the results and the record have of a point.
-  void note(const Point& point, const json& full) {
-    json line = full;
+  void note(const Point& point, const Json& full) {
+    Json line = full;
     line.erase("identity");
     line.erase("correct");
     const std::string key = fmt::format("{} {} {}", point.kind, point.width, point.seed);
@@ -228,7 +226,7 @@ private:
     results_.push_back(std::move(line));
   }
 
-  json compute(const Point& point, const fs::path& folder) {
+  Json compute(const Point& point, const fs::path& folder) {
     if (point.kind == "float") return measure(point, float_model(), 0);
     if (point.kind == "ptq") {
       Model model = float_model();
@@ -247,12 +245,12 @@ private:
     Model model = load_model({.name = training.string()});
     pack_parameters(model);
     const std::vector<fs::path> records{training};
-    const json result = measure(point, model, read_runs(records).front().step_seconds);
+    const Json result = measure(point, model, read_runs(records).front().step_seconds);
     save_model(model, folder / "model");
     return result;
   }
 
-  json measure(const Point& point, const Model& model, double training_seconds) {
+  Json measure(const Point& point, const Model& model, double training_seconds) {
     const TokenizedData& data = evaluation_data(model);
     check_lengths(model.config, data);
     Executor forward =
@@ -264,7 +262,7 @@ private:
     };
     const Evaluation evaluation = evaluate(forward, data, options);
     const std::vector<bool> correct = correct_samples(evaluation, data);
-    json result{{"kind", point.kind},
+    Json result{{"kind", point.kind},
                 {"format", point.kind == "float" ? "float32" : settings_.format},
                 {"width", point.width},
                 {"seed", point.seed},
@@ -282,7 +280,7 @@ private:
     return result;
   }
 
-  static std::vector<bool> correct_of(const json& result) {
+  static std::vector<bool> correct_of(const Json& result) {
     return unpack_bits(result.at("correct").get<std::string>(),
                        result.at("samples").get<std::size_t>());
   }
@@ -353,7 +351,7 @@ private:
     if (record_) return *record_;
     const fs::path path = settings_.folder / "record.jsonl";
     record_.emplace(path, fs::exists(path));
-    json config = identity_.value("settings", json::object());
+    Json config = identity_.value("settings", Json::object());
     for (const char* part : {"model", "data"})
       if (identity_.contains(part)) config[std::string(part) + "_options"] = identity_[part];
     config["widths"] = settings_.widths;
@@ -377,7 +375,7 @@ private:
 
   void finish_record(const char* status, const std::string& message) {
     if (!record_) return;
-    json line{{"event", "end"}, {"status", status}, {"seconds", now_seconds() - begin_}};
+    Json line{{"event", "end"}, {"status", status}, {"seconds", now_seconds() - begin_}};
     if (!message.empty()) line["message"] = message;
     record_->write(line);
   }
@@ -385,11 +383,11 @@ private:
   const RecipeCall& call_;
   const RunWatcher& watcher_;
   SweepSettings settings_;
-  json identity_;
+  Json identity_;
   double begin_ = 0;
   std::optional<Record> record_;
   std::set<std::string> recorded_;  // points that the record has
-  std::vector<json> results_;
+  std::vector<Json> results_;
   std::optional<Model> float_;
   std::int64_t float_seed_ = 0;
   std::optional<TokenizedData> data_;
@@ -400,7 +398,7 @@ private:
 
 std::vector<OptionSpec> width_sweep_options() { return sweep_options(); }
 
-json run_width_sweep(const RecipeCall& call, const RunWatcher& watcher) {
+Json run_width_sweep(const RecipeCall& call, const RunWatcher& watcher) {
   return WidthSweep(call, watcher).run_recorded();
 }
 

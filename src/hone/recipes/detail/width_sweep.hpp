@@ -13,11 +13,12 @@
 
 #include <vector>
 
+#include "hone/core/json.hpp"
 #include "hone/recipes/recipe.hpp"
 
 namespace hone {
 
 std::vector<OptionSpec> width_sweep_options();
-nlohmann::json run_width_sweep(const RecipeCall& call, const RunWatcher& watcher);
+Json run_width_sweep(const RecipeCall& call, const RunWatcher& watcher);
 
 }  // namespace hone

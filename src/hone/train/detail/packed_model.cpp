@@ -5,9 +5,9 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "hone/core/error.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/ops/detail/quantizer.hpp"
@@ -21,7 +21,7 @@ Graph plain_graph(const Model& model) { return model.architecture->build(model.c
 constexpr const char* edited =
     "the file was edited, damaged, or written by another version of hone: quantize the model again";
 
-void refuse_unknown_keys(const nlohmann::json& object, const std::vector<std::string>& known,
+void refuse_unknown_keys(const Json& object, const std::vector<std::string>& known,
                          const std::string& where) {
   for (const auto& [key, value] : object.items())
     if (std::find(known.begin(), known.end(), key) == known.end())
@@ -30,8 +30,7 @@ void refuse_unknown_keys(const nlohmann::json& object, const std::vector<std::st
                   did_you_mean(key, known));
 }
 
-const nlohmann::json& field(const nlohmann::json& entry, const char* key, bool is_text,
-                            const std::string& where) {
+const Json& field(const Json& entry, const char* key, bool is_text, const std::string& where) {
   if (!entry.is_object() || !entry.contains(key) ||
       (is_text ? !entry[key].is_string() : !entry[key].is_number_integer()))
     throw Error(
@@ -42,20 +41,21 @@ const nlohmann::json& field(const nlohmann::json& entry, const char* key, bool i
 }
 
 // `chosen` is what the nodes give the parameter, if they give it a format.
-PackedParameter read_parameter(const std::string& name, const nlohmann::json& entry,
+PackedParameter read_parameter(const std::string& name, const Json& entry,
                                const FormatChoice* chosen, const Shape& wanted, ModelFiles& files,
                                const std::string& where) {
   PackedParameter parameter;
-  parameter.format = {field(entry, "format", true, where), field(entry, "rule", true, where),
-                      field(entry, "options", true, where)};
+  parameter.format = {field(entry, "format", true, where).text(),
+                      field(entry, "rule", true, where).text(),
+                      field(entry, "options", true, where).text()};
   refuse_unknown_keys(entry, {"format", "rule", "options", "bits"}, where);
   if (chosen == nullptr || !(*chosen == parameter.format))
     throw Error(ErrorCode::bad_format,
                 fmt::format("{}: packed as {}, 'nodes' says {}", where, to_string(parameter.format),
                             chosen == nullptr ? "no format" : to_string(*chosen)),
                 edited);
-  parameter.packed.code_bits =
-      static_cast<int>(std::clamp<std::int64_t>(field(entry, "bits", false, where), 0, 64));
+  parameter.packed.code_bits = static_cast<int>(
+      std::clamp<std::int64_t>(field(entry, "bits", false, where).get<std::int64_t>(), 0, 64));
   parameter.packed.shape = wanted;
   const std::string codes = codes_name(name);
   if (!files.parameters.contains(codes))
@@ -87,8 +87,8 @@ void read_quantization(Model& model, ModelFiles& files) {
   if (!files.config.contains(quantization_key)) return;
   const std::string where =
       (files.directory / "config.json").string() + ": \"" + quantization_key + "\"";
-  const nlohmann::json& section = files.config[quantization_key];
-  const std::int64_t version = field(section, "version", false, where);
+  const Json& section = files.config[quantization_key];
+  const std::int64_t version = field(section, "version", false, where).get<std::int64_t>();
   if (version < 1)
     throw Error(ErrorCode::bad_format, fmt::format("{}: version {}", where, version), edited);
   if (version > quantization_version)
@@ -189,7 +189,7 @@ void pack_parameters(Model& model) {
                   error.hint());
     }
   });
-  nlohmann::json& section = model.config[quantization_key];
+  Json& section = model.config[quantization_key];
   for (std::size_t i = 0; i < chosen.size(); ++i) {
     const std::string& name = chosen[i].first;
     if (model.packed.count(name) != 0) continue;
