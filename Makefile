@@ -5,7 +5,7 @@ HONE := $(BUILD)/hone
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: help all setup configure build demo test test-fast bench bench-peers lint format fuzz asan tsan install clean
+.PHONY: help all setup configure build demo test test-fast bench bench-peers lint format fuzz asan tsan arm64 install clean
 .DEFAULT_GOAL := all
 
 help: ## list the targets
@@ -64,6 +64,13 @@ asan tsan: setup ## run the tests under a sanitizer
 	@UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	  TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1 \
 	  ctest --test-dir build/$@ --output-on-failure -LE slow -j $(JOBS)
+
+arm64: setup ## build for arm64 with a cross compiler, run the everyday tests under emulation
+	@scripts/setup.sh arm64
+	@scripts/arm64.sh
+	@cmake --preset arm64 >/dev/null
+	@cmake --build --preset arm64 -j $(JOBS)
+	@ctest --test-dir build/arm64 --output-on-failure -LE slow -j $(JOBS)
 
 install: build ## install the program, the library and its CMake package
 	@cmake --install $(BUILD) --prefix $(PREFIX)

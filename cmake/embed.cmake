@@ -61,7 +61,7 @@ endfunction()
 # what is missing.
 find_file(HONE_PLOTLY_JS NAMES plotly.js plotly.min.js
   PATHS /usr/share/python3-plotly /usr/share/javascript/plotly.js
-  NO_DEFAULT_PATH DOC "plotly.js, put into HTML reports")
+  NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH DOC "plotly.js, put into HTML reports")
 if(NOT HONE_PLOTLY_JS)
   message(STATUS "plotly.js not found (Debian: python3-plotly): HTML reports are left out")
   set(plotly "")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that hone needs and that are missing. `setup.sh lint` and `setup.sh fuzz`
+# Installs the Debian packages that hone needs and that are missing. `setup.sh lint`, `setup.sh fuzz` and so on
 # add what those targets need. Does nothing (and needs no rights) when all are there.
 set -euo pipefail
 
@@ -17,9 +17,10 @@ for extra in "$@"; do
   case "$extra" in
     lint) packages+=(clang-format clang-tidy) ;;
     fuzz) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
+    arm64) packages+=(g++-aarch64-linux-gnu qemu-user mmdebstrap) ;;
     bench) packages+=(libbenchmark-dev) ;;
     peers) packages+=(python3-venv python3-dev hyperfine time) ;;
-    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, bench, peers)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, arm64, bench, peers)" >&2; exit 2 ;;
   esac
 done
 

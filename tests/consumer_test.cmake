@@ -1,4 +1,4 @@
-# cmake -DBUILD=... -DSOURCE=... -DWORK=... -P consumer_test.cmake: installs hone, builds and runs a
+# cmake -DBUILD=... -DSOURCE=... -DWORK=... [-DTOOLCHAIN=... -DEMULATOR=...] -P consumer_test.cmake: installs hone, builds and runs a
 # project that finds it.
 file(REMOVE_RECURSE "${WORK}")
 function(run)
@@ -8,7 +8,15 @@ function(run)
   endif()
 endfunction()
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${WORK}/prefix")
+if(TOOLCHAIN)
+  # It looks for packages in its own folder alone.
+  file(GLOB_RECURSE package "${WORK}/prefix/*/hone-config.cmake")
+  get_filename_component(package "${package}" DIRECTORY)
+  set(found "-DCMAKE_TOOLCHAIN_FILE=${TOOLCHAIN}" "-Dhone_DIR=${package}")
+else()
+  set(found "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
+endif()
 run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer" -B "${WORK}/build" -G Ninja
-  "-DCMAKE_PREFIX_PATH=${WORK}/prefix" -DCMAKE_BUILD_TYPE=Release)
+  ${found} -DCMAKE_BUILD_TYPE=Release)
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
-run("${WORK}/build/consumer")
+run(${EMULATOR} "${WORK}/build/consumer")

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Fills build/arm64-sysroot with Debian's arm64 libraries that hone is built with. They are downloaded and unpacked:
+# nothing of them is installed on this machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+sysroot=build/arm64-sysroot
+packages=(
+  libc6-dev libstdc++-12-dev libgomp1
+  libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
+  libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
+  libgtest-dev libgmock-dev librapidcheck-dev
+)
+# A folder made of another list is made again.
+list="$(. /etc/os-release && echo "$VERSION_CODENAME") ${packages[*]}"
+[ "$(cat "$sysroot/packages" 2>/dev/null)" != "$list" ] || exit 0
+
+echo "Unpacking ${#packages[@]} arm64 packages and what they need into $sysroot"
+mkdir -p build
+rm -rf "$sysroot" "$sysroot.partial"
+mmdebstrap --quiet --variant=extract --architectures=arm64 \
+  --hook-dir=/usr/share/mmdebstrap/hooks/merged-usr \
+  --include="$(IFS=,; echo "${packages[*]}")" "${list%% *}" "$sysroot.partial"
+# Links to /lib/... mean the folder's own, not this machine's.
+find "$sysroot.partial/usr" "$sysroot.partial/etc" -type l -lname '/*' | while read -r link; do
+  ln -sfn --relative "$sysroot.partial$(readlink "$link")" "$link"
+done
+echo "$list" > "$sysroot.partial/packages"
+mv "$sysroot.partial" "$sysroot"
