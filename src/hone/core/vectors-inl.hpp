@@ -21,6 +21,23 @@ using U32 = hn::RebindToUnsigned<F32>;
 using VecF = hn::Vec<F32>;
 using VecU = hn::Vec<U32>;
 
+// The larger (smaller) of the two, and b where either is NaN. That is x86's instruction; Arm's
+// takes the number.
+HWY_INLINE VecF max_or_second(VecF a, VecF b) {
+#if HWY_ARCH_X86
+  return hn::Max(a, b);
+#else
+  return hn::IfThenElse(hn::Gt(a, b), a, b);
+#endif
+}
+HWY_INLINE VecF min_or_second(VecF a, VecF b) {
+#if HWY_ARCH_X86
+  return hn::Min(a, b);
+#else
+  return hn::IfThenElse(hn::Lt(a, b), a, b);
+#endif
+}
+
 // Calls body(i) for whole vectors of [0, n), then tail(i, count) for the rest.
 template <typename Body, typename Tail>
 HWY_INLINE void for_vectors(std::int64_t n, const Body& body, const Tail& tail) {

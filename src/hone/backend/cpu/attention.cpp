@@ -30,12 +30,10 @@ ExponentialSum exponentials(float* scores, std::int64_t padded, const AttentionT
   // The product itself is left unscaled: products of whole numbers stay exact.
   const VecF factor = hn::Set(d, static_cast<float>(task.scale) * 1.44269504f);
   const VecF shift = hn::MaxOfLanes(d, largest);
-  const VecF floor = hn::Set(d, -126.0f);
   VecF sum = hn::Zero(d);
   const auto exponential = [&](std::int64_t i) {
     // In this order the largest gives exactly 1, also where the compiler fuses.
-    const VecF x = hn::Mul(hn::Sub(hn::LoadU(d, scores + i), shift), factor);
-    return hn::IfThenElseZero(hn::Ge(x, floor), exp2_in_range(hn::Max(x, floor)));
+    return exp2_vector(hn::Mul(hn::Sub(hn::LoadU(d, scores + i), shift), factor));
   };
   // Rounding comes before dropout.
   if (!drops || task.probabilities != nullptr) {

@@ -34,15 +34,13 @@ void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t p
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const VecF shift = hn::Set(d, log2_sum);
-  const VecF floor = hn::Set(d, -126.0f);
   const VecF scale = hn::Set(d, static_cast<float>(task.scale));
   const VecF keep_scale = hn::Set(d, task.keep_scale);
   const VecF sum = hn::Set(d, inner);
   const bool rounds = task.probabilities != nullptr;
   const auto store = [&](std::int64_t i, auto keep, auto inside) {
-    const VecF x = hn::Sub(hn::LoadU(d, scores + i), shift);
-    VecF p = hn::IfThenElseZero(hn::Ge(x, floor), exp2_in_range(hn::Max(x, floor)));
-    p = hn::IfThenElseZero(inside, p);
+    const VecF p =
+        hn::IfThenElseZero(inside, exp2_vector(hn::Sub(hn::LoadU(d, scores + i), shift)));
     const VecF factor = hn::IfThenElseZero(keep, keep_scale);
     const VecF dp = hn::MulSub(hn::LoadU(d, d_scores + i), factor, sum);
     hn::StoreU(rounds ? p : hn::Mul(p, factor), d, scores + i);

@@ -38,15 +38,14 @@ struct UniformVectorOf {
   HWY_INLINE VecF code(VecF x) const {
     const VecF scaled = hn::Mul(x, inverse);
     VecF k = floor ? hn::Floor(scaled) : hn::Round(scaled);
-    // NaN passes: of a maximum with NaN the second operand is taken (x86), or NaN (others).
-    k = hn::Min(high, hn::Max(low, k));
+    k = min_or_second(high, max_or_second(low, k));  // NaN passes
     return hn::Add(k, hn::Zero(F32()));
   }
   HWY_INLINE VecF operator()(VecF x) const { return hn::Mul(code(x), step); }
   // What is left to round to nearest: the code of x, where it is not rounded down.
   HWY_INLINE VecF limited(VecF x) const {
     const VecF scaled = hn::Mul(x, inverse);
-    return hn::Min(high, hn::Max(low, floor ? hn::Floor(scaled) : scaled));
+    return min_or_second(high, max_or_second(low, floor ? hn::Floor(scaled) : scaled));
   }
 };
 

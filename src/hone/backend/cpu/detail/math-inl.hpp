@@ -34,15 +34,16 @@ HWY_INLINE VecF exp2_in_range(VecF x) {
   return hn::BitCast(d, hn::Add(hn::BitCast(I32(), p), exponent));
 }
 
-// e^x for x <= 88; below -87 it gives 0. NaN stays NaN: of a maximum with NaN the second operand is
-// taken (x86), or NaN (others).
-HWY_INLINE VecF exp_vector(VecF x) {
+// 2^x for x <= 127; below -126 it gives 0. NaN stays NaN.
+HWY_INLINE VecF exp2_vector(VecF x) {
   const F32 d;
-  const VecF scaled = hn::Mul(x, hn::Set(d, 1.44269504f));
   const VecF low = hn::Set(d, -126.0f);
-  return hn::IfThenElse(hn::Ge(scaled, low), exp2_in_range(hn::Max(scaled, low)),
-                        hn::Max(hn::Zero(d), scaled));
+  return hn::IfThenElse(hn::Ge(x, low), exp2_in_range(hn::Max(x, low)),
+                        max_or_second(hn::Zero(d), x));
 }
+
+// e^x for x <= 88; below -87 it gives 0. NaN stays NaN.
+HWY_INLINE VecF exp_vector(VecF x) { return exp2_vector(hn::Mul(x, hn::Set(F32(), 1.44269504f))); }
 
 // The normal distribution function of x; also gives exp(-x^2 / 2). With z = |x| / sqrt(2) and
 // t = 1 / (1 + p z), erfc(z) = exp(-z^2) t Q(t), Q a minimax fit with relative error 1.4e-7.
