@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 .DEFAULT_GOAL := all
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: ## install the Debian packages that are missing
 	@scripts/setup.sh

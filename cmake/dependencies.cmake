@@ -16,10 +16,10 @@ find_library(XSMM_NOBLAS_LIBRARY xsmmnoblas)
 
 # Links what the library needs. libxsmm exists for x86-64 only; without it the portable kernels run.
 function(hone_link_dependencies target)
-  target_link_libraries(${target} PUBLIC nlohmann_json::nlohmann_json fmt::fmt)
+  target_link_libraries(${target} PUBLIC fmt::fmt)
   # Nothing here walks JSON with <ranges>, which takes long to parse.
   target_compile_definitions(${target} PRIVATE JSON_HAS_RANGES=0)
-  target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX CLI11::CLI11 CURL::libcurl
+  target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX CLI11::CLI11 CURL::libcurl
     OpenSSL::Crypto LibArchive::LibArchive ZLIB::ZLIB PkgConfig::tomlplusplus PkgConfig::utf8proc
     PkgConfig::hwy)
   if(XSMM_LIBRARY AND XSMM_NOBLAS_LIBRARY)

@@ -5,12 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 sysroot=build/arm64-sysroot
-packages=(
-  libc6-dev libstdc++-12-dev libgomp1
-  libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
-  libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
-  libgtest-dev libgmock-dev librapidcheck-dev
-)
+read -ra packages <<<"libc6-dev libstdc++-12-dev libgomp1 $(scripts/setup.sh --libraries)"
 # A folder made of another list is made again.
 list="$(. /etc/os-release && echo "$VERSION_CODENAME") ${packages[*]}"
 [ "$(cat "$sysroot/packages" 2>/dev/null)" != "$list" ] || exit 0

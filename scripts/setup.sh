@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that hone needs and that are missing. `setup.sh lint`, `setup.sh fuzz` and so on
 # add what those targets need. Does nothing (and needs no rights) when all are there.
+# `setup.sh --libraries` prints those that hone is linked with on every machine.
 set -euo pipefail
 
-packages=(
-  g++ cmake ninja-build pkg-config make git ca-certificates
+libraries=(
   libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
   libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
   libgtest-dev libgmock-dev librapidcheck-dev
+)
+[ "${1:-}" != --libraries ] || { echo "${libraries[*]}"; exit 0; }
+packages=(
+  g++ cmake ninja-build pkg-config make git ca-certificates
+  "${libraries[@]}"
   python3-plotly gzip
 )
 case "$(dpkg --print-architecture)" in

@@ -14,8 +14,8 @@
 
 #include <cstdint>
 
-// The sums of a tile stay in registers only if the loops over them are gone.
-#define HONE_UNROLL _Pragma("GCC unroll 8")
+#include "hone/core/unroll.hpp"
+
 #define HONE_VNNI_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
 #endif
 
