@@ -204,7 +204,9 @@ void Json::erase(std::string_view name) {
 bool Json::equal(const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) {
     if (a.kind_ == Kind::real || b.kind_ == Kind::real) return a.real() == b.real();
-    return a.kind_ == b.kind_ && a.scalar_.natural == b.scalar_.natural;
+    if (a.kind_ != b.kind_) return false;
+    return a.kind_ == Kind::natural ? a.scalar_.natural == b.scalar_.natural
+                                    : a.scalar_.integer == b.scalar_.integer;
   }
   if (a.kind_ != b.kind_) return false;
   if (a.is_null()) return true;
