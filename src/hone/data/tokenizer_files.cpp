@@ -13,7 +13,7 @@
 namespace hone {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr std::string_view definition_magic = "hone tokenizer 1\n";
@@ -103,38 +103,39 @@ void write_compiled(const fs::path& path, const TokenizerDefinition& definition)
   }
 }
 
-Json special_template(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids, int type) {
-  Json list = Json::array();
+OrderedJson special_template(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids,
+                             int type) {
+  OrderedJson list = OrderedJson::array();
   for (const std::int32_t id : ids)
     list.push_back({{"SpecialToken", {{"id", tokenizer.token(id)}, {"type_id", type}}}});
   return list;
 }
 
-void append(Json& list, const Json& more) {
-  for (const Json& item : more) list.push_back(item);
+void append(OrderedJson& list, const OrderedJson& more) {
+  for (const OrderedJson& item : more) list.push_back(item);
 }
 
-Json post_processor(const Tokenizer& tokenizer) {
+OrderedJson post_processor(const Tokenizer& tokenizer) {
   const TokenizerDefinition& d = tokenizer.definition();
-  Json single = special_template(tokenizer, d.before, 0);
+  OrderedJson single = special_template(tokenizer, d.before, 0);
   single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
   append(single, special_template(tokenizer, d.after, 0));
-  Json pair = single;
+  OrderedJson pair = single;
   pair.push_back({{"Sequence", {{"id", "B"}, {"type_id", 1}}}});
   append(pair, special_template(tokenizer, d.after, 1));
-  Json tokens = Json::object();
+  OrderedJson tokens = OrderedJson::object();
   for (const auto* ids : {&d.before, &d.after})
     for (const std::int32_t id : *ids)
       tokens[tokenizer.token(id)] = {{"id", tokenizer.token(id)},
-                                     {"ids", Json::array({id})},
-                                     {"tokens", Json::array({tokenizer.token(id)})}};
+                                     {"ids", OrderedJson::array({id})},
+                                     {"tokens", OrderedJson::array({tokenizer.token(id)})}};
   return {{"type", "TemplateProcessing"},
           {"single", single},
           {"pair", pair},
           {"special_tokens", tokens}};
 }
 
-Json truncation(const TokenizerDefinition& d) {
+OrderedJson truncation(const TokenizerDefinition& d) {
   if (d.truncate_to == 0) return nullptr;
   return {{"direction", "Right"},
           {"max_length", d.truncate_to},
@@ -142,18 +143,19 @@ Json truncation(const TokenizerDefinition& d) {
           {"stride", 0}};
 }
 
-Json padding(const TokenizerDefinition& d) {
+OrderedJson padding(const TokenizerDefinition& d) {
   if (d.pad_to == 0 && d.pad_multiple == 0) return nullptr;
-  Json json{{"strategy", "BatchLongest"}, {"direction", "Right"}, {"pad_to_multiple_of", nullptr},
-            {"pad_id", d.pad_id},         {"pad_type_id", 0},     {"pad_token", d.pad_token}};
+  OrderedJson json{
+      {"strategy", "BatchLongest"}, {"direction", "Right"}, {"pad_to_multiple_of", nullptr},
+      {"pad_id", d.pad_id},         {"pad_type_id", 0},     {"pad_token", d.pad_token}};
   if (d.pad_to != 0) json["strategy"] = {{"Fixed", d.pad_to}};
   if (d.pad_multiple != 0) json["pad_to_multiple_of"] = d.pad_multiple;
   return json;
 }
 
-Json tokenizer_json(const Tokenizer& tokenizer) {
+OrderedJson tokenizer_json(const Tokenizer& tokenizer) {
   const TokenizerDefinition& d = tokenizer.definition();
-  Json added = Json::array();
+  OrderedJson added = OrderedJson::array();
   for (const AddedToken& token : d.added)
     added.push_back({{"id", token.id},
                      {"content", token.content},
@@ -168,48 +170,48 @@ Json tokenizer_json(const Tokenizer& tokenizer) {
   for (std::int64_t id = 0; id < d.vocabulary.size(); ++id) {
     if (!d.vocabulary.has(id) || d.vocabulary.find(d.vocabulary.token(id)) != id) continue;
     if (vocabulary.size() > 1) vocabulary += ',';
-    vocabulary += Json(d.vocabulary.token(id)).dump() + ":" + std::to_string(id);
+    vocabulary += OrderedJson(d.vocabulary.token(id)).dump() + ":" + std::to_string(id);
   }
-  Json root{{"version", "1.0"},
-            {"truncation", truncation(d)},
-            {"padding", padding(d)},
-            {"added_tokens", added},
-            {"normalizer",
-             {{"type", "BertNormalizer"},
-              {"clean_text", d.clean_text},
-              {"handle_chinese_chars", d.split_chinese},
-              {"strip_accents", d.strip_accents},
-              {"lowercase", d.lowercase}}},
-            {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-            {"post_processor", post_processor(tokenizer)},
-            {"decoder", {{"type", "WordPiece"}, {"prefix", d.prefix}, {"cleanup", true}}},
-            {"model",
-             {{"type", "WordPiece"},
-              {"unk_token", d.unknown},
-              {"continuing_subword_prefix", d.prefix},
-              {"max_input_chars_per_word", d.longest_word}}}};
-  root["model"]["vocab"] = Json::parse(vocabulary + "}");
+  OrderedJson root{{"version", "1.0"},
+                   {"truncation", truncation(d)},
+                   {"padding", padding(d)},
+                   {"added_tokens", added},
+                   {"normalizer",
+                    {{"type", "BertNormalizer"},
+                     {"clean_text", d.clean_text},
+                     {"handle_chinese_chars", d.split_chinese},
+                     {"strip_accents", d.strip_accents},
+                     {"lowercase", d.lowercase}}},
+                   {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
+                   {"post_processor", post_processor(tokenizer)},
+                   {"decoder", {{"type", "WordPiece"}, {"prefix", d.prefix}, {"cleanup", true}}},
+                   {"model",
+                    {{"type", "WordPiece"},
+                     {"unk_token", d.unknown},
+                     {"continuing_subword_prefix", d.prefix},
+                     {"max_input_chars_per_word", d.longest_word}}}};
+  root["model"]["vocab"] = OrderedJson::parse(vocabulary + "}");
   return root;
 }
 
 }  // namespace
 
 std::string pack_definition(const TokenizerDefinition& d) {
-  Json head{{"clean_text", d.clean_text},
-            {"split_chinese", d.split_chinese},
-            {"strip_accents", d.strip_accents},
-            {"lowercase", d.lowercase},
-            {"unknown", d.unknown},
-            {"prefix", d.prefix},
-            {"longest_word", d.longest_word},
-            {"before", d.before},
-            {"after", d.after},
-            {"truncate_to", d.truncate_to},
-            {"pad_to", d.pad_to},
-            {"pad_multiple", d.pad_multiple},
-            {"pad_id", d.pad_id},
-            {"pad_token", d.pad_token},
-            {"added", Json::array()}};
+  OrderedJson head{{"clean_text", d.clean_text},
+                   {"split_chinese", d.split_chinese},
+                   {"strip_accents", d.strip_accents},
+                   {"lowercase", d.lowercase},
+                   {"unknown", d.unknown},
+                   {"prefix", d.prefix},
+                   {"longest_word", d.longest_word},
+                   {"before", d.before},
+                   {"after", d.after},
+                   {"truncate_to", d.truncate_to},
+                   {"pad_to", d.pad_to},
+                   {"pad_multiple", d.pad_multiple},
+                   {"pad_id", d.pad_id},
+                   {"pad_token", d.pad_token},
+                   {"added", OrderedJson::array()}};
   for (const AddedToken& token : d.added)
     head["added"].push_back({token.content, token.id, token.single_word, token.strip_left,
                              token.strip_right, token.special});
@@ -233,7 +235,7 @@ TokenizerDefinition unpack_definition(std::string_view bytes) {
   const std::uint32_t head_size = take_u32(bytes);
   TokenizerDefinition d;
   try {
-    const Json head = Json::parse(take(bytes, head_size));
+    const OrderedJson head = OrderedJson::parse(take(bytes, head_size));
     d.clean_text = head.at("clean_text").get<bool>();
     d.split_chinese = head.at("split_chinese").get<bool>();
     d.strip_accents = head.at("strip_accents").get<bool>();
@@ -248,11 +250,11 @@ TokenizerDefinition unpack_definition(std::string_view bytes) {
     d.pad_multiple = head.at("pad_multiple").get<std::int64_t>();
     d.pad_id = head.at("pad_id").get<std::int32_t>();
     d.pad_token = head.at("pad_token").get<std::string>();
-    for (const Json& token : head.at("added"))
+    for (const OrderedJson& token : head.at("added"))
       d.added.push_back({token.at(0).get<std::string>(), token.at(1).get<std::int32_t>(),
                          token.at(2).get<bool>(), token.at(3).get<bool>(), token.at(4).get<bool>(),
                          token.at(5).get<bool>()});
-  } catch (const Json::exception& error) {
+  } catch (const OrderedJson::exception& error) {
     throw Error(ErrorCode::bad_format, fmt::format("compiled tokenizer: {}", error.what()));
   }
   const std::uint32_t count = take_u32(bytes);
@@ -288,11 +290,11 @@ Tokenizer Tokenizer::load(const fs::path& path) {
 void Tokenizer::save(const fs::path& directory) const {
   const TokenizerDefinition& d = definition();
   write_file_atomically(directory / "tokenizer.json", tokenizer_json(*this).dump(1) + "\n");
-  Json config{{"tokenizer_class", "BertTokenizer"},
-              {"do_lower_case", d.lowercase},
-              {"strip_accents", d.strip_accents},
-              {"tokenize_chinese_chars", d.split_chinese},
-              {"unk_token", d.unknown}};
+  OrderedJson config{{"tokenizer_class", "BertTokenizer"},
+                     {"do_lower_case", d.lowercase},
+                     {"strip_accents", d.strip_accents},
+                     {"tokenize_chinese_chars", d.split_chinese},
+                     {"unk_token", d.unknown}};
   const std::pair<const char*, const char*> roles[] = {{"pad_token", "[PAD]"},
                                                        {"cls_token", "[CLS]"},
                                                        {"sep_token", "[SEP]"},

@@ -11,7 +11,7 @@
 namespace hone {
 namespace {
 
-using Json = nlohmann::json;
+using LibraryJson = nlohmann::json;
 
 constexpr std::size_t deepest = 32;
 constexpr std::int64_t longest_text = std::int64_t{1} << 24;
@@ -22,11 +22,11 @@ constexpr std::int64_t longest_text = std::int64_t{1} << 24;
 
 // Builds the document, except for the object at model.vocab: its tens of thousands of entries go
 // straight into a Vocabulary.
-class Reader : public nlohmann::json_sax<Json> {
+class Reader : public nlohmann::json_sax<LibraryJson> {
 public:
   explicit Reader(const std::filesystem::path& path) : path_(path) {}
 
-  Json root;
+  LibraryJson root;
   Vocabulary vocabulary;
   bool has_vocabulary = false;
 
@@ -55,7 +55,7 @@ public:
       in_vocabulary_ = has_vocabulary = true;
       return true;
     }
-    return open(Json::object());
+    return open(LibraryJson::object());
   }
   bool end_object() override {
     if (in_vocabulary_) {
@@ -64,7 +64,7 @@ public:
     }
     return close();
   }
-  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool start_array(std::size_t) override { return open(LibraryJson::array()); }
   bool end_array() override { return close(); }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
@@ -79,25 +79,25 @@ private:
       fail(path_, "model.vocab: " + error.message());
     }
   }
-  Json* place(Json&& item) {
+  LibraryJson* place(LibraryJson&& item) {
     if (stack_.empty()) {
       root = std::move(item);
       return &root;
     }
-    Json& parent = *stack_.back();
+    LibraryJson& parent = *stack_.back();
     if (parent.is_array()) {
       parent.push_back(std::move(item));
       return &parent.back();
     }
     return &(parent[key_] = std::move(item));
   }
-  bool value(Json item) {
+  bool value(LibraryJson item) {
     if (in_vocabulary_)
       fail(path_, fmt::format("model.vocab: the id of '{}' is not a whole number", key_));
     place(std::move(item));
     return true;
   }
-  bool open(Json item) {
+  bool open(LibraryJson item) {
     if (in_vocabulary_)
       fail(path_, fmt::format("model.vocab: the id of '{}' is not a whole number", key_));
     if (stack_.size() >= deepest) fail(path_, "is nested too deeply");
@@ -112,7 +112,7 @@ private:
   }
 
   const std::filesystem::path& path_;
-  std::vector<Json*> stack_;
+  std::vector<LibraryJson*> stack_;
   std::vector<std::string> keys_;
   std::string key_;
   bool in_vocabulary_ = false;
@@ -121,18 +121,18 @@ private:
 // Typed access to the members of an object, with messages that name the place.
 class Section {
 public:
-  Section(const std::filesystem::path& path, std::string name, const Json& json)
+  Section(const std::filesystem::path& path, std::string name, const LibraryJson& json)
       : path_(path), name_(std::move(name)), json_(json) {
     if (!json.is_object()) fail(path_, fmt::format("{} is not an object", name_));
   }
 
-  const Json* find(const std::string& key) const {
+  const LibraryJson* find(const std::string& key) const {
     const auto found = json_.find(key);
     return found == json_.end() || found->is_null() ? nullptr : &*found;
   }
   template <typename T>
   T get(const std::string& key, std::optional<T> fallback = {}) const {
-    const Json* value = find(key);
+    const LibraryJson* value = find(key);
     if (value == nullptr) {
       if (fallback) return *fallback;
       fail(path_, fmt::format("{}: '{}' is missing", name_, key));
@@ -156,17 +156,18 @@ public:
 private:
   const std::filesystem::path& path_;
   std::string name_;
-  const Json& json_;
+  const LibraryJson& json_;
 };
 
-const Json& member(const Json& root, const char* key) {
-  static const Json none;
+const LibraryJson& member(const LibraryJson& root, const char* key) {
+  static const LibraryJson none;
   const auto found = root.find(key);
   return found == root.end() ? none : *found;
 }
 
-void read_normalizer(const Json& root, const std::filesystem::path& path, TokenizerDefinition& d) {
-  const Json& json = member(root, "normalizer");
+void read_normalizer(const LibraryJson& root, const std::filesystem::path& path,
+                     TokenizerDefinition& d) {
+  const LibraryJson& json = member(root, "normalizer");
   if (json.is_null()) {
     d.clean_text = d.split_chinese = d.strip_accents = d.lowercase = false;
     return;
@@ -186,8 +187,9 @@ std::int32_t checked_id(const std::filesystem::path& path, const std::string& wh
   return static_cast<std::int32_t>(id);
 }
 
-void read_added(const Json& root, const std::filesystem::path& path, TokenizerDefinition& d) {
-  const Json& list = member(root, "added_tokens");
+void read_added(const LibraryJson& root, const std::filesystem::path& path,
+                TokenizerDefinition& d) {
+  const LibraryJson& list = member(root, "added_tokens");
   if (list.is_null()) return;
   if (!list.is_array()) fail(path, "added_tokens is not an array");
   for (std::size_t i = 0; i < list.size(); ++i) {
@@ -216,8 +218,8 @@ void read_added(const Json& root, const std::filesystem::path& path, TokenizerDe
 }
 
 // One special token of a template: its ids are listed in special_tokens.
-void read_template_token(const Json& item, const Json& specials, const std::filesystem::path& path,
-                         std::vector<std::int32_t>& ids) {
+void read_template_token(const LibraryJson& item, const LibraryJson& specials,
+                         const std::filesystem::path& path, std::vector<std::int32_t>& ids) {
   const Section token(path, "post_processor.single", item);
   const std::string name = token.get<std::string>("id");
   if (token.get<std::int64_t>("type_id", 0) != 0)
@@ -226,21 +228,22 @@ void read_template_token(const Json& item, const Json& specials, const std::file
         fmt::format("{}: post_processor gives '{}' another type than 0", path.string(), name));
   if (!specials.is_object() || !specials.contains(name))
     fail(path, fmt::format("post_processor.special_tokens lacks '{}'", name));
-  const Json& list = member(specials[name], "ids");
+  const LibraryJson& list = member(specials[name], "ids");
   if (!list.is_array())
     fail(path, fmt::format("post_processor.special_tokens: '{}' has no ids", name));
-  for (const Json& id : list) {
+  for (const LibraryJson& id : list) {
     if (!id.is_number_integer())
       fail(path, fmt::format("post_processor.special_tokens: an id of '{}' is not a number", name));
     ids.push_back(checked_id(path, "post_processor.special_tokens", id.get<std::int64_t>()));
   }
 }
 
-void read_template(const Json& json, const std::filesystem::path& path, TokenizerDefinition& d) {
-  const Json& single = member(json, "single");
+void read_template(const LibraryJson& json, const std::filesystem::path& path,
+                   TokenizerDefinition& d) {
+  const LibraryJson& single = member(json, "single");
   if (!single.is_array()) fail(path, "post_processor.single is not an array");
   bool seen_text = false;
-  for (const Json& item : single) {
+  for (const LibraryJson& item : single) {
     if (!item.is_object())
       fail(path, "post_processor.single holds something that is not an object");
     if (item.contains("Sequence")) {
@@ -257,9 +260,9 @@ void read_template(const Json& json, const std::filesystem::path& path, Tokenize
   if (!seen_text) fail(path, "post_processor.single leaves out the text");
 }
 
-void read_post_processor(const Json& root, const std::filesystem::path& path,
+void read_post_processor(const LibraryJson& root, const std::filesystem::path& path,
                          TokenizerDefinition& d) {
-  const Json& json = member(root, "post_processor");
+  const LibraryJson& json = member(root, "post_processor");
   if (json.is_null()) return;
   const Section section(path, "post_processor", json);
   if (section.get<std::string>("type") != "BertProcessing") {
@@ -268,7 +271,7 @@ void read_post_processor(const Json& root, const std::filesystem::path& path,
     return;
   }
   const auto read_pair = [&](const char* key) {
-    const Json& pair = member(json, key);
+    const LibraryJson& pair = member(json, key);
     if (!pair.is_array() || pair.size() != 2 || !pair[1].is_number_integer())
       fail(path, fmt::format("post_processor.{} is not [token, id]", key));
     return checked_id(path, fmt::format("post_processor.{}", key), pair[1].get<std::int64_t>());
@@ -283,30 +286,31 @@ void require_right(const Section& section, const std::filesystem::path& path, co
                 fmt::format("{}: {}.direction is not 'Right'", path.string(), name));
 }
 
-std::int64_t read_length(const Json& json, const std::filesystem::path& path, const char* name) {
+std::int64_t read_length(const LibraryJson& json, const std::filesystem::path& path,
+                         const char* name) {
   const std::int64_t length = json.is_number_integer() ? json.get<std::int64_t>() : -1;
   if (length < 0 || length > longest_text)
     fail(path, fmt::format("{} is not a number from 0 to {}", name, longest_text));
   return length;
 }
 
-void read_truncation_and_padding(const Json& root, const std::filesystem::path& path,
+void read_truncation_and_padding(const LibraryJson& root, const std::filesystem::path& path,
                                  TokenizerDefinition& d) {
-  if (const Json& json = member(root, "truncation"); !json.is_null()) {
+  if (const LibraryJson& json = member(root, "truncation"); !json.is_null()) {
     const Section section(path, "truncation", json);
     require_right(section, path, "truncation");
     d.truncate_to = read_length(member(json, "max_length"), path, "truncation.max_length");
   }
-  const Json& json = member(root, "padding");
+  const LibraryJson& json = member(root, "padding");
   if (json.is_null()) return;
   const Section section(path, "padding", json);
   require_right(section, path, "padding");
-  const Json& strategy = member(json, "strategy");
+  const LibraryJson& strategy = member(json, "strategy");
   if (strategy.is_object())
     d.pad_to = read_length(member(strategy, "Fixed"), path, "padding.strategy.Fixed");
   else if (strategy != "BatchLongest")
     fail(path, "padding.strategy is neither 'BatchLongest' nor {\"Fixed\": length}");
-  if (const Json* multiple = section.find("pad_to_multiple_of"); multiple != nullptr)
+  if (const LibraryJson* multiple = section.find("pad_to_multiple_of"); multiple != nullptr)
     d.pad_multiple = read_length(*multiple, path, "padding.pad_to_multiple_of");
   d.pad_id = checked_id(path, "padding.pad_id", section.get<std::int64_t>("pad_id", 0));
   d.pad_token = section.get<std::string>("pad_token", "[PAD]");
@@ -315,7 +319,7 @@ void read_truncation_and_padding(const Json& root, const std::filesystem::path& 
 // A token in tokenizer_config.json: its text, or an object with it.
 std::string config_token(const Section& config, const std::filesystem::path& path,
                          const std::string& key, const std::string& fallback) {
-  const Json* value = config.find(key);
+  const LibraryJson* value = config.find(key);
   if (value == nullptr) return fallback;
   if (value->is_object() && value->contains("content")) value = &(*value)["content"];
   if (!value->is_string()) fail(path, fmt::format("'{}' is not text", key));
@@ -326,8 +330,8 @@ std::string config_token(const Section& config, const std::filesystem::path& pat
 
 TokenizerDefinition parse_tokenizer_json(std::string_view text, const std::filesystem::path& path) {
   Reader reader(path);
-  Json::sax_parse(text.begin(), text.end(), &reader);
-  const Json& root = reader.root;
+  LibraryJson::sax_parse(text.begin(), text.end(), &reader);
+  const LibraryJson& root = reader.root;
   if (!root.is_object()) fail(path, "is not a JSON object");
   TokenizerDefinition d;
   const Section model(path, "model", member(root, "model"));
@@ -363,9 +367,9 @@ TokenizerDefinition parse_vocabulary_text(std::string_view text, std::string_vie
     }
     begin = end + 1;
   }
-  Json json = Json::object();
+  LibraryJson json = LibraryJson::object();
   if (!config_text.empty()) {
-    json = Json::parse(config_text, nullptr, false);
+    json = LibraryJson::parse(config_text, nullptr, false);
     if (json.is_discarded()) fail(config_path, "is not valid JSON");
   }
   const Section config(config_path, "the configuration", json);
