@@ -9,6 +9,7 @@
 #include <hwy/highway.h>
 
 #include <cstdint>
+#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
@@ -38,6 +39,31 @@ HWY_INLINE VecF min_or_second(VecF a, VecF b) {
 #endif
 }
 
+// The lanes of a mask that FirstN made, zero in the others; only what these lanes cover is read.
+// Highway's own function promises that on x86 alone.
+template <typename Mask, typename D>
+HWY_INLINE hn::Vec<D> masked_load(Mask mask, D d, const hn::TFromD<D>* from) {
+#if HWY_ARCH_X86
+  return hn::MaskedLoad(mask, d, from);
+#else
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(d)] = {};
+  std::memcpy(lanes, from, hn::CountTrue(d, mask) * sizeof lanes[0]);
+  return hn::Load(d, lanes);
+#endif
+}
+
+// Writes the lanes of such a mask and nothing beside them: what follows may be another thread's.
+template <typename V, typename Mask, typename D>
+HWY_INLINE void blended_store(V value, Mask mask, D d, hn::TFromD<D>* to) {
+#if HWY_ARCH_X86
+  hn::BlendedStore(value, mask, d, to);
+#else
+  HWY_ALIGN hn::TFromD<D> lanes[hn::MaxLanes(d)];
+  hn::Store(value, d, lanes);
+  std::memcpy(to, lanes, hn::CountTrue(d, mask) * sizeof lanes[0]);
+#endif
+}
+
 // Calls body(i) for whole vectors of [0, n), then tail(i, count) for the rest.
 template <typename Body, typename Tail>
 HWY_INLINE void for_vectors(std::int64_t n, const Body& body, const Tail& tail) {
@@ -55,7 +81,7 @@ HWY_INLINE void map_vectors(const float* x, float* to, std::int64_t n, const F& 
       n, [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i)), d, to + i); },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i)), mask, d, to + i);
+        blended_store(f(masked_load(mask, d, x + i)), mask, d, to + i);
       });
 }
 
@@ -68,8 +94,7 @@ HWY_INLINE void map_vectors2(const float* x, const float* y, float* to, std::int
       [&](std::int64_t i) { hn::StoreU(f(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, to + i); },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        hn::BlendedStore(f(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, y + i)), mask, d,
-                         to + i);
+        blended_store(f(masked_load(mask, d, x + i), masked_load(mask, d, y + i)), mask, d, to + i);
       });
 }
 

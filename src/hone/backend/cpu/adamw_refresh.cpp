@@ -93,8 +93,8 @@ void refresh_row(const AdamwSettings& s, const std::vector<MissedStep>& steps, c
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
         update(
-            i, [&](const float* at) { return hn::MaskedLoad(mask, d, at); },
-            [&](VecF value, float* at) { hn::BlendedStore(value, mask, d, at); });
+            i, [&](const float* at) { return masked_load(mask, d, at); },
+            [&](VecF value, float* at) { blended_store(value, mask, d, at); });
       });
 }
 

@@ -72,7 +72,7 @@ float dot(const float* a, const float* b, std::int64_t n) {
       n, [&](std::int64_t i) { sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum); },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        sum = hn::MulAdd(hn::MaskedLoad(mask, d, a + i), hn::MaskedLoad(mask, d, b + i), sum);
+        sum = hn::MulAdd(masked_load(mask, d, a + i), masked_load(mask, d, b + i), sum);
       });
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }

@@ -27,8 +27,7 @@ float score_keys(const float* q, const float* k, std::int64_t length, std::int64
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          sum = hn::MulAdd(hn::MaskedLoad(mask, d, q + i), hn::MaskedLoad(mask, d, k + j * ld + i),
-                           sum);
+          sum = hn::MulAdd(masked_load(mask, d, q + i), masked_load(mask, d, k + j * ld + i), sum);
         });
     scores[j] = scale * hn::GetLane(hn::SumOfLanes(d, sum));
     largest = std::max(largest, scores[j]);
@@ -52,8 +51,8 @@ void weigh_rows(const float* weight, const float* rows, std::int64_t count, std:
         const auto mask = hn::FirstN(d, tail);
         VecF sum = hn::Zero(d);
         for (std::int64_t j = 0; j < count; ++j)
-          sum = hn::MulAdd(hn::Set(d, weight[j]), hn::MaskedLoad(mask, d, rows + j * ld + i), sum);
-        hn::BlendedStore(sum, mask, d, to + i);
+          sum = hn::MulAdd(hn::Set(d, weight[j]), masked_load(mask, d, rows + j * ld + i), sum);
+        blended_store(sum, mask, d, to + i);
       });
 }
 
@@ -72,8 +71,8 @@ void keep_factors(std::int64_t length, std::uint32_t row, const AttentionTask& t
                         if (count == lanes)
                           hn::StoreU(value, d, keep + j);
                         else
-                          hn::BlendedStore(value, hn::FirstN(d, static_cast<std::size_t>(count)), d,
-                                           keep + j);
+                          blended_store(value, hn::FirstN(d, static_cast<std::size_t>(count)), d,
+                                        keep + j);
                       });
 }
 

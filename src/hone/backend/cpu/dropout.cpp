@@ -31,8 +31,8 @@ void run_dropout(const KernelCall& call) {
                        y + column);
           } else {
             const auto mask = hn::FirstN(d, static_cast<std::size_t>(count));
-            const VecF value = hn::Mul(hn::MaskedLoad(mask, d, x + column), factor);
-            hn::BlendedStore(hn::IfThenElseZero(keep, value), mask, d, y + column);
+            const VecF value = hn::Mul(masked_load(mask, d, x + column), factor);
+            blended_store(hn::IfThenElseZero(keep, value), mask, d, y + column);
           }
         });
   }

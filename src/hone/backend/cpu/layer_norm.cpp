@@ -24,7 +24,7 @@ void run_layer_norm(const KernelCall& call) {
     for_vectors(
         n, [&](std::int64_t i) { sum = hn::Add(sum, hn::LoadU(d, x + i)); },
         [&](std::int64_t i, std::size_t count) {
-          sum = hn::Add(sum, hn::MaskedLoad(hn::FirstN(d, count), d, x + i));
+          sum = hn::Add(sum, masked_load(hn::FirstN(d, count), d, x + i));
         });
     const float mean = hn::GetLane(hn::SumOfLanes(d, sum)) / static_cast<float>(n);
     const VecF center = hn::Set(d, mean);
@@ -37,7 +37,7 @@ void run_layer_norm(const KernelCall& call) {
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          const VecF v = hn::IfThenElseZero(mask, hn::Sub(hn::MaskedLoad(mask, d, x + i), center));
+          const VecF v = hn::IfThenElseZero(mask, hn::Sub(masked_load(mask, d, x + i), center));
           squares = hn::MulAdd(v, v, squares);
         });
     const double variance = hn::GetLane(hn::SumOfLanes(d, squares)) / static_cast<double>(n);
@@ -55,10 +55,9 @@ void run_layer_norm(const KernelCall& call) {
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          hn::BlendedStore(
-              normalize(hn::MaskedLoad(mask, d, x + i), hn::MaskedLoad(mask, d, gamma + i),
-                        hn::MaskedLoad(mask, d, beta + i)),
-              mask, d, y + i);
+          blended_store(normalize(masked_load(mask, d, x + i), masked_load(mask, d, gamma + i),
+                                  masked_load(mask, d, beta + i)),
+                        mask, d, y + i);
         });
     call.out(1).as()[r] = mean;
     call.out(2).as()[r] = rstd;

@@ -33,8 +33,8 @@ void run_layer_norm_grad(const KernelCall& call) {
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          gather(hn::Mul(hn::MaskedLoad(mask, d, dy + i), hn::MaskedLoad(mask, d, gamma + i)),
-                 hn::MaskedLoad(mask, d, x + i));
+          gather(hn::Mul(masked_load(mask, d, dy + i), masked_load(mask, d, gamma + i)),
+                 masked_load(mask, d, x + i));
         });
     const float inverse = 1.0f / static_cast<float>(n);
     const VecF mean_g = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, sum_g)) * inverse);
@@ -52,9 +52,9 @@ void run_layer_norm_grad(const KernelCall& call) {
         },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          hn::BlendedStore(
-              apply(hn::Mul(hn::MaskedLoad(mask, d, dy + i), hn::MaskedLoad(mask, d, gamma + i)),
-                    hn::MaskedLoad(mask, d, x + i)),
+          blended_store(
+              apply(hn::Mul(masked_load(mask, d, dy + i), masked_load(mask, d, gamma + i)),
+                    masked_load(mask, d, x + i)),
               mask, d, dx + i);
         });
   }

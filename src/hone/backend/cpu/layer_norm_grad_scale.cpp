@@ -33,14 +33,14 @@ void run_layer_norm_grad_scale(const KernelCall& call) {
       },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        VecF sum = call.accumulate ? hn::MaskedLoad(mask, d, to + i) : hn::Zero(d);
+        VecF sum = call.accumulate ? masked_load(mask, d, to + i) : hn::Zero(d);
         for (std::int64_t r = 0; r < rows; ++r)
-          sum = hn::MulAdd(
-              hn::MaskedLoad(mask, d, dy + r * n + i),
-              hn::Mul(hn::Sub(hn::MaskedLoad(mask, d, x + r * n + i), hn::Set(d, mean[r])),
-                      hn::Set(d, rstd[r])),
-              sum);
-        hn::BlendedStore(sum, mask, d, to + i);
+          sum =
+              hn::MulAdd(masked_load(mask, d, dy + r * n + i),
+                         hn::Mul(hn::Sub(masked_load(mask, d, x + r * n + i), hn::Set(d, mean[r])),
+                                 hn::Set(d, rstd[r])),
+                         sum);
+        blended_store(sum, mask, d, to + i);
       });
 }
 

@@ -22,7 +22,7 @@ void run_softmax(const KernelCall& call) {
         n, [&](std::int64_t i) { largest = hn::Max(largest, hn::LoadU(d, x + i)); },
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
-          largest = hn::Max(largest, hn::IfThenElse(mask, hn::MaskedLoad(mask, d, x + i), lowest));
+          largest = hn::Max(largest, hn::IfThenElse(mask, masked_load(mask, d, x + i), lowest));
         });
     const VecF shift = hn::MaxOfLanes(d, largest);
     VecF sum = hn::Zero(d);
@@ -36,9 +36,9 @@ void run_softmax(const KernelCall& call) {
         [&](std::int64_t i, std::size_t count) {
           const auto mask = hn::FirstN(d, count);
           const VecF e =
-              hn::IfThenElseZero(mask, exp_vector(hn::Sub(hn::MaskedLoad(mask, d, x + i), shift)));
+              hn::IfThenElseZero(mask, exp_vector(hn::Sub(masked_load(mask, d, x + i), shift)));
           sum = hn::Add(sum, e);
-          hn::BlendedStore(e, mask, d, y + i);
+          blended_store(e, mask, d, y + i);
         });
     const VecF inverse = hn::Div(hn::Set(d, 1.0f), hn::SumOfLanes(d, sum));
     map_vectors(y, y, n, [&](VecF v) { return hn::Mul(v, inverse); });

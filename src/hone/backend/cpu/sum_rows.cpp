@@ -26,10 +26,10 @@ void run_sum_rows(const KernelCall& call) {
       },
       [&](std::int64_t i, std::size_t count) {
         const auto mask = hn::FirstN(d, count);
-        VecF sum = call.accumulate ? hn::MaskedLoad(mask, d, to + i) : hn::Zero(d);
+        VecF sum = call.accumulate ? masked_load(mask, d, to + i) : hn::Zero(d);
         for (std::int64_t r = 0; r < rows; ++r)
-          sum = hn::Add(sum, hn::MaskedLoad(mask, d, x + r * n + i));
-        hn::BlendedStore(sum, mask, d, to + i);
+          sum = hn::Add(sum, masked_load(mask, d, x + r * n + i));
+        blended_store(sum, mask, d, to + i);
       });
 }
 

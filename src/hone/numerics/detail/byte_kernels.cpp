@@ -48,7 +48,7 @@ HWY_INLINE void encode(const Code& code, const float* x, std::int8_t* codes, std
   if (i == n) return;
   const auto rest = static_cast<std::size_t>(n - i);
   std::array<std::uint8_t, HWY_MAX_BYTES> tail;
-  hn::StoreU(hn::TruncateTo(quarter, code(hn::MaskedLoad(hn::FirstN(d, rest), d, x + i))), quarter,
+  hn::StoreU(hn::TruncateTo(quarter, code(masked_load(hn::FirstN(d, rest), d, x + i))), quarter,
              tail.data());
   std::memcpy(out + i, tail.data(), rest);
 }
@@ -103,7 +103,7 @@ ValueRange run_value_range(const float* x, std::int64_t n) {
   for_vectors(
       n, [&](std::int64_t i) { take(hn::LoadU(d, x + i)); },
       [&](std::int64_t i, std::size_t count) {
-        take(hn::MaskedLoad(hn::FirstN(d, count), d, x + i));
+        take(masked_load(hn::FirstN(d, count), d, x + i));
       });
   return {hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high))};
 }

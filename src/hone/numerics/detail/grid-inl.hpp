@@ -221,7 +221,7 @@ HWY_INLINE std::uint32_t largest_bits(const float* x, std::int64_t n, const Map&
   for_vectors(
       n, [&](std::int64_t i) { largest = hn::Max(largest, map(hn::LoadU(d, x + i))); },
       [&](std::int64_t i, std::size_t count) {
-        largest = hn::Max(largest, map(hn::MaskedLoad(hn::FirstN(d, count), d, x + i)));
+        largest = hn::Max(largest, map(masked_load(hn::FirstN(d, count), d, x + i)));
       });
   return hn::GetLane(hn::MaxOfLanes(U32(), largest));
 }

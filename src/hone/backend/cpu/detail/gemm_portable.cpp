@@ -6,6 +6,7 @@
 #include <hwy/highway.h>
 
 #include "hone/backend/cpu/detail/gemm.hpp"
+#include "hone/core/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
@@ -26,14 +27,14 @@ void block(const GemmShape& s, const float* a, const float* b, float* c, std::si
     for (int j = 0; j < Vectors; ++j) {
       const float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
       sum[i][j] = !s.accumulate                       ? hn::Zero(d)
-                  : j + 1 == Vectors && tail != lanes ? hn::MaskedLoad(hn::FirstN(d, tail), d, at)
+                  : j + 1 == Vectors && tail != lanes ? masked_load(hn::FirstN(d, tail), d, at)
                                                       : hn::LoadU(d, at);
     }
   for (std::int64_t p = 0; p < s.k; ++p) {
     hn::Vec<D> right[Vectors];
     for (int j = 0; j < Vectors; ++j) {
       const float* at = b + p * s.ldb + j * static_cast<std::int64_t>(lanes);
-      right[j] = j + 1 == Vectors && tail != lanes ? hn::MaskedLoad(hn::FirstN(d, tail), d, at)
+      right[j] = j + 1 == Vectors && tail != lanes ? masked_load(hn::FirstN(d, tail), d, at)
                                                    : hn::LoadU(d, at);
     }
     for (int i = 0; i < Rows; ++i) {
@@ -45,7 +46,7 @@ void block(const GemmShape& s, const float* a, const float* b, float* c, std::si
     for (int j = 0; j < Vectors; ++j) {
       float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
       if (j + 1 == Vectors && tail != lanes)
-        hn::BlendedStore(sum[i][j], hn::FirstN(d, tail), d, at);
+        blended_store(sum[i][j], hn::FirstN(d, tail), d, at);
       else
         hn::StoreU(sum[i][j], d, at);
     }
