@@ -303,7 +303,7 @@ Kernel cpu_kernel_attention_int8_vnni() {
                 "attention_int8",
                 RowRule::whole,
                 20};
-  kernel.missing = []() -> std::string { return has_vnni() ? "" : no_vnni; };
+  kernel.missing = missing_vnni;
   kernel.bind = bind;
   kernel.workspace = workspace;
   kernel.run = run;

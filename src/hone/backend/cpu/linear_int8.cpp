@@ -11,17 +11,14 @@
 
 #include "hone/backend/cpu/detail/int8_product.hpp"
 #include "hone/core/unroll.hpp"
+#include "hone/core/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
-using I32 = hn::ScalableTag<std::int32_t>;
 using I16 = hn::Repartition<std::int16_t, I32>;
-using F32 = hn::Repartition<float, I32>;
 using Vec32 = hn::Vec<I32>;
-using VecF = hn::Vec<F32>;
 inline constexpr int lanes = static_cast<int>(hn::MaxLanes(I32()));
 
 // Rows at a time: with four, GCC 12 spills sums of AVX2's sixteen registers.
@@ -86,20 +83,11 @@ void outputs_of(const Call& call, const std::int16_t* x, std::int64_t first, flo
       totals[r] = hn::MulAdd(hn::ConvertTo(df, sum), scale, totals[r]);
     }
   }
-  const auto count = static_cast<std::size_t>(std::min<std::int64_t>(lanes, bound.outputs - first));
-  HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-    float* to = y + r * bound.outputs + first;
-    if (count < static_cast<std::size_t>(lanes)) {
-      float total[lanes];
-      hn::StoreU(totals[r], df, total);
-      for (std::size_t j = 0; j < count; ++j)
-        to[j] = total[j] +
-                (call.bias != nullptr ? call.bias[first + static_cast<std::int64_t>(j)] : 0.0f);
-    } else {
-      const VecF bias = call.bias != nullptr ? hn::LoadU(df, call.bias + first) : hn::Zero(df);
-      hn::StoreU(hn::Add(totals[r], bias), df, to);
-    }
-  }
+  const auto mask = hn::FirstN(
+      df, static_cast<std::size_t>(std::min<std::int64_t>(lanes, bound.outputs - first)));
+  const VecF bias = call.bias != nullptr ? masked_load(mask, df, call.bias + first) : hn::Zero(df);
+  HONE_UNROLL for (int r = 0; r < Rows; ++r)
+      blended_store(hn::Add(totals[r], bias), mask, df, y + r * bound.outputs + first);
 }
 
 template <int Rows>

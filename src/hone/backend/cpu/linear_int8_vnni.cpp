@@ -155,7 +155,7 @@ Kernel cpu_kernel_linear_int8_vnni() {
       "linear_int8",
       RowRule::rows,
       20};
-  kernel.missing = []() -> std::string { return has_vnni() ? "" : no_vnni; };
+  kernel.missing = missing_vnni;
   kernel.bind = bind_node_int8;
   kernel.workspace = int8_workspace;
   kernel.begin = begin_int8;

@@ -19,6 +19,8 @@
 #define HONE_VNNI_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
 #endif
 
+#include <string>
+
 namespace hone {
 
 #ifdef HONE_VNNI
@@ -79,6 +81,7 @@ void for_tiles(std::int64_t rows, std::int64_t columns, const Body& body) {
 inline bool has_vnni() { return false; }
 #endif
 
-inline constexpr const char* no_vnni = "this machine has no AVX-512 VNNI";
+// Kernel::missing.
+inline std::string missing_vnni() { return has_vnni() ? "" : "this machine has no AVX-512 VNNI"; }
 
 }  // namespace hone
