@@ -19,7 +19,7 @@ struct Json::Body {
 Json::Json() noexcept : Json(Scalar{.integer = 0}, Kind::null) {}
 Json::Json(std::nullptr_t) noexcept : Json() {}
 Json::Json(Scalar scalar, Kind kind) noexcept : scalar_(scalar), kind_(kind) {}
-Json::Json(std::uint64_t value, Kind) noexcept : scalar_{.natural = value}, kind_(Kind::natural) {
+Json::Json(std::uint64_t value) noexcept : scalar_{.natural = value}, kind_(Kind::natural) {
   // One form for each number: what fits is an int64.
   if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return;
   scalar_.integer = static_cast<std::int64_t>(value);

@@ -34,9 +34,10 @@ public:
   Json(T value) noexcept : Json(Scalar{.integer = value}, Kind::boolean) {}
   template <std::signed_integral T>
   Json(T value) noexcept : Json(Scalar{.integer = value}, Kind::integer) {}
+  Json(std::uint64_t value) noexcept;
   template <std::unsigned_integral T>
-  requires(!std::same_as<T, bool>) Json(T value)
-  noexcept : Json(static_cast<std::uint64_t>(value), Kind::natural) {}
+  requires(!std::same_as<T, bool> && !std::same_as<T, std::uint64_t>) Json(T value)
+  noexcept : Json(static_cast<std::uint64_t>(value)) {}
   // A number that is not finite prints as null: JSON has none.
   template <std::floating_point T>
   Json(T value) noexcept : Json(Scalar{.real = static_cast<double>(value)}, Kind::real) {}
@@ -140,7 +141,6 @@ private:
   struct Body;
 
   Json(Scalar scalar, Kind kind) noexcept;
-  Json(std::uint64_t value, Kind kind) noexcept;
   [[noreturn]] void refuse(const char* expected) const;
   std::int64_t integer_within(std::int64_t low, std::int64_t high) const;
   std::uint64_t natural_within(std::uint64_t high) const;
