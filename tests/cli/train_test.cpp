@@ -160,6 +160,16 @@ TEST(Train, CtrlCSavesAndTheRestFollows) {
   resume.push_back("--resume");
   ASSERT_EQ(run_hone(scratch, train_words("stopped", resume)).code, 0);
   expect_same_run(scratch, "whole", "stopped");
+  // Once more, with nothing left to train: what the run reached is told.
+  resume.insert(resume.end(), {"--json", "again.json"});
+  const Outcome again = run_hone(scratch, train_words("stopped", resume));
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("stopped: the run was finished before"));
+  EXPECT_THAT(again.out, HasSubstr("best validation accuracy"));
+  const auto results = read_json(scratch.path() / "again.json");
+  EXPECT_EQ(results.at("steps"), 300);
+  EXPECT_GE(results.at("best").at("accuracy").get<double>(),
+            results.at("validation").at("accuracy").get<double>());
 }
 
 TEST(Train, AnotherRunIsNotOverwritten) {

@@ -85,8 +85,20 @@ TEST(Trainer, ResumedEqualsUninterruptedBitForBit) {
     losses.insert(losses.end(), second.losses.begin(), second.losses.end());
     losses.insert(losses.end(), third.losses.begin(), third.losses.end());
     EXPECT_EQ(losses, whole.losses);
-    EXPECT_EQ(third.result.best_accuracy, whole.result.best_accuracy);
     expect_same_bits(third.parameters, whole.parameters);
+    // With nothing left to train, what the run reached is still told.
+    const Outcome fourth = train_into(scratch.path() / "parts", options, true, 0, &validation);
+    EXPECT_TRUE(fourth.losses.empty());
+    for (const Outcome* resumed : {&third, &fourth})
+      for (const auto& [told, expected] :
+           {std::pair{resumed->result.validation, whole.result.validation},
+            std::pair{resumed->result.best, whole.result.best}}) {
+        ASSERT_TRUE(told && expected);
+        EXPECT_EQ(told->accuracy, expected->accuracy);
+        EXPECT_EQ(told->interval.low, expected->interval.low);
+        EXPECT_EQ(told->interval.high, expected->interval.high);
+        EXPECT_EQ(told->loss, expected->loss);
+      }
   }
 }
 

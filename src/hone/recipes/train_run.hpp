@@ -53,7 +53,8 @@ struct TrainRequest {
 struct EvaluationResult {
   std::string split;
   std::int64_t samples = 0;
-  double accuracy = 0, low = 0, high = 0, loss = 0, seconds = 0;
+  double accuracy = 0, low = 0, high = 0, loss = 0;
+  double seconds = 0;  // 0: not known, it was before a resumption
 };
 
 struct TrainOutcome {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "hone/core/json.hpp"
 #include "hone/core/parameter_store.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/train/evaluate.hpp"
 #include "hone/train/model.hpp"
 
 namespace hone {
@@ -13,8 +15,8 @@ namespace hone {
 // Where a run stands.
 struct TrainPosition {
   std::int64_t step = 0;  // steps done
-  double best_accuracy = -1;
-  std::int64_t best_step = 0;
+  // The last and the best one, without logits and seconds.
+  std::optional<Evaluation> validation, best;
   int threads = 0;  // 0: not recorded
   Json options;     // describe(TrainOptions) and what identifies the data
 };

@@ -99,7 +99,8 @@ public:
       model_.parameters = parameters;
     }
     result.steps = position_.step;
-    result.best_accuracy = position_.best_accuracy;
+    result.validation = position_.validation;
+    result.best = position_.best;
     result.seconds = now_seconds() - begin;
     result.timings = stepper.timings();
     result.arena_bytes = stepper.arena_bytes();
@@ -175,7 +176,9 @@ private:
     Executor forward = make_forward(current, options_.mode, options_.disabled_passes);
     EvaluateOptions evaluate_options;
     const Evaluation evaluation = evaluate(forward, *validation_, evaluate_options);
-    const bool best = evaluation.accuracy > position_.best_accuracy;
+    const bool best = !position_.best || evaluation.accuracy > position_.best->accuracy;
+    position_.validation = evaluation;
+    position_.validation->logits = {};
     if (record_ != nullptr)
       record_->write(
           {{"event", "eval"},
@@ -190,8 +193,7 @@ private:
            {"seconds", evaluation.seconds},
            {"samples_per_second", static_cast<double>(evaluation.samples) / evaluation.seconds}});
     if (best) {
-      position_.best_accuracy = evaluation.accuracy;
-      position_.best_step = position_.step;
+      position_.best = position_.validation;
       save_checkpoint(out_ / "best", model_, current.parameters, tokenizer_, nullptr, nullptr);
     }
     if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch, position_.step, best);

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,7 +62,9 @@ struct TrainResult {
   double seconds = 0;        // of this process
   double train_seconds = 0;  // in steps alone
   double last_loss = 0;
-  double best_accuracy = -1;
+  // On the validation samples, after the last and the best epoch; without logits, and without
+  // seconds where it was before a resumption.
+  std::optional<Evaluation> validation, best;
   std::int64_t samples = 0, tokens = 0;  // trained on by this process
   double flop = 0;                       // executed by the kernels that count them
   std::vector<KernelTiming> timings;

@@ -145,6 +145,7 @@ Json model_configuration(const std::string& model, const TextSettings& sizes) {
                 did_you_mean(model, builtin_bert_names()));
   BertConfig config = builtin_bert_config(model);
   for (const auto& [key, value] : sizes) config.set(key, value);
+  config.check(model);
   return config.to_json();
 }
 

@@ -306,14 +306,21 @@ private:
     };
     events.on_evaluation = [&](const Evaluation& evaluation, std::int64_t epoch, std::int64_t,
                                bool best) {
-      outcome.validation = summarize_evaluation(evaluation, "validation");
-      if (best) outcome.best = outcome.validation;
       if (watcher_.on_evaluation)
         watcher_.on_evaluation(evaluation, "validation", static_cast<double>(epoch), best);
     };
     outcome.result = train(model_, data_, validation_.size() > 0 ? &validation_ : nullptr, options_,
                            request_.out, resumes_, &*record_, events, &*tokenizer_);
-    if (outcome.total_steps == 0) outcome.total_steps = outcome.result.steps;
+    if (outcome.total_steps == 0) {
+      outcome.total_steps = outcome.result.steps;
+      say(request_.out.string() + ": the run was finished before, no step was left to train");
+    }
+    const auto summarize = [](const std::optional<Evaluation>& evaluation) {
+      return evaluation ? std::optional(summarize_evaluation(*evaluation, "validation"))
+                        : std::nullopt;
+    };
+    outcome.validation = summarize(outcome.result.validation);
+    outcome.best = summarize(outcome.result.best);
     for (const KernelTiming& timing : outcome.result.timings)
       record_->write({{"event", "timing"},
                       {"kernel", timing.kernel},
@@ -372,11 +379,16 @@ EvaluationResult summarize_evaluation(const Evaluation& e, const std::string& sp
 }
 
 Json to_json(const EvaluationResult& r) {
-  return {
-      {"split", r.split},       {"samples", r.samples},
-      {"accuracy", r.accuracy}, {"low", r.low},
-      {"high", r.high},         {"loss", r.loss},
-      {"seconds", r.seconds},   {"samples_per_second", static_cast<double>(r.samples) / r.seconds}};
+  const bool timed = r.seconds > 0;
+  return {{"split", r.split},
+          {"samples", r.samples},
+          {"accuracy", r.accuracy},
+          {"low", r.low},
+          {"high", r.high},
+          {"loss", r.loss},
+          {"seconds", timed ? Json(r.seconds) : Json(nullptr)},
+          {"samples_per_second",
+           timed ? Json(static_cast<double>(r.samples) / r.seconds) : Json(nullptr)}};
 }
 
 Json to_json(const TrainOutcome& outcome, const fs::path& out) {
