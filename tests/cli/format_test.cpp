@@ -69,7 +69,7 @@ TEST(FormatCommand, AppliesAFormatToTheFloatTensors) {
   EXPECT_THAT(run_hone(scratch, {"format", "apply", "integer", "--in", "x.safetensors", "--out",
                                  "./x.safetensors"})
                   .err,
-              HasSubstr("is the file that is read"));
+              HasSubstr("./x.safetensors: the same file as --in"));
 }
 
 TEST(FormatCommand, RunsAManifest) {

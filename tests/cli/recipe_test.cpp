@@ -83,6 +83,8 @@ TEST(Recipe, ErrorsNameFileLineAndNearestKey) {
   EXPECT_THAT(error_of("recipe = \"train\"\nmodel = \"${HONE_TEST_UNSET}\"\n"),
               HasSubstr("HONE_TEST_UNSET is not set"));
   EXPECT_THAT(error_of(small, {"--set", "stepz=1"}), HasSubstr("unknown key 'stepz'"));
+  for (const char* name : {"name=", "name=..", "name=../x", "name=/tmp"})
+    EXPECT_THAT(error_of(small, {"--set", name}), HasSubstr("is not the name of a folder"));
 }
 
 TEST(Recipe, VariablesHaveDefaults) {

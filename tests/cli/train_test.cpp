@@ -328,6 +328,95 @@ TEST(Train, LabelsAreThoseOfTheModel) {
   const Outcome many = evaluate("many.csv");
   EXPECT_EQ(many.code, 1);
   EXPECT_THAT(many.err, HasSubstr("the data has 3 labels (bad, fair, good), run knows 2"));
+  // Either case is the same; a name too few is not guessed.
+  scratch.write("case.csv", "text,label\ngood film,BETTER\nbad film,Worse\n");
+  const Outcome cased = evaluate("case.csv");
+  EXPECT_EQ(cased.code, 0) << cased.err;
+  EXPECT_THAT(cased.err, testing::Not(HasSubstr("by position")));
+  scratch.write("partly.csv", "text,label\ngood film,good\nbad film,worse\n");
+  const Outcome partly = evaluate("partly.csv");
+  EXPECT_EQ(partly.code, 1);
+  EXPECT_THAT(partly.err,
+              HasSubstr("run has no class for the labels good of the data; its classes: worse, "
+                        "better"));
+}
+
+TEST(Train, ACutVocabularyIsSaid) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "2"})).code, 0);
+  EXPECT_EQ(run_hone(scratch, {"predict", "run", "fine", "--json", "p.json"}).err, "");
+  const auto whole = read_json(scratch.path() / "p.json").at("predictions");
+  ASSERT_EQ(whole.size(), 1u);
+  EXPECT_EQ(whole[0].at("logits").size(), 2u);
+  const std::string words = hone::read_file(scratch.path() / "run/vocab.txt");
+  std::filesystem::remove(scratch.path() / "run/tokenizer.json");
+  scratch.write("run/vocab.txt", words.substr(0, words.find('\n', words.size() / 2) + 1));
+  const Outcome cut = run_hone(scratch, {"predict", "run", "fine"});
+  EXPECT_EQ(cut.code, 0);
+  EXPECT_THAT(cut.err, AllOf(HasSubstr("the tokenizer (run) has"), HasSubstr("the model knows")));
+}
+
+TEST(Train, LabelsThatDifferInCaseAreTwoClasses) {
+  const ScratchDirectory scratch;
+  std::string rows = "text,label\n";
+  for (int i = 0; i < 40; ++i) rows += i % 2 == 0 ? "I loved it,us\n" : "I hated it,US\n";
+  scratch.write("case.csv", rows);
+  ASSERT_EQ(run_hone(scratch,
+                     {"train", "bert-tiny", "--data", "reviews", "--steps", "1", "--out", "words"})
+                .code,
+            0);
+  const Outcome train =
+      run_hone(scratch, {"train", "bert-tiny", "--data", "csv:case.csv", "--tokenizer", "words",
+                         "--steps", "60", "--lr", "1e-3", "--threads", "2", "--out", "run"});
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_THAT(run_hone(scratch, {"predict", "run", "I loved it", "I hated it"}).out,
+              testing::MatchesRegex(".*\"us\".*\n.*\"US\".*\n"));
+}
+
+// Of two processes in one folder the second is turned away, and nothing is lost.
+TEST(Train, AnotherProcessIsKeptOut) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "2"})).code, 0);
+  const std::string before = hone::read_file(scratch.path() / "run/record.jsonl");
+  {
+    const hone::FolderLock lock(scratch.path() / "run");
+    for (const char* flag : {"--resume", "--overwrite"}) {
+      const Outcome second = run_hone(scratch, train_words("run", {"--steps", "2", flag}));
+      EXPECT_EQ(second.code, 1);
+      EXPECT_THAT(second.err, HasSubstr("run: another hone is writing into it"));
+    }
+    EXPECT_EQ(hone::read_file(scratch.path() / "run/record.jsonl"), before);
+    EXPECT_TRUE(std::filesystem::exists(scratch.path() / "run/model.safetensors"));
+  }
+  EXPECT_EQ(run_hone(scratch, train_words("run", {"--steps", "2", "--overwrite"})).code, 0);
+}
+
+// A finished run is replaced only by one whose options are good, and by no other result.
+TEST(Train, AMistakeLosesNoRun) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("run", {"--steps", "2"})).code, 0);
+  const std::string before = hone::read_file(scratch.path() / "run/record.jsonl");
+  scratch.write("i.jsonl", "{\"text\":\"fine\"}\n");
+  const auto refused = [&](const std::vector<std::string>& words, const char* said) {
+    const Outcome outcome = run_hone(scratch, words);
+    EXPECT_NE(outcome.code, 0) << said;
+    EXPECT_THAT(outcome.err, HasSubstr(said));
+    EXPECT_EQ(hone::read_file(scratch.path() / "run/record.jsonl"), before) << said;
+    EXPECT_TRUE(std::filesystem::exists(scratch.path() / "run/model.safetensors")) << said;
+    EXPECT_TRUE(std::filesystem::exists(scratch.path() / "run/last")) << said;
+  };
+  refused(train_words("run", {"--overwrite", "--set", "disable_pass=differentiate"}),
+          "no training without the pass 'differentiate'");
+  refused(train_words("run", {"--overwrite", "--trace", "run/record.jsonl"}),
+          "--trace run/record.jsonl: the same file as the record.jsonl of --out");
+  refused(train_words("run", {"--overwrite", "--json", "run/../run/config.json"}),
+          "the same file as the config.json of --out");
+  refused({"predict", "run", "--input", "i.jsonl", "--output", "i.jsonl"},
+          "--output i.jsonl: the same file as --input");
+  refused({"predict", "run", "fine", "--output", "o.json", "--json", "o.json"},
+          "--output o.json: the same file as --json");
+  refused({"predict", "run", "fine", "--set", "data.samples=3"},
+          "--set data.samples changes nothing");
 }
 
 }  // namespace

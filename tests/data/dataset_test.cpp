@@ -147,9 +147,12 @@ TEST_F(Datasets, JsonLineErrorsNameThePlace) {
   expect(good + "[1]\n", ErrorCode::bad_format, "line 2, column 1: not a JSON object");
   expect(good + "{\"txt\":\"a\",\"label\":0}", ErrorCode::not_found, "line 2: no key 'text'",
          "did you mean 'txt'?");
-  expect(good + "{\"text\":5,\"label\":0}", ErrorCode::bad_format, "line 2: 'text' is not text");
+  expect(good + "{\"text\":\"b\",\"label\":true}", ErrorCode::bad_format,
+         "line 2: 'label' is a boolean, expected a whole number or text");
+  expect(good + "{\"text\":5,\"label\":0}", ErrorCode::bad_format,
+         "line 2: 'text' is an integer, expected text");
   expect(good + "{\"text\":\"b\",\"label\":0.5}", ErrorCode::bad_format,
-         "line 2: 'label' is neither");
+         "line 2: 'label' is a number, expected a whole number or text");
   expect(good + "{\"text\":\"b\xFF\",\"label\":1}", ErrorCode::bad_format, "line 2, column");
   expect(good + "{\"text\":\"\",\"label\":1}", ErrorCode::bad_format,
          "line 2: column 'text': the text is empty");

@@ -125,7 +125,10 @@ CommandResult run(const CommandInput& input) {
       Json json{{"name", member.name}, {"summary", member.summary}, {"options", Json::array()}};
       for (const OptionSpec& spec : member.options) {
         if (with_options) add("  " + spec.name, describe_option(spec));
-        json["options"].push_back({{"name", spec.name}, {"help", spec.help}});
+        Json option{{"name", spec.name}, {"help", spec.help}};
+        if (spec.default_value) option["default"] = to_string(*spec.default_value);
+        if (!spec.choices.empty()) option["choices"] = spec.choices;
+        json["options"].push_back(std::move(option));
       }
       results.push_back(std::move(json));
     }

@@ -41,6 +41,10 @@ Prediction predict_row(const float* row, const std::vector<std::string>& labels)
   return result;
 }
 
+Json to_json(const Prediction& p) {
+  return {{"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}};
+}
+
 std::string json_line(const Prediction& p) {
   return ordered_object(
              {{"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}}) +
@@ -80,18 +84,23 @@ TokenizedData encode(const Classifier& classifier, const std::vector<std::string
   }
 }
 
-std::string render(const Tensor& logits, const Classifier& classifier,
+std::vector<Prediction> predictions_of(const Tensor& logits, const Classifier& classifier) {
+  const auto classes = static_cast<std::int64_t>(classifier.labels.size());
+  std::vector<Prediction> predictions;
+  for (std::int64_t row = 0; row < logits.shape()[0]; ++row)
+    predictions.push_back(predict_row(logits.as<float>() + row * classes, classifier.labels));
+  return predictions;
+}
+
+std::string render(const std::vector<Prediction>& predictions, const Classifier& classifier,
                    const std::vector<std::string>& texts, bool for_people) {
   std::string out;
   std::size_t label_width = 0;
   for (const std::string& label : classifier.labels)
     label_width = std::max(label_width, label.size());
-  const auto classes = static_cast<std::int64_t>(classifier.labels.size());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    const Prediction p =
-        predict_row(logits.as<float>() + static_cast<std::int64_t>(i) * classes, classifier.labels);
-    out += for_people ? shown_line(p, texts[i], label_width) : json_line(p);
-  }
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    out +=
+        for_people ? shown_line(predictions[i], texts[i], label_width) : json_line(predictions[i]);
   return out;
 }
 
@@ -116,6 +125,7 @@ void choose_threads(const CommandInput& input, const Classifier& classifier,
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, {padding_setting()}, false);
+  refuse_data_settings(given);
   const std::vector<std::string> texts = read_texts(input);
   const Classifier classifier =
       load_classifier(input, "", given.values.text_or("padding", "saved"), false);
@@ -127,12 +137,19 @@ CommandResult run(const CommandInput& input) {
   const Evaluation evaluation = evaluate(forward, data);
   check_logits(evaluation.logits, classifier.model.name);
   const double seconds = now_seconds() - begin;
+  const std::vector<Prediction> predictions = predictions_of(evaluation.logits, classifier);
   if (input.options.contains("output"))
     write_file_atomically(input.options.text("output"),
-                          render(evaluation.logits, classifier, texts, false));
+                          render(predictions, classifier, texts, false));
   else
-    console().print(render(evaluation.logits, classifier, texts, console().output_terminal()));
-  return {0, {{"texts", texts.size()}, {"seconds", seconds}, {"labels", classifier.labels}}};
+    console().print(render(predictions, classifier, texts, console().output_terminal()));
+  Json results{{"texts", texts.size()},
+               {"seconds", seconds},
+               {"labels", classifier.labels},
+               {"predictions", Json::array()}};
+  for (const Prediction& prediction : predictions)
+    results["predictions"].push_back(to_json(prediction));
+  return {0, std::move(results)};
 }
 
 }  // namespace

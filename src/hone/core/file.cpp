@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ namespace {
 [[noreturn]] void fail_io(const std::filesystem::path& path, std::string_view what) {
   const int reason = errno;
   const ErrorCode code = reason == ENOENT ? ErrorCode::not_found : ErrorCode::io;
-  const char* hint = reason == ENOSPC   ? "free some space or choose another place with --out"
+  const char* hint = reason == ENOSPC   ? "free some space or choose another place"
                      : reason == EACCES ? "check the permissions"
                      : reason == ENOENT ? "check the path"
                                         : "";
@@ -152,6 +153,22 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   write_file_atomically(path, [&](const ByteSink& sink) {
     sink(std::as_bytes(std::span(content.data(), content.size())));
   });
+}
+
+FolderLock::FolderLock(const std::filesystem::path& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ < 0) fail_io(folder, "cannot open");
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  ::close(descriptor_);
+  throw Error(ErrorCode::io, folder.string() + ": another hone is writing into it",
+              "wait until it ends, stop it, or choose another folder");
+}
+
+FolderLock::FolderLock(FolderLock&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 std::string sha256(std::span<const std::byte> bytes) {

@@ -31,6 +31,21 @@ void write_file_atomically(const std::filesystem::path& path,
                            const std::function<void(const ByteSink&)>& produce);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+// Held by the one process that writes into a folder; the operating system lets go of it when the
+// process ends, however it ends.
+class FolderLock {
+public:
+  // Throws Error(io) when another process holds it. A file system without locks is let pass.
+  explicit FolderLock(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept;
+  FolderLock& operator=(FolderLock&&) = delete;
+  FolderLock(const FolderLock&) = delete;
+  ~FolderLock();
+
+private:
+  int descriptor_;
+};
+
 // Lower-case hexadecimal SHA-256.
 std::string sha256(std::span<const std::byte> bytes);
 std::string sha256(std::string_view text);

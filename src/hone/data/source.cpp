@@ -95,6 +95,11 @@ TextData load_rows(const std::string& location, const std::string& split, const 
                    LabelledRows (*read)(const std::filesystem::path& path,
                                         const Options& options)) {
   check_split_name(split);
+  if (const std::string text = options.text_or("text", "text");
+      text == options.text_or("label", "label"))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: the text and the label are both taken from '{}'", location, text),
+                "give the options text and label different names");
   LabelledRows train = read(location, options);
   const LabelIndex index(train);
   if (split == "train") {
@@ -113,6 +118,7 @@ TextData load_rows(const std::string& location, const std::string& split, const 
 
 std::string fingerprint_rows(const std::string& location, const std::string& split,
                              const Options& options) {
+  require_location(location, "csv, tsv or jsonl");
   std::string all = file_fingerprint(location);
   // The labels of a test file are numbered by the train file, so both count.
   if (split == "test" && !options.text_or("test", "").empty())
@@ -158,8 +164,8 @@ void check_split_name(const std::string& split) {
 
 void require_location(const std::string& location, const std::string& kind) {
   if (location.empty())
-    throw Error(ErrorCode::invalid_argument, fmt::format("'{}' needs a path", kind),
-                fmt::format("write {}:PATH", kind));
+    throw Error(ErrorCode::invalid_argument, fmt::format("the data {} needs a path", kind),
+                "write it after a colon, KIND:PATH");
 }
 
 std::string file_fingerprint(const std::filesystem::path& path) {

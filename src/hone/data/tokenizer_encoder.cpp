@@ -337,7 +337,7 @@ void Tokenizer::Encoder::encode(std::string_view text, std::int64_t max_length,
     throw Error(
         ErrorCode::invalid_argument,
         fmt::format("max length {} leaves no room for the {} special tokens", max_length, around),
-        "give a larger max length, or 0 for no limit");
+        fmt::format("give a max length of at least {}", around));
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos)
     throw Error(ErrorCode::bad_format, fmt::format("the text is not UTF-8 at byte {}", bad),
                 "convert it to UTF-8, for example with iconv");

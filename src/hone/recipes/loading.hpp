@@ -57,15 +57,17 @@ Json model_configuration(const std::string& model, const TextSettings& sizes);
 // Ids a model takes at most. `asked` above that is an error; 0 asks for the default of 512 or what
 // the model takes.
 std::int64_t length_limit(const Json& config, std::int64_t asked);
-// Renumbers the labels of data to those of the model, by their names (letters of either case).
-// Names that the model does not have are matched by position, which is said (`say` may be empty);
-// numbers are positions. Throws Error(invalid_argument) when the data has more labels than the
-// model, naming both.
+// Renumbers the labels of data to those of the model, by their names (letters of either case, where
+// that leaves no doubt). Where the model has none of the names they are matched by position, which
+// is said (`say` may be empty); numbers are positions. Throws Error(invalid_argument) when the
+// model has only some of the names, or fewer classes than the data has labels, naming both.
 void match_labels(TokenizedData& data, const Model& model,
                   const std::function<void(const std::string&)>& say);
 // Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks, or
-// a sample is longer than the model's positions.
-void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source);
+// a sample is longer than the model's positions. A tokenizer with fewer tokens than the vocabulary
+// is said (`say` may be empty): a vocabulary may be padded, a tokenizer may be cut short.
+void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
+               const std::function<void(const std::string&)>& say);
 void check_lengths(const Json& config, const TokenizedData& data);
 
 }  // namespace hone

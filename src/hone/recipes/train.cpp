@@ -95,8 +95,7 @@ Json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
 }
 
 Json run(const RecipeCall& call, const RunWatcher& watcher) {
-  const fs::path folder =
-      fs::path(call.settings.values.text_or("out", "runs")) / required_key(call, "name");
+  const fs::path folder = result_folder(call);
   Json result{{"recipe", call.file}, {"runs", Json::array()}};
   std::vector<double> accuracies;
   std::string split;

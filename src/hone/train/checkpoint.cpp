@@ -63,13 +63,14 @@ void save_checkpoint(const std::filesystem::path& directory, const Model& model,
 
 TrainPosition load_position(const std::filesystem::path& directory) {
   const std::filesystem::path file = directory / position_file;
-  const Json json = parse_json(read_file(file), file.string());
+  const std::string content = read_file(file);
   try {
+    const Json json = parse_json(content);
     return {json.at("step").get<std::int64_t>(), read_evaluation(json.at("validation")),
             read_evaluation(json.at("best")), json.value("threads", 0), json.at("options")};
   } catch (const Error& error) {
     throw Error(ErrorCode::bad_format, file.string() + ": " + error.message(),
-                "the checkpoint is damaged; train again without --resume");
+                "the checkpoint is damaged: start anew with --overwrite");
   }
 }
 

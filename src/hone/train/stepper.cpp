@@ -61,11 +61,6 @@ Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> s
       options_(options),
       schedule_(
           Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
-  for (const char* needed : {"differentiate", "append_optimizer"})
-    if (std::find(options.disabled_passes.begin(), options.disabled_passes.end(), needed) !=
-        options.disabled_passes.end())
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("there is no training without the pass '{}'", needed));
   if (options.accumulate > 1)
     build_accumulating(model);
   else

@@ -130,14 +130,16 @@ private:
     const StepResult result = stepper.step(data_, indices, number);
     const double seconds = now_seconds() - begin;
     // (Without the sign that a NaN may have.)
-    if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm))
+    if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
+      const std::string remedy =
+          options_.clip > 0 ? "lower --lr or --clip" : "lower --lr, or clip gradients (--clip 1)";
       throw Error(
           ErrorCode::numeric,
           fmt::format("step {}: the loss is {} and the gradient norm {}, on samples {}", number,
                       std::abs(result.loss), std::abs(result.grad_norm), fmt::join(indices, ", ")),
-          std::filesystem::exists(out_ / "last")
-              ? "lower --lr or --clip; the last checkpoint is unharmed"
-              : "lower --lr or --clip");
+          std::filesystem::exists(out_ / "last") ? remedy + "; the last checkpoint is unharmed"
+                                                 : remedy);
+    }
     position_.step = number;
     const double lr = make_rate(number);
     const StepReport report{(number - 1) / steps_per_epoch_ + 1,
@@ -288,7 +290,13 @@ void check_training(const Model& model, const TokenizedData& data, const TrainOp
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("sample {}: label {} is outside the model's {} classes", i,
                               data.labels[static_cast<std::size_t>(i)], classes));
-  for (const std::string& pass : options.disabled_passes) find_pass(pass);
+  for (const std::string& pass : options.disabled_passes) {
+    find_pass(pass);
+    if (pass == "differentiate" || pass == "append_optimizer")
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("there is no training without the pass '{}'", pass),
+                  "leave it out of disable_pass");
+  }
   make_schedule(options.schedule, options.lr, options.warmup, steps);
 }
 

@@ -58,7 +58,8 @@ Classifier load_classifier(const CommandInput& input, const std::string& data_ki
                                model.report.unused.size(), list_some(model.report.unused)));
   ChosenTokenizer chosen =
       choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind, padding == "saved");
-  check_fit(model.config, chosen.tokenizer, chosen.source);
+  check_fit(model.config, chosen.tokenizer, chosen.source,
+            [](const std::string& text) { console().note(text); });
   const std::int64_t limit = length_limit(model.config, input.options.integer_or("max_length", 0));
   BertConfig config = BertConfig::from_json(model.config, name + "/config.json");
   const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));

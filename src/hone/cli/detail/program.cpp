@@ -1,6 +1,7 @@
 #include "hone/cli/detail/program.hpp"
 
 #include <cstdio>
+#include <map>
 #include <new>
 
 #include <fmt/format.h>
@@ -47,6 +48,34 @@ void check_folder_of(const std::filesystem::path& file) {
                 "make the folder, or choose another file");
 }
 
+// What one result would destroy of another, or of the input. (Devices take any number.)
+void check_files_differ(const Command& command, const CommandInput& input) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const auto place_of = [&](const std::string& flag) {
+    return fs::weakly_canonical(input.options.text(flag), ignored);
+  };
+  std::map<fs::path, std::string> taken;
+  const auto out = command.placeholders.find("out");
+  if (out != command.placeholders.end() && out->second == "DIR" && input.options.contains("out"))
+    for (const char* own : {"record.jsonl", "config.json", "model.safetensors", "tokenizer.json",
+                            "tokenizer_config.json", "vocab.txt"})
+      taken.emplace(place_of("out") / own, fmt::format("the {} of --out", own));
+  std::vector<std::string> flags{"json"};
+  for (const auto& [flag, placeholder] : command.placeholders)
+    if (placeholder == "FILE") flags.push_back(flag);
+  for (const std::string& flag : flags) {
+    if (!input.options.contains(flag)) continue;
+    const fs::path place = place_of(flag);
+    if (fs::exists(place, ignored) && !fs::is_regular_file(place, ignored)) continue;
+    const auto [other, is_new] = taken.emplace(place, flag_name(flag));
+    if (!is_new)
+      throw UsageError(fmt::format("{} {}: the same file as {}", flag_name(flag),
+                                   input.options.text(flag), other->second),
+                       "choose another file");
+  }
+}
+
 int run_command(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "";
   if (argc < 2) {
@@ -78,6 +107,7 @@ int run_command(int argc, char** argv) {
   }
   CommandInput input = parse_command_line(command, words);
   input.line = command_line(argc, argv);
+  check_files_differ(command, input);
   if (input.options.contains("json")) check_folder_of(input.options.text("json"));
   const CommandResult result = command.run(input);
   console().finish();
@@ -86,10 +116,18 @@ int run_command(int argc, char** argv) {
   return result.exit_code;
 }
 
+// Names from files and the command line must not steer the terminal.
+std::string without_controls(const std::string& text) {
+  std::string shown;
+  for (const std::string& line : split(text, '\n'))
+    shown += (shown.empty() ? "" : "\n") + printable(line, line.size());
+  return shown;
+}
+
 int report_error(const std::string& message, const std::string& hint, int code) {
   console().finish();
-  console().error_text("error: " + message + "\n");
-  if (!hint.empty()) console().error_text("hint: " + hint + "\n");
+  console().error_text("error: " + without_controls(message) + "\n");
+  if (!hint.empty()) console().error_text("hint: " + without_controls(hint) + "\n");
   return code;
 }
 

@@ -28,6 +28,13 @@ Settings command_settings(const CommandInput& input, const std::vector<OptionSpe
   return settings;
 }
 
+void refuse_data_settings(const Settings& settings) {
+  if (settings.data.empty()) return;
+  throw UsageError(fmt::format("--set data.{} changes nothing: no data set is read",
+                               settings.data.front().first),
+                   "leave it out");
+}
+
 std::vector<OptionSpec> pick(const std::vector<OptionSpec>& specs,
                              const std::vector<std::string>& names) {
   std::vector<OptionSpec> picked;

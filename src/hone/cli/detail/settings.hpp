@@ -10,6 +10,9 @@ namespace hone {
 Settings command_settings(const CommandInput& input, const std::vector<OptionSpec>& specs,
                           bool model_sizes);
 
+// For commands that read no data. Throws UsageError for a setting data.KEY.
+void refuse_data_settings(const Settings& settings);
+
 // The specs with these names, and those without.
 std::vector<OptionSpec> pick(const std::vector<OptionSpec>& specs,
                              const std::vector<std::string>& names);

@@ -37,12 +37,16 @@ LabelledRows read(const std::filesystem::path& path, const Options& options) {
                   "write one JSON object a line");
     const Json& text = member(json, rows.text_column, "text", place);
     if (!text.is_string())
-      throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: '{}' is not text", place, rows.text_column));
+      throw Error(
+          ErrorCode::bad_format,
+          fmt::format("{}: '{}' is {}, expected text", place, rows.text_column, text.type_name()),
+          "write the text in quotes");
     const Json& label = member(json, rows.label_column, "label", place);
     if (!label.is_string() && !label.is_number_integer())
-      throw Error(ErrorCode::bad_format, fmt::format("{}: '{}' is neither a whole number nor text",
-                                                     place, rows.label_column));
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: '{}' is {}, expected a whole number or text", place,
+                              rows.label_column, label.type_name()),
+                  "write labels as numbers from 0, or as names in quotes");
     rows.texts.push_back(text.get<std::string>());
     rows.labels.push_back(label.is_string() ? label.get<std::string>() : label.dump());
     rows.lines.push_back(number);

@@ -158,6 +158,30 @@ std::int64_t length_limit(const Json& config, std::int64_t asked) {
   return asked > 0 ? asked : std::min(default_length, positions);
 }
 
+namespace {
+
+// The class that a label of the data names, -1 for none. Letters of either case are the same where
+// that leaves no doubt.
+std::ptrdiff_t class_of(const std::string& name, const std::vector<std::string>& known,
+                        const std::vector<std::string>& own) {
+  if (const auto exact = std::find(known.begin(), known.end(), name); exact != known.end())
+    return exact - known.begin();
+  const auto same = [&](const std::string& other) { return lower_case(other) == lower_case(name); };
+  if (std::count_if(known.begin(), known.end(), same) != 1 ||
+      std::count_if(own.begin(), own.end(), same) != 1)
+    return -1;
+  return std::find_if(known.begin(), known.end(), same) - known.begin();
+}
+
+// 0, 1, 2, ...: positions already.
+bool are_numbers(const std::vector<std::string>& labels) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] != std::to_string(i)) return false;
+  return true;
+}
+
+}  // namespace
+
 void match_labels(TokenizedData& data, const Model& model,
                   const std::function<void(const std::string&)>& say) {
   const std::vector<std::string> known =
@@ -169,35 +193,39 @@ void match_labels(TokenizedData& data, const Model& model,
         fmt::format("the data has {} labels ({}), {} knows {} ({})", own.size(),
                     fmt::join(own, ", "), model.name, known.size(), fmt::join(known, ", ")),
         "use data with the model's labels, or a model without a head: it gets one for them");
-  const auto position = [&](const std::vector<std::string>& names, const std::string& name) {
-    const auto same = [&](const std::string& other) {
-      return lower_case(other) == lower_case(name);
-    };
-    return std::find_if(names.begin(), names.end(), same) - names.begin();
-  };
   std::vector<std::int32_t> numbers;
-  for (const std::string& name : own)
-    numbers.push_back(static_cast<std::int32_t>(position(known, name)));
-  const bool all_known = std::all_of(numbers.begin(), numbers.end(), [&](std::int32_t number) {
-    return number < static_cast<std::int32_t>(known.size());
-  });
-  if (all_known) {
+  std::vector<std::string> unknown;
+  for (const std::string& name : own) {
+    const std::ptrdiff_t number = class_of(name, known, own);
+    if (number < 0) unknown.push_back(name);
+    numbers.push_back(static_cast<std::int32_t>(number));
+  }
+  if (unknown.empty()) {
     for (std::int32_t& label : data.labels) label = numbers[static_cast<std::size_t>(label)];
     data.label_names = known;
     return;
   }
-  const bool counted = std::all_of(own.begin(), own.end(), [&](const std::string& name) {
-    return name == std::to_string(position(own, name));
-  });
-  if (counted || !say || data.size() == 0) return;
+  // By position some of the names known would mean another class.
+  if (unknown.size() < own.size())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{} has no class for the labels {} of the data; its classes: {}",
+                            model.name, fmt::join(unknown, ", "), fmt::join(known, ", ")),
+                "give the data the labels of the model");
+  if (are_numbers(own) || !say || data.size() == 0) return;
   std::vector<std::string> pairs;
   for (std::size_t i = 0; i < own.size(); ++i) pairs.push_back(own[i] + " = " + known[i]);
   say(fmt::format("labels of the data are taken for the model's by position: {}",
                   fmt::join(pairs, ", ")));
 }
 
-void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source) {
+void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
+               const std::function<void(const std::string&)>& say) {
   const std::int64_t vocabulary = config.value("vocab_size", std::int64_t{0});
+  if (tokenizer.vocab_size() < vocabulary && say)
+    say(
+        fmt::format("the tokenizer ({}) has {} tokens, the model knows {}: is it the tokenizer it "
+                    "was trained with, and whole?",
+                    source, tokenizer.vocab_size(), vocabulary));
   if (tokenizer.vocab_size() <= vocabulary) return;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("the tokenizer ({}) has {} tokens, the model knows {}", source,

@@ -46,7 +46,7 @@ void run_calibration(Quantization& quantization, const Model& model,
   DataRequest data = make_data_request(request.data, request.data_settings);
   const ChosenTokenizer chosen =
       choose_tokenizer(model.name, request.tokenizer, data.kind, request.padding == "saved");
-  check_fit(model.config, chosen.tokenizer, chosen.source);
+  check_fit(model.config, chosen.tokenizer, chosen.source, {});
   data.split = "train";
   data.max_length = length_limit(model.config, request.max_length);
   const TokenizedData tokens =

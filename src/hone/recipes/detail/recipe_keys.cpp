@@ -17,6 +17,15 @@ const std::string& required_key(const RecipeCall& call, const char* key) {
   return call.settings.values.text(key);
 }
 
+std::filesystem::path result_folder(const RecipeCall& call) {
+  const std::string& name = required_key(call, "name");
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: key 'name': '{}' is not the name of a folder", call.file, name),
+                "where that folder is made is said by the key 'out'");
+  return std::filesystem::path(call.settings.values.text_or("out", "runs")) / name;
+}
+
 std::vector<std::int64_t> number_list(const RecipeCall& call, const char* key,
                                       const std::string& fallback, std::int64_t minimum) {
   std::vector<std::int64_t> numbers;

@@ -11,6 +11,8 @@ namespace hone {
 
 // The text of a key that must be there. Throws Error(invalid_argument) naming the file.
 const std::string& required_key(const RecipeCall& call, const char* key);
+// The key 'name' as a folder of the folder 'out'.
+std::filesystem::path result_folder(const RecipeCall& call);
 // A list of different whole numbers from `minimum` on; `fallback` when the key is not there.
 std::vector<std::int64_t> number_list(const RecipeCall& call, const char* key,
                                       const std::string& fallback, std::int64_t minimum);

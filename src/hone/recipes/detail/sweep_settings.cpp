@@ -145,8 +145,7 @@ std::vector<OptionSpec> sweep_options() {
 SweepSettings read_sweep_settings(const RecipeCall& call) {
   const Options& values = call.settings.values;
   SweepSettings settings;
-  settings.folder =
-      std::filesystem::path(values.text_or("out", "runs")) / required_key(call, "name");
+  settings.folder = result_folder(call);
   settings.model = required_key(call, "model");
   settings.data = required_key(call, "data");
   settings.tokenizer = values.text_or("tokenizer", "");

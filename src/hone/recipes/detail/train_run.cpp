@@ -111,20 +111,27 @@ private:
     if (!request_.resume && fs::equivalent(out, request_.model, ignored))
       throw Error(ErrorCode::invalid_argument, out.string() + ": is the model that is read",
                   "choose another folder with --out");
-    const bool holds_run = fs::exists(out / "record.jsonl") || has_checkpoint();
+    if (fs::exists(out)) lock_.emplace(out);
     if (request_.resume) {
-      if (!holds_run)
+      if (!holds_run())
         throw Error(ErrorCode::not_found, out.string() + ": holds no run to resume",
                     "check --out, or leave out --resume to start anew");
       resumes_ = has_checkpoint();
       if (!resumes_) say("no checkpoint was saved before the run ended: starting anew");
       return;
     }
+    refuse_other_files();
+  }
+
+  bool holds_run() const { return fs::exists(request_.out / "record.jsonl") || has_checkpoint(); }
+
+  void refuse_other_files() const {
+    const fs::path& out = request_.out;
     if (!fs::exists(out) || fs::is_empty(out) || request_.overwrite) return;
     throw Error(
         ErrorCode::invalid_argument,
-        holds_run ? out.string() + ": already holds a run" : out.string() + ": is not empty",
-        holds_run
+        holds_run() ? out.string() + ": already holds a run" : out.string() + ": is not empty",
+        holds_run()
             ? "continue it with --resume, replace it with --overwrite, or choose another --out"
             : "choose another --out, or write into it with --overwrite");
   }
@@ -157,7 +164,8 @@ private:
     check_lengths(model_.config, data_);
     check_order();
     cut();
-    for (TokenizedData* part : {&data_, &validation_}) match_labels(*part, model_, watcher_.say);
+    match_labels(data_, model_, watcher_.say);
+    match_labels(validation_, model_, {});
     initialize_learned_steps(model_, data_);
   }
 
@@ -179,7 +187,7 @@ private:
     if (!model_.quantization.empty())
       say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
                       request_.model, model_.quantization.size()));
-    check_fit(model_.config, *tokenizer_, tokenizer_source_);
+    check_fit(model_.config, *tokenizer_, tokenizer_source_, watcher_.say);
     if (!model_.report.initialized.empty())
       say(fmt::format("{}: {} tensors are not in the files and start afresh: {}", request_.model,
                       model_.report.initialized.size(), list_some(model_.report.initialized)));
@@ -269,6 +277,10 @@ private:
           ErrorCode::io,
           fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
           "choose another place with --out");
+    if (!lock_) {
+      lock_.emplace(request_.out);
+      refuse_other_files();  // another run may have begun and ended meanwhile
+    }
     try {
       open_trace();
     } catch (...) {
@@ -364,6 +376,7 @@ private:
   DataRequest data_request_;
   TokenizedData data_, validation_;
   Model model_;
+  std::optional<FolderLock> lock_;
   std::optional<Record> record_;
   std::optional<Trace> trace_;
 };

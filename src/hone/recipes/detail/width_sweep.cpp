@@ -127,6 +127,7 @@ private:
                   fmt::format("{}: cannot create the folder: {}", settings_.folder.string(),
                               failed.message()),
                   "choose another place with the key 'out'");
+    lock_.emplace(settings_.folder);
     if (fs::exists(claim)) {
       check_identity(read_json(claim), identity_, settings_.folder);
     } else {
@@ -336,7 +337,7 @@ private:
     const ChosenTokenizer chosen =
         choose_tokenizer(float_folder(), settings_.tokenizer, request.kind,
                          values.text_or("padding", "saved") == "saved");
-    check_fit(model.config, chosen.tokenizer, chosen.source);
+    check_fit(model.config, chosen.tokenizer, chosen.source, {});
     request.split = settings_.split;
     request.seed = static_cast<std::uint64_t>(float_seed_);
     if (settings_.split == "validation") request.validation = values.real_or("validation", 0.1);
@@ -385,6 +386,7 @@ private:
   SweepSettings settings_;
   Json identity_;
   double begin_ = 0;
+  std::optional<FolderLock> lock_;
   std::optional<Record> record_;
   std::set<std::string> recorded_;  // points that the record has
   std::vector<Json> results_;
