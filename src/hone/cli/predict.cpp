@@ -143,10 +143,9 @@ CommandResult run(const CommandInput& input) {
                           render(predictions, classifier, texts, false));
   else
     console().print(render(predictions, classifier, texts, console().output_terminal()));
-  Json results{{"texts", texts.size()},
-               {"seconds", seconds},
-               {"labels", classifier.labels},
-               {"predictions", Json::array()}};
+  Json results{{"texts", texts.size()}, {"seconds", seconds}, {"labels", classifier.labels}};
+  if (!input.options.contains("json")) return {0, std::move(results)};
+  results["predictions"] = Json::array();
   for (const Prediction& prediction : predictions)
     results["predictions"].push_back(to_json(prediction));
   return {0, std::move(results)};

@@ -100,11 +100,13 @@ private:
 std::size_t find_column(const std::vector<std::string>& header, const std::string& name,
                         const char* role, const std::filesystem::path& path) {
   const auto found = std::find(header.begin(), header.end(), name);
-  for (const std::string& column : header)
-    if (found == header.end() && column.find('\r') != std::string::npos)
-      throw Error(ErrorCode::bad_format,
-                  path.string() + ": line 1: a line ends with a carriage return alone",
-                  "end lines with a line feed");
+  const auto holds_return = [](const std::string& column) {
+    return column.find('\r') != std::string::npos;
+  };
+  if (found == header.end() && std::any_of(header.begin(), header.end(), holds_return))
+    throw Error(ErrorCode::bad_format,
+                path.string() + ": line 1: a line ends with a carriage return alone",
+                "end lines with a line feed");
   if (found == header.end())
     throw Error(
         ErrorCode::not_found, fmt::format("{}: line 1: no column '{}'", path.string(), name),

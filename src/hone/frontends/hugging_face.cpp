@@ -108,6 +108,13 @@ void check_directory(const fs::path& directory) {
 
 }  // namespace
 
+bool is_model_file(const std::string& name) {
+  const bool weights = name.rfind("model", 0) == 0 && name.find(".safetensors") != name.npos;
+  return weights || name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
+         name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
+         name == "pytorch_model.bin";
+}
+
 Json load_model_config(const fs::path& directory) {
   check_directory(directory);
   const fs::path path = directory / "config.json";

@@ -26,6 +26,9 @@ struct ModelFiles {
 // Tensors come back as float32; those stored so share the mapped file. Shards must be plain file
 // names inside the directory. Throws Error naming the file and the tensor, or what was looked for.
 ModelFiles load_model_files(const std::filesystem::path& directory);
+// Whether a file of that name belongs to a model directory: its configuration, weights or
+// tokenizer.
+bool is_model_file(const std::string& name);
 // config.json of a directory, without its weights.
 Json load_model_config(const std::filesystem::path& directory);
 

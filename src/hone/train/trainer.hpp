@@ -22,8 +22,8 @@ struct TrainOptions {
   double epochs = 1;       // may be a fraction
   std::int64_t steps = 0;  // above 0: instead of epochs
   std::int64_t batch = 8;  // samples of a step
-  std::int64_t accumulate =
-      1;  // micro-batches of a step: less memory, the same result but for the dropout masks
+  // Micro-batches of a step: less memory, the same result but for the dropout masks.
+  std::int64_t accumulate = 1;
   double lr = 5e-5;
   double weight_decay = 0.01;
   bool decay_all = false;  // decay biases and norms as well

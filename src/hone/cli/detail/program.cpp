@@ -11,6 +11,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/version.hpp"
+#include "hone/frontends/hugging_face.hpp"
 
 namespace hone {
 namespace {
@@ -55,12 +56,11 @@ void check_files_differ(const Command& command, const CommandInput& input) {
   const auto place_of = [&](const std::string& flag) {
     return fs::weakly_canonical(input.options.text(flag), ignored);
   };
-  std::map<fs::path, std::string> taken;
   const auto out = command.placeholders.find("out");
-  if (out != command.placeholders.end() && out->second == "DIR" && input.options.contains("out"))
-    for (const char* own : {"record.jsonl", "config.json", "model.safetensors", "tokenizer.json",
-                            "tokenizer_config.json", "vocab.txt"})
-      taken.emplace(place_of("out") / own, fmt::format("the {} of --out", own));
+  const bool makes_folder =
+      out != command.placeholders.end() && out->second == "DIR" && input.options.contains("out");
+  const fs::path folder = makes_folder ? place_of("out") : fs::path();
+  std::map<fs::path, std::string> taken;
   std::vector<std::string> flags{"json"};
   for (const auto& [flag, placeholder] : command.placeholders)
     if (placeholder == "FILE") flags.push_back(flag);
@@ -68,11 +68,15 @@ void check_files_differ(const Command& command, const CommandInput& input) {
     if (!input.options.contains(flag)) continue;
     const fs::path place = place_of(flag);
     if (fs::exists(place, ignored) && !fs::is_regular_file(place, ignored)) continue;
+    const std::string name = place.filename().string();
+    const bool own = makes_folder && place.parent_path() == folder &&
+                     (name == "record.jsonl" || is_model_file(name));
     const auto [other, is_new] = taken.emplace(place, flag_name(flag));
-    if (!is_new)
-      throw UsageError(fmt::format("{} {}: the same file as {}", flag_name(flag),
-                                   input.options.text(flag), other->second),
-                       "choose another file");
+    if (own || !is_new)
+      throw UsageError(
+          fmt::format("{} {}: the same file as {}", flag_name(flag), input.options.text(flag),
+                      own ? fmt::format("the {} of --out", name) : other->second),
+          "choose another file");
   }
 }
 

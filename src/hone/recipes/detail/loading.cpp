@@ -60,6 +60,26 @@ std::int64_t positions_of(const Json& config) {
   return config.value("max_position_embeddings", default_length);
 }
 
+// The class that a label of the data names, -1 for none. Letters of either case are the same where
+// that leaves no doubt.
+std::ptrdiff_t class_of(const std::string& name, const std::vector<std::string>& known,
+                        const std::vector<std::string>& own) {
+  if (const auto exact = std::find(known.begin(), known.end(), name); exact != known.end())
+    return exact - known.begin();
+  const auto same = [&](const std::string& other) { return lower_case(other) == lower_case(name); };
+  if (std::count_if(known.begin(), known.end(), same) != 1 ||
+      std::count_if(own.begin(), own.end(), same) != 1)
+    return -1;
+  return std::find_if(known.begin(), known.end(), same) - known.begin();
+}
+
+// 0, 1, 2, ...: positions already.
+bool are_numbers(const std::vector<std::string>& labels) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] != std::to_string(i)) return false;
+  return true;
+}
+
 }  // namespace
 
 Settings sort_settings(const TextSettings& given, const std::vector<OptionSpec>& specs,
@@ -157,30 +177,6 @@ std::int64_t length_limit(const Json& config, std::int64_t asked) {
                 fmt::format("lower it to {}", positions));
   return asked > 0 ? asked : std::min(default_length, positions);
 }
-
-namespace {
-
-// The class that a label of the data names, -1 for none. Letters of either case are the same where
-// that leaves no doubt.
-std::ptrdiff_t class_of(const std::string& name, const std::vector<std::string>& known,
-                        const std::vector<std::string>& own) {
-  if (const auto exact = std::find(known.begin(), known.end(), name); exact != known.end())
-    return exact - known.begin();
-  const auto same = [&](const std::string& other) { return lower_case(other) == lower_case(name); };
-  if (std::count_if(known.begin(), known.end(), same) != 1 ||
-      std::count_if(own.begin(), own.end(), same) != 1)
-    return -1;
-  return std::find_if(known.begin(), known.end(), same) - known.begin();
-}
-
-// 0, 1, 2, ...: positions already.
-bool are_numbers(const std::vector<std::string>& labels) {
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    if (labels[i] != std::to_string(i)) return false;
-  return true;
-}
-
-}  // namespace
 
 void match_labels(TokenizedData& data, const Model& model,
                   const std::function<void(const std::string&)>& say) {

@@ -14,6 +14,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/layers.hpp"
@@ -253,12 +254,7 @@ private:
     std::error_code ignored;
     for (const char* part : {"last", "best"}) fs::remove_all(request_.out / part, ignored);
     for (const fs::directory_entry& entry : fs::directory_iterator(request_.out, ignored)) {
-      const std::string name = entry.path().filename().string();
-      const bool weights = name.rfind("model", 0) == 0 && name.find(".safetensors") != name.npos;
-      if (weights || name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
-          name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
-          name == "pytorch_model.bin")
-        fs::remove(entry.path(), ignored);
+      if (is_model_file(entry.path().filename().string())) fs::remove(entry.path(), ignored);
     }
   }
 
