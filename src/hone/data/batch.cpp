@@ -44,6 +44,9 @@ void make_batch(const TokenizedData& data, std::span<const std::int64_t> indices
     const auto length = static_cast<std::int32_t>(data.length(i));
     std::copy_n(data.ids.begin() + data.offsets[static_cast<std::size_t>(i)], length,
                 out.ids.begin() + at);
+    if (!data.type_ids.empty())
+      std::copy_n(data.type_ids.begin() + data.offsets[static_cast<std::size_t>(i)], length,
+                  out.type_ids.begin() + at);
     std::iota(out.positions.begin() + at, out.positions.begin() + at + length, 0);
     at += length;
     out.offsets.push_back(at);

@@ -9,11 +9,11 @@
 
 namespace hone {
 
-// T tokens of B samples. Positions restart at 0 in each sample; type ids are all 0.
+// T tokens of B samples. Positions restart at 0 in each sample.
 struct Batch {
   std::vector<std::int32_t> ids;        // [T]
   std::vector<std::int32_t> positions;  // [T]
-  std::vector<std::int32_t> type_ids;   // [T]
+  std::vector<std::int32_t> type_ids;   // [T] 0, or of a pair of texts 1 for the second
   std::vector<std::int32_t> offsets;    // [B + 1]
   std::vector<std::int32_t> labels;     // [B]
   std::vector<std::int64_t> indices;    // [B] the sample numbers

@@ -16,6 +16,7 @@ struct TextData {
   std::vector<std::int32_t> labels;      // 0-based, one a text
   std::vector<std::string> label_names;  // by label
   std::string source;                    // what messages call it: path, archive member or column
+  std::vector<std::string> pairs = {};   // second texts, one a text; empty: single texts
 };
 
 // Contract of a dataset: one file in data/datasets/, chosen by the part of `--data` before ':'.
@@ -41,6 +42,7 @@ struct TokenizedData {
       offsets;  // size() + 1 values; sample i is ids[offsets[i]..offsets[i+1])
   std::vector<std::int32_t> labels;
   std::vector<std::string> label_names;
+  std::vector<std::uint8_t> type_ids = {};  // token types, one an id; empty: all 0
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
   std::int64_t length(std::int64_t i) const { return offsets[i + 1] - offsets[i]; }

@@ -85,11 +85,12 @@ TextData load_texts(const DataRequest& request) {
   const DatasetKind& kind = find_dataset(request.kind);
   TextData data = kind.load(request.location, split, options_of(request, kind));
   if (!is_cut(request)) return data;
-  TextData part{{}, {}, data.label_names, data.source};
+  TextData part{{}, {}, data.label_names, data.source, {}};
   for (const std::int64_t i : chosen(request, data.labels)) {
     const auto at = static_cast<std::size_t>(i);
     part.texts.push_back(std::move(data.texts[at]));
     part.labels.push_back(data.labels[at]);
+    if (!data.pairs.empty()) part.pairs.push_back(std::move(data.pairs[at]));
   }
   return part;
 }
@@ -145,6 +146,9 @@ TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> in
     const auto at = static_cast<std::size_t>(i);
     part.ids.insert(part.ids.end(), data.ids.begin() + data.offsets[at],
                     data.ids.begin() + data.offsets[at + 1]);
+    if (!data.type_ids.empty())
+      part.type_ids.insert(part.type_ids.end(), data.type_ids.begin() + data.offsets[at],
+                           data.type_ids.begin() + data.offsets[at + 1]);
     part.offsets.push_back(static_cast<std::int64_t>(part.ids.size()));
     part.labels.push_back(data.labels[at]);
   }

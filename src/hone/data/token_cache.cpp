@@ -13,18 +13,19 @@
 namespace hone {
 namespace {
 
-constexpr char magic[16] = "hone tokens 1\n";
+constexpr char magic[16] = "hone tokens 2\n";
 constexpr std::size_t checksum_block = 1u << 20;
 constexpr std::int64_t id_block = 1 << 18;
 
 // The file: this header, the label names (JSON), a length (u32) and a label (i32) for each sample,
-// the ids, and 64 characters of checksum.
+// the ids, the token types (a byte an id, or none at all), and 64 characters of checksum.
 struct Header {
   char magic[16] = {};
   std::uint64_t samples = 0;
   std::uint64_t tokens = 0;
   std::uint64_t id_bytes = 0;
   std::uint64_t names_bytes = 0;
+  std::uint64_t types = 0;  // token types: as many as ids, or 0
 };
 
 // The hash of the hashes of the blocks, so that all threads share the work.
@@ -75,8 +76,9 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
   if (std::memcmp(header.magic, magic, sizeof magic) != 0) return false;
   if (header.id_bytes != 2 && header.id_bytes != 4) return false;
   if (header.names_bytes > rest.size() || header.samples > rest.size() ||
-      header.tokens > rest.size() ||
-      header.names_bytes + header.samples * 8 + header.tokens * header.id_bytes != rest.size())
+      header.tokens > rest.size() || (header.types != 0 && header.types != header.tokens) ||
+      header.names_bytes + header.samples * 8 + header.tokens * header.id_bytes + header.types !=
+          rest.size())
     return false;
   const auto names = parse_json_or_null(
       std::string_view(reinterpret_cast<const char*>(rest.data()), header.names_bytes));
@@ -100,6 +102,9 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
     if (label < 0 || static_cast<std::size_t>(label) >= data.label_names.size()) return false;
   rest = rest.subspan(header.samples * 4);
   data.ids.resize(header.tokens);
+  const std::span<const std::byte> types = rest.last(header.types);
+  data.type_ids.resize(types.size());
+  if (!types.empty()) std::memcpy(data.type_ids.data(), types.data(), types.size());
   return header.id_bytes == 2 ? read_ids<std::uint16_t>(rest, vocab_size, data.ids)
                               : read_ids<std::uint32_t>(rest, vocab_size, data.ids);
 }
@@ -133,9 +138,10 @@ void write_token_cache(const std::string& key, std::int64_t vocab_size, const To
   header.tokens = data.ids.size();
   header.id_bytes = narrow ? 2 : 4;
   header.names_bytes = names_text.size();
+  header.types = data.type_ids.size();
   std::string bytes;
   bytes.reserve(sizeof header + names_text.size() + data.labels.size() * 8 + data.ids.size() * 4 +
-                64);
+                data.type_ids.size() + 64);
   append(bytes, &header, 1);
   bytes += names_text;
   for (std::int64_t i = 0; i < data.size(); ++i) {
@@ -149,6 +155,7 @@ void write_token_cache(const std::string& key, std::int64_t vocab_size, const To
   } else {
     append(bytes, data.ids.data(), data.ids.size());
   }
+  append(bytes, data.type_ids.data(), data.type_ids.size());
   bytes += checksum(std::as_bytes(std::span(bytes)));
   try {
     const std::filesystem::path path = token_cache_path(key);

@@ -30,8 +30,9 @@ void check_definition(const TokenizerDefinition& d) {
     if (!d.vocabulary.has(id))
       throw Error(ErrorCode::bad_format, fmt::format("special token id {} has no token", id));
   };
-  for (const std::int32_t id : d.before) check_id(id);
-  for (const std::int32_t id : d.after) check_id(id);
+  for (const Template* places : {&d.single, &d.pair})
+    for (const TemplatePiece& piece : *places)
+      if (piece.kind == TemplatePiece::Kind::token) check_id(piece.id);
   for (const AddedToken& token : d.added) {
     check_id(token.id);
     if (token.content.empty()) throw Error(ErrorCode::bad_format, "an added token is empty");
@@ -47,6 +48,18 @@ CharacterKind kind_of(char32_t c, bool clean_text) {
   if (unicode::is_space(c)) return CharacterKind::space;
   if (unicode::is_punctuation(c)) return CharacterKind::punctuation;
   return CharacterKind::word;
+}
+
+Template single_template(std::int32_t classify, std::int32_t separate) {
+  using Kind = TemplatePiece::Kind;
+  return {{Kind::token, classify, 0}, {Kind::first, 0, 0}, {Kind::token, separate, 0}};
+}
+
+Template pair_template(std::int32_t classify, std::int32_t separate) {
+  Template pieces = single_template(classify, separate);
+  pieces.push_back({TemplatePiece::Kind::second, 0, 1});
+  pieces.push_back({TemplatePiece::Kind::token, separate, 1});
+  return pieces;
 }
 
 Tokenizer Tokenizer::from_definition(TokenizerDefinition definition) {
@@ -89,8 +102,10 @@ Tokenizer Tokenizer::from_words(std::span<const std::string> words) {
       throw Error(ErrorCode::invalid_argument, fmt::format("the word list lacks '{}'", name));
     definition.added.push_back({name, id});
   }
-  definition.before = {definition.vocabulary.find("[CLS]")};
-  definition.after = {definition.vocabulary.find("[SEP]")};
+  const std::int32_t classify = definition.vocabulary.find("[CLS]");
+  const std::int32_t separate = definition.vocabulary.find("[SEP]");
+  definition.single = single_template(classify, separate);
+  definition.pair = pair_template(classify, separate);
   return from_definition(std::move(definition));
 }
 
@@ -119,6 +134,12 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, std::int64_t 
   return ids;
 }
 
+void Tokenizer::encode_pair(std::string_view text, std::string_view pair, std::int64_t max_length,
+                            std::vector<std::int32_t>& ids,
+                            std::vector<std::uint8_t>& type_ids) const {
+  Encoder(*this, false).encode_pair(text, pair, max_length, ids, type_ids);
+}
+
 void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin,
                   std::vector<std::int32_t>& out) {
   const TokenizerDefinition& d = definition;
@@ -145,11 +166,17 @@ TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::in
                        const Progress& progress) {
   const auto total = static_cast<std::int64_t>(data.texts.size());
   const std::int64_t chunks = (total + chunk_size - 1) / chunk_size;
+  const bool pairs = !data.pairs.empty();
+  if (pairs && data.pairs.size() != data.texts.size())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: {} texts, but {} second texts", data.source, data.texts.size(),
+                            data.pairs.size()));
   TokenizedData result;
   result.labels = data.labels;
   result.label_names = data.label_names;
   result.offsets.assign(static_cast<std::size_t>(total) + 1, 0);
   std::vector<std::vector<std::int32_t>> parts(static_cast<std::size_t>(chunks));
+  std::vector<std::vector<std::uint8_t>> type_parts(static_cast<std::size_t>(pairs ? chunks : 0));
   std::vector<std::unique_ptr<Tokenizer::Encoder>> encoders(
       static_cast<std::size_t>(thread_count()));
   std::mutex mutex;
@@ -166,8 +193,13 @@ TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::in
       const auto sample = static_cast<std::size_t>(i);
       const std::size_t before = ids.size();
       try {
-        encoder->encode(data.texts[sample], max_length, ids);
-        pad_as_saved(tokenizer.definition(), before, ids);
+        if (pairs) {
+          encoder->encode_pair(data.texts[sample], data.pairs[sample], max_length, ids,
+                               type_parts[static_cast<std::size_t>(chunk)]);
+        } else {
+          encoder->encode(data.texts[sample], max_length, ids);
+          pad_as_saved(tokenizer.definition(), before, ids);
+        }
       } catch (const Error& error) {
         stop = true;
         throw Error(error.code(), fmt::format("{}: sample {}: {}", data.source, i, error.message()),
@@ -190,10 +222,14 @@ TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::in
   for (std::size_t i = 0; i < static_cast<std::size_t>(total); ++i)
     result.offsets[i + 1] += result.offsets[i];
   result.ids.resize(static_cast<std::size_t>(result.offsets.back()));
+  if (pairs) result.type_ids.resize(result.ids.size());
   parallel_items(chunks, [&](std::int64_t chunk, int) {
-    const auto& part = parts[static_cast<std::size_t>(chunk)];
-    std::copy(part.begin(), part.end(),
-              result.ids.begin() + result.offsets[static_cast<std::size_t>(chunk * chunk_size)]);
+    const auto number = static_cast<std::size_t>(chunk);
+    const std::int64_t begin = result.offsets[static_cast<std::size_t>(chunk * chunk_size)];
+    std::copy(parts[number].begin(), parts[number].end(), result.ids.begin() + begin);
+    if (pairs)
+      std::copy(type_parts[number].begin(), type_parts[number].end(),
+                result.type_ids.begin() + begin);
   });
   return result;
 }

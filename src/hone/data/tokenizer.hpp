@@ -28,6 +28,20 @@ struct AddedToken {
   bool special = true;
 };
 
+// A place in the template around texts: one of the texts, or a special token.
+struct TemplatePiece {
+  enum class Kind : std::uint8_t { first, second, token };
+  Kind kind = Kind::token;
+  std::int32_t id = 0;    // of a token
+  std::uint8_t type = 0;  // the token type of all ids it stands for
+
+  bool operator==(const TemplatePiece&) const = default;
+};
+using Template = std::vector<TemplatePiece>;
+// [CLS] A [SEP], types 0, and [CLS] A [SEP] B [SEP], of type 1 after the first [SEP].
+Template single_template(std::int32_t classify, std::int32_t separate);
+Template pair_template(std::int32_t classify, std::int32_t separate);
+
 // Everything that defines a tokenizer.
 struct TokenizerDefinition {
   bool clean_text = true;     // drop controls, make every white space a space
@@ -39,8 +53,9 @@ struct TokenizerDefinition {
   std::int64_t longest_word = 100;  // in characters; a longer word is unknown
   Vocabulary vocabulary;
   std::vector<AddedToken> added;
-  std::vector<std::int32_t> before;  // ids put before the text: [CLS]
-  std::vector<std::int32_t> after;   // and after it: [SEP]
+  Template single;             // what stands around one text; all of type 0
+  Template pair;               // and around two; empty: pairs are refused
+  bool truncate_left = false;  // texts that are too long lose their beginning, not their end
   // What tokenizer.json asks of its users beyond the ids; encode() pays no attention to it.
   std::int64_t truncate_to = 0;   // ids in all; 0: no limit
   std::int64_t pad_to = 0;        // shorter texts are padded to this length; 0: they are not
@@ -65,10 +80,18 @@ public:
   static Tokenizer from_definition(TokenizerDefinition definition);
 
   // Appends the ids of `text`, special tokens included, at most `max_length` of them (0: no limit)
-  // by cutting the end of the text. Throws Error(bad_format) with the byte offset when the text is
-  // not UTF-8, Error(invalid_argument) when max_length leaves no room for the special tokens.
+  // by cutting the end of the text (its beginning with truncate_left). Throws Error(bad_format)
+  // with the byte offset when the text is not UTF-8, Error(invalid_argument) when max_length leaves
+  // no room for the special tokens.
   void encode(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& out) const;
   std::vector<std::int32_t> encode(std::string_view text, std::int64_t max_length = 0) const;
+
+  // Appends the ids of two texts and the token type of each id, usually [CLS] text [SEP] of type 0,
+  // pair [SEP] of type 1. What is longer than `max_length` is taken from the longer text, then from
+  // both alike (longest first). Throws as encode, and Error(unsupported) when the tokenizer has no
+  // template for two texts.
+  void encode_pair(std::string_view text, std::string_view pair, std::int64_t max_length,
+                   std::vector<std::int32_t>& ids, std::vector<std::uint8_t>& type_ids) const;
 
   // Encodes with the truncation and the padding that tokenizer.json itself names (hone never pads
   // batches; other libraries do, and this gives what they give). Appends to `out`.
@@ -102,8 +125,10 @@ public:
   explicit Encoder(const Tokenizer& tokenizer, bool keep_words = true);
   ~Encoder();
   Encoder(Encoder&&) noexcept;
-  // As Tokenizer::encode.
+  // As Tokenizer::encode and Tokenizer::encode_pair.
   void encode(std::string_view text, std::int64_t max_length, std::vector<std::int32_t>& out);
+  void encode_pair(std::string_view text, std::string_view pair, std::int64_t max_length,
+                   std::vector<std::int32_t>& ids, std::vector<std::uint8_t>& type_ids);
 
 private:
   struct Work;
@@ -115,7 +140,8 @@ void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin,
                   std::vector<std::int32_t>& out);
 
 // Tokenizes a whole split in parallel, padded as tokenizer.json asks; the result does not depend on
-// the number of threads. Errors name data.source and the sample.
+// the number of threads. Data with `pairs` are encoded as pairs. Errors name data.source and the
+// sample.
 TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
                        const Progress& progress = {});
 

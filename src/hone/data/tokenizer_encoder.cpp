@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -45,6 +47,7 @@ struct Tokenizer::Encoder::Work {
   std::size_t word_bytes = 0;
   std::size_t word_characters = 0;
   std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> first_text;  // ids of the first of two texts
   std::size_t count = 0;
   std::size_t limit = 0;
   std::vector<std::int32_t> pieces;
@@ -262,6 +265,15 @@ struct Tokenizer::Encoder::Work {
   }
 
   void encode_text(std::string_view text);
+
+  // The ids of a text without the special tokens around it, the first `most` of them. They stay
+  // until the next call.
+  std::span<const std::int32_t> encode_ids(std::string_view text, std::size_t most) {
+    count = 0;
+    limit = most;
+    encode_text(text);
+    return {ids.data(), count};
+  }
 };
 
 namespace {
@@ -328,27 +340,98 @@ Tokenizer::Encoder::Encoder(const Tokenizer& tokenizer, bool keep_words)
 Tokenizer::Encoder::~Encoder() = default;
 Tokenizer::Encoder::Encoder(Encoder&&) noexcept = default;
 
-void Tokenizer::Encoder::encode(std::string_view text, std::int64_t max_length,
-                                std::vector<std::int32_t>& out) {
-  Work& work = *work_;
-  const TokenizerDefinition& d = work.state.definition;
-  const std::size_t around = d.before.size() + d.after.size();
+namespace {
+
+std::size_t special_tokens(const Template& pieces) {
+  return static_cast<std::size_t>(std::count_if(
+      pieces.begin(), pieces.end(),
+      [](const TemplatePiece& piece) { return piece.kind == TemplatePiece::Kind::token; }));
+}
+
+// What max_length leaves for the texts.
+std::size_t room_for_texts(const Template& pieces, std::int64_t max_length) {
+  const std::size_t around = special_tokens(pieces);
   if (max_length < 0 || (max_length > 0 && static_cast<std::size_t>(max_length) < around))
     throw Error(
         ErrorCode::invalid_argument,
         fmt::format("max length {} leaves no room for the {} special tokens", max_length, around),
         fmt::format("give a max length of at least {}", around));
+  return max_length == 0 ? std::string_view::npos : static_cast<std::size_t>(max_length) - around;
+}
+
+void require_utf8(std::string_view text, const char* name) {
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos)
-    throw Error(ErrorCode::bad_format, fmt::format("the text is not UTF-8 at byte {}", bad),
+    throw Error(ErrorCode::bad_format, fmt::format("the {} is not UTF-8 at byte {}", name, bad),
                 "convert it to UTF-8, for example with iconv");
-  work.count = 0;
-  work.limit =
-      max_length == 0 ? std::string_view::npos : static_cast<std::size_t>(max_length) - around;
-  work.encode_text(text);
-  out.insert(out.end(), d.before.begin(), d.before.end());
-  out.insert(out.end(), work.ids.begin(),
-             work.ids.begin() + static_cast<std::ptrdiff_t>(work.count));
-  out.insert(out.end(), d.after.begin(), d.after.end());
+}
+
+// Longest first: how many ids of texts of a and b ids stay where there is room for `room`. The
+// shorter keeps all while the longer can give; else both share the room, and the odd id goes to the
+// longer (to the second of two alike).
+std::pair<std::size_t, std::size_t> share_room(std::size_t a, std::size_t b, std::size_t room) {
+  if (b <= room && a <= room - b) return {a, b};
+  const std::size_t shorter = std::min(a, b);
+  if (shorter <= room / 2) return a <= b ? std::pair{a, room - a} : std::pair{room - b, b};
+  const std::size_t half = room / 2;
+  return a <= b ? std::pair{half, room - half} : std::pair{room - half, half};
+}
+
+// Of `ids` the first `number`, or the last.
+std::span<const std::int32_t> kept_ids(std::span<const std::int32_t> ids, std::size_t number,
+                                       bool truncate_left) {
+  return truncate_left ? ids.last(number) : ids.first(number);
+}
+
+}  // namespace
+
+void Tokenizer::Encoder::encode(std::string_view text, std::int64_t max_length,
+                                std::vector<std::int32_t>& out) {
+  Work& work = *work_;
+  const TokenizerDefinition& d = work.state.definition;
+  const std::size_t room = room_for_texts(d.single, max_length);
+  require_utf8(text, "text");
+  const auto ids = work.encode_ids(text, d.truncate_left ? std::string_view::npos : room);
+  const auto kept = kept_ids(ids, std::min(room, ids.size()), d.truncate_left);
+  for (const TemplatePiece& piece : d.single) {
+    if (piece.kind == TemplatePiece::Kind::token)
+      out.push_back(piece.id);
+    else
+      out.insert(out.end(), kept.begin(), kept.end());
+  }
+}
+
+void Tokenizer::Encoder::encode_pair(std::string_view text, std::string_view pair,
+                                     std::int64_t max_length, std::vector<std::int32_t>& ids,
+                                     std::vector<std::uint8_t>& type_ids) {
+  Work& work = *work_;
+  const TokenizerDefinition& d = work.state.definition;
+  if (d.pair.empty())
+    throw Error(ErrorCode::unsupported, "the tokenizer says nothing about pairs of texts",
+                "add post_processor.pair to its tokenizer.json, or join the two texts yourself");
+  const std::size_t room = room_for_texts(d.pair, max_length);
+  require_utf8(text, "text");
+  require_utf8(pair, "second text");
+  const auto whole = work.encode_ids(text, std::string_view::npos);
+  work.first_text.assign(whole.begin(), whole.end());
+  const std::span<const std::int32_t> first = work.first_text;
+  const auto second = work.encode_ids(pair, std::string_view::npos);
+  const auto [of_first, of_second] = share_room(first.size(), second.size(), room);
+  for (const TemplatePiece& piece : d.pair) {
+    switch (piece.kind) {
+      case TemplatePiece::Kind::token: ids.push_back(piece.id); break;
+      case TemplatePiece::Kind::first: {
+        const auto kept = kept_ids(first, of_first, d.truncate_left);
+        ids.insert(ids.end(), kept.begin(), kept.end());
+        break;
+      }
+      case TemplatePiece::Kind::second: {
+        const auto kept = kept_ids(second, of_second, d.truncate_left);
+        ids.insert(ids.end(), kept.begin(), kept.end());
+        break;
+      }
+    }
+    type_ids.resize(ids.size(), piece.type);
+  }
 }
 
 }  // namespace hone

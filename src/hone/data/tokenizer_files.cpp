@@ -16,7 +16,7 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr std::string_view definition_magic = "hone tokenizer 1\n";
+constexpr std::string_view definition_magic = "hone tokenizer 2\n";
 constexpr std::uint32_t no_token = 0xffffffffu;
 constexpr const char* file_names[] = {"tokenizer.json", "tokenizer_config.json", "vocab.txt",
                                       "special_tokens_map.json", "added_tokens.json"};
@@ -103,35 +103,33 @@ void write_compiled(const fs::path& path, const TokenizerDefinition& definition)
   }
 }
 
-OrderedJson special_template(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids,
-                             int type) {
+OrderedJson template_json(const Tokenizer& tokenizer, const Template& pieces) {
   OrderedJson list = OrderedJson::array();
-  for (const std::int32_t id : ids)
-    list.push_back({{"SpecialToken", {{"id", tokenizer.token(id)}, {"type_id", type}}}});
+  for (const TemplatePiece& piece : pieces) {
+    if (piece.kind == TemplatePiece::Kind::token) {
+      list.push_back(
+          {{"SpecialToken", {{"id", tokenizer.token(piece.id)}, {"type_id", piece.type}}}});
+      continue;
+    }
+    const char* name = piece.kind == TemplatePiece::Kind::first ? "A" : "B";
+    list.push_back({{"Sequence", {{"id", name}, {"type_id", piece.type}}}});
+  }
   return list;
-}
-
-void append(OrderedJson& list, const OrderedJson& more) {
-  for (const OrderedJson& item : more) list.push_back(item);
 }
 
 OrderedJson post_processor(const Tokenizer& tokenizer) {
   const TokenizerDefinition& d = tokenizer.definition();
-  OrderedJson single = special_template(tokenizer, d.before, 0);
-  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
-  append(single, special_template(tokenizer, d.after, 0));
-  OrderedJson pair = single;
-  pair.push_back({{"Sequence", {{"id", "B"}, {"type_id", 1}}}});
-  append(pair, special_template(tokenizer, d.after, 1));
   OrderedJson tokens = OrderedJson::object();
-  for (const auto* ids : {&d.before, &d.after})
-    for (const std::int32_t id : *ids)
-      tokens[tokenizer.token(id)] = {{"id", tokenizer.token(id)},
-                                     {"ids", OrderedJson::array({id})},
-                                     {"tokens", OrderedJson::array({tokenizer.token(id)})}};
+  for (const Template* pieces : {&d.single, &d.pair})
+    for (const TemplatePiece& piece : *pieces)
+      if (piece.kind == TemplatePiece::Kind::token)
+        tokens[tokenizer.token(piece.id)] = {
+            {"id", tokenizer.token(piece.id)},
+            {"ids", OrderedJson::array({piece.id})},
+            {"tokens", OrderedJson::array({tokenizer.token(piece.id)})}};
   return {{"type", "TemplateProcessing"},
-          {"single", single},
-          {"pair", pair},
+          {"single", template_json(tokenizer, d.single)},
+          {"pair", template_json(tokenizer, d.pair)},
           {"special_tokens", tokens}};
 }
 
@@ -194,6 +192,25 @@ OrderedJson tokenizer_json(const Tokenizer& tokenizer) {
   return root;
 }
 
+OrderedJson pack_template(const Template& pieces) {
+  OrderedJson list = OrderedJson::array();
+  for (const TemplatePiece& piece : pieces)
+    list.push_back({static_cast<int>(piece.kind), piece.id, piece.type});
+  return list;
+}
+
+Template unpack_template(const OrderedJson& list) {
+  Template pieces;
+  for (const OrderedJson& item : list) {
+    const int kind = item.at(0).get<int>();
+    if (kind < 0 || kind > static_cast<int>(TemplatePiece::Kind::token))
+      throw Error(ErrorCode::bad_format, "compiled tokenizer: unknown kind of template piece");
+    pieces.push_back({static_cast<TemplatePiece::Kind>(kind), item.at(1).get<std::int32_t>(),
+                      item.at(2).get<std::uint8_t>()});
+  }
+  return pieces;
+}
+
 }  // namespace
 
 std::string pack_definition(const TokenizerDefinition& d) {
@@ -204,8 +221,9 @@ std::string pack_definition(const TokenizerDefinition& d) {
                    {"unknown", d.unknown},
                    {"prefix", d.prefix},
                    {"longest_word", d.longest_word},
-                   {"before", d.before},
-                   {"after", d.after},
+                   {"single", pack_template(d.single)},
+                   {"pair", pack_template(d.pair)},
+                   {"truncate_left", d.truncate_left},
                    {"truncate_to", d.truncate_to},
                    {"pad_to", d.pad_to},
                    {"pad_multiple", d.pad_multiple},
@@ -243,8 +261,9 @@ TokenizerDefinition unpack_definition(std::string_view bytes) {
     d.unknown = head.at("unknown").get<std::string>();
     d.prefix = head.at("prefix").get<std::string>();
     d.longest_word = head.at("longest_word").get<std::int64_t>();
-    d.before = head.at("before").get<std::vector<std::int32_t>>();
-    d.after = head.at("after").get<std::vector<std::int32_t>>();
+    d.single = unpack_template(head.at("single"));
+    d.pair = unpack_template(head.at("pair"));
+    d.truncate_left = head.at("truncate_left").get<bool>();
     d.truncate_to = head.at("truncate_to").get<std::int64_t>();
     d.pad_to = head.at("pad_to").get<std::int64_t>();
     d.pad_multiple = head.at("pad_multiple").get<std::int64_t>();

@@ -1,4 +1,5 @@
 // Reads the definition of a tokenizer out of tokenizer.json or vocab.txt.
+#include <algorithm>
 #include <optional>
 
 #include <fmt/format.h>
@@ -217,15 +218,20 @@ void read_added(const LibraryJson& root, const std::filesystem::path& path,
   }
 }
 
+std::uint8_t read_type(const Section& section, const std::filesystem::path& path,
+                       const std::string& where) {
+  const auto type = section.get<std::int64_t>("type_id", 0);
+  if (type < 0 || type > 255)
+    fail(path, fmt::format("{}: type_id is {}; expected 0 to 255", where, type));
+  return static_cast<std::uint8_t>(type);
+}
+
 // One special token of a template: its ids are listed in special_tokens.
 void read_template_token(const LibraryJson& item, const LibraryJson& specials,
-                         const std::filesystem::path& path, std::vector<std::int32_t>& ids) {
-  const Section token(path, "post_processor.single", item);
+                         const std::string& where, const std::filesystem::path& path,
+                         Template& pieces) {
+  const Section token(path, where, item);
   const std::string name = token.get<std::string>("id");
-  if (token.get<std::int64_t>("type_id", 0) != 0)
-    throw Error(
-        ErrorCode::unsupported,
-        fmt::format("{}: post_processor gives '{}' another type than 0", path.string(), name));
   if (!specials.is_object() || !specials.contains(name))
     fail(path, fmt::format("post_processor.special_tokens lacks '{}'", name));
   const LibraryJson& list = member(specials[name], "ids");
@@ -234,50 +240,77 @@ void read_template_token(const LibraryJson& item, const LibraryJson& specials,
   for (const LibraryJson& id : list) {
     if (!id.is_number_integer())
       fail(path, fmt::format("post_processor.special_tokens: an id of '{}' is not a number", name));
-    ids.push_back(checked_id(path, "post_processor.special_tokens", id.get<std::int64_t>()));
+    pieces.push_back({TemplatePiece::Kind::token,
+                      checked_id(path, "post_processor.special_tokens", id.get<std::int64_t>()),
+                      read_type(token, path, where)});
   }
 }
 
-void read_template(const LibraryJson& json, const std::filesystem::path& path,
-                   TokenizerDefinition& d) {
-  const LibraryJson& single = member(json, "single");
-  if (!single.is_array()) fail(path, "post_processor.single is not an array");
-  bool seen_text = false;
-  for (const LibraryJson& item : single) {
-    if (!item.is_object())
-      fail(path, "post_processor.single holds something that is not an object");
-    if (item.contains("Sequence")) {
-      if (seen_text)
-        throw Error(ErrorCode::unsupported, path.string() + ": post_processor repeats the text");
-      seen_text = true;
-    } else if (item.contains("SpecialToken")) {
-      read_template_token(item["SpecialToken"], member(json, "special_tokens"), path,
-                          seen_text ? d.after : d.before);
-    } else {
-      fail(path, "post_processor.single holds neither a Sequence nor a SpecialToken");
+// "single" or "pair": each of its texts once.
+Template read_template(const LibraryJson& json, const char* key,
+                       const std::filesystem::path& path) {
+  using Kind = TemplatePiece::Kind;
+  const bool two = std::string_view(key) == "pair";
+  const std::string where = fmt::format("post_processor.{}", key);
+  const LibraryJson& list = member(json, key);
+  if (!list.is_array()) fail(path, where + " is not an array");
+  Template pieces;
+  for (const LibraryJson& item : list) {
+    if (!item.is_object()) fail(path, where + " holds something that is not an object");
+    if (item.contains("SpecialToken")) {
+      read_template_token(item["SpecialToken"], member(json, "special_tokens"), where, path,
+                          pieces);
+      continue;
     }
+    if (!item.contains("Sequence"))
+      fail(path, where + " holds neither a Sequence nor a SpecialToken");
+    const Section sequence(path, where, item["Sequence"]);
+    const std::string id = sequence.get<std::string>("id");
+    if (id != "A" && (id != "B" || !two))
+      fail(path, fmt::format("{}: unknown Sequence '{}'", where, id));
+    pieces.push_back({id == "A" ? Kind::first : Kind::second, 0, read_type(sequence, path, where)});
   }
-  if (!seen_text) fail(path, "post_processor.single leaves out the text");
+  const auto count = [&](Kind kind) {
+    return std::count_if(pieces.begin(), pieces.end(),
+                         [&](const TemplatePiece& piece) { return piece.kind == kind; });
+  };
+  if (count(Kind::first) > 1 || count(Kind::second) > 1)
+    throw Error(ErrorCode::unsupported, fmt::format("{}: {} repeats a text", path.string(), where));
+  if (count(Kind::first) == 0 || (two && count(Kind::second) == 0))
+    fail(path, where + " leaves out a text");
+  return pieces;
 }
 
 void read_post_processor(const LibraryJson& root, const std::filesystem::path& path,
                          TokenizerDefinition& d) {
   const LibraryJson& json = member(root, "post_processor");
-  if (json.is_null()) return;
+  if (json.is_null()) {
+    d.single = {{TemplatePiece::Kind::first, 0, 0}};
+    d.pair = {{TemplatePiece::Kind::first, 0, 0}, {TemplatePiece::Kind::second, 0, 1}};
+    return;
+  }
   const Section section(path, "post_processor", json);
   if (section.get<std::string>("type") != "BertProcessing") {
     section.require_type("TemplateProcessing");
-    read_template(json, path, d);
+    d.single = read_template(json, "single", path);
+    for (const TemplatePiece& piece : d.single)
+      if (piece.type != 0)
+        throw Error(ErrorCode::unsupported,
+                    path.string() + ": post_processor.single gives a token another type than 0",
+                    "set its type_ids to 0");
+    if (!member(json, "pair").is_null()) d.pair = read_template(json, "pair", path);
     return;
   }
-  const auto read_pair = [&](const char* key) {
+  const auto read_token = [&](const char* key) {
     const LibraryJson& pair = member(json, key);
     if (!pair.is_array() || pair.size() != 2 || !pair[1].is_number_integer())
       fail(path, fmt::format("post_processor.{} is not [token, id]", key));
     return checked_id(path, fmt::format("post_processor.{}", key), pair[1].get<std::int64_t>());
   };
-  d.before = {read_pair("cls")};
-  d.after = {read_pair("sep")};
+  const std::int32_t classify = read_token("cls");
+  const std::int32_t separate = read_token("sep");
+  d.single = single_template(classify, separate);
+  d.pair = pair_template(classify, separate);
 }
 
 void require_right(const Section& section, const std::filesystem::path& path, const char* name) {
@@ -390,8 +423,10 @@ TokenizerDefinition parse_vocabulary_text(std::string_view text, std::string_vie
   special("pad_token", "[PAD]");
   special("unk_token", "[UNK]");
   d.unknown = d.added.back().content;
-  d.before = {special("cls_token", "[CLS]")};
-  d.after = {special("sep_token", "[SEP]")};
+  const std::int32_t classify = special("cls_token", "[CLS]");
+  const std::int32_t separate = special("sep_token", "[SEP]");
+  d.single = single_template(classify, separate);
+  d.pair = pair_template(classify, separate);
   special("mask_token", "[MASK]");
   return d;
 }
