@@ -54,9 +54,8 @@ fuzz: ## run every fuzz target for a minute
 	@scripts/setup.sh fuzz
 	@scripts/fuzz.sh
 
-# Undefined behaviour ends a test instead of being printed beside it. Clang's OpenMP runtime is
-# not instrumented: it tells the thread sanitizer of its barriers itself (libarcher), and what it
-# does between them is left aside.
+# Undefined behaviour ends a test instead of being printed beside it. Libraries are not instrumented: what they do
+# among themselves is left aside.
 asan tsan: setup ## run the tests under a sanitizer
 	@scripts/setup.sh fuzz
 	@cmake --preset $@ >/dev/null

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include <fmt/format.h>
-#include <omp.h>
+
 #include <unistd.h>
 
 #include "hone/core/error.hpp"
@@ -72,7 +72,7 @@ Json describe_machine() {
 #elif defined(__aarch64__)
   isa = "NEON";
 #endif
-  return {{"cpu", cpu}, {"cores", omp_get_num_procs()}, {"threads", thread_count()}, {"isa", isa}};
+  return {{"cpu", cpu}, {"cores", core_count()}, {"threads", thread_count()}, {"isa", isa}};
 }
 
 Json describe_versions() {
