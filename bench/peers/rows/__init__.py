@@ -37,6 +37,7 @@ ROWS = {
         Row("tokenizing", "Tokenizing 25,000 reviews", "tokenizing"),
         Row("memory", "Peak memory of training", "memory"),
         Row("scaling", "Training on 1 and on 2 threads", "scaling"),
+        Row("busy", "Training on 1 and on 2 threads, one core busy", "scaling", "busy"),
         Row("peak", "Training against the float32 peak of the machine", "peak"),
         Row("qat-step", "Quantization-aware training against the float step", "qat", "step"),
         Row("qat-usual", "Quantization-aware training, against PyTorch's usual way", "qat", "usual"),
