@@ -5,6 +5,7 @@
 #include "cli/program.hpp"
 
 #include "hone/core/json.hpp"
+#include "hone/core/record.hpp"
 
 namespace hone_test {
 namespace {
@@ -56,6 +57,107 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   // Rounding what is rounded is said.
   EXPECT_THAT(run_hone(scratch, {"quantize", "q", "--format", "mxint", "--out", "again"}).err,
               HasSubstr("q is quantized already"));
+}
+
+// What stayed float32, how to include it, and a record that reports are drawn from.
+TEST(Quantize, SaysWhatStayedFloatAndWritesARecord) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "2"})).code, 0);
+  const Outcome made =
+      run_hone(scratch, {"quantize", "m", "--format", "integer", "--set", "width=8", "--set",
+                         "frac_width=6", "--out", "q", "--json", "q.json"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const hone::Json result = read_json(scratch, "q.json");
+  const double share =
+      result.at("float_parameters").get<double>() / result.at("parameters").get<double>();
+  EXPECT_GT(share, 0.3);
+  EXPECT_THAT(made.out, HasSubstr(fmt::format("({:.1f} %): embedding", 100 * share)));
+  EXPECT_THAT(made.out, HasSubstr("--nodes linear,embedding"));
+  EXPECT_THAT(made.out, HasSubstr("8-bit"));
+  double left = 0;
+  for (const auto& [op, count] : result.at("left_in_float32").items()) left += count.get<double>();
+  EXPECT_EQ(left, result.at("float_parameters").get<double>());
+  const auto lines = hone::Record::read(scratch.path() / "q/record.jsonl");
+  std::map<std::string, hone::Json> events;
+  for (const hone::Json& line : lines) events[line.at("event").get<std::string>()] = line;
+  EXPECT_THAT(events.at("run").at("command").get<std::string>(), HasSubstr("quantize m"));
+  EXPECT_TRUE(events.at("run").contains("machine"));
+  EXPECT_EQ(events.at("quantized").at("bytes_after"), result.at("bytes_after"));
+  EXPECT_EQ(events.at("quantized").at("formats")[0].at("format"), "integer frac_width=6 width=8");
+  EXPECT_EQ(events.at("end").at("status"), "finished");
+  double bytes = 0;
+  for (const hone::Json& layer : events.at("model").at("layers"))
+    bytes += layer.at("bytes").get<double>();
+  EXPECT_EQ(bytes, result.at("bytes_after").get<double>());
+  const Outcome report = run_hone(scratch, {"report", "q"});
+  ASSERT_EQ(report.code, 0) << report.err;
+  for (const char* part : {"Quantization", "integer frac_width=6 width=8", "Left in float32",
+                           "Size, packed", "Bits a parameter"})
+    EXPECT_THAT(report.out, HasSubstr(part));
+  // With the embeddings nothing large is left.
+  const Outcome all = run_hone(scratch, {"quantize", "m", "--format", "mxint", "--nodes",
+                                         "linear,embedding", "--out", "e", "--json", "e.json"});
+  ASSERT_EQ(all.code, 0) << all.err;
+  EXPECT_EQ(all.out.find("--nodes linear,embedding"), std::string::npos);
+  const hone::Json whole = read_json(scratch, "e.json");
+  EXPECT_LT(whole.at("float_parameters").get<double>(), 0.1 * whole.at("parameters").get<double>());
+  // No format without codes of 8 bits is faster.
+  const Outcome slow =
+      run_hone(scratch, {"quantize", "m", "--format", "minifloat_ieee", "--out", "s"});
+  EXPECT_THAT(slow.out, HasSubstr("smaller, not faster"));
+}
+
+TEST(Quantize, RecordsOfTrainingWithTheRounding) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "2"})).code, 0);
+  const Outcome made =
+      run_hone(scratch, {"quantize", "m", "--format", "affine", "--set", "width=4", "--set",
+                         "learned_step=true", "--qat", "--data", "reviews", "--set",
+                         "data.samples=240", "--steps", "4", "--lr", "1e-3", "--out", "q"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  for (const char* folder : {"q", "q/training"}) {
+    const Outcome report = run_hone(scratch, {"report", folder});
+    ASSERT_EQ(report.code, 0) << report.err;
+    EXPECT_THAT(report.out, HasSubstr("Quantization"));
+    EXPECT_THAT(report.out, HasSubstr("affine"));
+    EXPECT_THAT(report.out, HasSubstr("learned steps"));
+    EXPECT_THAT(report.out, HasSubstr("Left in float32"));
+  }
+  EXPECT_THAT(run_hone(scratch, {"report", "q"}).out, HasSubstr("4 steps"));
+  // What packing will give is what it gave.
+  const auto size = [&](const char* record) {
+    for (const hone::Json& line : hone::Record::read(scratch.path() / record))
+      if (line.at("event") == "quantized") return line.at("bytes_after").get<double>();
+    return 0.0;
+  };
+  EXPECT_NEAR(size("q/training/record.jsonl"), size("q/record.jsonl"),
+              0.02 * size("q/record.jsonl"));
+}
+
+TEST(Quantize, NamesOfInspectAndScalesOfAll) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "2"})).code, 0);
+  const std::string query = "bert.encoder.layer.0.attention.self.query";
+  EXPECT_THAT(run_hone(scratch, {"inspect", "m"}).out, HasSubstr(query));
+  const Outcome one = run_hone(scratch, {"quantize", "m", "--format", "mxint", "--nodes", query,
+                                         "--out", "one", "--json", "one.json"});
+  ASSERT_EQ(one.code, 0) << one.err;
+  EXPECT_EQ(read_json(scratch, "one.json").at("nodes").size(), 1u);
+  const Outcome typo = run_hone(scratch, {"quantize", "m", "--format", "mxint", "--nodes",
+                                          query + ".wieght", "--out", "two"});
+  EXPECT_EQ(typo.code, 2);
+  EXPECT_THAT(typo.err, HasSubstr(query + ".weight"));
+  const std::vector<std::string> shared{"quantize", "m",     "--format",
+                                        "affine",   "--set", "granularity=tensor"};
+  auto words = shared;
+  words.insert(words.end(), {"--out", "three"});
+  const Outcome refused = run_hone(scratch, words);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--calibrate"));
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "three"));
+  words = shared;
+  words.insert(words.end(), {"--calibrate", "reviews", "--samples", "8", "--out", "four"});
+  EXPECT_EQ(run_hone(scratch, words).code, 0);
 }
 
 TEST(Quantize, FormatsFromAFile) {

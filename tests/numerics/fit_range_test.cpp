@@ -57,7 +57,7 @@ TEST(FitRange, AffineReachesBothEnds) {
       for (const float end : {range.low, range.high})
         EXPECT_NEAR(quantized(*quantizer, end), end, step * 2 + 1e-30) << options << " " << end;
       EXPECT_EQ(quantized(*quantizer, 0), 0);
-      EXPECT_TRUE(quantizer->by_rows());
+      EXPECT_TRUE(quantizer->by_rows(36));
     }
 }
 

@@ -176,20 +176,47 @@ TEST(Formats, ZeroStaysZero) {
   }
 }
 
+void expect_rows_by_themselves(const Quantizer& quantizer, std::int64_t columns) {
+  if (!quantizer.by_rows(columns)) return;
+  const Tensor x = hard_numbers({6, columns}, 61);
+  const Tensor whole = quantizer.quantize(x);
+  std::vector<float> row(static_cast<std::size_t>(columns));
+  for (std::int64_t r = 0; r < 6; ++r) {
+    quantizer.quantize(x.as<float>() + r * columns, row.data(), 1, columns);
+    for (std::int64_t c = 0; c < columns; ++c)
+      ASSERT_TRUE(same_bits(row[static_cast<std::size_t>(c)], whole.as<float>()[r * columns + c]));
+  }
+}
+
 TEST(Formats, RowsByThemselvesAreRowsOfTheWhole) {
   for (const FormatCase& sample : format_cases()) {
     const auto quantizer = sample.bind();
-    if (!quantizer->by_rows()) continue;
     SCOPED_TRACE(sample.text());
-    const Tensor x = hard_numbers({6, 33}, 61);
-    const Tensor whole = quantizer->quantize(x);
-    std::vector<float> row(33);
-    for (std::int64_t r = 0; r < 6; ++r) {
-      quantizer->quantize(x.as<float>() + r * 33, row.data(), 1, 33);
-      for (std::int64_t c = 0; c < 33; ++c)
-        ASSERT_TRUE(same_bits(row[static_cast<std::size_t>(c)], whole.as<float>()[r * 33 + c]));
-    }
+    expect_rows_by_themselves(*quantizer, 33);
   }
+}
+
+// Under other rules runs may straddle the ends of rows, or blocks borrow from other rows.
+TEST(Formats, RowsByThemselvesUnderOtherRules) {
+  int by_rows = 0, others = 0;
+  for (const Format& format : format_table())
+    for (const std::string& rule : format.rules)
+      for (const char* options :
+           {"", "block_size=8", "skip_first_dim=true", "skip_first_dim=false",
+            "skip_first_dim=false block_size=1,8", "block_dim=1", "block_dim=0"})
+        for (const std::int64_t columns : {32, 40}) {
+          SCOPED_TRACE(format.name + " " + rule + " " + options);
+          std::unique_ptr<const Quantizer> quantizer;
+          try {
+            quantizer = FormatCase{format.name, options}.bind(rule);
+          } catch (const Error&) {
+            continue;  // an option that the format or rule does not have
+          }
+          ++(quantizer->by_rows(columns) ? by_rows : others);
+          expect_rows_by_themselves(*quantizer, columns);
+        }
+  EXPECT_GT(by_rows, 50);
+  EXPECT_GT(others, 10);
 }
 
 TEST(Formats, InPlaceIsTheSame) {

@@ -39,7 +39,7 @@ inline std::vector<FormatCase> format_cases() {
   }
   add("integer", "width=8 frac_width=100");
   add("integer", "width=8 frac_width=-100");
-  for (int width = 2; width <= 8; ++width)
+  for (int width : {2, 3, 4, 5, 6, 7, 8, 9, 16, 24})
     for (const char* granularity :
          {"granularity=tensor", "granularity=channel", "granularity=group group_size=5"})
       for (const char* symmetric : {"symmetric=true", "symmetric=false"}) {
@@ -63,16 +63,18 @@ inline std::vector<FormatCase> format_cases() {
     }
   add("minifloat_ieee", "width=8 exponent_width=4 exponent_bias=11");
   add("minifloat_denorm", "width=8 exponent_width=3 exponent_bias=-2");
-  for (int width = 2; width <= 16; ++width) add("log", "width=" + number(width));
+  for (int width = 2; width <= 32; ++width) add("log", "width=" + number(width));
   add("log", "width=5 exponent_bias=3");
-  for (int width = 2; width <= 24; ++width)
+  for (int width = 2; width <= 32; ++width)
     for (const char* block : {"4", "16", "3,8"})
       add("block_fp", "width=" + number(width) + " block_size=" + block);
   add("block_fp", "width=8 exponent_width=3");
   for (int width = 2; width <= 9; ++width)
     for (int bias = width == 9 ? 8 : 1; bias <= 9; bias += 2)
       add("block_log", "width=" + number(width) + " exponent_bias_width=" + number(bias));
-  for (int width = 2; width <= 16; ++width)
+  for (int width : {10, 16, 24, 32})
+    add("block_log", "width=" + number(width) + " exponent_bias_width=" + number(width));
+  for (int width : {2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 25, 26, 32})
     for (int scale = 2; scale <= 8; scale += 2)
       add("mxint", "width=" + number(width) + " scale_bits=" + number(scale) + " block_size=8");
   add("mxint", "");

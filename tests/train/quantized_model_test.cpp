@@ -153,7 +153,7 @@ TEST(Int8Model, ProbabilitiesAreRounded) {
   EXPECT_ERROR(choose(model, "integer",
                       {{"probabilities_format", "affine"}, {"probabilities_granularity", "tensor"}},
                       "attention"),
-               ErrorCode::invalid_argument, "one scale for a whole tensor");
+               ErrorCode::invalid_argument, "scales or blocks that several rows share");
   EXPECT_ERROR(choose(model, "integer", {{"probabilities_width", "4"}}, "linear"),
                ErrorCode::invalid_argument, "probabilities_width changes nothing");
   EXPECT_ERROR(choose(model, "integer", {{"probabilities_learned_step", "true"}}, "attention"),
@@ -223,6 +223,39 @@ TEST(Selection, FirstMatchWinsAndKeysReachTheirSlots) {
   EXPECT_EQ(selected(R"(layer[0,9]\.q)"), 1u);
   EXPECT_EQ(selected(R"(layer0\.(q|k){1,1}, pooler)"), 3u);
   EXPECT_EQ(selected(R"((layer0\.q),(layer0\.k))"), 2u);
+}
+
+// The names that inspect prints stand for the nodes that read them.
+TEST(Selection, NamesOfLayersAndParameters) {
+  const Model model = small_bert();
+  const auto selected = [&](const std::string& nodes) {
+    std::vector<std::string> names;
+    for (const NodeFormats& node : choose(model, "integer", {}, nodes)) names.push_back(node.node);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  const std::string query = "bert.encoder.layer.0.attention.self.query";
+  EXPECT_EQ(selected(query), Names{"layer0.q"});
+  EXPECT_EQ(selected(query + ".weight"), Names{"layer0.q"});
+  EXPECT_EQ(selected(query + ".bias"), Names{"layer0.q"});
+  EXPECT_EQ(selected("layer0.q," + query), Names{"layer0.q"});
+  EXPECT_EQ(selected("classifier, bert.embeddings.word_embeddings").size(), 2u);
+  EXPECT_EQ(selected(R"(bert\.encoder\.layer\.1\..*\.weight)"),
+            selected(R"(bert\.encoder\.layer\.1\..*)"));
+  // Every name that the layers of inspect have is one.
+  for (const Node& node : model.architecture->build(model.config, {}).nodes) {
+    if (node.op != "linear" && node.op != "embedding") continue;
+    const auto names = selection_names(model.architecture->build(model.config, {}), node);
+    ASSERT_GE(names.size(), 3u);
+    for (const std::string& name : names) EXPECT_EQ(selected(name), Names{names.front()});
+  }
+  // The nearest name of any kind.
+  EXPECT_ERROR(selected("bert.encoder.layer.0.attention.self.querry.weight"),
+               ErrorCode::invalid_argument, "matches no node", "'" + query + ".weight'");
+  EXPECT_ERROR(selected("linaer"), ErrorCode::invalid_argument, "matches no node", "'linear'");
+  EXPECT_ERROR(selected("layer0.qq"), ErrorCode::invalid_argument, "matches no node", "'layer0.q'");
+  EXPECT_ERROR(selected("dropout_of_nothing_like_this"), ErrorCode::invalid_argument,
+               "matches no node", "hone inspect");
 }
 
 TEST(Selection, WhatATrainedStepLeavesWithoutEffect) {

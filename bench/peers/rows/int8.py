@@ -148,7 +148,8 @@ def measure(context: Context) -> list[Comparison]:
     }
     return [
         Comparison(
-            what=f"inference in 8 bits, {SHOWN[name]}, {len(int8.tokens):,} test reviews",
+            what=f"inference in 8 bits (AVX-512 VNNI), {SHOWN[name]}, "
+            f"{len(int8.tokens):,} test reviews",
             peer=peer,
             unit="samples/s",
             hone_values=values[name],

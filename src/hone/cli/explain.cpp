@@ -9,6 +9,8 @@
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/graph/text.hpp"
+#include "hone/passes/int8_products.hpp"
+#include "hone/recipes/quantized_summary.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/train/model.hpp"
 #include "hone/train/stepper.hpp"
@@ -96,6 +98,8 @@ std::string show_steps(const Graph& graph, const Plan& plan) {
                           to_string(value.type), node.op, place_of(plan, node),
                           planned.kernel != nullptr ? planned.kernel->name : "reference",
                           planned.reason);
+      if (const std::string why = why_not_int8(graph, node); !why.empty())
+        text += fmt::format("      not on 8-bit codes: {}\n", why);
     }
   }
   return text;
@@ -112,6 +116,8 @@ Json json_of(const Graph& graph, const Plan& plan) {
                        {"kernel", planned.kernel != nullptr ? planned.kernel->name : "reference"},
                        {"reason", planned.reason},
                        {"place", place_of(plan, node)}});
+      if (const std::string why = why_not_int8(graph, node); !why.empty())
+        nodes.back()["not_int8"] = why;
     }
     steps.push_back({{"tiled", step.tiled}, {"tile_rows", step.tile_rows}, {"nodes", nodes}});
   }
@@ -150,6 +156,12 @@ CommandResult run(const CommandInput& input) {
                               sizes.at("B"), plan.threads,
                               format_bytes(static_cast<double>(plan.arena_bytes)),
                               format_bytes(static_cast<double>(plan.tile_bytes))));
+  if (!model.quantization.empty() && !input.options.boolean_or("training", false) &&
+      input.options.text_or("mode", "compiled") == "compiled") {
+    const std::string products = describe_products(model);
+    console().print(products + "\n");
+    results["products"] = products;
+  }
   results["steps"] = json_of(explained.graph, plan);
   results["arena_bytes"] = plan.arena_bytes;
   results["tile_bytes"] = plan.tile_bytes;

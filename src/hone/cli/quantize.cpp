@@ -57,7 +57,17 @@ void refuse_training_options(const CommandInput& input, const PartedSettings& pa
       throw UsageError(fmt::format("--{} changes nothing without --qat", name), "leave it out");
 }
 
-std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path& out) {
+// What else could take a format: said where most of the model stayed as it was.
+std::string left_hint(const FloatShare& left, bool from_file) {
+  const bool embeddings = std::any_of(left.by_op.begin(), left.by_op.end(),
+                                      [](const auto& part) { return part.first == "embedding"; });
+  if (!embeddings) return "";
+  return from_file ? "the embeddings take a format too: a table with nodes = \"embedding\"\n"
+                   : "the embeddings take a format too: --nodes linear,embedding\n";
+}
+
+std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path& out,
+                    bool from_file) {
   TerminalTable table({{"quantized", Align::left}, {"", Align::left}});
   table.add_row({"nodes", fmt::format("{}", outcome.quantization.size())});
   table.add_row({"parameters", format_count(static_cast<double>(outcome.parameters))});
@@ -66,6 +76,8 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
                                       format_bytes(static_cast<double>(outcome.bytes_after)),
                                       100.0 * static_cast<double>(outcome.bytes_after) /
                                           static_cast<double>(outcome.bytes_before))});
+  table.add_row({"left in float32", to_string(outcome.left)});
+  table.add_row({"products", outcome.products});
   if (outcome.training && outcome.training->validation)
     table.add_row(
         {"validation accuracy, rounded",
@@ -73,6 +85,7 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
                          outcome.training->validation->high)});
   table.add_row({"saved in", out.string()});
   std::string text = table.render(console().style(), 0);
+  text += left_hint(outcome.left, from_file);
   if (!outcome.packed) text += fmt::format("{}\n", not_packed);
   return text;
 }
@@ -188,13 +201,14 @@ CommandResult run(const CommandInput& input) {
     request.training = std::move(training);
   }
   request.calibration = calibration_request(input, parted);
+  request.command = input.line;
   const QuantizeOutcome outcome = run_quantization(request, console_watcher());
   console().finish();
   if (outcome.training && !outcome.training->result.finished) {
     console().note("stopped and saved; the same command with --resume continues");
     return {exit_interrupted, to_json(outcome, request.out)};
   }
-  console().print(summary(outcome, request.out));
+  console().print(summary(outcome, request.out, input.options.contains("formats")));
   return {0, to_json(outcome, request.out)};
 }
 
@@ -207,8 +221,8 @@ Command command_quantize() {
       {.name = "format", .default_value = {}, .help = "number format (hone format list)"},
       {.name = "nodes",
        .default_value = {},
-       .help = "what takes it: op types, node names or regular expressions, separated by commas; "
-               "default: linear"},
+       .help = "what takes it: op types, names of nodes (hone explain), layers or parameters (hone "
+               "inspect), or regular expressions, separated by commas; default: linear"},
       {.name = "formats",
        .default_value = {},
        .help =

@@ -158,7 +158,9 @@ Command command_sensitivity() {
   command.options.push_back(
       {.name = "nodes",
        .default_value = "linear",
-       .help = "which to try: op types, node names or regular expressions, separated by commas"});
+       .help =
+           "which to try: op types, names of nodes, layers or parameters, or regular expressions, "
+           "separated by commas"});
   for (OptionSpec& spec : classifier_flags()) command.options.push_back(std::move(spec));
   command.arguments = {{"MODEL", "a model folder, not quantized"}};
   command.placeholders = {{"data", "DATA"}, {"tokenizer", "DIR"}, {"split", "SPLIT"},

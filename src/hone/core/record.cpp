@@ -2,8 +2,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <unistd.h>
@@ -16,6 +18,10 @@
 #include "hone/core/version.hpp"
 
 namespace hone {
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
 
 Record::Record(const std::filesystem::path& path, bool append) : path_(path) {
   if (append && std::filesystem::exists(path)) {

@@ -3,7 +3,8 @@
 //
 //   run     {command, config{...}, machine{cpu, cores, threads, isa}, versions{hone, ...},
 //            started (ISO 8601, UTC)}                                       first line of a run
-//   model   {name, parameters, layers[{name, op, parameters, bytes, macs_per_token}]}
+//   model   {name, parameters, layers[{name, op, parameters, bytes, macs_per_token,
+//            formats{slot: format}}]}
 //   step    {epoch, step, loss, grad_norm, lr, tokens, samples, seconds}    seconds of this step;
 //           epoch and step count from 1
 //   eval    {epoch, step, split, samples, accuracy, low, high, loss, seconds, samples_per_second}
@@ -13,6 +14,10 @@
 //   point   {kind: float | ptq | qat, format, width, seed, samples, accuracy, low, high, loss,
 //   bytes,
 //            bits_per_weight, seconds, p_float, p_ptq}                      of a sweep over widths
+//   quantized {nodes, formats[{format, slots, nodes}], parameters, float_parameters,
+//            left_in_float32{op: parameters}, bytes_before, bytes_after (packed; of a training:
+//            what packing will give), packed, learned_steps, calibration{data, samples, range,
+//            percentile}, trained{steps, epochs, samples, seconds, parameters}, products}
 //   resume  {step}                                                          a continued run
 //   end     {status: finished | interrupted | failed, seconds, ...}
 #pragma once
@@ -20,6 +25,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "hone/core/json.hpp"
@@ -45,6 +51,8 @@ private:
   std::unique_ptr<std::FILE, Close> file_;
 };
 
+// Now, as records have it: 2025-01-31T12:00:00Z.
+std::string utc_now();
 // What the machine is: {cpu, cores, threads, isa}; and {hone, compiler, libraries...}.
 Json describe_machine();
 Json describe_versions();

@@ -67,7 +67,13 @@ struct AffineCodec {
   }
   static constexpr bool has_int8 = true;
   Int8Layout int8_layout() const {
-    return {0, !symmetric, step > 0, step, static_cast<std::int32_t>(zero_point)};
+    return {0,
+            !symmetric,
+            step > 0,
+            step,
+            static_cast<std::int32_t>(zero_point),
+            static_cast<std::int32_t>(low()),
+            static_cast<std::int32_t>(high())};
   }
   void encode_int8(const Scales& scales, const float* x, std::int8_t* codes, std::int64_t n) const {
     encode_values(grid(scales), scales[1], x, codes, n);
@@ -91,9 +97,10 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
     const auto width = static_cast<int>(options.integer("width"));
     const bool is_signed = options.boolean("symmetric");
     return std::make_unique<TensorRule>(
-        "affine", rule, width, true,
+        "affine", rule, width, 1,
         [width, is_signed](const Tensor& x) { return mase::scale_integer(x, width, is_signed); });
   }
+  refuse_wider("affine", "width", options.integer("width"), 24);
   AffineCodec codec;
   codec.width = static_cast<int>(options.integer("width"));
   codec.symmetric = options.boolean("symmetric");
@@ -129,7 +136,7 @@ Options fit_range(const Options& options, float low, float high) {
 Format format_affine() {
   Format format{{"affine",
                  "a real scale and a zero point: the usual INT8 and INT4",
-                 {width_option(2, 8, 8),
+                 {width_option(2, 32, 8),
                   {"symmetric", OptionType::boolean, true,
                    "zero point 0; false: from the smallest to the largest"},
                   granularity_option("channel"),
@@ -137,7 +144,7 @@ Format format_affine() {
                   {"scale", OptionType::real, std::nullopt, "the step (default: from the numbers)",
                    1e-30, 1e30},
                   {"zero_point", OptionType::integer, std::nullopt, "the code of zero, with scale",
-                   0, 255}}}};
+                   0, 0x1p24 - 1}}}};
   format.rules = {"mase"};
   format.formula = "(clamp(round(x / scale) + zero_point) - zero_point) * scale";
   format.notes =

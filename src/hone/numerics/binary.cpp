@@ -65,9 +65,9 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
     fail_format("binary", "stochastic = true is for rule exact", "leave it out");
   if (stochastic) return std::make_unique<StochasticSign>();
   if (rule == "mase")
-    return std::make_unique<TensorRule>("binary", rule, 1, bipolar, [bipolar](const Tensor& x) {
-      return mase::binary(x, false, bipolar, nullptr);
-    });
+    return std::make_unique<TensorRule>(
+        "binary", rule, 1, bipolar ? 1 : 0,
+        [bipolar](const Tensor& x) { return mase::binary(x, false, bipolar, nullptr); });
   return std::make_unique<GroupQuantizer<SignCodec>>(SignCodec{bipolar}, Granularity::channel, 1);
 }
 

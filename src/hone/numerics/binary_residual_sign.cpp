@@ -70,7 +70,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   if (rule == "mase") {
     const auto means = mase::standard_means(static_cast<int>(options.integer("levels")));
     return std::make_unique<TensorRule>(
-        "binary_residual_sign", rule, static_cast<double>(means.size()), true,
+        "binary_residual_sign", rule, static_cast<double>(means.size()), 1,
         [means](const Tensor& x) { return mase::residual_sign_sum(x, means); });
   }
   return std::make_unique<GroupQuantizer<ResidualCodec>>(

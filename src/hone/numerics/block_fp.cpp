@@ -14,7 +14,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
   const int bias =
-      static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
+      static_cast<int>(options.integer_or("exponent_bias", largest_code_of(exponent_width - 1)));
   if (rule == "mase") {
     mase::BlockOptions mase;
     mase.format = "block_fp";
@@ -28,11 +28,9 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       fail_format("block_fp", "option 'tail' changes nothing under rule mase", "leave it out");
     return mase::make_block_quantizer(mase);
   }
-  if (width > 24)
-    fail_format("block_fp", fmt::format("width = {} is above 24, the most under rule exact", width),
-                "make it smaller");
+  refuse_wider("block_fp", "exponent_width", exponent_width, 8);
   const int mantissa = width - 1;
-  const float top = power_of_two(mantissa) - 1.0f;
+  const float top = largest_whole(mantissa);
   const UniformGrid grid{power_of_two(mantissa), power_of_two(-mantissa), -top, top,
                          Rounding::nearest};
   const BlockScale scale{1, std::max(-126, -bias), std::min(127, (1 << exponent_width) - 1 - bias),
@@ -52,7 +50,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_block_fp() {
   Format format{{"block_fp",
                  "block floating point: signed mantissas that share an exponent",
-                 {width_option(2, 32, 8), exponent_width_option(1, 8, 8),
+                 {width_option(2, 32, 8), exponent_width_option(1, 31, 8),
                   exponent_bias_option("2^(exponent_width - 1) - 1"), block_size_option("16"),
                   tail_option(), skip_first_dim_option()}}};
   format.rules = {"mase"};

@@ -25,15 +25,13 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       fail_format("block_log", "option 'tail' changes nothing under rule mase", "leave it out");
     return mase::make_block_quantizer(mase);
   }
-  if (width > 9)
-    fail_format("block_log", fmt::format("width = {} is above 9, the most under rule exact", width),
-                "make it smaller");
   // Exponents relative to the block's largest; the scale 2^e stands for the bias
   // 2^(width - 1) - 1 - e.
-  const int top = (1 << (width - 1)) - 1;
-  const PowerGrid grid{std::max(-126, 1 - top), 0};
-  const BlockScale scale{0, std::max(-126, top - ((1 << bias_width) - 1)), std::min(127, top),
-                         PowerGrid::carry};
+  const std::int64_t top = largest_code_of(width - 1);
+  const PowerGrid grid{static_cast<int>(std::max<std::int64_t>(-126, 1 - top)), 0};
+  const BlockScale scale{
+      0, static_cast<int>(std::clamp<std::int64_t>(top - largest_code_of(bias_width), -126, 128)),
+      static_cast<int>(std::min<std::int64_t>(127, top)), PowerGrid::carry};
   if (scale.minimum > scale.maximum)
     fail_format("block_log",
                 fmt::format("exponent_bias_width = {} puts the numbers outside float32's range",
@@ -49,14 +47,16 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_block_log() {
   Format format{{"block_log",
                  "signed powers of two that share an exponent bias",
-                 {width_option(2, 16, 8), exponent_bias_width_option(), block_size_option("16"),
+                 {width_option(2, 32, 8), exponent_bias_width_option(), block_size_option("16"),
                   tail_option(), skip_first_dim_option()}}};
   format.rules = {"mase"};
   format.formula = "log with the bias 2^(width - 1) - 1 - round(log2 max|block|)";
   format.notes =
       "The exponent code 0 stands for zero. The bias is limited to its bits, so very large blocks "
       "saturate; "
-      "infinities saturate, NaN stays. Rule mase has no zero.";
+      "infinities saturate, NaN stays. Rule mase has no zero; there a block of zeros takes the "
+      "bias of "
+      "the smallest other block of its tensor, in models (skip_first_dim) of its own row.";
   format.bind = bind;
   format.uses = {{"skip_first_dim", "rule", std::string("mase")}};
   return format;

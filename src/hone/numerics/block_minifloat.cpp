@@ -33,16 +33,15 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
           "make the width larger or the exponent smaller");
     return mase::make_block_quantizer(mase);
   }
-  if (exponent_width > 7)
-    fail_format("block_minifloat", "exponent_width = 8 is above 7, the most under rule exact",
-                "make it smaller");
+  refuse_wider("block_minifloat", "exponent_width", exponent_width, 7);
   const int fraction = mantissa_bits("block_minifloat", width, exponent_width, 0);
   // Numbers relative to the block's largest exponent; the scale 2^e stands for the bias
   // 2^exponent_width - 1 - e.
   const int top = (1 << exponent_width) - 1;
   const FloatGrid grid{fraction, 1 - top, 2.0f - power_of_two(-fraction)};
-  const BlockScale scale{0, std::max(-126, top - ((1 << bias_width) - 1)), std::min(127, top),
-                         half_step(fraction)};
+  const BlockScale scale{
+      0, static_cast<int>(std::max<std::int64_t>(-126, top - largest_code_of(bias_width))),
+      std::min(127, top), half_step(fraction)};
   if (scale.minimum > scale.maximum)
     fail_format("block_minifloat",
                 fmt::format("exponent_bias_width = {} puts the numbers outside float32's range",
@@ -60,7 +59,7 @@ Format format_block_minifloat() {
   Format format{
       {"block_minifloat",
        "small floating-point numbers that share an exponent bias",
-       {width_option(2, 32, 8), exponent_width_option(1, 8, 4), exponent_bias_width_option(),
+       {width_option(2, 32, 8), exponent_width_option(1, 31, 4), exponent_bias_width_option(),
         block_size_option("16"), tail_option(), skip_first_dim_option()}}};
   format.rules = {"mase"};
   format.formula = "minifloat_ieee with the bias 2^exponent_width - 1 - floor(log2 max|block|)";

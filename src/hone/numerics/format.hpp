@@ -44,6 +44,7 @@ struct Int8Layout {
   bool fixed = false;      // one scale (and zero) for all rows whatever the numbers are:
   float scale = 0;
   std::int32_t zero = 0;
+  std::int32_t low = -128, high = 127;  // the smallest and largest code
 };
 
 // A format bound to its options.
@@ -64,8 +65,12 @@ public:
   // blocks depend on the rank. Throws Error(invalid_argument) where the format does not take the
   // shape.
   virtual Tensor quantize(const Tensor& x) const;
-  // Whether row r of y depends on row r of x alone, so that a tensor may be quantized in pieces.
-  virtual bool by_rows() const { return true; }
+  // Whether row r of a matrix y with that many columns depends on row r of x alone, so that it may
+  // be quantized in pieces.
+  virtual bool by_rows(std::int64_t columns) const {
+    (void)columns;
+    return true;
+  }
 
   // Rounding that draws random numbers: quantize() rounds to nearest instead.
   virtual bool is_stochastic() const { return false; }

@@ -9,12 +9,6 @@
 namespace hone {
 namespace {
 
-// The largest float32 that is at most 2^bits - 1.
-float largest_integer(int bits) {
-  const float power = power_of_two(bits);
-  return bits <= 24 ? power - 1.0f : std::nextafter(power, 0.0f);
-}
-
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
   const int fraction = static_cast<int>(options.integer_or("frac_width", width / 2));
@@ -23,11 +17,12 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   if (rule == "mase")
     return mase::make_value_quantizer("integer", width,
                                       mase::Integer(width, fraction, is_signed, floor));
+  refuse_wider("integer", "width", width, 32);
   UniformGrid grid;
   grid.inverse = power_of_two(fraction);
   grid.step = power_of_two(-fraction);
   grid.low = is_signed ? -power_of_two(width - 1) : 0.0f;
-  grid.high = largest_integer(is_signed ? width - 1 : width);
+  grid.high = largest_whole(is_signed ? width - 1 : width);
   grid.rounding = floor ? Rounding::floor : Rounding::nearest;
   return std::make_unique<ElementQuantizer<UniformGrid>>(grid, width);
 }
@@ -36,7 +31,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Options fit_range(const Options& options, float low, float high) {
   const auto width = static_cast<int>(options.integer_or("width", 8));
   const bool is_signed = options.boolean_or("is_signed", true);
-  const double most = largest_integer(is_signed ? width - 1 : width);
+  const double most = largest_whole(is_signed ? width - 1 : width);
   const double least = is_signed ? -std::ldexp(1.0, width - 1) : 0.0;
   Options fitted = options;
   // A signed bit has no positive number, an unsigned format no negative ones.
@@ -59,7 +54,7 @@ Format format_integer() {
   Format format{
       {"integer",
        "fixed point: whole numbers times a power of two",
-       {width_option(1, 32, 8),
+       {width_option(1, 64, 8),
         {"frac_width", OptionType::integer, std::nullopt,
          "bits after the point, may be negative or exceed the width (default: half of the width)",
          -100, 100},

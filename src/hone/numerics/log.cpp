@@ -9,10 +9,13 @@ namespace {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
-  const int bias = static_cast<int>(options.integer_or("exponent_bias", (1 << (width - 2)) - 1));
-  if (rule == "mase") return mase::make_value_quantizer("log", width, mase::Log(width, bias));
+  const std::int64_t bias = options.integer_or("exponent_bias", largest_code_of(width - 2));
+  const std::int64_t top = largest_code_of(width - 1) - bias;
+  if (rule == "mase")
+    return mase::make_value_quantizer("log", width, mase::Log(width, static_cast<int>(bias)));
   // Exponents outside float32's normal numbers are never used.
-  PowerGrid grid{std::max(-126, 1 - bias), std::min(127, (1 << (width - 1)) - 1 - bias)};
+  PowerGrid grid{static_cast<int>(std::clamp<std::int64_t>(1 - bias, -126, 128)),
+                 static_cast<int>(std::clamp<std::int64_t>(top, -127, 127))};
   if (grid.minimum_exponent > grid.maximum_exponent)
     fail_format(
         "log",
@@ -32,7 +35,7 @@ Options fit_range(const Options& options, float low, float high) {
 Format format_log() {
   Format format{{"log",
                  "zero and signed powers of two",
-                 {width_option(2, 16, 8), exponent_bias_option("2^(width - 2) - 1")}}};
+                 {width_option(2, 32, 8), exponent_bias_option("2^(width - 2) - 1")}}};
   format.rules = {"mase"};
   format.formula = "sign * 2^round(log2 |x|)";
   format.notes =

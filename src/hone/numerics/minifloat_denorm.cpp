@@ -13,7 +13,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
   const int bias =
-      static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
+      static_cast<int>(options.integer_or("exponent_bias", largest_code_of(exponent_width - 1)));
   if (rule == "mase") {
     if (width < exponent_width + 1)
       fail_format(
@@ -23,6 +23,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
     return mase::make_value_quantizer("minifloat_denorm", width,
                                       mase::MinifloatDenorm(width, exponent_width, bias));
   }
+  refuse_wider("minifloat_denorm", "exponent_width", exponent_width, 8);
   const int mantissa = mantissa_bits("minifloat_denorm", width, exponent_width, 1);
   // 2^e k / 2^m with k of m bits is 2^(e-1) (1 + f / 2^(m-1)) where the top bit of k is set, which
   // it is above the smallest exponent.
@@ -49,7 +50,7 @@ Options fit_range(const Options& options, float low, float high) {
 Format format_minifloat_denorm() {
   Format format{{"minifloat_denorm",
                  "small floating point without hidden bit",
-                 {width_option(3, 32, 8), exponent_width_option(1, 8, 4),
+                 {width_option(2, 32, 8), exponent_width_option(1, 31, 4),
                   exponent_bias_option("2^(exponent_width - 1) - 1")}}};
   format.rules = {"mase"};
   format.formula = "sign * 2^e * k / 2^m, 0 <= k < 2^m";

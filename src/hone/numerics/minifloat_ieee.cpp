@@ -14,6 +14,11 @@ namespace {
 
 std::unique_ptr<const Quantizer> bind_microxcaling(const Options& options, int width,
                                                    int exponent_width) {
+  if (exponent_width > 8)
+    fail_format("minifloat_ieee",
+                fmt::format("exponent_width = {} is above 8, the most under rule microxcaling",
+                            exponent_width),
+                "make it smaller");
   const int fraction = mantissa_bits("minifloat_ieee", width, exponent_width, 0);
   if (exponent_width < 2)
     fail_format("minifloat_ieee", "exponent_width = 1 leaves rule microxcaling no ordinary numbers",
@@ -37,7 +42,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   const int width = static_cast<int>(options.integer("width"));
   const int exponent_width = static_cast<int>(options.integer("exponent_width"));
   const int bias =
-      static_cast<int>(options.integer_or("exponent_bias", (1 << (exponent_width - 1)) - 1));
+      static_cast<int>(options.integer_or("exponent_bias", largest_code_of(exponent_width - 1)));
   if (rule == "microxcaling") return bind_microxcaling(options, width, exponent_width);
   if (rule == "mase") {
     if (width < exponent_width + 1)
@@ -48,6 +53,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
     return mase::make_value_quantizer("minifloat_ieee", width,
                                       mase::MinifloatIeee(width, exponent_width, bias));
   }
+  refuse_wider("minifloat_ieee", "exponent_width", exponent_width, 8);
   const int fraction = mantissa_bits("minifloat_ieee", width, exponent_width, 0);
   FloatGrid grid;
   grid.fraction_bits = fraction;
@@ -76,7 +82,7 @@ Format format_minifloat_ieee() {
       {"minifloat_ieee",
        "small floating point with hidden bit and subnormal numbers",
        {width_option(2, 32, 8),
-        exponent_width_option(1, 8, 4),
+        exponent_width_option(1, 31, 4),
         exponent_bias_option("2^(exponent_width - 1) - 1"),
         {"rounding", OptionType::text, std::nullopt,
          "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)", 0,

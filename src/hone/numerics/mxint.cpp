@@ -34,7 +34,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
     fail_format("mxint", "option 'block_dim' changes nothing under rule exact",
                 "leave it out: blocks lie along the last axis");
   const int fraction = width - 2;
-  const float top = power_of_two(width - 1) - 1.0f;
+  const float top = largest_whole(width - 1);
   const int bias = (1 << (scale_bits - 1)) - 1;
   return std::make_unique<BlockQuantizer<UniformGrid>>(
       UniformGrid{power_of_two(fraction), power_of_two(-fraction), -top, top, Rounding::nearest},
@@ -48,7 +48,7 @@ Format format_mxint() {
   Format format{
       {"mxint",
        "OCP MX: integers that share a power of two; MXINT8 by default",
-       {width_option(2, 24, 8),
+       {width_option(2, 32, 8),
         {"scale_bits", OptionType::integer, std::int64_t{8}, "bits of the shared scale", 2, 8},
         block_size_option("32"),
         tail_option(),

@@ -47,7 +47,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   if (rule == "mase") {
     const bool scaled = options.boolean("scaling_factor");
     return std::make_unique<TensorRule>(
-        "ternary", rule, 2, false, [scaled](const Tensor& x) { return mase::ternary(x, scaled); });
+        "ternary", rule, 2, 0, [scaled](const Tensor& x) { return mase::ternary(x, scaled); });
   }
   return std::make_unique<GroupQuantizer<TernaryCodec>>(
       TernaryCodec{options.real("threshold"), options.boolean("scaling_factor")},

@@ -19,12 +19,14 @@ void reference(const OpCall& call) {
   const std::int64_t step = call.in(6).as<std::int32_t>()[0];
   const double lr = call.in(5).as<float>()[step - 1];
   const double clip = call.in(4).as<float>()[0];
+  const bool keeps = call.attributes->boolean("keep_sign");
   for (std::int64_t i = 0; i < call.in(0).size(); ++i) {
-    double p = call.out(0).as<float>()[i];
+    const double before = call.out(0).as<float>()[i];
+    double p = before;
     double m = call.out(1).as<float>()[i];
     double v = call.out(2).as<float>()[i];
     adamw_element(p, m, v, clip * call.in(1).as<float>()[i], lr, step, settings);
-    call.out(0).as<float>()[i] = static_cast<float>(p);
+    call.out(0).as<float>()[i] = static_cast<float>(keeps ? keep_sign(before, p) : p);
     call.out(1).as<float>()[i] = static_cast<float>(m);
     call.out(2).as<float>()[i] = static_cast<float>(v);
   }
@@ -41,14 +43,21 @@ std::vector<OpSample> samples() {
                     {{"weight_decay", decay}},
                     {}};
   };
-  return {make("first step", {5, 7}, 1, 0.0), make("decay", {130}, 3, 0.1),
-          make("large", {300, 70}, 4, 0.01)};
+  std::vector<OpSample> list{make("first step", {5, 7}, 1, 0.0), make("decay", {130}, 3, 0.1),
+                             make("large", {300, 70}, 4, 0.01)};
+  // Elements of both signs that the step would carry through zero.
+  OpSample& kept = list.emplace_back(make("keeps signs", {130}, 1, 0.0));
+  for (float& p : kept.inputs[0].span<float>()) p *= 1e-3f;
+  kept.attributes.set("keep_sign", true);
+  return list;
 }
 
 }  // namespace
 
 Op op_adamw() {
-  Op op{{"adamw", "one AdamW step", adamw_options()},
+  std::vector<OptionSpec> options = adamw_options();
+  options.push_back(keep_sign_option());
+  Op op{{"adamw", "one AdamW step", std::move(options)},
         7,
         7,
         {"p", "g", "m", "v", "clip", "schedule", "step"}};

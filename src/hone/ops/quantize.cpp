@@ -9,7 +9,7 @@ namespace {
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || (t.has(1) && !is_vector(t[1], DType::u32)))
     fail_shapes("quantize", "x f32[R,C], rng u32[3]", t);
-  if (!bind_quantizer(*t.attributes)->by_rows())
+  if (!t[0].dims[1].is_fixed() || !bind_quantizer(*t.attributes)->by_rows(t[0].dims[1].offset))
     throw Error(ErrorCode::invalid_argument,
                 "[quantize] the rows of this format depend on each other", "use quantize_tensor");
   return {t[0]};

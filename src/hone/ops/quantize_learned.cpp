@@ -43,6 +43,7 @@ Op op_quantize_learned() {
         {"odd", {random_tensor({7, 19}, 1), step}, {{"width", std::int64_t{6}}}, {}},
         {"one row", {random_tensor({1, 5}, 1), step}, {{"is_signed", false}}, {}},
         {"power", {random_tensor({65, 128}, 1), step}, {{"power_of_two", true}}, {}},
+        {"negative step", {random_tensor({7, 19}, 1), f32_tensor({1}, {-0.03})}, {}, {}},
         {"no rows", {random_tensor({0, 8}, 1), step}, {}, {}}};
   };
   return op;

@@ -36,6 +36,10 @@ Op op_quantize_learned_grad() {
          {random_tensor({7, 19}, 1), step, random_tensor({7, 19}, 2)},
          {{"width", std::int64_t{4}}},
          {}},
+        {"negative step",
+         {random_tensor({7, 19}, 1), f32_tensor({1}, {-0.1}), random_tensor({7, 19}, 2)},
+         {{"width", std::int64_t{4}}},
+         {}},
         {"no rows", {random_tensor({0, 8}, 1), step, random_tensor({0, 8}, 2)}, {}, {}}};
   };
   return op;

@@ -19,11 +19,12 @@ void reference(const OpCall& call) {
   const double decay = call.attributes->real("weight_decay");
   const double lr = call.in(4).as<float>()[call.in(5).as<std::int32_t>()[0] - 1];
   const double clip = call.in(3).as<float>()[0];
+  const bool keeps = call.attributes->boolean("keep_sign");
   for (std::int64_t i = 0; i < call.in(0).size(); ++i) {
     const double p = call.out(0).as<float>()[i];
     const double m =
         momentum * call.out(1).as<float>()[i] + clip * call.in(1).as<float>()[i] + decay * p;
-    call.out(0).as<float>()[i] = static_cast<float>(p - lr * m);
+    call.out(0).as<float>()[i] = static_cast<float>(keeps ? keep_sign(p, p - lr * m) : p - lr * m);
     call.out(1).as<float>()[i] = static_cast<float>(m);
   }
 }
@@ -36,7 +37,11 @@ std::vector<OpSample> samples() {
                     {{"momentum", momentum}, {"weight_decay", 0.01}},
                     {}};
   };
-  return {make("plain", {5, 7}, 0.0), make("momentum", {130}, 0.9)};
+  std::vector<OpSample> list{make("plain", {5, 7}, 0.0), make("momentum", {130}, 0.9)};
+  OpSample& kept = list.emplace_back(make("keeps signs", {130}, 0.9));
+  for (float& p : kept.inputs[0].span<float>()) p *= 1e-3f;
+  kept.attributes.set("keep_sign", true);
+  return list;
 }
 
 }  // namespace
@@ -45,7 +50,8 @@ Op op_sgd() {
   Op op{{"sgd",
          "one step of stochastic gradient descent",
          {{"momentum", OptionType::real, 0.0, "momentum", 0.0, 1.0},
-          {"weight_decay", OptionType::real, 0.0, "weight decay", 0.0, 100.0}}},
+          {"weight_decay", OptionType::real, 0.0, "weight decay", 0.0, 100.0},
+          keep_sign_option()}},
         6,
         6,
         {"p", "g", "m", "clip", "schedule", "step"}};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
 
@@ -38,11 +39,13 @@ int run(Graph& graph, const Options& options) {
   const ValueId schedule = graph.input("schedule", {DType::f32, {Dim("S")}});
   const ValueId step = graph.input("step", {DType::i32, {1}});
   const bool adamw = options.text("optimizer") == "adamw";
+  const std::vector<std::string> kept = split(options.text("keep_sign"), ',');
   for (const Trained& t : trained) {
     const Value parameter = graph.value(t.parameter);
     // Vectors (biases, norms) are not decayed unless asked for.
     const bool decays = parameter.type.dims.size() > 1 || options.boolean("decay_all");
     const double decay = decays ? options.real("weight_decay") : 0.0;
+    const bool keep_sign = std::find(kept.begin(), kept.end(), parameter.name) != kept.end();
     const ValueId m = graph.add_value(parameter.name + ".m", parameter.type, ValueKind::state);
     std::vector<ValueId> states{t.parameter, m};
     NodeId made = none;
@@ -53,11 +56,14 @@ int run(Graph& graph, const Options& options) {
                           {{"beta1", options.real("beta1")},
                            {"beta2", options.real("beta2")},
                            {"epsilon", options.real("epsilon")},
-                           {"weight_decay", decay}},
+                           {"weight_decay", decay},
+                           {"keep_sign", keep_sign}},
                           parameter.name + ".new");
     } else {
       made = graph.append("sgd", {t.parameter, t.gradient, m, clip, schedule, step},
-                          {{"momentum", options.real("momentum")}, {"weight_decay", decay}},
+                          {{"momentum", options.real("momentum")},
+                           {"weight_decay", decay},
+                           {"keep_sign", keep_sign}},
                           parameter.name + ".new");
     }
     for (std::size_t i = 0; i < states.size(); ++i)
@@ -84,7 +90,9 @@ Pass pass_append_optimizer() {
         {"beta1", OptionType::real, 0.9, "adamw: decay of the first moment", 0.0, 0.9999999},
         {"beta2", OptionType::real, 0.999, "adamw: decay of the second moment", 0.0, 0.9999999},
         {"epsilon", OptionType::real, 1e-8, "adamw: added to the denominator", 0.0, 1.0},
-        {"momentum", OptionType::real, 0.0, "sgd: momentum", 0.0, 1.0}}}};
+        {"momentum", OptionType::real, 0.0, "sgd: momentum", 0.0, 1.0},
+        {"keep_sign", OptionType::text, std::string(),
+         "parameters that keep their signs, separated by commas"}}}};
   pass.run = run;
   return pass;
 }

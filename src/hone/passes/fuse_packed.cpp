@@ -12,18 +12,13 @@
 #include <algorithm>
 #include <map>
 
-#include "hone/ops/detail/int8.hpp"
 #include "hone/ops/detail/quantizer.hpp"
+#include "hone/passes/detail/rounded_data.hpp"
+#include "hone/passes/int8_products.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
 namespace {
-
-const Node* producer(const Graph& graph, ValueId id, const char* op) {
-  if (id == none || graph.value(id).producer == none) return nullptr;
-  const Node& node = graph.node(graph.value(id).producer);
-  return node.op == op ? &node : nullptr;
-}
 
 ValueId input_or_none(const Node& node, std::size_t i) {
   return i < node.inputs.size() ? node.inputs[i] : none;
@@ -53,7 +48,7 @@ public:
 
 private:
   ValueId fuse_embedding(const Node& node) {
-    const Node* bits = producer(graph_, node.inputs[0], "dequantize");
+    const Node* bits = producer_of(graph_, node.inputs[0], "dequantize");
     if (bits == nullptr) return none;
     const Node table = *bits;
     return graph_.apply("embedding_packed",
@@ -62,53 +57,34 @@ private:
   }
 
   ValueId fuse_linear(const Node& node) {
-    const Node* bits = producer(graph_, node.inputs[1], "dequantize");
+    const Node* bits = producer_of(graph_, node.inputs[1], "dequantize");
     if (bits == nullptr) return none;
     const Node weight = *bits;
     const ValueId codes = weight.inputs[0];
     const ValueId scales = input_or_none(weight, 1);
     const ValueId bias = input_or_none(node, 2);
     const std::string name = graph_.value(node.outputs[0]).name;
-    // Rows may be picked after the rounding: each row is rounded by itself.
-    ValueId rows = none;
-    const Node* rounded = producer(graph_, node.inputs[0], "quantize");
-    if (const Node* picked = producer(graph_, node.inputs[0], "gather_rows")) {
-      rounded = producer(graph_, picked->inputs[0], "quantize");
-      rows = picked->inputs[1];
-    }
-    if (rounded != nullptr) {
-      const Node data = *rounded;
+    if (refuse_int8_linear(graph_, node.inputs[0], weight.attributes).empty()) {
+      const RoundedData rounded = rounded_data(graph_, node.inputs[0]);
+      const Node data = *rounded.node;
       Options attributes = weight.attributes;
       for (const char* key : {"format", "rule", "options"})
         attributes.set(std::string("data_") + key, data.attributes.text(key));
-      const std::int64_t columns = parse_shape(attributes.text("shape"))[1];
-      if (refuse_int8(bind_quantizer(data.attributes), bind_quantizer(weight.attributes), columns,
-                      nullptr)
-              .empty()) {
-        const auto& encoded = encode(data, rows);
-        return graph_.apply("linear_int8", {encoded[0], encoded[1], codes, scales, bias},
-                            attributes, name + ".int8");
-      }
+      const auto& encoded = encode(data, rounded.rows);
+      return graph_.apply("linear_int8", {encoded[0], encoded[1], codes, scales, bias}, attributes,
+                          name + ".int8");
     }
     return graph_.apply("linear_packed", {node.inputs[0], codes, scales, bias}, weight.attributes,
                         name + ".packed");
   }
 
   ValueId fuse_attention(const Node& node) {
-    if (node.attributes.real_or("dropout", 0.0) > 0 || input_or_none(node, 5) != none) return none;
-    // The logarithms of the sums are for the gradient.
-    if (is_used(node.outputs[1])) return none;
-    const Dim width = graph_.type(node.inputs[0]).dims[1];
+    if (!refuse_int8_attention(graph_, node).empty()) return none;
     std::vector<ValueId> inputs;
     Options attributes;
     for (std::size_t i = 0; i < 3; ++i) {
-      const Node* rounded = producer(graph_, node.inputs[i], "quantize");
-      if (rounded == nullptr || (i > 0 && format_of(*rounded) != attributes)) return none;
-      attributes = format_of(*rounded);
-      const Node data = *rounded;
-      if (!width.is_fixed() ||
-          !refuse_attention_int8(*bind_quantizer(attributes), width.offset).empty())
-        return none;
+      const Node data = *producer_of(graph_, node.inputs[i], "quantize");
+      attributes = format_of(data);
       inputs.push_back(encode(data, none)[0]);
     }
     inputs.push_back(node.inputs[3]);
@@ -117,18 +93,6 @@ private:
       attributes.set(spec.name, node.attributes.text(spec.name));
     return graph_.apply("attention_int8", inputs, attributes,
                         graph_.value(node.outputs[0]).name + ".int8");
-  }
-
-  bool is_used(ValueId id) const {
-    return !graph_.readers()[static_cast<std::size_t>(id)].empty() ||
-           std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
-                       [&](const auto& output) { return output.second == id; });
-  }
-
-  // The format of a `quantize` node.
-  static Options format_of(const Node& data) {
-    return format_options(data.attributes.text("format"), data.attributes.text("options"),
-                          data.attributes.text("rule"));
   }
 
   // One encoding serves all products that read it.

@@ -53,8 +53,14 @@ Quantization quantization_from_json(const Json& json, const std::string& where);
 // Throws Error(bad_format) naming `where` when the graph has no such node, or it not the slot.
 void check_nodes(const Graph& graph, const Quantization& quantization, const std::string& where);
 
+// "bert.pooler.dense" of "bert.pooler.dense.weight".
+std::string layer_name(const std::string& parameter);
+// What a selection may call a node: its first output, and the layers and names of its parameters.
+std::vector<std::string> selection_names(const Graph& graph, const Node& node);
+
 // Nodes and the format that they take. `nodes` is a list separated by commas: each an op type
-// ("linear"), a node's name ("layer0.q") or a regular expression that matches the whole name.
+// ("linear"), one of a node's selection_names ("layer0.q", "bert.pooler.dense.weight") or a regular
+// expression that matches one of them whole.
 // `keys` are options of the format for all slots ("width"), or for one ("weight_width"); also
 // "rule", "format" (one slot: "bias_format"; "none" leaves it as it is).
 struct QuantizeSelection {
@@ -121,6 +127,10 @@ using Stats = std::map<std::string, ValueStats>;
 // Throws Error(invalid_argument) where data whose sign nobody knows gets a format that holds no
 // negative number: unless calibrating sees the data.
 void refuse_unsigned_data(const Graph& graph, const Quantization& quantization);
+// Throws Error(invalid_argument) naming a value of data whose format has scales or blocks that the
+// rows of a batch share: what a text becomes would depend on the texts beside it. (A scale that is
+// given, calibrated or trained is shared by all texts alike.)
+void refuse_shared_scales(const Graph& graph, const Quantization& quantization);
 // Throws Error(invalid_argument) naming a format that only training makes different: a trained
 // step, stochastic rounding.
 void refuse_untrained(const Quantization& quantization);

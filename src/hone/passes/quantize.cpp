@@ -40,8 +40,8 @@ public:
             round_input(node, slots.data[i], choice, step_name(formats.node, slot, i));
           break;
         case Slot::weight:
-          if (!choice.learned && graph_.node(node).op == "embedding" && choice.bind()->by_rows() &&
-              !is_packed(node, slots.weight))
+          if (!choice.learned && graph_.node(node).op == "embedding" &&
+              is_by_rows(output, choice) && !is_packed(node, slots.weight))
             round_output(output, choice, "");
           else
             round_input(node, slots.weight, choice, step_name(formats.node, slot, 0));
@@ -86,6 +86,11 @@ private:
     return packed_.contains(graph_.value(id).name);
   }
 
+  bool is_by_rows(ValueId id, const FormatChoice& choice) const {
+    const std::vector<Dim>& dims = graph_.type(id).dims;
+    return dims.size() == 2 && dims[1].is_fixed() && choice.bind()->by_rows(dims[1].offset);
+  }
+
   // The rounded value of `id`; one node serves all that ask for the same.
   // `step` names the trained step, where there is one.
   ValueId rounded(ValueId id, const FormatChoice& choice, const std::string& step) {
@@ -100,7 +105,7 @@ private:
     if (choice.learned) {
       const ValueId parameter = graph_.parameter(step, {DType::f32, {Dim(1)}});
       made = graph_.apply("quantize_learned", {id, parameter}, learned_options(choice, type), name);
-    } else if (type.dims.size() == 2 && quantizer->by_rows()) {
+    } else if (type.dims.size() == 2 && is_by_rows(id, choice)) {
       std::vector<ValueId> inputs{id};
       if (quantizer->is_stochastic() && graph_.find("rng") != none) {
         inputs.push_back(graph_.find("rng"));
@@ -163,6 +168,7 @@ int run(Graph& graph, const Options& options) {
   const Json packed = parse_json(options.text("packed"), "pass quantize: packed");
   const Quantization quantization = quantization_from_json(
       parse_json(options.text("nodes"), "pass quantize: nodes"), "pass quantize: nodes");
+  refuse_shared_scales(graph, quantization);
   Rewriter rewriter(graph, packed);
   for (const NodeFormats& formats : quantization) rewriter.rewrite(formats);
   rewriter.read_packed();

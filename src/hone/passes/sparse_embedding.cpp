@@ -54,7 +54,8 @@ bool find_match(const Graph& graph, std::int64_t least_rows, Match& match) {
 }
 
 void rewrite(Graph& graph, const Match& match) {
-  const Node update = graph.node(match.update);
+  Node update = graph.node(match.update);
+  update.attributes.erase("keep_sign");  // tables have none
   const ValueId table = update.inputs[0];
   const ValueId ids = graph.node(match.lookup).inputs[1];
   const ValueId dy = graph.node(match.gradient).inputs[2];

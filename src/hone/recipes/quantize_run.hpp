@@ -9,6 +9,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/passes/quantization.hpp"
+#include "hone/recipes/quantized_summary.hpp"
 #include "hone/recipes/train_run.hpp"
 
 namespace hone {
@@ -32,6 +33,7 @@ struct QuantizeRequest {
   std::optional<CalibrationRequest> calibration;
   // Train with the rounding first; its `model`, `out` and `quantize` are set here.
   std::optional<TrainRequest> training;
+  std::string command = {};  // for the record
 };
 
 struct QuantizeOutcome {
@@ -39,13 +41,17 @@ struct QuantizeOutcome {
   bool packed = false;  // false: see not_packed
   std::int64_t parameters = 0;
   std::int64_t bytes_before = 0, bytes_after = 0;  // of all parameters
+  FloatShare left;                                 // what took no format
+  std::string products;                            // describe_products
+  std::int64_t learned_steps = 0;                  // that were trained
   std::optional<TrainOutcome> training;
 };
 
 inline constexpr const char* not_packed =
     "the rule leaves numbers that the format cannot hold: saved as float32 with its formats";
 
-// Writes a packed model directory. With training, its run is in out/training. Throws Error: what
+// Writes a packed model directory and its record. With training, its run is in out/training. Throws
+// Error: what
 // the parts throw, Error(invalid_argument) when nothing would change.
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher);
 

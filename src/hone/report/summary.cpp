@@ -37,6 +37,13 @@ public:
     return value->get<std::string>();
   }
 
+  bool flag(const char* key) const {
+    const Json* value = find(key);
+    if (value == nullptr || value->is_null()) return false;
+    if (!value->is_boolean()) fail(key, "true or false");
+    return value->get<bool>();
+  }
+
   std::int64_t step(const char* key) const {
     const Json* value = find(key);
     const bool whole = value != nullptr && value->is_number_integer();
@@ -111,13 +118,58 @@ void read_run(Collected& all, const Fields& fields) {
   run.status = "unfinished";
 }
 
+// Slots of one format together: "integer width=8", or "weight: integer width=4; bias: ...".
+std::string describe_slots(const Json& formats, const Fields& fields) {
+  std::vector<std::pair<std::string, std::string>> groups;
+  for (const auto& [slot, format] : formats.items()) {
+    if (!format.is_string()) fields.fail("formats." + slot, "text");
+    const std::string text = format.get<std::string>();
+    const auto known = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& group) { return group.first == text; });
+    if (known == groups.end())
+      groups.emplace_back(text, slot);
+    else
+      known->second += ", " + slot;
+  }
+  std::string text;
+  for (const auto& [format, slots] : groups)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", slots, format);
+  return text;
+}
+
 void read_model(Collected& all, const Fields& fields) {
   all.run.model = fields.text("name");
   all.run.parameters = fields.number("parameters");
   all.run.layers.clear();
   for (const Fields& layer : fields.list("layers"))
     all.run.layers.push_back({layer.text("name"), layer.text("op"), layer.number("parameters"),
-                              layer.number("bytes"), layer.number("macs_per_token")});
+                              layer.number("bytes"), layer.number("macs_per_token"),
+                              describe_slots(layer.object("formats"), layer)});
+}
+
+void read_quantized(Collected& all, const Fields& fields) {
+  QuantizedSummary summary;
+  summary.nodes = fields.number("nodes");
+  for (const Fields& format : fields.list("formats"))
+    summary.formats.push_back(
+        {format.text("format"), format.text("slots"), format.number("nodes")});
+  summary.parameters = fields.number("parameters");
+  summary.float_parameters = fields.number("float_parameters");
+  const Json left = fields.object("left_in_float32");
+  for (const auto& [op, count] : left.items()) {
+    if (!count.is_number()) fields.fail("left_in_float32." + op, "a number");
+    summary.left_in_float.emplace_back(op, count.get<double>());
+  }
+  std::stable_sort(summary.left_in_float.begin(), summary.left_in_float.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  summary.bytes_before = fields.number("bytes_before");
+  summary.bytes_after = fields.number("bytes_after");
+  summary.packed = fields.flag("packed");
+  summary.learned_steps = fields.number("learned_steps");
+  summary.calibration = fields.object("calibration");
+  summary.trained = fields.object("trained");
+  summary.products = fields.text("products");
+  all.run.quantized = std::move(summary);
 }
 
 void read_step(Collected& all, const Fields& fields) {
@@ -221,9 +273,11 @@ void read_line(Collected& all, const Json& line, const std::string& source, std:
   const Fields fields(line, source, number);
   const std::string event = fields.text("event");
   static const std::map<std::string, void (*)(Collected&, const Fields&)> readers{
-      {"run", read_run},   {"model", read_model},   {"step", read_step},
-      {"eval", read_eval}, {"timing", read_timing}, {"memory", read_memory},
-      {"end", read_end},   {"resume", read_resume}, {"point", read_point}};
+      {"run", read_run},       {"model", read_model},
+      {"step", read_step},     {"eval", read_eval},
+      {"timing", read_timing}, {"memory", read_memory},
+      {"end", read_end},       {"resume", read_resume},
+      {"point", read_point},   {"quantized", read_quantized}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
 }
 

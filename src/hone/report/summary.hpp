@@ -48,6 +48,28 @@ struct LayerRow {
   double parameters = not_recorded;
   double bytes = not_recorded;
   double macs_per_token = not_recorded;
+  std::string formats = {};  // "weight: integer width=8"; empty: float32
+};
+
+// What a quantized model, or one that is trained with the rounding, is made of.
+struct QuantizedSummary {
+  double nodes = not_recorded;
+  // A format, the slots that take it, and how many nodes.
+  struct Format {
+    std::string format, slots;
+    double nodes = not_recorded;
+  };
+  std::vector<Format> formats;
+  double parameters = not_recorded;
+  double float_parameters = not_recorded;                     // that take no format
+  std::vector<std::pair<std::string, double>> left_in_float;  // those by op, most first
+  double bytes_before = not_recorded;
+  double bytes_after = not_recorded;
+  bool packed = false;  // false: trained with the rounding, or a rule that has no bits
+  double learned_steps = not_recorded;
+  Json calibration = Json::object();
+  Json trained = Json::object();
+  std::string products;  // where they run
 };
 
 struct KernelRow {
@@ -94,6 +116,7 @@ struct RunSummary {
   std::string model;
   double parameters = not_recorded;
   std::vector<LayerRow> layers;
+  std::optional<QuantizedSummary> quantized;
   std::vector<StepPoint> steps;    // ascending, each number once
   std::vector<EvalPoint> evals;    // in the order written
   std::vector<SweepPoint> points;  // in the order written, each once

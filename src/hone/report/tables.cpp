@@ -8,6 +8,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/report/quantized_table.hpp"
 #include "hone/report/sweep.hpp"
 
 namespace hone {
@@ -202,6 +203,9 @@ ReportTable layers_table(const RunSummary& run, const std::string& title) {
                      {"MACs a token", Align::right},
                      {"Share of MACs", Align::right}},
                     {}};
+  const bool quantized = std::any_of(run.layers.begin(), run.layers.end(),
+                                     [](const LayerRow& layer) { return !layer.formats.empty(); });
+  if (quantized) table.columns.push_back({"Formats"});
   double parameters = not_recorded, bytes = not_recorded, macs = not_recorded;
   const auto add = [](double& sum, double value) {
     if (!std::isnan(value)) sum = (std::isnan(sum) ? 0 : sum) + value;
@@ -211,20 +215,24 @@ ReportTable layers_table(const RunSummary& run, const std::string& title) {
     add(bytes, layer.bytes);
     add(macs, layer.macs_per_token);
   }
-  for (const LayerRow& layer : run.layers)
+  for (const LayerRow& layer : run.layers) {
     table.rows.push_back({{or_missing(layer.name)},
                           {or_missing(layer.op)},
                           {format_count(layer.parameters)},
                           {format_bytes(layer.bytes)},
                           {format_count(layer.macs_per_token)},
                           {macs > 0 ? format_percent(layer.macs_per_token / macs, 1) : missing}});
-  if (!run.layers.empty())
+    if (quantized) table.rows.back().push_back({layer.formats.empty() ? "float32" : layer.formats});
+  }
+  if (!run.layers.empty()) {
     table.rows.push_back({{"all layers"},
                           {""},
                           {format_count(parameters)},
                           {format_bytes(bytes)},
                           {format_count(macs)},
                           {macs > 0 ? "100.0 %" : missing}});
+    if (quantized) table.rows.back().push_back({""});
+  }
   return table;
 }
 
@@ -269,7 +277,8 @@ bool same_layers(const RunSummary& a, const RunSummary& b) {
   return std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(),
                     [&](const LayerRow& x, const LayerRow& y) {
                       return x.name == y.name && x.op == y.op && same(x.parameters, y.parameters) &&
-                             same(x.bytes, y.bytes) && same(x.macs_per_token, y.macs_per_token);
+                             same(x.bytes, y.bytes) && same(x.macs_per_token, y.macs_per_token) &&
+                             x.formats == y.formats;
                     });
 }
 
@@ -334,6 +343,7 @@ std::vector<ReportTable> report_tables(Runs runs) {
       tables.push_back(sweep_table(arrange_sweep(run), runs.size() == 1
                                                            ? "Accuracy by width"
                                                            : "Accuracy by width of " + run.name));
+  tables.push_back(quantized_table(runs));
   tables.push_back(evaluations_table(runs));
   tables.push_back(configuration_table(runs));
   add_layer_tables(tables, runs);

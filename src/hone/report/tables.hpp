@@ -18,7 +18,8 @@ struct ReportCell {
 };
 
 struct ReportTable {
-  std::string id;  // overview, sweep, evaluations, configuration, layers, kernels, machine
+  std::string
+      id;  // overview, sweep, quantized, evaluations, configuration, layers, kernels, machine
   std::string title;
   std::string note;  // one sentence on how to read it; may be empty
   std::vector<TableColumn> columns;

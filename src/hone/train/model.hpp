@@ -54,7 +54,8 @@ Model load_model(const ModelRequest& request);
 bool is_model_setting(const std::string& key);
 
 // Sets the formats that its values take (in the configuration as well). Parameters stay float32:
-// they are rounded in every run, as in training. Unpacks what is packed.
+// they are rounded in every run, as in training. Unpacks what is packed. Throws what
+// refuse_shared_scales throws.
 void set_quantization(Model& model, Quantization quantization);
 // Adds the first values of trained steps: twice the mean magnitude over the square root of the
 // largest code (Esser et al.), of weights and, by value name, of what `mean_magnitudes` knows (else

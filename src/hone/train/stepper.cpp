@@ -13,10 +13,15 @@
 namespace hone {
 namespace {
 
-Options optimizer_options(const TrainOptions& o) {
-  return {{"optimizer", o.optimizer}, {"clip", o.clip},        {"weight_decay", o.weight_decay},
-          {"decay_all", o.decay_all}, {"beta1", o.beta1},      {"beta2", o.beta2},
-          {"epsilon", o.epsilon},     {"momentum", o.momentum}};
+Options optimizer_options(const Model& model, const TrainOptions& o) {
+  // A step of a quantizer that changed its sign would be another step.
+  std::string steps;
+  for (const LearnedStep& step :
+       learned_steps(model.architecture->build(model.config, {}), model.quantization))
+    steps += (steps.empty() ? "" : ",") + step.parameter;
+  return {{"optimizer", o.optimizer}, {"clip", o.clip},         {"weight_decay", o.weight_decay},
+          {"decay_all", o.decay_all}, {"beta1", o.beta1},       {"beta2", o.beta2},
+          {"epsilon", o.epsilon},     {"momentum", o.momentum}, {"keep_sign", steps}};
 }
 
 Tensor scalar_i32(std::int64_t value) { return int_vector({static_cast<std::int32_t>(value)}); }
@@ -48,7 +53,7 @@ Graph make_training_graph(const Model& model, const TrainOptions& options,
   const bool compiled = options.mode == Mode::compiled;
   if (compiled) passes.push_back({"push_gather"});
   passes.push_back({"differentiate"});
-  passes.push_back({"append_optimizer", optimizer_options(options)});
+  passes.push_back({"append_optimizer", optimizer_options(model, options)});
   if (compiled) passes.push_back({"sparse_embedding"});
   if (compiled) passes.push_back({"group_rows"});
   std::vector<PassReport> made = run_passes(graph, passes, options.disabled_passes);
@@ -116,7 +121,8 @@ void Stepper::build_accumulating(const Model& model) {
   }
   graph.outputs = kept;
   if (compiled) run_passes(graph, {{"group_rows"}}, options_.disabled_passes);
-  run_passes(update, {{"append_optimizer", optimizer_options(options_)}}, options_.disabled_passes);
+  run_passes(update, {{"append_optimizer", optimizer_options(model, options_)}},
+             options_.disabled_passes);
   forward_.emplace(std::move(graph), options_.mode != Mode::reference);
   update_.emplace(std::move(update), options_.mode != Mode::reference);
   bind_states(*forward_);

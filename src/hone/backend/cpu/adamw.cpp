@@ -4,6 +4,8 @@
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
+#include <vector>
+
 #include "hone/backend/cpu/detail/adamw-inl.hpp"
 #include "hone/backend/kernel.hpp"
 
@@ -15,8 +17,12 @@ void run_adamw(const KernelCall& call) {
   const std::int64_t step = call.in(6).as<std::int32_t>()[0];
   const AdamwStep settings = adamw_step(adamw_settings(*call.attributes), call.in(5).as()[step - 1],
                                         step, call.in(4).as()[0]);
-  adamw_range(settings, call.out(0).size(), call.in(1).as(), call.out(0).as(), call.out(1).as(),
-              call.out(2).as());
+  float* const p = call.out(0).as();
+  const std::int64_t count = call.out(0).size();
+  const bool keeps = call.attributes->boolean("keep_sign");
+  std::vector<float> before(p, p + (keeps ? count : 0));
+  adamw_range(settings, count, call.in(1).as(), p, call.out(1).as(), call.out(2).as());
+  for (std::size_t i = 0; i < before.size(); ++i) p[i] = keep_sign(before[i], p[i]);
 }
 
 }  // namespace HWY_NAMESPACE

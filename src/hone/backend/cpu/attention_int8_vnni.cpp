@@ -37,6 +37,19 @@ std::shared_ptr<const void> bind(const KernelQuery& query) {
   return bound;
 }
 
+// Scores are sums over a head, outputs over the keys: one sequence may hold all tokens.
+std::string refuse(const KernelQuery& query) {
+  const Options& attributes = query.node.attributes;
+  const Shape shape = query.input_shape(0);
+  const auto data = bind_quantizer(attributes)->int8_layout(shape[1]);
+  std::string scores = refuse_int8_sums(*data, *data, shape[1] / attributes.integer("heads"));
+  if (!scores.empty()) return scores;
+  const auto probabilities = bind_probabilities(attributes);
+  if (probabilities == nullptr) return "";
+  const auto layout = probabilities->int8_layout(1 << 20);
+  return layout && layout->block == 0 ? refuse_int8_sums(*layout, *data, shape[0]) : "";
+}
+
 std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 // A thread's memory for one task.
@@ -292,6 +305,7 @@ std::size_t workspace(const KernelQuery& query) {
 #else
 void run(const KernelCall&) {}
 std::shared_ptr<const void> bind(const KernelQuery&) { return nullptr; }
+std::string refuse(const KernelQuery&) { return ""; }
 std::size_t workspace(const KernelQuery&) { return 0; }
 #endif
 
@@ -304,6 +318,7 @@ Kernel cpu_kernel_attention_int8_vnni() {
                 RowRule::whole,
                 20};
   kernel.missing = missing_vnni;
+  kernel.refuse = refuse;
   kernel.bind = bind;
   kernel.workspace = workspace;
   kernel.run = run;

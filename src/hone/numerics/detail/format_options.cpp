@@ -24,13 +24,15 @@ OptionSpec exponent_width_option(int minimum, int maximum, int default_value) {
           "bits of the exponent", static_cast<double>(minimum), static_cast<double>(maximum)};
 }
 
+namespace {
+// The usual bias of the widest exponent.
+constexpr double largest_bias = 0x1p30;
+}  // namespace
+
 OptionSpec exponent_bias_option(const std::string& default_text) {
-  return {"exponent_bias",
-          OptionType::integer,
-          std::nullopt,
-          "subtracted from the exponent's code (default: " + default_text + ")",
-          -256,
-          256};
+  return {"exponent_bias", OptionType::integer,
+          std::nullopt,    "subtracted from the exponent's code (default: " + default_text + ")",
+          -largest_bias,   largest_bias};
 }
 
 OptionSpec exponent_bias_width_option() {
@@ -39,7 +41,7 @@ OptionSpec exponent_bias_width_option() {
           std::int64_t{8},
           "bits of the exponent bias that a block shares",
           1,
-          16};
+          32};
 }
 
 OptionSpec block_size_option(const std::string& default_value) {
@@ -73,6 +75,19 @@ OptionSpec block_dim_option() {
 
 void fail_format(const std::string& format, const std::string& message, const std::string& hint) {
   throw Error(ErrorCode::invalid_argument, "[" + format + "] " + message, hint);
+}
+
+float largest_whole(int bits) {
+  const float power = power_of_two(bits);
+  return bits <= 24 ? power - 1.0f : std::nextafter(power, 0.0f);
+}
+
+void refuse_wider(const std::string& format, const std::string& option, std::int64_t value,
+                  std::int64_t most) {
+  if (value > most)
+    fail_format(format,
+                fmt::format("{} = {} is above {}, the most under rule exact", option, value, most),
+                "make it smaller, or use rule mase");
 }
 
 BlockShape parse_block_size(const std::string& format, const std::string& text) {

@@ -22,6 +22,13 @@ OptionSpec block_dim_option();
                               const std::string& hint = "");
 // "32" (consecutive numbers of a row) or "rows,columns" (a box); throws Error(invalid_argument).
 BlockShape parse_block_size(const std::string& format, const std::string& text);
+// 2^bits - 1, for 0 <= bits <= 32: what bits hold, and the largest code of their exponents.
+constexpr std::int64_t largest_code_of(int bits) { return (std::int64_t{1} << bits) - 1; }
+// The largest float32 that is at most 2^bits - 1.
+float largest_whole(int bits);
+// Throws Error(invalid_argument) where a width is above the most that rule exact has.
+void refuse_wider(const std::string& format, const std::string& option, std::int64_t value,
+                  std::int64_t most);
 // A single size, 0 (a whole axis) included where `zero` is allowed.
 std::int64_t parse_run_length(const std::string& format, const std::string& text, bool zero);
 // Bits after sign and exponent; throws unless there are at least `minimum`.

@@ -42,7 +42,7 @@ public:
     });
     if (stream) finish_stream();
   }
-  bool by_rows() const override {
+  bool by_rows(std::int64_t) const override {
     return granularity_ != Granularity::tensor || !codec_.depends_on_data();
   }
 
@@ -105,11 +105,16 @@ public:
     const double scales = static_cast<double>(group_count(view) * Codec::scale_count);
     return count == 0 ? codec_.bits() : codec_.bits() + 32.0 * scales / count;
   }
-  std::vector<float> values(std::size_t) const override { return codec_.values(); }
+  std::vector<float> values(std::size_t limit) const override {
+    if (codec_.bits() > 16) return {};
+    std::vector<float> values = codec_.values();
+    return values.size() > limit ? std::vector<float>() : values;
+  }
   const Range* gradient_range() const override { return codec_.gradient_range(); }
 
   std::optional<Int8Layout> int8_layout(std::int64_t columns) const override {
     if constexpr (Codec::has_int8) {
+      if (codec_.bits() > 8) return std::nullopt;
       Int8Layout layout = codec_.int8_layout();
       const bool grouped = granularity_ == Granularity::group && group_ < columns;
       if (layout.fixed || !grouped) return layout;

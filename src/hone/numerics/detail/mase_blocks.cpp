@@ -84,10 +84,10 @@ int log2_or_top(float v, const Log2& log2) {
 // Calls body(rule) with the rule of a block whose largest magnitude is `largest`.
 template <typename Body>
 void with_rule(const BlockOptions& o, float largest, float zero, const Body& body) {
-  const int most = (1 << o.exponent_bias_width) - 1;
+  const int most = largest_exponent(o.exponent_bias_width, 0);
   switch (o.kind) {
     case BlockKind::fp: {
-      const int top = (1 << o.exponent_width) - 1 - o.exponent_bias;
+      const int top = largest_exponent(o.exponent_width, o.exponent_bias);
       const int e = std::clamp(log2_or_top(largest, ceil_log2), -o.exponent_bias, top);
       return body(
           BlockFloat{power_of_two(e), power_of_two(o.width - 1), largest_code(o.width - 1), zero});
@@ -100,8 +100,9 @@ void with_rule(const BlockOptions& o, float largest, float zero, const Body& bod
     }
     case BlockKind::log: break;
   }
-  const int highest = (1 << (o.width - 1)) - 1;
-  const int bias = std::clamp(highest - log2_or_top(largest, ceil_log2), 0, most);
+  const std::int64_t highest = (std::int64_t{1} << (o.width - 1)) - 1;
+  const int bias = static_cast<int>(
+      std::clamp<std::int64_t>(highest - log2_or_top(largest, ceil_log2), 0, most));
   Log rule(o.width, bias);
   rule.shift = power_of_two(-bias) * 0.1f;
   rule.zero = zero;
@@ -113,9 +114,14 @@ public:
   BlockRule(const BlockOptions& options, double bits, bool by_rows)
       : RuleQuantizer(options.format, "mase", bits), options_(options), by_rows_(by_rows) {}
 
-  bool by_rows() const override { return by_rows_; }
+  bool by_rows(std::int64_t) const override { return by_rows_; }
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     if (rows * columns == 0) return;
+    if (options_.kind == BlockKind::log && by_rows_ && rows > 1) {
+      for (std::int64_t r = 0; r < rows; ++r)
+        quantize(x + r * columns, y + r * columns, 1, columns);
+      return;
+    }
     const Geometry g = geometry_of(options_, {rows, columns});
     const Bands bands(g);
     round(x, y, g, bands, [&](const auto& body) {
@@ -179,11 +185,13 @@ std::unique_ptr<const Quantizer> make_block_quantizer(const BlockOptions& option
   const int shared =
       options.kind == BlockKind::fp ? options.exponent_width : options.exponent_bias_width;
   const double bits = options.width + static_cast<double>(shared) / static_cast<double>(numbers);
-  // A matrix is cut into rows where its blocks are, and where no block borrows from another.
+  // A matrix is cut into rows where its blocks are. A block of zeros of block_log borrows from the
+  // whole tensor; of activations in models, whose rows are of several texts, from its own row.
   const bool one_row =
       options.skip_first_dim ||
       (options.block_size.size() > 1 && options.block_size[options.block_size.size() - 2] == 1);
-  return std::make_unique<BlockRule>(options, bits, one_row && options.kind != BlockKind::log);
+  const bool borrows = options.kind == BlockKind::log && !options.skip_first_dim;
+  return std::make_unique<BlockRule>(options, bits, one_row && !borrows);
 }
 
 }  // namespace hone::mase

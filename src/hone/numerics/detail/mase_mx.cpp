@@ -98,12 +98,17 @@ void quantize_fp(const ElementCode& code, float* x, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) x[i] = code.value(x[i] / power_of_two(e)) * power_of_two(e);
 }
 
+// Runs lie along the rows of a matrix, and straddle their ends where they do not divide them.
+std::int64_t row_run(const MxOptions& o) {
+  return o.block_dim == -1 || o.block_dim == 1 ? o.block_size : 0;
+}
+
 }  // namespace
 
 std::unique_ptr<const Quantizer> make_mxint(const MxIntOptions& o) {
   const double bits =
       o.width + static_cast<double>(o.scale_bits) / static_cast<double>(o.block_size);
-  return std::make_unique<TensorRule>("mxint", "mase", bits, false, [o](const Tensor& x) {
+  return std::make_unique<TensorRule>("mxint", "mase", bits, row_run(o), [o](const Tensor& x) {
     check_count("mxint", x, o.block_size);
     return along_axis(x, o.block_dim, [&](float* numbers, std::int64_t count, std::int64_t) {
       for (std::int64_t i = 0; i < count; i += o.block_size) {
@@ -119,7 +124,7 @@ std::unique_ptr<const Quantizer> make_mxint(const MxIntOptions& o) {
 std::unique_ptr<const Quantizer> make_mxfp(const MxOptions& o, int exponent_width, int fraction) {
   const ElementCode code{exponent_width, fraction, true, CodeRounding::nearest};
   const double bits = 1 + exponent_width + fraction + 8.0 / static_cast<double>(o.block_size);
-  return std::make_unique<TensorRule>("mxfp", "mase", bits, false, [o, code](const Tensor& x) {
+  return std::make_unique<TensorRule>("mxfp", "mase", bits, row_run(o), [o, code](const Tensor& x) {
     check_count("mxfp", x, o.block_size);
     return along_axis(x, o.block_dim, [&](float* numbers, std::int64_t count, std::int64_t) {
       for (std::int64_t i = 0; i < count; i += o.block_size)

@@ -25,6 +25,12 @@ inline float keep_tiny(float x, float q) {
 // 2^bits - 1, rounded to float32.
 inline float largest_code(int bits) { return static_cast<float>(std::ldexp(1.0, bits) - 1.0); }
 
+// The largest exponent of `bits` bits less a bias. Beyond 2^30, where no float32 comes, it stays.
+inline int largest_exponent(int bits, std::int64_t bias) {
+  const std::int64_t top = (std::int64_t{1} << bits) - 1 - bias;
+  return static_cast<int>(std::clamp<std::int64_t>(top, -(1 << 30), 1 << 30));
+}
+
 struct Integer {
   int fraction = 4;
   float low = -128, high = 127;
@@ -54,7 +60,7 @@ struct Minifloat {
   Minifloat(int width, int exponent_width, int exponent_bias)
       : mantissa(width - exponent_width - 1),
         bias(exponent_bias),
-        top((1 << exponent_width) - 1 - exponent_bias) {}
+        top(largest_exponent(exponent_width, exponent_bias)) {}
 };
 
 struct MinifloatDenorm : Minifloat {
@@ -107,7 +113,7 @@ struct Log {
 
   Log(int width, int exponent_bias)
       : bias(exponent_bias),
-        top((1 << (width - 1)) - 1 - exponent_bias),
+        top(largest_exponent(width - 1, exponent_bias)),
         shift(static_cast<float>(0.1 * std::ldexp(1.0, -exponent_bias))) {}
   float value(float x) const {
     if (std::isnan(x)) return x + zero;

@@ -81,10 +81,11 @@ std::unique_ptr<const Quantizer> make_block_quantizer(const BlockOptions& o) {
   const Element& element = o.element.element;
   const double share = static_cast<double>(o.scale_bits) /
                        static_cast<double>(std::max<std::int64_t>(o.block_size, 1));
-  const bool by_rows = o.axis == -1;
+  // Of a matrix; blocks end with the axis.
+  const std::int64_t row_run = o.axis == -1 || o.axis == 1 ? 1 : 0;
   return std::make_unique<TensorRule>(
       o.format, "microxcaling",
-      element.exponent_width + element.bits - (element.exponent_width > 0 ? 1 : 0) + share, by_rows,
+      element.exponent_width + element.bits - (element.exponent_width > 0 ? 1 : 0) + share, row_run,
       [o](const Tensor& x) {
         return along_axis(x, o.axis, [&](float* numbers, std::int64_t count, std::int64_t length) {
           const std::int64_t block = o.block_size == 0 ? length : o.block_size;

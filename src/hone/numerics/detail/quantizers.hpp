@@ -115,7 +115,14 @@ public:
 
   std::optional<Int8Layout> int8_layout(std::int64_t) const override {
     if constexpr (std::is_same_v<Grid, UniformGrid>)
-      if (has_byte_codes(grid_)) return Int8Layout{0, grid_.high > 127.0f, true, grid_.step, 0};
+      if (has_byte_codes(grid_))
+        return Int8Layout{0,
+                          grid_.high > 127.0f,
+                          true,
+                          grid_.step,
+                          0,
+                          static_cast<std::int32_t>(grid_.low),
+                          static_cast<std::int32_t>(grid_.high)};
     return std::nullopt;
   }
   void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,
@@ -170,7 +177,7 @@ public:
     if (whole_blocks_) refuse_shorter_blocks(rows, columns, block_);
     quantize_blocks(grid_, scale_, shape_in(columns), x, y, rows, columns, nullptr);
   }
-  bool by_rows() const override { return block_.rows == 1; }
+  bool by_rows(std::int64_t) const override { return block_.rows == 1; }
 
   PackedTensor pack(const Tensor& x) const override {
     refuse_nan(x);
@@ -239,7 +246,13 @@ public:
   std::optional<Int8Layout> int8_layout(std::int64_t columns) const override {
     if constexpr (std::is_same_v<Grid, UniformGrid>)
       if (has_byte_codes(grid_) && block_.rows == 1)
-        return Int8Layout{block_.columns < columns ? block_.columns : 0, false, false, 0, 0};
+        return Int8Layout{block_.columns < columns ? block_.columns : 0,
+                          false,
+                          false,
+                          0,
+                          0,
+                          static_cast<std::int32_t>(grid_.low),
+                          static_cast<std::int32_t>(grid_.high)};
     return std::nullopt;
   }
   void encode_int8(const float* x, std::int64_t rows, std::int64_t columns, std::int8_t* codes,

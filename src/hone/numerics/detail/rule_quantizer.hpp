@@ -61,18 +61,22 @@ std::unique_ptr<const Quantizer> make_element_rule(std::string format, std::stri
 class TensorRule : public RuleQuantizer {
 public:
   using Function = std::function<Tensor(const Tensor&)>;
-  TensorRule(std::string format, std::string rule, double bits, bool by_rows, Function function)
+  // Rows are by themselves where they are whole numbers of runs of `row_run` numbers; 0: never.
+  TensorRule(std::string format, std::string rule, double bits, std::int64_t row_run,
+             Function function)
       : RuleQuantizer(std::move(format), std::move(rule), bits),
-        by_rows_(by_rows),
+        row_run_(row_run),
         function_(std::move(function)) {}
 
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override;
   Tensor quantize(const Tensor& x) const override { return function_(x); }
-  bool by_rows() const override { return by_rows_; }
+  bool by_rows(std::int64_t columns) const override {
+    return row_run_ > 0 && columns % row_run_ == 0;
+  }
 
 private:
-  bool by_rows_;
+  std::int64_t row_run_;
   Function function_;
 };
 

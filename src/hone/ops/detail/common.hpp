@@ -43,6 +43,18 @@ inline OptionSpec padding_option() {
       1e12};
 }
 
+// Of an optimizer's update: for parameters that must not become zero, as steps of quantizers.
+inline OptionSpec keep_sign_option() {
+  return {"keep_sign", OptionType::boolean, false,
+          "an update leaves an element its sign and at least half of its magnitude"};
+}
+template <typename Float>
+Float keep_sign(Float before, Float after) {
+  const Float half = before / 2;
+  if (before > 0) return after < half ? half : after;  // NaN passes
+  return after > half ? half : after;
+}
+
 // Samples of an elementwise op with `inputs` equal-shaped inputs: none, one, odd and large rows.
 std::vector<OpSample> elementwise_samples(int inputs, const Options& attributes = {},
                                           double scale = 2.0);

@@ -1,8 +1,34 @@
 #include "hone/ops/detail/int8.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+
+#include <fmt/format.h>
+
 #include "hone/core/error.hpp"
 
 namespace hone {
+
+std::int64_t largest_int8_sum(const Int8Layout& data, const Int8Layout& weight,
+                              std::int64_t count) {
+  const std::int64_t up = data.has_zero ? 0 : 128;
+  const std::int64_t down = weight.has_zero ? 128 : 0;
+  // A moved code is at most this, and its zero: so is any code less the zero.
+  const std::int64_t x = std::max<std::int64_t>(data.high + up, up);
+  const std::int64_t w =
+      std::max<std::int64_t>(std::abs(weight.low - down), std::abs(weight.high - down));
+  // Codes less a zero of their own reach over the whole range.
+  const std::int64_t difference = weight.has_zero ? weight.high - weight.low : w;
+  return count * x * std::max(w, difference);
+}
+
+std::string refuse_int8_sums(const Int8Layout& data, const Int8Layout& weight, std::int64_t count) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (largest_int8_sum(data, weight, count) <= most) return "";
+  return fmt::format("sums of {} products of these codes could exceed 32 bits (up to {} fit)",
+                     count, most / largest_int8_sum(data, weight, 1));
+}
 
 std::string refuse_int8(std::shared_ptr<const Quantizer> data,
                         std::shared_ptr<const Quantizer> weight, std::int64_t columns,
@@ -18,6 +44,8 @@ std::string refuse_int8(std::shared_ptr<const Quantizer> data,
   if (small == 0) return "the products are empty";
   if (small < columns && small % 4 != 0) return "blocks are no multiple of 4";
   if (large < columns && large % small != 0) return "blocks of data and weight do not divide";
+  std::string sums = refuse_int8_sums(*x, *w, std::min(small, columns));
+  if (!sums.empty()) return sums;
   if (product != nullptr)
     *product = {std::move(data), std::move(weight), *x, *w, columns, std::min(small, columns)};
   return "";
@@ -29,7 +57,7 @@ std::string refuse_attention_int8(const Quantizer& data, std::int64_t width) {
   if (!layout->fixed) return "the format has more than one scale";
   if (layout->has_zero) return "the codes are unsigned";
   if (width % 4 != 0) return "the width is no multiple of 4";
-  return "";
+  return refuse_int8_sums(*layout, *layout, width);
 }
 
 std::vector<OptionSpec> int8_attributes() {

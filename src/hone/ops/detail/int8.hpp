@@ -31,6 +31,13 @@ struct Int8Product {
   }
 };
 
+// The largest magnitude that a 32-bit sum of `count` products may meet on its way: data codes are
+// moved into 0 .. 255 (by 128 where they are signed), weight codes into -128 .. 127, zeros are
+// taken off at the end.
+std::int64_t largest_int8_sum(const Int8Layout& data, const Int8Layout& weight, std::int64_t count);
+// Why sums of `count` products of these codes do not fit 32 bits; empty: they do.
+std::string refuse_int8_sums(const Int8Layout& data, const Int8Layout& weight, std::int64_t count);
+
 // Why the two formats have no product on 8-bit integers over `columns` columns; empty: they have,
 // and `product` (may be null) is set.
 std::string refuse_int8(std::shared_ptr<const Quantizer> data,

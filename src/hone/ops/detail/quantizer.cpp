@@ -42,12 +42,14 @@ std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes) {
   auto quantizer =
       bind_quantizer(format_options(name, attributes.text_or("probabilities_options", ""),
                                     attributes.text_or("probabilities_rule", "exact")));
-  if (!quantizer->by_rows())
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("[{}] one scale for a whole tensor does not fit probabilities, which "
-                            "are rounded row by row",
-                            name),
-                "give the format a scale, or one scale a row");
+  // A row has as many numbers as its sample has tokens.
+  for (const std::int64_t columns : {1, 2, 3})
+    if (!quantizer->by_rows(columns))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("[{}] scales or blocks that several rows share do not fit "
+                              "probabilities, which are rounded row by row",
+                              name),
+                  "give the format a scale, or one scale a row");
   return quantizer;
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <regex>
 #include <set>
 
 #include <fmt/format.h>
@@ -13,264 +12,13 @@
 #include "hone/graph/op.hpp"
 #include "hone/ops/detail/learned.hpp"
 #include "hone/ops/detail/quantizer.hpp"
+#include "hone/passes/detail/slots.hpp"
 
 namespace hone {
 namespace {
 
-constexpr std::array<Slot, 5> all_slots{Slot::data_in, Slot::weight, Slot::bias, Slot::data_out,
-                                        Slot::probabilities};
-
-const char* name_of(Slot slot) { return slot_names[static_cast<std::size_t>(slot)]; }
-
 [[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
   throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
-// A key of a selection: its slot (none: all) and the option that it sets.
-struct Key {
-  std::optional<Slot> slot;
-  std::string option;
-};
-
-Key parse_key(const std::string& text) {
-  for (Slot slot : all_slots) {
-    const std::string prefix = std::string(name_of(slot)) + "_";
-    if (text.rfind(prefix, 0) == 0) return {slot, text.substr(prefix.size())};
-  }
-  return {std::nullopt, text};
-}
-
-// Parts between commas; those inside the brackets of a regular expression do not part it.
-std::vector<std::string> split_patterns(const std::string& text) {
-  std::vector<std::string> parts(1);
-  int depth = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\\' && i + 1 < text.size()) {
-      parts.back() += c;
-      parts.back() += text[++i];
-      continue;
-    }
-    if (c == '(' || c == '[' || c == '{') ++depth;
-    if (c == ')' || c == ']' || c == '}') --depth;
-    if (c == ',' && depth <= 0)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
-
-bool can_learn(const std::string& format) { return format == "affine" || format == "integer"; }
-
-// One selection, its keys sorted by slot; counts which of them took effect.
-class Selection {
-public:
-  explicit Selection(const QuantizeSelection& given) : given_(given) {
-    if (given.format.empty() && !names_a_format())
-      refuse("no format is named", "give one: hone format list shows them");
-    for (const auto& [text, value] : given.keys) {
-      const Key key = parse_key(text);
-      if (!key.slot && key.option == "format") refuse("the format is named twice");
-      keys_.push_back({key, text, value, 0});
-    }
-    for (const std::string& part : split_patterns(given.nodes)) {
-      const std::string pattern(trim(part));
-      if (pattern.empty()) refuse(fmt::format("nodes '{}': an empty name", given.nodes));
-      patterns_.push_back(pattern);
-    }
-    matched_.resize(patterns_.size(), false);
-  }
-
-  const QuantizeSelection& given() const { return given_; }
-  // The first selection that matches a node takes it.
-  void take() { takes_any_ = true; }
-
-  bool matches(const Node& node, const std::string& name) {
-    bool any = false;
-    for (std::size_t i = 0; i < patterns_.size(); ++i) {
-      if (!matches_pattern(patterns_[i], node, name)) continue;
-      matched_[i] = true;
-      any = true;
-    }
-    return any;
-  }
-
-  // The format of a slot, if it takes one.
-  std::optional<FormatChoice> choose(Slot slot) {
-    FormatChoice choice{given_.format};
-    bool named = false;
-    for (Entry& entry : keys_) {
-      if (entry.key.slot != slot) continue;
-      named = true;
-      if (entry.key.option != "format") continue;
-      ++entry.uses;
-      choice.format = entry.value;
-    }
-    if (choice.format == "none" || choice.format.empty()) return std::nullopt;
-    if ((slot == Slot::data_out || slot == Slot::probabilities) && !named) return std::nullopt;
-    const Format& format = find_format(choice.format);
-    if (!named && !format.applies_to(slot_kind(slot))) return std::nullopt;
-    Options options;
-    // Keys of the slot come after those of all slots.
-    for (const bool own : {false, true}) {
-      for (Entry& entry : keys_) {
-        if (entry.key.slot.has_value() != own || (own && *entry.key.slot != slot)) continue;
-        if (entry.key.option == "format") continue;
-        if (entry.key.option == "rule") {
-          if (!own && !has_rule(format, entry.value)) continue;
-          if (entry.value != "exact" && takes_step(slot, choice.format))
-            refuse(fmt::format("{} = {} and learned_step are both given", entry.text, entry.value),
-                   "steps are trained under rule exact");
-          choice.rule = entry.value;
-        } else if (entry.key.option == "learned_step") {
-          // Vectors keep scales of their own numbers.
-          if (!can_learn(choice.format) || slot == Slot::bias || slot == Slot::probabilities) {
-            if (own)
-              refuse(
-                  fmt::format("{}: only matrices in affine or integer learn a step", entry.text));
-            continue;
-          }
-          choice.learned = entry.value == "true";
-        } else {
-          const auto spec =
-              std::find_if(format.options.begin(), format.options.end(),
-                           [&](const OptionSpec& known) { return known.name == entry.key.option; });
-          if (spec == format.options.end()) {
-            // Another slot's format may know it.
-            if (!own) continue;
-            find_option(format.options, entry.key.option, fmt::format("[{}]", format.name));
-          }
-          if (takes_step(slot, choice.format) &&
-              !counts_beside_step(choice.format, entry.key.option)) {
-            // The step of another slot may be the fixed one.
-            if (!own) continue;
-            refuse(fmt::format("{} changes nothing beside learned_step", entry.text),
-                   "leave it out: the step is trained");
-          }
-          if (own || !overridden(slot, entry.key.option))
-            options.set(spec->name, parse_option(*spec, entry.value,
-                                                 fmt::format("[{}] {}", format.name, entry.text)));
-          if (!own && overridden(slot, entry.key.option)) continue;
-        }
-        ++entry.uses;
-      }
-    }
-    set_blocked_dimensions(format, choice.rule, slot, options);
-    choice.options = format_options_text(options);
-    choice.bind();
-    if (slot == Slot::probabilities)
-      bind_probabilities(probabilities_options(choice.format, choice.options, choice.rule));
-    return choice;
-  }
-
-  void check_used() const {
-    for (std::size_t i = 0; i < patterns_.size(); ++i)
-      if (!matched_[i])
-        refuse(fmt::format("nodes '{}' matches no node", patterns_[i]),
-               "op types, names or regular expressions of whole names: hone explain MODEL "
-               "lists them");
-    if (!takes_any_)
-      refuse(fmt::format("nodes '{}': selections before it take every node that it matches",
-                         given_.nodes),
-             "put it before them: the first that matches a node wins");
-    for (const Entry& entry : keys_) {
-      if (entry.uses > 0) continue;
-      std::vector<std::string> known{"rule", "learned_step"};
-      if (!given_.format.empty())
-        for (const OptionSpec& spec : find_format(given_.format).options)
-          known.push_back(spec.name);
-      const bool is_known = std::find(known.begin(), known.end(), entry.key.option) != known.end();
-      if (is_known)
-        refuse(fmt::format("{} changes nothing on the nodes '{}'", entry.text, given_.nodes),
-               "no node has that input, or every slot overrides it");
-      refuse(fmt::format("[{}] has no option '{}'", given_.format, entry.key.option),
-             did_you_mean(entry.key.option, known));
-    }
-  }
-
-private:
-  struct Entry {
-    Key key;
-    std::string text, value;
-    int uses;
-  };
-
-  static SlotKind slot_kind(Slot slot) {
-    return slot == Slot::weight ? SlotKind::weight
-           : slot == Slot::bias ? SlotKind::bias
-                                : SlotKind::data;
-  }
-  static bool has_rule(const Format& format, const std::string& rule) {
-    return rule == "exact" ||
-           std::find(format.rules.begin(), format.rules.end(), rule) != format.rules.end();
-  }
-  bool names_a_format() const {
-    return std::any_of(given_.keys.begin(), given_.keys.end(), [](const auto& key) {
-      const Key parsed = parse_key(key.first);
-      return parsed.slot && parsed.option == "format";
-    });
-  }
-  // Rule mase blocks activations row by row, weights and biases as they are.
-  static void set_blocked_dimensions(const Format& format, const std::string& rule, Slot slot,
-                                     Options& options) {
-    const bool known = std::any_of(format.options.begin(), format.options.end(),
-                                   [](const OptionSpec& o) { return o.name == "skip_first_dim"; });
-    if (rule == "mase" && known && !options.contains("skip_first_dim"))
-      options.set("skip_first_dim", slot == Slot::data_in || slot == Slot::data_out);
-  }
-  // Whether the slot's step is trained: what the last key says that counts for it.
-  bool takes_step(Slot slot, const std::string& format) const {
-    if (!can_learn(format) || slot == Slot::bias || slot == Slot::probabilities) return false;
-    bool learned = false;
-    for (const bool own : {false, true})
-      for (const Entry& entry : keys_)
-        if (entry.key.option == "learned_step" && entry.key.slot.has_value() == own &&
-            (!own || entry.key.slot == slot))
-          learned = entry.value == "true";
-    return learned;
-  }
-  static bool counts_beside_step(const std::string& format, const std::string& option) {
-    return option == "width" || (format == "integer" && option == "is_signed");
-  }
-  bool overridden(Slot slot, const std::string& option) const {
-    return std::any_of(keys_.begin(), keys_.end(), [&](const Entry& entry) {
-      return entry.key.slot == slot && entry.key.option == option;
-    });
-  }
-  static bool matches_pattern(const std::string& pattern, const Node& node,
-                              const std::string& name) {
-    if (pattern == node.op || pattern == name) return true;
-    try {
-      return std::regex_match(name, std::regex(pattern));
-    } catch (const std::regex_error& error) {
-      refuse(fmt::format("nodes '{}' is neither a name nor a regular expression: {}", pattern,
-                         error.what()));
-    }
-  }
-
-  const QuantizeSelection& given_;
-  std::vector<Entry> keys_;
-  std::vector<std::string> patterns_;
-  std::vector<bool> matched_;
-  bool takes_any_ = false;
-};
-
-bool has_slots(const QuantizeSlots& slots) { return !slots.data.empty() || slots.weight >= 0; }
-
-bool has_slot(const Node& node, const QuantizeSlots& slots, Slot slot) {
-  const auto given = [&](int i) {
-    return i >= 0 && static_cast<std::size_t>(i) < node.inputs.size() &&
-           node.inputs[static_cast<std::size_t>(i)] != none;
-  };
-  switch (slot) {
-    case Slot::data_in: return !slots.data.empty();
-    case Slot::weight: return given(slots.weight);
-    case Slot::bias: return given(slots.bias);
-    case Slot::data_out: return true;
-    case Slot::probabilities: return slots.probabilities;
-  }
-  return false;
 }
 
 }  // namespace
@@ -383,49 +131,6 @@ void check_nodes(const Graph& graph, const Quantization& quantization, const std
   }
 }
 
-// Errors of a selection begin with the place where it was read.
-template <typename Body>
-auto in_place(const QuantizeSelection& selection, const Body& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (selection.where.empty()) throw;
-    throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
-  }
-}
-
-Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections) {
-  std::vector<Selection> prepared;
-  prepared.reserve(selections.size());
-  for (const QuantizeSelection& selection : selections)
-    prepared.push_back(in_place(selection, [&] { return Selection(selection); }));
-  Quantization quantization;
-  for (const Node& node : graph.nodes) {
-    const QuantizeSlots& slots = find_op(node.op).slots;
-    if (!has_slots(slots)) continue;
-    const std::string& name = graph.value(node.outputs[0]).name;
-    Selection* first = nullptr;
-    // Every selection is asked, so that one that only later ones hide does not count as matchless.
-    for (Selection& selection : prepared)
-      if (in_place(selection.given(), [&] { return selection.matches(node, name); }) &&
-          first == nullptr)
-        first = &selection;
-    if (first == nullptr) continue;
-    first->take();
-    NodeFormats formats{name, {}};
-    for (Slot slot : all_slots) {
-      if (!has_slot(node, slots, slot)) continue;
-      if (const auto choice = in_place(first->given(), [&] { return first->choose(slot); }))
-        formats.slots[slot] = *choice;
-    }
-    if (!formats.slots.empty()) quantization.push_back(std::move(formats));
-  }
-  for (const Selection& selection : prepared)
-    in_place(selection.given(), [&] { selection.check_used(); });
-  if (quantization.empty()) refuse("the selections quantize nothing");
-  return quantization;
-}
-
 std::vector<std::pair<std::string, FormatChoice>> quantized_parameters(
     const Graph& graph, const Quantization& quantization) {
   std::vector<std::pair<std::string, FormatChoice>> list;
@@ -511,6 +216,45 @@ void refuse_untrained(const Quantization& quantization) {
         refuse(fmt::format("{} changes nothing without training",
                            choice.learned ? "learned_step" : "stochastic"),
                "leave it out, or train with the rounding: --qat --data DATA");
+}
+
+namespace {
+
+// What makes the rows of a format independent.
+std::string own_scales(const FormatChoice& choice, Slot slot, std::int64_t columns) {
+  const Format& format = find_format(choice.format);
+  const Options options = parse_format_options(format, choice.options);
+  if (options.text_or("granularity", "") == "tensor")
+    return fmt::format(
+        "granularity = channel gives each token a scale of its own{}",
+        format.fit_range == nullptr ? "" : "; --calibrate DATA fits one scale to all texts");
+  if (choice.rule == "exact") return "give block_size one number: blocks lie within a token then";
+  if (options.contains("block_dim") && options.integer("block_dim") != -1)
+    return "leave block_dim out: blocks lie within a token then";
+  if (choice.format.rfind("mx", 0) == 0)
+    return fmt::format("choose a block_size that divides {}, or rule exact", columns);
+  return fmt::format("use rule exact, or leave the data as it is: {}_format = none", name_of(slot));
+}
+
+}  // namespace
+
+void refuse_shared_scales(const Graph& graph, const Quantization& quantization) {
+  for (const NodeFormats& formats : quantization)
+    for (const auto& [slot, choice] : formats.slots) {
+      if (choice.learned || (slot != Slot::data_in && slot != Slot::data_out)) continue;
+      for (ValueId id : slot_values(graph, formats.node, slot, choice)) {
+        const ValueType& type = graph.type(id);
+        if (graph.value(id).kind == ValueKind::parameter || type.dims.size() != 2 ||
+            !type.dims[1].is_fixed())
+          continue;
+        const std::int64_t columns = type.dims[1].offset;
+        if (choice.bind()->by_rows(columns)) continue;
+        refuse(fmt::format("%{}: {} would share scales among all texts of a batch: what a text "
+                           "becomes would depend on the texts beside it",
+                           graph.value(id).name, to_string(choice)),
+               own_scales(choice, slot, columns));
+      }
+    }
 }
 
 void refuse_unsigned_data(const Graph& graph, const Quantization& quantization) {
@@ -636,7 +380,7 @@ Quantization freeze_steps(const Graph& graph, const Quantization& quantization,
                                trained);
         options.set("frac_width", std::int64_t{-std::lround(std::log2(grid.step))});
       } else {
-        options.set("scale", static_cast<double>(std::abs(trained)));
+        options.set("scale", static_cast<double>(std::max(std::abs(trained), least_step)));
       }
       choice.options = format_options_text(options);
       choice.learned = false;

@@ -9,11 +9,6 @@
 namespace hone {
 namespace {
 
-// "bert.pooler.dense" of "bert.pooler.dense.weight".
-std::string layer_name(const std::string& parameter) {
-  return parameter.substr(0, parameter.rfind('.'));
-}
-
 // As it is stored: packed, or float32.
 std::int64_t stored_bytes(const Model& model, const std::string& parameter, std::int64_t count) {
   const auto packed = model.packed.find(parameter);

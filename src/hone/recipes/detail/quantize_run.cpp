@@ -7,7 +7,10 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/record.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/recipes/layers.hpp"
+#include "hone/run/clock.hpp"
 #include "hone/train/calibrate.hpp"
 
 namespace hone {
@@ -74,6 +77,85 @@ bool pack_if_possible(Model& model) {
   }
 }
 
+const char* name_of(RangeMethod method) {
+  switch (method) {
+    case RangeMethod::min_max: return "min_max";
+    case RangeMethod::moving_average: return "moving_average";
+    case RangeMethod::percentile: return "percentile";
+    case RangeMethod::mse: break;
+  }
+  return "mse";
+}
+
+Json describe(const CalibrationRequest& request) {
+  Json json{
+      {"data", request.data}, {"samples", request.samples}, {"range", name_of(request.method)}};
+  if (request.method == RangeMethod::percentile) json["percentile"] = request.percentile;
+  if (request.max_length > 0) json["max_length"] = request.max_length;
+  for (const auto& [key, value] : request.data_settings) json["data_settings"][key] = value;
+  return json;
+}
+
+// What was asked for.
+Json configuration(const QuantizeRequest& request) {
+  Json config{{"model", request.model}};
+  for (std::size_t i = 0; i < request.selections.size(); ++i) {
+    const QuantizeSelection& selection = request.selections[i];
+    Json part{{"nodes", selection.nodes}};
+    if (!selection.format.empty()) part["format"] = selection.format;
+    for (const auto& [key, value] : selection.keys) part[key] = value;
+    config[request.selections.size() == 1 ? std::string("formats")
+                                          : fmt::format("formats.{}", i + 1)] = part;
+  }
+  if (request.calibration) config["calibrate"] = describe(*request.calibration);
+  if (request.training) {
+    config["qat"] = {{"data", request.training->data}};
+    for (const auto& [key, value] : request.training->settings.values.values())
+      config["qat"][key] = to_string(value);
+  }
+  return config;
+}
+
+// MACs of layers are counted for samples of so many tokens, as hone inspect does.
+constexpr std::int64_t tokens_per_sample = 256;
+
+void write_record(const QuantizeRequest& request, const Model& model,
+                  const QuantizeOutcome& outcome, const std::string& started, double seconds) {
+  Record record(request.out / "record.jsonl");
+  record.write({{"event", "run"},
+                {"command", request.command},
+                {"config", configuration(request)},
+                {"machine", describe_machine()},
+                {"versions", describe_versions()},
+                {"started", started}});
+  record.write({{"event", "model"},
+                {"name", request.model},
+                {"parameters", outcome.parameters},
+                {"layers", describe_layers(model, tokens_per_sample)}});
+  Json line = describe_quantized(model);
+  line["bytes_before"] = outcome.bytes_before;
+  line["bytes_after"] = outcome.bytes_after;
+  line["packed"] = outcome.packed;
+  line["products"] = outcome.products;
+  if (request.calibration) line["calibration"] = describe(*request.calibration);
+  if (outcome.training) {
+    const TrainOutcome& training = *outcome.training;
+    line["trained"] = {{"steps", training.total_steps},
+                       {"samples", training.result.samples},
+                       {"seconds", training.seconds},
+                       {"parameters", training.parameters}};
+    line["learned_steps"] = outcome.learned_steps;
+  }
+  record.write(line);
+  if (outcome.training && outcome.training->validation) {
+    Json eval = to_json(*outcome.training->validation);
+    eval["event"] = "eval";
+    eval["step"] = outcome.training->total_steps;
+    record.write(eval);
+  }
+  record.write({{"event", "end"}, {"status", "finished"}, {"seconds", seconds}});
+}
+
 }  // namespace
 
 void save_model(const Model& model, const fs::path& out) {
@@ -86,6 +168,8 @@ void save_model(const Model& model, const fs::path& out) {
 
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher) {
   QuantizeOutcome outcome;
+  const double begin = now_seconds();
+  const std::string started = utc_now();
   Model model = load_model({.name = request.model});
   unpack_parameters(model);
   const Graph plain = model.architecture->build(model.config, {});
@@ -104,6 +188,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     run_calibration(formats, model, *request.calibration, watcher);
   else
     refuse_unsigned_data(plain, formats);
+  refuse_shared_scales(plain, formats);
   if (request.training) {
     TrainRequest training = *request.training;
     training.model = request.model;
@@ -112,6 +197,8 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     outcome.training = run_training(training, watcher);
     if (!outcome.training->result.finished) return outcome;
     model = load_model({.name = training.out.string()});
+    outcome.learned_steps =
+        static_cast<std::int64_t>(learned_steps(plain, model.quantization).size());
     freeze_learned_steps(model);
   } else {
     set_quantization(model, formats);
@@ -122,7 +209,10 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   if (!request.training) refuse_no_change(model);
   outcome.packed = pack_if_possible(model);
   outcome.bytes_after = parameter_bytes(model);
+  outcome.left = left_in_float32(model);
+  outcome.products = describe_products(model);
   save_model(model, request.out);
+  write_record(request, model, outcome, started, now_seconds() - begin);
   return outcome;
 }
 
@@ -132,7 +222,11 @@ Json to_json(const QuantizeOutcome& outcome, const fs::path& out) {
             {"packed", outcome.packed},
             {"parameters", outcome.parameters},
             {"bytes_before", outcome.bytes_before},
-            {"bytes_after", outcome.bytes_after}};
+            {"bytes_after", outcome.bytes_after},
+            {"float_parameters", outcome.left.float_parameters},
+            {"left_in_float32", Json::object()},
+            {"products", outcome.products}};
+  for (const auto& [op, count] : outcome.left.by_op) json["left_in_float32"][op] = count;
   if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");
   return json;
 }

@@ -84,7 +84,9 @@ void check_format(const RecipeCall& call, SweepSettings& settings) {
                        settings.format));
   for (std::int64_t width : settings.widths) {
     try {
-      select_formats(settings.graph, {settings.selection(width)});
+      const Quantization formats = select_formats(settings.graph, {settings.selection(width)});
+      refuse_unsigned_data(settings.graph, formats);
+      refuse_shared_scales(settings.graph, formats);
     } catch (const Error& error) {
       throw Error(error.code(),
                   fmt::format("{}: at width {}: {}", call.file, width, error.message()),

@@ -2,11 +2,8 @@
 #include "hone/core/json.hpp"
 #include "hone/train/calibrate.hpp"
 
-#include <chrono>
-#include <ctime>
 #include <fstream>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -18,6 +15,7 @@
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/layers.hpp"
+#include "hone/recipes/quantized_summary.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
 
@@ -27,10 +25,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double default_validation = 0.1;
-
-std::string utc_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-}
 
 // One run, step by step; holds what later steps need.
 class Run {
@@ -297,6 +291,14 @@ private:
                     {"name", request_.model},
                     {"parameters", parameter_count(model_)},
                     {"layers", describe_layers(model_, mean)}});
+    if (!model_.quantization.empty()) {
+      Json line = describe_quantized(model_);
+      line["bytes_before"] = 4 * line["parameters"].get<std::int64_t>();
+      line["bytes_after"] = packed_bytes(model_);
+      line["learned_steps"] = static_cast<std::int64_t>(
+          learned_steps(model_.architecture->build(model_.config, {}), model_.quantization).size());
+      record_->write(line);
+    }
     say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
                     request_.model, parameter_count(model_), data_.size(), mean, thread_count()));
   }

@@ -1,11 +1,9 @@
 #include "hone/recipes/detail/width_sweep.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <map>
 #include <set>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
@@ -357,13 +355,12 @@ private:
       if (identity_.contains(part)) config[std::string(part) + "_options"] = identity_[part];
     config["widths"] = settings_.widths;
     config["seeds"] = settings_.seeds;
-    record_->write(
-        {{"event", "run"},
-         {"command", call_.command},
-         {"config", config},
-         {"machine", describe_machine()},
-         {"versions", describe_versions()},
-         {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))}});
+    record_->write({{"event", "run"},
+                    {"command", call_.command},
+                    {"config", config},
+                    {"machine", describe_machine()},
+                    {"versions", describe_versions()},
+                    {"started", utc_now()}});
     if (float_ && data_ && data_->size() > 0)
       record_->write(
           {{"event", "model"},

@@ -102,12 +102,23 @@ void read_quantization(Model& model, ModelFiles& files) {
   model.quantization = quantization_from_json(section["nodes"], where + ": nodes");
   const Graph graph = plain_graph(model);
   check_nodes(graph, model.quantization, where + ": nodes");
+  try {
+    refuse_shared_scales(graph, model.quantization);
+  } catch (const Error& error) {
+    throw Error(error.code(), where + ": " + error.message(),
+                "quantize the model again: " + error.hint());
+  }
   for (const LearnedStep& step : learned_steps(graph, model.quantization)) {
     if (!files.parameters.contains(step.parameter) ||
         files.parameters.at(step.parameter).shape() != Shape{1})
       throw Error(
           ErrorCode::bad_format,
           fmt::format("{}: the trained step '{}' is missing or no f32[1]", where, step.parameter));
+    const float first = files.parameters.at(step.parameter).as<float>()[0];
+    if (!std::isfinite(first) || first == 0)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the trained step '{}' is {}", where, step.parameter, first),
+                  "continue from a checkpoint whose loss was finite");
     model.parameters.set(step.parameter, files.parameters.at(step.parameter));
     files.parameters.erase(step.parameter);
   }
@@ -136,6 +147,7 @@ void read_quantization(Model& model, ModelFiles& files) {
 }
 
 void set_quantization(Model& model, Quantization quantization) {
+  refuse_shared_scales(plain_graph(model), quantization);
   unpack_parameters(model);
   model.quantization = std::move(quantization);
   if (model.quantization.empty())

@@ -1,0 +1,150 @@
+#include "hone/recipes/quantized_summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "hone/graph/op.hpp"
+#include "hone/passes/int8_products.hpp"
+#include "hone/plan/plan.hpp"
+#include "hone/report/numbers.hpp"
+
+namespace hone {
+namespace {
+
+Graph plain_graph(const Model& model) { return model.architecture->build(model.config, {}); }
+
+std::int64_t count_of(const Graph& graph, ValueId id) {
+  return element_count(evaluate(graph.type(id), {}));
+}
+
+bool is_product(const std::string& op) {
+  return op.rfind("linear", 0) == 0 || op == "attention" || op == "attention_int8";
+}
+
+// Options that calibration and training fit.
+constexpr const char* fitted_options[] = {"frac_width", "exponent_bias", "scale", "zero_point"};
+
+std::string without_fitted(FormatChoice choice) {
+  Options options = parse_format_options(find_format(choice.format), choice.options);
+  for (const char* name : fitted_options) options.erase(name);
+  choice.options = format_options_text(options);
+  return to_string(choice);
+}
+
+}  // namespace
+
+FloatShare left_in_float32(const Model& model) {
+  const Graph graph = plain_graph(model);
+  std::set<std::string> rounded;
+  for (const auto& [name, choice] : quantized_parameters(graph, model.quantization))
+    rounded.insert(name);
+  FloatShare share;
+  std::set<std::string> seen;
+  std::map<std::string, std::int64_t> by_op;
+  for (const Node& node : graph.nodes)
+    for (ValueId id : node.inputs) {
+      if (id == none || graph.value(id).kind != ValueKind::parameter) continue;
+      const std::string& name = graph.value(id).name;
+      if (!seen.insert(name).second) continue;
+      const std::int64_t count = count_of(graph, id);
+      share.parameters += count;
+      if (rounded.count(name) != 0) continue;
+      share.float_parameters += count;
+      by_op[node.op] += count;
+    }
+  share.by_op = {by_op.begin(), by_op.end()};
+  std::stable_sort(share.by_op.begin(), share.by_op.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  return share;
+}
+
+std::string to_string(const FloatShare& share) {
+  if (share.float_parameters == 0) return "nothing";
+  std::vector<std::string> parts;
+  for (const auto& [op, count] : share.by_op)
+    parts.push_back(op + " " + format_count(static_cast<double>(count)));
+  return fmt::format(
+      "{} of {} parameters ({}): {}", format_count(static_cast<double>(share.float_parameters)),
+      format_count(static_cast<double>(share.parameters)),
+      format_percent(
+          static_cast<double>(share.float_parameters) / static_cast<double>(share.parameters), 1),
+      fmt::join(parts, ", "));
+}
+
+Json describe_formats(const Quantization& quantization) {
+  // By the format without what is fitted: the formats as they are, their slots and nodes.
+  struct Group {
+    std::set<std::string> whole, slots, nodes;
+  };
+  std::map<std::string, Group> groups;
+  for (const NodeFormats& node : quantization)
+    for (const auto& [slot, choice] : node.slots) {
+      Group& group = groups[without_fitted(choice)];
+      group.whole.insert(to_string(choice));
+      group.slots.insert(slot_names[static_cast<std::size_t>(slot)]);
+      group.nodes.insert(node.node);
+    }
+  Json list = Json::array();
+  for (const auto& [common, group] : groups)
+    list.push_back({{"format", group.whole.size() == 1 ? *group.whole.begin()
+                                                       : common + ", ranges of their own"},
+                    {"slots", fmt::format("{}", fmt::join(group.slots, ", "))},
+                    {"nodes", static_cast<std::int64_t>(group.nodes.size())}});
+  return list;
+}
+
+std::int64_t packed_bytes(const Model& model) {
+  const Graph graph = plain_graph(model);
+  double bits = 32.0 * static_cast<double>(left_in_float32(model).float_parameters);
+  for (const auto& [name, choice] : quantized_parameters(graph, model.quantization)) {
+    const Shape shape = evaluate(graph.type(graph.find(name)), {});
+    bits += choice.bind()->bits_per_value(shape) * static_cast<double>(element_count(shape));
+  }
+  return static_cast<std::int64_t>(std::ceil(bits / 8));
+}
+
+std::string describe_products(const Model& model) {
+  if (model.packed.empty())
+    return "the numbers stay float32 and are rounded in every run: slower, not smaller";
+  const Graph graph = make_forward_graph(model, Mode::compiled);
+  const Plan plan = make_plan(graph, {{"T", 2048}, {"B", 8}, {"S", 1}, {"R", 1}}, PlanOptions{});
+  int products = 0, codes = 0, wide = 0;
+  std::string why;
+  for (const PlanStep& step : plan.steps)
+    for (const PlannedNode& planned : step.nodes) {
+      const Node& node = graph.node(planned.node);
+      if (!is_product(node.op)) continue;
+      ++products;
+      const bool on_codes = node.op == "linear_int8" || node.op == "attention_int8";
+      codes += on_codes;
+      wide += on_codes && planned.kernel != nullptr &&
+              planned.kernel->name.find("vnni") != std::string::npos;
+      if (!on_codes && why.empty()) why = why_not_int8(graph, node);
+    }
+  if (codes == 0)
+    return fmt::format("no product runs on 8-bit codes{}: the model is smaller, not faster",
+                       why.empty() ? "" : " (" + why + ")");
+  if (wide == 0)
+    return "this machine has no 8-bit dot products (AVX-512 VNNI): the model is smaller, not "
+           "faster";
+  return fmt::format("{} of {} products run on 8-bit instructions (AVX-512 VNNI)", wide, products);
+}
+
+Json describe_quantized(const Model& model) {
+  const FloatShare share = left_in_float32(model);
+  Json left = Json::object();
+  for (const auto& [op, count] : share.by_op) left[op] = count;
+  return {{"event", "quantized"},
+          {"nodes", static_cast<std::int64_t>(model.quantization.size())},
+          {"formats", describe_formats(model.quantization)},
+          {"parameters", share.parameters},
+          {"float_parameters", share.float_parameters},
+          {"left_in_float32", left}};
+}
+
+}  // namespace hone

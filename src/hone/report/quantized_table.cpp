@@ -1,0 +1,102 @@
+#include "hone/report/quantized_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "hone/report/numbers.hpp"
+
+namespace hone {
+namespace {
+
+using Summary = QuantizedSummary;
+
+std::string formats(const Summary& quantized) {
+  std::string text;
+  for (const Summary::Format& format : quantized.formats)
+    text += fmt::format("{}{} ({}; {} nodes)", text.empty() ? "" : "; ", format.format,
+                        format.slots, format_count(format.nodes));
+  return text;
+}
+
+std::string left_in_float(const Summary& quantized) {
+  if (!(quantized.parameters > 0)) return "";
+  if (quantized.float_parameters == 0) return "nothing";
+  std::string text =
+      fmt::format("{} ({})", format_count(quantized.float_parameters),
+                  format_percent(quantized.float_parameters / quantized.parameters, 1));
+  for (std::size_t i = 0; i < quantized.left_in_float.size(); ++i)
+    text += fmt::format("{}{} {}", i == 0 ? ": " : ", ", quantized.left_in_float[i].first,
+                        format_count(quantized.left_in_float[i].second));
+  return text;
+}
+
+std::string size(const Summary& quantized) {
+  if (std::isnan(quantized.bytes_after)) return "";
+  std::string text = format_bytes(quantized.bytes_after);
+  if (quantized.bytes_before > 0)
+    text += fmt::format(" of {} ({})", format_bytes(quantized.bytes_before),
+                        format_percent(quantized.bytes_after / quantized.bytes_before, 1));
+  return text;
+}
+
+std::string bits(const Summary& quantized) {
+  return quantized.parameters > 0
+             ? format_significant(8 * quantized.bytes_after / quantized.parameters, 3)
+             : "";
+}
+
+std::string fields(const Json& object) {
+  std::string text;
+  for (const auto& [key, value] : flatten(object))
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", key, value);
+  return text;
+}
+
+std::string trained(const Summary& quantized) {
+  const Json& t = quantized.trained;
+  const auto number = [&](const char* key) {
+    return t.contains(key) && t[key].is_number() ? t[key].get<double>() : not_recorded;
+  };
+  std::string text;
+  if (!t.empty())
+    text = fmt::format("{} steps, {} samples, {}", format_count(number("steps")),
+                       format_count(number("samples")), format_duration(number("seconds")));
+  if (quantized.learned_steps > 0)
+    text += fmt::format("{}{} learned steps", text.empty() ? "" : "; with ",
+                        format_count(quantized.learned_steps));
+  return text;
+}
+
+}  // namespace
+
+ReportTable quantized_table(std::span<const RunSummary> runs) {
+  ReportTable table{"quantized", "Quantization", "", {{""}}, {}};
+  for (const RunSummary& run : runs) table.columns.push_back({runs.size() == 1 ? "" : run.name});
+  const auto add = [&](const char* title, const std::function<std::string(const Summary&)>& value) {
+    std::vector<ReportCell> row{{title}};
+    bool any = false;
+    for (const RunSummary& run : runs) {
+      std::string text = run.quantized ? value(*run.quantized) : "";
+      any |= !text.empty();
+      row.push_back({text.empty() ? "—" : std::move(text)});
+    }
+    if (any) table.rows.push_back(std::move(row));
+  };
+  add("Formats", formats);
+  add("Nodes", [](const Summary& q) { return std::isnan(q.nodes) ? "" : format_count(q.nodes); });
+  add("Left in float32", left_in_float);
+  const bool packs = std::any_of(runs.begin(), runs.end(), [](const RunSummary& run) {
+    return run.quantized && run.quantized->packed;
+  });
+  add(packs ? "Size, packed" : "Size once packed", size);
+  add("Bits a parameter", bits);
+  add("Calibrated", [](const Summary& q) { return fields(q.calibration); });
+  add("Trained with the rounding", trained);
+  add("Products", [](const Summary& q) { return q.products; });
+  return table;
+}
+
+}  // namespace hone

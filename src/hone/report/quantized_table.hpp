@@ -1,0 +1,15 @@
+// The table of what a quantized model is made of.
+#pragma once
+
+#include <span>
+
+#include "hone/report/summary.hpp"
+#include "hone/report/tables.hpp"
+
+namespace hone {
+
+// Formats, sizes, what stayed float32, what it was calibrated on and how it was trained; one column
+// a run. Without rows where no run is quantized.
+ReportTable quantized_table(std::span<const RunSummary> runs);
+
+}  // namespace hone
