@@ -111,7 +111,8 @@ TEST(FormatCommand, SaysWhatIsWrong) {
   expect_usage({"show"}, "FORMAT is missing");
   expect_usage({"show", "integr"}, "integer");
   expect_usage({"show", "integer", "--set", "widht=3"}, "width");
-  expect_usage({"show", "integer", "--set", "width=40"}, "1 to 32");
+  expect_usage({"show", "integer", "--set", "width=70"}, "1 to 64");
+  expect_usage({"show", "integer", "--set", "width=40"}, "the most under rule exact");
   expect_usage({"show", "integer", "--rule", "microxcaling"}, "no rule");
   expect_usage({"show", "block_fp", "--set", "skip_first_dim=true"}, "changes nothing");
   expect_usage({"apply", "integer", "--in", "x.safetensors"}, "--out is missing");

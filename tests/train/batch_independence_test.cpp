@@ -26,7 +26,7 @@ std::vector<std::string> values_of(const OptionSpec& spec) {
   if (spec.name == "block_size") return {"4", "12", "2,4", "64"};
   if (spec.name == "block_dim") return {"-1", "0", "1"};
   std::vector<std::string> values;
-  for (const int value : {1, 2, 3, 5, 8, 16})
+  for (const int value : {1, 3, 5, 8, 16})
     if (value >= spec.minimum && value <= spec.maximum) values.push_back(std::to_string(value));
   if (spec.type == OptionType::real) values = {"0.5"};
   return values;
@@ -112,9 +112,15 @@ TEST_P(BatchIndependence, OfEveryOptionThatIsTaken) {
       continue;
     }
     ++taken;
-    expect_alone_as_in_batch(model, Mode::eager);
-    pack_parameters(model);
-    expect_alone_as_in_batch(model, Mode::compiled);
+    try {
+      // Simulated and packed, of every rule; of its options packed alone, for time.
+      if (keys.size() == 1) expect_alone_as_in_batch(model, Mode::eager);
+      pack_parameters(model);
+      expect_alone_as_in_batch(model, Mode::compiled);
+    } catch (const Error& error) {
+      // Shapes that the format was told not to take.
+      EXPECT_NE(error.message().find("tail = error"), std::string::npos) << error.message();
+    }
     if (testing::Test::HasFatalFailure()) return;
   }
   EXPECT_GT(taken, 0);
@@ -147,8 +153,8 @@ TEST(SharedScales, OfDataAreRefusedWithTheRemedy) {
                "texts beside it", "block_size");
   EXPECT_ERROR(set("mxint", {{"rule", "mase"}, {"bias_format", "none"}}),
                ErrorCode::invalid_argument, "texts beside it", "divides 36");
-  EXPECT_ERROR(set("block_log", {{"rule", "mase"}, {"data_in_skip_first_dim", "false"}}), ErrorCode::invalid_argument, "texts beside it",
-               "rule exact");
+  EXPECT_ERROR(set("block_log", {{"rule", "mase"}, {"data_in_skip_first_dim", "false"}}),
+               ErrorCode::invalid_argument, "texts beside it", "rule exact");
   // Of weights they are the same for all texts.
   EXPECT_NO_THROW(set("affine", {{"weight_granularity", "tensor"}}));
   EXPECT_NO_THROW(set("block_fp", {{"weight_block_size", "4,4"}}));

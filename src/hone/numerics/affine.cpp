@@ -136,7 +136,7 @@ Options fit_range(const Options& options, float low, float high) {
 Format format_affine() {
   Format format{{"affine",
                  "a real scale and a zero point: the usual INT8 and INT4",
-                 {width_option(2, 32, 8),
+                 {with_most(width_option(2, 32, 8), 24),
                   {"symmetric", OptionType::boolean, true,
                    "zero point 0; false: from the smallest to the largest"},
                   granularity_option("channel"),

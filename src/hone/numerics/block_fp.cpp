@@ -50,7 +50,7 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 Format format_block_fp() {
   Format format{{"block_fp",
                  "block floating point: signed mantissas that share an exponent",
-                 {width_option(2, 32, 8), exponent_width_option(1, 31, 8),
+                 {width_option(2, 32, 8), with_most(exponent_width_option(1, 31, 8), 8),
                   exponent_bias_option("2^(exponent_width - 1) - 1"), block_size_option("16"),
                   tail_option(), skip_first_dim_option()}}};
   format.rules = {"mase"};

@@ -56,11 +56,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
 }  // namespace
 
 Format format_block_minifloat() {
-  Format format{
-      {"block_minifloat",
-       "small floating-point numbers that share an exponent bias",
-       {width_option(2, 32, 8), exponent_width_option(1, 31, 4), exponent_bias_width_option(),
-        block_size_option("16"), tail_option(), skip_first_dim_option()}}};
+  Format format{{"block_minifloat",
+                 "small floating-point numbers that share an exponent bias",
+                 {width_option(2, 32, 8), with_most(exponent_width_option(1, 31, 4), 7),
+                  exponent_bias_width_option(), block_size_option("16"), tail_option(),
+                  skip_first_dim_option()}}};
   format.rules = {"mase"};
   format.formula = "minifloat_ieee with the bias 2^exponent_width - 1 - floor(log2 max|block|)";
   format.notes =

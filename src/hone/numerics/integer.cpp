@@ -54,7 +54,7 @@ Format format_integer() {
   Format format{
       {"integer",
        "fixed point: whole numbers times a power of two",
-       {width_option(1, 64, 8),
+       {with_most(width_option(1, 64, 8), 32),
         {"frac_width", OptionType::integer, std::nullopt,
          "bits after the point, may be negative or exceed the width (default: half of the width)",
          -100, 100},

@@ -50,7 +50,7 @@ Options fit_range(const Options& options, float low, float high) {
 Format format_minifloat_denorm() {
   Format format{{"minifloat_denorm",
                  "small floating point without hidden bit",
-                 {width_option(2, 32, 8), exponent_width_option(1, 31, 4),
+                 {width_option(2, 32, 8), with_most(exponent_width_option(1, 31, 4), 8),
                   exponent_bias_option("2^(exponent_width - 1) - 1")}}};
   format.rules = {"mase"};
   format.formula = "sign * 2^e * k / 2^m, 0 <= k < 2^m";

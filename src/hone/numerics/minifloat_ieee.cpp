@@ -82,7 +82,7 @@ Format format_minifloat_ieee() {
       {"minifloat_ieee",
        "small floating point with hidden bit and subnormal numbers",
        {width_option(2, 32, 8),
-        exponent_width_option(1, 31, 4),
+        with_most(exponent_width_option(1, 31, 4), 8),
         exponent_bias_option("2^(exponent_width - 1) - 1"),
         {"rounding", OptionType::text, std::nullopt,
          "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)", 0,

@@ -158,6 +158,10 @@ std::string formats_page() {
       "published systems, bit for bit: `mase` that of [MASE](https://github.com/DeepWok/mase), "
       "`microxcaling` that of [microxcaling](https://github.com/microsoft/microxcaling). They are "
       "for comparing and are not packed.\n\n"
+      "Scales and blocks of data lie within a token, or are fitted beforehand (`--calibrate`) or "
+      "trained: what a text becomes never depends on the texts beside it. Where a format would "
+      "take "
+      "a scale from all of a batch, it is refused for data; for weights every choice is open.\n\n"
       "In the pictures each column is a 64th of the range; the higher, the more numbers lie in it "
       "(· none).\n\n"
       "| format | bits | rules | |\n| --- | ---: | --- | --- |\n";

@@ -82,6 +82,11 @@ float largest_whole(int bits) {
   return bits <= 24 ? power - 1.0f : std::nextafter(power, 0.0f);
 }
 
+OptionSpec with_most(OptionSpec option, int most) {
+  option.help += fmt::format(", under rule exact at most {}", most);
+  return option;
+}
+
 void refuse_wider(const std::string& format, const std::string& option, std::int64_t value,
                   std::int64_t most) {
   if (value > most)

@@ -26,6 +26,9 @@ BlockShape parse_block_size(const std::string& format, const std::string& text);
 constexpr std::int64_t largest_code_of(int bits) { return (std::int64_t{1} << bits) - 1; }
 // The largest float32 that is at most 2^bits - 1.
 float largest_whole(int bits);
+// The option with its largest value under rule exact in its help; beyond lie numbers that float32
+// does not have.
+OptionSpec with_most(OptionSpec option, int most);
 // Throws Error(invalid_argument) where a width is above the most that rule exact has.
 void refuse_wider(const std::string& format, const std::string& option, std::int64_t value,
                   std::int64_t most);
