@@ -43,6 +43,41 @@ std::string error_of(const std::function<void()>& action) {
   return "no error";
 }
 
+// What a quantized model is made of: formats, what stayed float32 (most first), sizes.
+TEST(Summary, QuantizedModels) {
+  const Json good{{"event", "quantized"},
+                  {"nodes", 14},
+                  {"formats", {{{"format", "mxint"}, {"slots", "weight"}, {"nodes", 14}}}},
+                  {"parameters", 1000},
+                  {"float_parameters", 250},
+                  {"left_in_float32", {{"embedding", 240}, {"zzz", 10}, {"add", 0}}},
+                  {"bytes_before", 4000},
+                  {"bytes_after", 1750},
+                  {"packed", true},
+                  {"learned_steps", 3},
+                  {"products", "run somewhere"}};
+  const RunSummary run = summary_of({good});
+  ASSERT_TRUE(run.quantized);
+  EXPECT_EQ(run.quantized->formats.at(0).format, "mxint");
+  EXPECT_EQ(run.quantized->float_parameters, 250);
+  EXPECT_EQ(run.quantized->left_in_float.at(0).first, "embedding");
+  EXPECT_EQ(run.quantized->left_in_float.at(1).first, "zzz");
+  EXPECT_TRUE(run.quantized->packed);
+  EXPECT_FALSE(summary_of({step(1, 0.5)}).quantized);
+  // Every field may be missing, none may be of another kind.
+  EXPECT_TRUE(summary_of({{{"event", "quantized"}}}).quantized);
+  for (const char* key : {"nodes", "formats", "left_in_float32", "packed", "products"}) {
+    Json bad = good;
+    bad[key] = std::string(key) == "products" ? Json(3) : Json("x");
+    EXPECT_THAT(error_of([&] { summary_of({bad}); }), HasSubstr(key)) << key;
+  }
+  Json model{{"event", "model"}, {"name", "m"}};
+  model["layers"] = {{{"name", "l"},
+                      {"op", "linear"},
+                      {"formats", {{"bias", "mxint"}, {"data_in", "log"}, {"weight", "mxint"}}}}};
+  EXPECT_EQ(summary_of({model}).layers.at(0).formats, "bias, weight: mxint; data_in: log");
+}
+
 TEST(Summary, SumsOfARecordedRun) {
   const hone_test::TemporaryDirectory directory;
   const auto path = directory.path() / "record.jsonl";

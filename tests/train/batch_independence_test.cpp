@@ -2,6 +2,7 @@
 // with every option that is taken.
 #include <cmath>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "hone/core/error.hpp"
@@ -94,7 +95,7 @@ TEST_P(BatchIndependence, OfEveryOptionThatIsTaken) {
     std::string text;
     QuantizeSelection selection{"linear,attention,layer_norm,gelu,add", GetParam(), {}};
     for (const auto& [key, value] : keys) {
-      text += " " + key + "=" + value;
+      text += fmt::format(" {}={}", key, value);
       selection.keys.emplace_back("data_in_" + key, value);
     }
     // A key makes the format one for data too; biases and weights are left.
