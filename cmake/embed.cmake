@@ -1,10 +1,9 @@
-# hone_embed(<target> <name> <file> [COMPRESSED])
+# hone_embed(<target> <name> <file> [PACKED])
 #
-# Puts a file into the target as `std::string_view hone::embedded::<name>()`. With COMPRESSED the bytes
-# are those of gzip, after the spaces that begin lines were taken away (JavaScript does not need them).
-# With an empty <file> the function returns an empty view.
+# Puts a file into the target as `std::string_view hone::embedded::<name>()`. With PACKED it is JavaScript: minified,
+# then gzip, then base64. With an empty <file> the function returns an empty view.
 function(hone_embed target name file)
-  cmake_parse_arguments(PARSE_ARGV 3 embed "COMPRESSED" "" "")
+  cmake_parse_arguments(PARSE_ARGV 3 embed "PACKED" "" "")
   set(source "${PROJECT_BINARY_DIR}/generated/embedded_${name}.cpp")
   if(NOT file)
     file(CONFIGURE OUTPUT "${source}" CONTENT
@@ -17,11 +16,14 @@ std::string_view ${name}() { return {}; }
     target_sources(${target} PRIVATE "${source}")
     return()
   endif()
-  if(embed_COMPRESSED)
-    set(packed "${PROJECT_BINARY_DIR}/generated/${name}.gz")
+  if(embed_PACKED)
+    set(packed "${PROJECT_BINARY_DIR}/generated/${name}.b64")
+    set(minified "${PROJECT_BINARY_DIR}/generated/${name}.js")
     add_custom_command(OUTPUT "${packed}"
-      COMMAND sh -c "sed 's/^[[:blank:]]*//' '${file}' | gzip -9 -n > '${packed}'"
-      DEPENDS "${file}" COMMENT "Compressing ${file}" VERBATIM)
+      COMMAND "${HONE_ESBUILD}" --minify --target=es2018 --log-level=error "--outfile=${minified}" "${file}"
+      # The comment it begins with says whose it is: it stays.
+      COMMAND sh -c "{ sed '/\\*\\//q' '${file}'; cat '${minified}'; } | gzip -9 -n | base64 -w 0 > '${packed}'"
+      DEPENDS "${file}" COMMENT "Packing ${file}" VERBATIM)
     set(file "${packed}")
   endif()
   file(CONFIGURE OUTPUT "${source}" CONTENT
@@ -57,13 +59,14 @@ std::string_view ${name}() {
   target_sources(${target} PRIVATE "${source}")
 endfunction()
 
-# Debian's python3-plotly ships plotly.js (MIT). Without it the build works, and a report in HTML says
-# what is missing.
+# Debian's python3-plotly ships plotly.js (MIT); esbuild halves it. Without both the build works, and a report in HTML
+# says what is missing.
 find_file(HONE_PLOTLY_JS NAMES plotly.js plotly.min.js
   PATHS /usr/share/python3-plotly /usr/share/javascript/plotly.js
   NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH DOC "plotly.js, put into HTML reports")
-if(NOT HONE_PLOTLY_JS)
-  message(STATUS "plotly.js not found (Debian: python3-plotly): HTML reports are left out")
+find_program(HONE_ESBUILD esbuild DOC "makes plotly.js smaller")
+if(NOT HONE_PLOTLY_JS OR NOT HONE_ESBUILD)
+  message(STATUS "plotly.js or esbuild not found (Debian: python3-plotly, esbuild): HTML reports are left out")
   set(plotly "")
 elseif(NOT EXISTS "${HONE_PLOTLY_JS}")
   message(FATAL_ERROR "HONE_PLOTLY_JS: ${HONE_PLOTLY_JS} is not there")
@@ -74,4 +77,34 @@ set(template "${PROJECT_SOURCE_DIR}/src/hone/report/template")
 hone_embed(hone report_page "${template}/page.html")
 hone_embed(hone report_style "${template}/page.css")
 hone_embed(hone report_script "${template}/page.js")
-hone_embed(hone plotly "${plotly}" COMPRESSED)
+hone_embed(hone plotly "${plotly}" PACKED)
+
+# The recipes that hone brings, found by their names.
+file(GLOB recipes CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/recipes/*.toml")
+list(SORT recipes)
+set(declarations "")
+set(entries "")
+foreach(recipe IN LISTS recipes)
+  get_filename_component(name "${recipe}" NAME_WE)
+  string(MAKE_C_IDENTIFIER "recipe_${name}" function)
+  hone_embed(hone ${function} "${recipe}")
+  string(APPEND declarations "std::string_view ${function}();\n")
+  string(APPEND entries "      {\"${name}\", embedded::${function}()},\n")
+endforeach()
+file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/generated/shipped_recipes.cpp" CONTENT
+"// Generated from the files of recipes/.
+#include \"hone/recipes/recipe.hpp\"
+
+namespace hone {
+namespace embedded {
+${declarations}}  // namespace embedded
+
+const std::vector<ShippedRecipe>& shipped_recipes() {
+  static const std::vector<ShippedRecipe> recipes{
+${entries}  };
+  return recipes;
+}
+
+}  // namespace hone
+" @ONLY)
+target_sources(hone PRIVATE "${PROJECT_BINARY_DIR}/generated/shipped_recipes.cpp")

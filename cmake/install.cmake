@@ -8,6 +8,8 @@ if(TARGET hone_program)
 endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/src/hone" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING PATTERN "*.hpp")
+# To copy from: the program has them in itself.
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/recipes" DESTINATION ${CMAKE_INSTALL_DATADIR}/hone FILES_MATCHING PATTERN "*.toml")
 install(EXPORT hone-targets NAMESPACE hone:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/hone)
 configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/hone-config.cmake.in"
   "${PROJECT_BINARY_DIR}/hone-config.cmake"

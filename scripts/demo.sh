@@ -7,10 +7,10 @@ out=runs/demo
 sweep=runs/demo-ptq-vs-qat
 say() { printf '\n$ %s\n' "$*"; }
 
-say hone run recipes/demo.toml
+say hone run demo
 # A finished run is not repeated: the demo starts anew.
 rm -rf "$out" "$sweep"
-"$hone" run recipes/demo.toml
+"$hone" run demo
 # The same words in another order.
 first="The plot was dull, but the acting was great."
 second="The acting was great, but the plot was dull."
@@ -18,8 +18,8 @@ say "hone predict $out/seed-0 \"$first\" \"$second\""
 "$hone" predict "$out/seed-0" "$first" "$second"
 say hone report "$out/seed-0" -o "$out/report.html"
 "$hone" report "$out/seed-0" -o "$out/report.html"
-say hone run recipes/demo-ptq-vs-qat.toml
-"$hone" run recipes/demo-ptq-vs-qat.toml
+say hone run demo-ptq-vs-qat
+"$hone" run demo-ptq-vs-qat
 say hone report "$sweep" -o "$sweep/report.html"
 "$hone" report "$sweep" -o "$sweep/report.html"
 echo

@@ -13,7 +13,7 @@ libraries=(
 packages=(
   g++ cmake ninja-build pkg-config make git ca-certificates
   "${libraries[@]}"
-  python3-plotly gzip
+  python3-plotly esbuild gzip
 )
 case "$(dpkg --print-architecture)" in
   amd64) packages+=(libxsmm-dev) ;;

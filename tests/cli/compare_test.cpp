@@ -60,7 +60,7 @@ TEST(Compare, LargestErrorFirst) {
   // A model and itself.
   const Outcome same = compare(scratch, {"a", "a", "--json", "s.json"});
   ASSERT_EQ(same.code, 0) << same.err;
-  EXPECT_THAT(same.out, HasSubstr("p = 1.0000: no difference beyond noise"));
+  EXPECT_THAT(same.out, HasSubstr("p = 1.0000: no difference detected"));
   const auto exact = hone::parse_json(hone::read_file(scratch.path() / "s.json"));
   for (const auto& node : exact.at("nodes")) EXPECT_TRUE(node.at("output").at("exact").get<bool>());
 }

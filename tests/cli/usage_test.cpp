@@ -93,6 +93,40 @@ TEST(Usage, MistakesNameTheNearestKnownWord) {
        "--steps is given more than once",
        "give it once"},
       {{"eval", "a", "b", "--data", "reviews"}, "unexpected 'b'", ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--set", "data.sample=3", "--out", "o"},
+       "unknown key 'sample'",
+       "did you mean 'samples'?"},
+      // Options that do not go together.
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--steps", "3", "--epochs", "1"},
+       "epochs and steps are both given",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--set", "momentum=0.9"},
+       "momentum changes nothing",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--mode", "eager", "--set",
+        "disable_pass=group_rows"},
+       "disable_pass changes nothing",
+       ""},
+      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--split", "test", "--set",
+        "validation=0.5"},
+       "validation changes nothing",
+       ""},
+      {{"eval", "nowhere", "--data", "reviews", "--set", "seed=3"},
+       "seed changes nothing on the split test",
+       ""},
+      {{"eval", "nowhere", "--data", "reviews", "--set", "data.samples=50"},
+       "data.samples changes nothing on the split test",
+       ""},
+      {{"data", "show", "reviews", "--split", "train", "--set", "data.test_samples=50"},
+       "data.test_samples changes nothing on the split train",
+       ""},
+      {{"run", "demo", "--set", "stepz=1"}, "unknown key 'stepz'", "did you mean 'steps'?"},
+      {{"run", "demo", "--set", "steps=many"}, "expected a whole number", ""},
+      {{"run", "demo", "--show", "--set", "steps=1"}, "--set changes nothing with --show", ""},
+      // No command reads settings of data that it does not have.
+      {{"predict", "nowhere", "text", "--set", "data.samples=50"}, "no data set is read", ""},
+      {{"inspect", "bert-tiny", "--set", "data.samples=50"}, "no data set is read", ""},
+      {{"explain", "bert-tiny", "--set", "data.samples=50"}, "no data set is read", ""},
       {{"list", "kernel"}, "no list of 'kernel'", "did you mean 'kernels'?"},
       {{"data", "sho"}, "hone data cannot 'sho'", "did you mean 'show'?"},
       {{"data", "fetch", "imbd"}, "no download of 'imbd'", "did you mean 'imdb'?"},
@@ -125,9 +159,6 @@ TEST(Usage, ErrorsOfTheInputEndWithOne) {
       {{"train", "bert-tiny", "--data", "csv:data.csv", "--tokenizer", "nowhere", "--out", "o"},
        "nowhere",
        ""},
-      {{"train", "bert-tiny", "--data", "reviews", "--set", "data.sample=3", "--out", "o"},
-       "unknown key 'sample'",
-       "did you mean 'samples'?"},
       {{"train", "bert-tiny", "--data", "reviews", "--out", "file"},
        "is a file, expected a folder",
        "--out"},
@@ -136,12 +167,6 @@ TEST(Usage, ErrorsOfTheInputEndWithOne) {
        "--out"},
       {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--resume"},
        "holds no run to resume",
-       ""},
-      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--steps", "3", "--epochs", "1"},
-       "epochs and steps are both given",
-       ""},
-      {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--set", "momentum=0.9"},
-       "momentum changes nothing",
        ""},
       {{"train", "bert-tiny", "--data", "reviews", "--out", "o", "--max-length", "600"},
        "max_length is 600, the model has 512 positions",
@@ -154,6 +179,8 @@ TEST(Usage, ErrorsOfTheInputEndWithOne) {
       {{"tokenize", "bert-tiny", "text"}, "brings no tokenizer", ""},
       {{"inspect", "file"}, "file: no reader", ""},
       {{"run", "nowhere.toml"}, "nowhere.toml", ""},
+      {{"run", "dema"}, "there is no recipe 'dema'", "did you mean 'demo'?"},
+      {{"run", "zzzzzz"}, "there is no recipe 'zzzzzz'", "known: "},
       {{"report", "nowhere"}, "nowhere", ""}};
   for (const Mistake& mistake : mistakes) {
     const Outcome outcome = run_hone(scratch, mistake.words);
@@ -245,10 +272,84 @@ TEST(Usage, DevicesPipesAndLinksStayWhatTheyAre) {
               HasSubstr("--json: a value is missing"));
 }
 
+// Nothing but the JSON goes to standard output.
+TEST(Usage, JsonGoesToStandardOutput) {
+  const ScratchDirectory scratch;
+  ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "1"})).code, 0);
+  scratch.write("small.toml",
+                "recipe = \"train\"\nname = \"s\"\nmodel = \"bert-tiny\"\ndata = \"reviews\"\n"
+                "steps = 1\n[model_options]\nnum_hidden_layers = 1\nhidden_size = 32\n"
+                "[data_options]\nsamples = 40\ntest_samples = 20\n");
+  const std::vector<std::string> test{"--set", "data.test_samples=20"};
+  const auto with = [](std::vector<std::string> words, const std::vector<std::string>& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  std::vector<std::vector<std::string>> calls{
+      {"list", "models"},
+      {"data", "show", "reviews", "--set", "data.samples=20"},
+      {"data", "list"},
+      {"inspect", "m"},
+      {"explain", "m"},
+      {"predict", "m", "good", "bad"},
+      {"tokenize", "m", "good"},
+      {"format", "list"},
+      {"report", "m"},
+      {"run", "demo", "--show"},
+      {"run", "small.toml"},
+      with({"eval", "m", "--data", "reviews"}, test),
+      with({"compare", "m", "m", "--data", "reviews"}, test),
+      with({"sensitivity", "m", "--format", "mxint", "--data", "reviews", "--split", "test"}, test),
+      {"quantize", "m", "--format", "mxint", "--out", "q"},
+      train_words("n", {"--steps", "1"})};
+  for (std::vector<std::string> call : calls) {
+    call.insert(call.end(), {"--json", "-"});
+    const Outcome outcome = run_hone(scratch, call);
+    ASSERT_EQ(outcome.code, 0) << call[0] << outcome.err;
+    EXPECT_TRUE(hone::parse_json(outcome.out, call[0]).is_object()) << call[0];
+    EXPECT_THAT(outcome.err, Not(IsEmpty())) << call[0];  // the tables
+  }
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "-"));
+  const Outcome wrong = run_hone(scratch, {"eval", "nowhere", "--data", "reviews", "--json", "-"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.out, IsEmpty());
+}
+
+TEST(Usage, ListsHaveRanges) {
+  const ScratchDirectory scratch;
+  const auto lists = [&](std::vector<std::string> words) {
+    words.insert(words.end(), {"--json", "-"});
+    return hone::parse_json(run_hone(scratch, words).out);
+  };
+  bool found = false;
+  const hone::Json formats = lists({"list", "formats"});
+  for (const auto& format : formats.at("formats"))
+    for (const auto& option : format.at("options"))
+      if (format.at("name") == "integer" && option.at("name") == "width") {
+        found = true;
+        EXPECT_EQ(option.at("type"), "integer");
+        EXPECT_EQ(option.at("minimum"), 1);
+        EXPECT_GE(option.at("maximum").get<int>(), 32);
+        EXPECT_TRUE(option.at("default").is_number_integer());
+      }
+  EXPECT_TRUE(found);
+  const hone::Json kinds = lists({"data", "list"});
+  for (const auto& kind : kinds.at("datasets"))
+    if (kind.at("name") == "reviews") {
+      EXPECT_FALSE(kind.at("options").empty());
+    }
+  const auto shown =
+      lists({"data", "show", "reviews", "--split", "train", "--set", "data.samples=50"});
+  const auto& words = shown.at("train").at("words");
+  EXPECT_LE(words.at("smallest").get<int>(), words.at("median").get<int>());
+  EXPECT_LE(words.at("median").get<int>(), words.at("largest").get<int>());
+  EXPECT_GE(words.at("total").get<int>(), 50 * words.at("smallest").get<int>());
+}
+
 TEST(Usage, ListsAndShows) {
   const ScratchDirectory scratch;
-  for (const char* kind : {"architectures", "commands", "datasets", "kernels", "models", "ops",
-                           "passes", "readers", "recipes"}) {
+  for (const char* kind : {"architectures", "commands", "datasets", "jobs", "kernels", "models",
+                           "ops", "passes", "readers", "recipes"}) {
     const Outcome outcome = run_hone(scratch, {"list", kind, "--json", "list.json"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     const auto json = hone::parse_json(hone::read_file(scratch.path() / "list.json"));

@@ -4,6 +4,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
+#include "hone/report/finding.hpp"
 #include "hone/report/html.hpp"
 #include "hone/report/sweep.hpp"
 
@@ -44,8 +45,29 @@ TEST(Sweep, RowsAreOrderedAndJudged) {
   EXPECT_EQ(narrowest_without_loss(sweep, true), 6);
   const std::string finding = describe_sweep(sweep);
   EXPECT_THAT(finding, HasSubstr("QAT is better than PTQ at 4 and 6 bits."));
-  EXPECT_THAT(finding, HasSubstr("No difference beyond noise at 8 bits."));
-  EXPECT_THAT(finding, HasSubstr("QAT loses nothing beyond noise against float32 from 6 bits on."));
+  EXPECT_THAT(finding, HasSubstr("No difference detected at 8 bits (n = 1,000)."));
+  EXPECT_THAT(finding,
+              HasSubstr("QAT: no difference to float32 detected from 6 bits on (n = 1,000)."));
+  EXPECT_EQ(describe_cost(sweep),
+            "6 bits cost no detectable accuracy after training with the rounding, 8 bits without "
+            "(n = 1,000)");
+}
+
+TEST(Sweep, TheFindingIsNeverMoreThanWasMeasured) {
+  const auto cost = [](const std::vector<Json>& lines) {
+    return describe_cost(arrange_sweep(summarize(lines, "x")));
+  };
+  EXPECT_EQ(cost({point("float", 32, 0, 0.9), point("ptq", 8, 0, 0.895, 0.4)}),
+            "8 bits cost no detectable accuracy (n = 1,000)");
+  EXPECT_EQ(cost({point("float", 32, 0, 0.9), point("ptq", 1, 0, 0.9, 0.9)}),
+            "1 bit costs no detectable accuracy (n = 1,000)");
+  EXPECT_EQ(cost({point("float", 32, 0, 0.9), point("ptq", 4, 0, 0.6, 1e-9)}),
+            "Accuracy is lost even at 4 bits, the most that were tried (n = 1,000)");
+  // Without the float model, or without a test against it, nothing is known.
+  EXPECT_EQ(cost({point("ptq", 8, 0, 0.895, 0.4)}), "");
+  Json untested = point("ptq", 8, 0, 0.895);
+  untested["p_float"] = nullptr;
+  EXPECT_EQ(cost({point("float", 32, 0, 0.9), untested}), "");
 }
 
 TEST(Sweep, SeveralSeedsAreJudgedByTheirMean) {

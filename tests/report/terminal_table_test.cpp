@@ -72,5 +72,22 @@ TEST(TerminalTable, UntitledTablesHaveNoHead) {
   EXPECT_THROW(table.add_row({"a", "b", "c"}), Error);
 }
 
+TEST(TerminalTable, WideCellsGoOnInTheNextLine) {
+  TerminalTable table({{"key"}, {"value"}});
+  table.add_row({"flags", "avx avx2 fma, sse4/some"});
+  table.add_row({"word", "abcdefghijklmnop"});
+  EXPECT_EQ(table.render_folded(TextStyle::ascii, 17),
+            "key    value\n"
+            "-----------------\n"
+            "flags  avx avx2\n"
+            "       fma, sse4/\n"
+            "       some\n"
+            "word   abcdefghij\n"
+            "       klmnop\n");
+  // What fits is as ever.
+  EXPECT_EQ(table.render_folded(TextStyle::ascii, 60), table.render(TextStyle::ascii, 60));
+  EXPECT_EQ(table.render_folded(TextStyle::ascii, 0), table.render(TextStyle::ascii, 0));
+}
+
 }  // namespace
 }  // namespace hone

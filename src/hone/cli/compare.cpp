@@ -83,7 +83,7 @@ std::string layer_table(const std::vector<NodeError>& nodes) {
 }
 
 std::string verdict(const PairedTest& test, const std::string& a, const std::string& b) {
-  if (!test.differs()) return "no difference beyond noise";
+  if (!test.differs()) return "no difference detected";
   return (test.only_first > test.only_second ? a : b) + " is better";
 }
 

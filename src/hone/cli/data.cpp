@@ -7,6 +7,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/option_texts.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/error.hpp"
@@ -36,22 +37,27 @@ CommandResult list_data(const CommandInput& input) {
   for (const DatasetKind& kind : dataset_table()) {
     table.add_row({kind.name, kind.summary});
     for (const OptionSpec& spec : kind.options)
-      table.add_row(
-          {"  data." + spec.name,
-           spec.help + (spec.default_value && !to_string(*spec.default_value).empty()
-                            ? fmt::format(" (default: {})", to_string(*spec.default_value))
-                            : "")});
-    results.push_back({{"name", kind.name}, {"summary", kind.summary}});
+      table.add_row({"  data." + spec.name, describe_option(spec)});
+    Json options = Json::array();
+    for (const OptionSpec& spec : kind.options) options.push_back(option_json(spec));
+    results.push_back({{"name", kind.name}, {"summary", kind.summary}, {"options", options}});
   }
   console().print(table.render(console().style(), 0));
   return {0, {{"datasets", results}}};
 }
 
-// Smallest, median and largest of a list.
-std::string spread(std::vector<std::int64_t> values) {
+// Smallest, median and largest of a list, and their sum.
+Json spread(std::vector<std::int64_t> values) {
   std::sort(values.begin(), values.end());
-  return fmt::format("{} to {}, median {}", values.front(), values.back(),
-                     values[values.size() / 2]);
+  return {{"smallest", values.front()},
+          {"median", values[values.size() / 2]},
+          {"largest", values.back()},
+          {"total", std::accumulate(values.begin(), values.end(), std::int64_t{0})}};
+}
+
+std::string show_spread(const Json& spread) {
+  return fmt::format("{} to {}, median {}", spread["smallest"].dump(), spread["largest"].dump(),
+                     spread["median"].dump());
 }
 
 Json show_split(const DataRequest& request) {
@@ -82,8 +88,9 @@ Json show_split(const DataRequest& request) {
                                               1))});
     labels[data.label_names[label]] = count[label];
   }
-  table.add_row({"words", spread(words)});
-  table.add_row({"bytes", spread(bytes)});
+  const Json words_spread = spread(words), bytes_spread = spread(bytes);
+  table.add_row({"words", show_spread(words_spread)});
+  table.add_row({"bytes", show_spread(bytes_spread)});
   std::string text = table.render(console().style(), 0);
   // Spread over the split: many files are sorted by label.
   const std::size_t samples = std::min(shown_samples, data.texts.size());
@@ -98,8 +105,8 @@ Json show_split(const DataRequest& request) {
   console().print(text + "\n");
   return {{"samples", data.texts.size()},
           {"labels", labels},
-          {"bytes", std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0})},
-          {"words", std::accumulate(words.begin(), words.end(), std::int64_t{0})}};
+          {"bytes", bytes_spread},
+          {"words", words_spread}};
 }
 
 CommandResult show_data(const CommandInput& input) {

@@ -129,7 +129,6 @@ CommandResult run(const CommandInput& input) {
   if (input.options.contains("dropout") && !input.options.boolean_or("training", false))
     throw UsageError("--dropout changes nothing without --training", "leave it out");
   const Settings given = command_settings(input, {}, true);
-  refuse_data_settings(given);
   const Model model = load_model({.name = input.argument("MODEL"), .settings = given.model});
   const Explained explained = build(input, model);
   const bool only_graph = input.options.boolean_or("graph", false);

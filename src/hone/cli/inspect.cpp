@@ -89,7 +89,6 @@ std::string list_names(const char* title, const std::vector<std::string>& names)
 
 CommandResult inspect_model(const CommandInput& input, const std::string& name) {
   const Settings given = command_settings(input, {}, true);
-  refuse_data_settings(given);
   const Model model = load_model({.name = name, .settings = given.model});
   const std::int64_t tokens = input.options.integer_or("tokens", 256);
   const Json layers = describe_layers(model, tokens);

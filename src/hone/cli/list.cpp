@@ -7,6 +7,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/option_texts.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
@@ -56,6 +57,18 @@ Members models() {
   return members;
 }
 
+Members recipes() {
+  Members members;
+  for (const ShippedRecipe& shipped : shipped_recipes()) {
+    const LoadedRecipe loaded = load_recipe(std::string(shipped.name), {});
+    members.push_back(
+        {std::string(shipped.name),
+         loaded.description + "; needs " + (loaded.needs.empty() ? "nothing" : loaded.needs),
+         {}});
+  }
+  return members;
+}
+
 Members settings_as_members(const std::vector<OptionSpec>& specs) {
   Members members;
   for (const OptionSpec& spec : specs) members.push_back({spec.name, spec.help, {}});
@@ -75,6 +88,8 @@ const std::vector<Kind>& kinds() {
       {"commands", "what hone does", [] { return described(command_table()); }},
       {"datasets", "kinds of data for --data", [] { return described(dataset_table()); }},
       {"formats", "number formats and their options", [] { return described(format_table()); }},
+      {"jobs", "what a recipe file may name as its recipe, and the keys",
+       [] { return described(recipe_table()); }},
       {"kernels", "ways to compute an op on this machine", kernels},
       {"models", "built-in models", models},
       {"model-sizes", "settings of a built-in model",
@@ -82,17 +97,8 @@ const std::vector<Kind>& kinds() {
       {"ops", "kinds of nodes of a graph", [] { return described(op_table()); }},
       {"passes", "rewrites of a graph", [] { return described(pass_table()); }},
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},
-      {"recipes", "jobs that a recipe file may name, and their keys",
-       [] { return described(recipe_table()); }}};
+      {"recipes", "experiments for hone run, and what they need", recipes}};
   return all;
-}
-
-std::string describe_option(const OptionSpec& spec) {
-  std::string text = spec.help;
-  if (spec.default_value && !to_string(*spec.default_value).empty())
-    text += fmt::format(" (default: {})", to_string(*spec.default_value));
-  if (!spec.choices.empty()) text += fmt::format("; one of: {}", fmt::join(spec.choices, ", "));
-  return text;
 }
 
 const Kind& find_kind(const std::string& name) {
@@ -125,10 +131,7 @@ CommandResult run(const CommandInput& input) {
       Json json{{"name", member.name}, {"summary", member.summary}, {"options", Json::array()}};
       for (const OptionSpec& spec : member.options) {
         if (with_options) add("  " + spec.name, describe_option(spec));
-        Json option{{"name", spec.name}, {"help", spec.help}};
-        if (spec.default_value) option["default"] = to_string(*spec.default_value);
-        if (!spec.choices.empty()) option["choices"] = spec.choices;
-        json["options"].push_back(std::move(option));
+        json["options"].push_back(option_json(spec));
       }
       results.push_back(std::move(json));
     }
@@ -142,9 +145,9 @@ CommandResult run(const CommandInput& input) {
 
 Command command_list() {
   Command command{
-      {"list", "what there is: models, datasets, recipes, ops, kernels, passes, ...", {}}};
+      {"list", "what there is: recipes, models, datasets, formats, ops, kernels, passes, ...", {}}};
   command.arguments = {{"KIND", "what to list; without it: what can be listed", false}};
-  command.examples = {"hone list", "hone list datasets", "hone list kernels"};
+  command.examples = {"hone list", "hone list recipes", "hone list datasets"};
   command.run = run;
   return command;
 }

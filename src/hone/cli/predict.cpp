@@ -125,7 +125,6 @@ void choose_threads(const CommandInput& input, const Classifier& classifier,
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, {padding_setting()}, false);
-  refuse_data_settings(given);
   const std::vector<std::string> texts = read_texts(input);
   const Classifier classifier =
       load_classifier(input, "", given.values.text_or("padding", "saved"), false);

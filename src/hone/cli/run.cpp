@@ -3,6 +3,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/watch.hpp"
 #include "hone/core/json.hpp"
 #include "hone/recipes/recipe.hpp"
@@ -43,10 +44,31 @@ std::string render(const Json& result) {
   return table.render(console().style(), 0);
 }
 
+// What is not there is often the data that the recipe needs.
+Json run_recipe(const LoadedRecipe& loaded) {
+  try {
+    return loaded.recipe->run(loaded.call, console_watcher());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found || loaded.needs.empty()) throw;
+    throw Error(error.code(), error.message(),
+                fmt::format("{}{}this recipe needs {}", error.hint(),
+                            error.hint().empty() ? "" : "; ", loaded.needs));
+  }
+}
+
+CommandResult show(const CommandInput& input) {
+  if (!input.settings.empty())
+    throw UsageError("--set changes nothing with --show", "leave one of them out");
+  const std::string text = recipe_text(input.argument("RECIPE"));
+  console().print(text);
+  return {0, {{"recipe", input.argument("RECIPE")}, {"text", text}}};
+}
+
 CommandResult run(const CommandInput& input) {
+  if (input.options.boolean_or("show", false)) return show(input);
   LoadedRecipe loaded = load_recipe(input.argument("RECIPE"), input.settings);
   loaded.call.command = input.line;
-  const Json result = loaded.recipe->run(loaded.call, console_watcher());
+  const Json result = run_recipe(loaded);
   console().finish();
   console().print(loaded.recipe->render != nullptr
                       ? loaded.recipe->render(result, console().style())
@@ -57,15 +79,24 @@ CommandResult run(const CommandInput& input) {
 }  // namespace
 
 Command command_run() {
-  Command command{{"run",
-                   "does what a recipe (a TOML file) says; a run that was interrupted is continued",
-                   {}}};
-  command.arguments = {{"RECIPE", "a file such as recipes/demo.toml"}};
+  Command command{
+      {"run",
+       "does what a recipe says: a whole experiment; one that was interrupted continues",
+       {}}};
+  command.arguments = {{"RECIPE", "one that hone brings (hone list recipes), or a TOML file"}};
+  command.options = {
+      {.name = "show",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "print the recipe instead of running it, to write one's own from it"}};
   command.settings_note =
-      "Any key of the recipe, in place of the one in the file: --set lr=1e-3, --set seeds=0,1 "
-      "(hone list recipes shows the keys).";
-  command.examples = {"hone run recipes/demo.toml",
-                      "hone run recipes/train-imdb.toml --set seeds=0 --set name=one-seed"};
+      "Any key of the recipe, in place of its own value: --set lr=1e-3, --set seeds=0,1, --set "
+      "data=imdb:PATH (hone list jobs explains the keys). --set name=NAME keeps it apart from "
+      "other "
+      "runs.";
+  command.examples = {"hone run demo", "hone run demo --set seeds=1,2 --set name=two-seeds",
+                      "hone run demo --show > mine.toml",
+                      "hone run mine.toml --set epochs=1 --set name=mine"};
   command.run = run;
   return command;
 }

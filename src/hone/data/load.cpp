@@ -10,6 +10,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/core/text.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/data/token_cache.hpp"
 
 namespace hone {
@@ -75,9 +76,8 @@ void check_split_options(const DataRequest& request) {
   const std::string split = request.split == "validation" ? "train" : request.split;
   for (const auto& [name, own] : find_dataset(request.kind).split_of)
     if (request.options.contains(name) && own != split)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("data.{} changes nothing on the split {}", name, request.split),
-                  fmt::format("leave it out, or use --split {}", own));
+      throw UsageError(fmt::format("data.{} changes nothing on the split {}", name, request.split),
+                       fmt::format("leave it out, or use --split {}", own));
 }
 
 TextData load_texts(const DataRequest& request) {

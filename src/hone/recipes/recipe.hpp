@@ -12,6 +12,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/core/json.hpp"
@@ -46,10 +47,22 @@ const Recipe& find_recipe(const std::string& name, const std::string& where);
 struct LoadedRecipe {
   const Recipe* recipe;
   RecipeCall call;
+  std::string description;  // what it does, in a sentence
+  std::string needs;        // data and models that it reads; empty: nothing
 };
-// Reads a TOML file: every key is checked, errors name file, line and the nearest known key. In
-// texts, ${NAME:-default} stands for an environment variable. `changes` are key=value settings that
-// replace those of the file. Lists become text separated by commas.
-LoadedRecipe load_recipe(const std::filesystem::path& file, const TextSettings& changes);
+// Reads a TOML file, or a recipe that hone brings (by its name): every key is checked, errors name
+// file, line and the nearest known key. In texts, ${NAME:-default} stands for an environment
+// variable. `changes` are key=value settings that replace those of the file; what is wrong with
+// them is a UsageError. Lists become text separated by commas.
+LoadedRecipe load_recipe(const std::string& file_or_name, const TextSettings& changes);
+// The TOML text of it.
+std::string recipe_text(const std::string& file_or_name);
+
+// A recipe that hone brings: recipes/NAME.toml, embedded at build time.
+struct ShippedRecipe {
+  std::string_view name, text;
+};
+// In the order of their names (generated from the folder recipes/ of the project).
+const std::vector<ShippedRecipe>& shipped_recipes();
 
 }  // namespace hone

@@ -1,200 +1,23 @@
 #include "hone/report/html.hpp"
 
 #include <algorithm>
-#include <cmath>
-
-#include <fmt/format.h>
-#include <zlib.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
-#include "hone/core/json.hpp"
-#include "hone/report/numbers.hpp"
+#include "hone/report/finding.hpp"
 #include "hone/report/resources.hpp"
-#include "hone/report/series.hpp"
-#include "hone/report/sweep.hpp"
-#include "hone/report/tables.hpp"
 
 namespace hone {
 namespace {
 
-// Six digits are more than a plot shows and keep the page small; NaN and infinity become null.
-Json rounded(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  return std::stod(fmt::format("{:.6g}", value));
-}
-
-Json curve(const RunSummary& run, std::span<const double> values) {
-  Json x = Json::array(), y = Json::array();
-  bool any = false;
-  for (const std::size_t i : choose_points(values, most_points_drawn)) {
-    x.push_back(run.steps[i].step);
-    y.push_back(rounded(values[i]));
-    any |= std::isfinite(values[i]);
-  }
-  if (!any) return nullptr;
-  return {{"x", std::move(x)}, {"y", std::move(y)}};
-}
-
-// The moving mean of a curve that is noisy from step to step; null when there is too little of it.
-Json smooth_curve(const RunSummary& run, std::span<const double> values, std::size_t window) {
-  return window > 1 ? curve(run, moving_mean(values, window)) : Json();
-}
-
-Json curves(const RunSummary& run) {
-  const auto values_of = [&](double StepPoint::*member) {
-    std::vector<double> values;
-    for (const StepPoint& step : run.steps) values.push_back(step.*member);
-    return values;
-  };
-  const std::vector<double> loss = values_of(&StepPoint::loss);
-  const std::vector<double> grad_norm = values_of(&StepPoint::grad_norm);
-  // A fortieth of the run smooths the noise of small batches and still shows the shape; odd, so
-  // that it is centred, and bounded to keep long runs cheap.
-  const std::size_t window = std::min<std::size_t>(loss.size() / 40, 500) | 1u;
-  return {{"window", window},
-          {"steps", run.steps.size()},
-          {"loss", curve(run, loss)},
-          {"loss_smooth", smooth_curve(run, loss, window)},
-          {"grad_norm", curve(run, grad_norm)},
-          {"grad_norm_smooth", smooth_curve(run, grad_norm, window)},
-          {"lr", curve(run, values_of(&StepPoint::lr))}};
-}
-
-Json evaluations(const RunSummary& run) {
-  Json list = Json::array();
-  for (const EvalPoint& eval : run.evals)
-    list.push_back({{"epoch", rounded(eval.epoch)},
-                    {"step", eval.step},
-                    {"split", eval.split},
-                    {"accuracy", rounded(eval.accuracy)},
-                    {"low", rounded(eval.low)},
-                    {"high", rounded(eval.high)},
-                    {"text", format_interval(eval.accuracy, eval.low, eval.high)}});
-  return list;
-}
-
-Json layers(const RunSummary& run) {
-  Json list = Json::array();
-  for (const LayerRow& layer : run.layers)
-    list.push_back({{"name", layer.name},
-                    {"op", layer.op},
-                    {"parameters", rounded(layer.parameters)},
-                    {"bytes", rounded(layer.bytes)},
-                    {"macs", rounded(layer.macs_per_token)}});
-  return list;
-}
-
-Json kernels(const RunSummary& run) {
-  Json list = Json::array();
-  for (const KernelRow& row : run.kernels)
-    list.push_back({{"kernel", row.kernel},
-                    {"op", row.op},
-                    {"seconds", rounded(row.seconds)},
-                    {"share", rounded(row.share)},
-                    {"time", format_duration(row.seconds)},
-                    {"gflops", format_significant(row.gflop_per_second(), 3)}});
-  return list;
-}
-
-Json sweep_card(const Sweep& sweep) {
-  Json facts = Json::array();
-  for (const bool qat : {false, true}) {
-    const std::int64_t width = narrowest_without_loss(sweep, qat);
-    facts.push_back({qat ? "lossless QAT" : "lossless PTQ",
-                     width > 0 ? fmt::format("from {} bits", width) : "at no width"});
-  }
-  facts.push_back({"widths", fmt::format("{}", sweep.rows.size())});
-  facts.push_back({"format", sweep.format});
-  Json result{{"facts", std::move(facts)}, {"standing", "none"}, {"of", "float32 accuracy"}};
-  if (!sweep.base) return result;
-  result["accuracy"] = format_percent(sweep.base->accuracy);
-  result["interval"] =
-      fmt::format("{:.2f}–{:.2f} %", sweep.base->low * 100, sweep.base->high * 100);
-  return result;
-}
-
-Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
-  const RunSummary& run = runs[index];
-  const FinalAccuracy& final = comparison.runs[index];
-  Json facts = Json::array();
-  const auto fact = [&](const char* name, const std::string& value) {
-    if (value != format_percent(not_recorded)) facts.push_back({name, value});
-  };
-  fact("loss", format_significant(run.final_loss));
-  fact("samples/s", format_count(run.samples_per_second));
-  fact("in steps", format_duration(run.step_seconds));
-  fact("peak memory", format_bytes(run.peak_bytes));
-  fact("parameters", format_count(run.parameters));
-  static constexpr const char* standings[] = {"none", "best", "tied", "lower"};
-  if (!run.points.empty()) return sweep_card(arrange_sweep(run));
-  Json result{{"facts", std::move(facts)},
-              {"standing", standings[static_cast<int>(final.standing)]},
-              {"standing_text", describe_standing(runs, final)}};
-  if (final.eval) {
-    result["accuracy"] = format_percent(final.eval->accuracy);
-    result["samples"] = format_count(final.eval->samples);
-    if (final.eval->has_interval())
-      result["interval"] =
-          fmt::format("{:.2f}–{:.2f} %", final.eval->low * 100, final.eval->high * 100);
-  }
-  return result;
-}
-
-Json table_data(const ReportTable& table) {
-  Json columns = Json::array(), rows = Json::array();
-  for (const TableColumn& column : table.columns)
-    columns.push_back({{"title", column.title}, {"right", column.align == Align::right}});
-  for (const auto& row : table.rows) {
-    Json cells = Json::array();
-    bool differs = false;
-    for (const ReportCell& cell : row) {
-      cells.push_back(cell.text);
-      differs |= cell.differs;
-    }
-    rows.push_back({{"cells", std::move(cells)}, {"differs", differs}});
-  }
-  return {{"id", table.id},
-          {"title", table.title},
-          {"note", table.note},
-          {"columns", std::move(columns)},
-          {"rows", std::move(rows)}};
-}
-
-std::string inflate_gzip(std::string_view packed) {
-  z_stream stream{};
-  // 16 + 15 bits: a gzip header and the largest window.
-  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK)
-    throw Error(ErrorCode::internal, "zlib cannot start");
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(packed.data()));
-  stream.avail_in = static_cast<uInt>(packed.size());
-  std::string out;
-  int state = Z_OK;
-  while (state == Z_OK) {
-    char buffer[1 << 16];
-    stream.next_out = reinterpret_cast<Bytef*>(buffer);
-    stream.avail_out = sizeof buffer;
-    state = inflate(&stream, Z_NO_FLUSH);
-    out.append(buffer, sizeof buffer - stream.avail_out);
-  }
-  inflateEnd(&stream);
-  if (state != Z_STREAM_END)
-    throw Error(ErrorCode::internal, "the embedded plotly.js is damaged", "build hone again");
-  return out;
-}
-
-std::string plotly_source() {
+// gzip in base64, as the page unpacks it.
+std::string_view plotly_source() {
   if (embedded::plotly().empty())
     throw Error(
         ErrorCode::unsupported, "this hone was built without plotly.js, which an HTML report needs",
-        "install the Debian package python3-plotly, or set the CMake variable HONE_PLOTLY_JS "
-        "to a plotly.js file, and build again; the report in the terminal works without it");
-  std::string source = inflate_gzip(embedded::plotly());
-  // An HTML parser would end the script here, whatever the script means by it.
-  if (source.find("</script") != std::string::npos)
-    throw Error(ErrorCode::unsupported, "the embedded plotly.js cannot be put inline",
-                "set the CMake variable HONE_PLOTLY_JS to a plotly.js without \"</script\"");
-  return source;
+        "install the Debian packages python3-plotly and esbuild and build again, from an empty "
+        "build folder; the report in the terminal works without them");
+  return embedded::plotly();
 }
 
 std::string html_text(std::string_view text) {
@@ -211,37 +34,7 @@ std::string html_text(std::string_view text) {
   return out;
 }
 
-std::string report_title(std::span<const RunSummary> runs) {
-  std::string title;
-  for (std::size_t i = 0; i < runs.size() && i < 4; ++i)
-    title += (i == 0 ? "" : " · ") + runs[i].name;
-  return runs.size() > 4 ? fmt::format("{} and {} more", title, runs.size() - 4) : title;
-}
-
 }  // namespace
-
-Json report_data(std::span<const RunSummary> runs) {
-  const Comparison comparison = compare_final_accuracy(runs);
-  Json data{{"title", report_title(runs)},
-            {"split", comparison.split},
-            {"point_limit", most_points_drawn},
-            {"runs", Json::array()},
-            {"tables", Json::array()}};
-  for (std::size_t i = 0; i < runs.size(); ++i)
-    data["runs"].push_back(
-        {{"name", runs[i].name},
-         {"model", runs[i].model},
-         {"status", runs[i].status},
-         {"started", runs[i].started},
-         {"card", card(runs, i, comparison)},
-         {"curves", curves(runs[i])},
-         {"evaluations", evaluations(runs[i])},
-         {"sweep", runs[i].points.empty() ? Json() : sweep_data(arrange_sweep(runs[i]))},
-         {"layers", layers(runs[i])},
-         {"kernels", kernels(runs[i])}});
-  for (const ReportTable& table : report_tables(runs)) data["tables"].push_back(table_data(table));
-  return data;
-}
 
 std::string json_for_script(const Json& value) {
   const std::string text = value.dump();
@@ -265,9 +58,9 @@ void write_html_report(const std::filesystem::path& path, std::span<const RunSum
   if (runs.empty())
     throw Error(ErrorCode::invalid_argument, "a report needs at least one run",
                 "name the directory of a run, or its record.jsonl");
-  const std::string plotly = plotly_source();
+  const std::string_view plotly = plotly_source();
   const std::string data = json_for_script(report_data(runs));
-  const std::string title = html_text(report_title(runs));
+  const std::string title = html_text(report_title(runs) + ": " + describe_finding(runs));
   const std::pair<std::string_view, std::string_view> parts[] = {
       {"{{title}}", title},
       {"{{style}}", embedded::report_style()},

@@ -1,4 +1,5 @@
-// The report as one HTML page that needs nothing else: no network, no other file.
+// The report as one HTML page that needs nothing else: no network, no other file. plotly.js is in
+// it as gzip in base64, which the browser unpacks: a page takes less than 2 MB.
 #pragma once
 
 #include <filesystem>
@@ -10,11 +11,16 @@
 
 namespace hone {
 
-// Curves of more steps are thinned to at most this many points, keeping their extremes.
-inline constexpr std::size_t most_points_drawn = 5000;
+// Curves of more steps are thinned to at most this many points, keeping their extremes; where many
+// runs share a page, to fewer.
+inline constexpr std::size_t most_points_drawn = 2000;
+std::size_t points_of_curve(std::size_t runs);
 
-// What the page draws: {title, runs[...], tables[...], split, point_limit}. Not-recorded is null.
+// What the page draws: {title, finding, runs[...], tables[...], split, point_limit}. Not-recorded
+// is null.
 Json report_data(std::span<const RunSummary> runs);
+// The names of the runs.
+std::string report_title(std::span<const RunSummary> runs);
 
 // JSON that is safe inside a script element: nothing in it can end the element or open a comment.
 std::string json_for_script(const Json& value);

@@ -33,15 +33,6 @@ std::string left_in_float(const Summary& quantized) {
   return text;
 }
 
-std::string size(const Summary& quantized) {
-  if (std::isnan(quantized.bytes_after)) return "";
-  std::string text = format_bytes(quantized.bytes_after);
-  if (quantized.bytes_before > 0)
-    text += fmt::format(" of {} ({})", format_bytes(quantized.bytes_before),
-                        format_percent(quantized.bytes_after / quantized.bytes_before, 1));
-  return text;
-}
-
 std::string bits(const Summary& quantized) {
   return quantized.parameters > 0
              ? format_significant(8 * quantized.bytes_after / quantized.parameters, 3)
@@ -72,6 +63,15 @@ std::string trained(const Summary& quantized) {
 
 }  // namespace
 
+std::string describe_packed_size(const QuantizedSummary& quantized) {
+  if (std::isnan(quantized.bytes_after)) return "";
+  std::string text = format_bytes(quantized.bytes_after);
+  if (quantized.bytes_before > 0)
+    text += fmt::format(" of {} ({})", format_bytes(quantized.bytes_before),
+                        format_percent(quantized.bytes_after / quantized.bytes_before, 1));
+  return text;
+}
+
 ReportTable quantized_table(std::span<const RunSummary> runs) {
   ReportTable table{"quantized", "Quantization", "", {{""}}, {}};
   for (const RunSummary& run : runs) table.columns.push_back({runs.size() == 1 ? "" : run.name});
@@ -91,7 +91,7 @@ ReportTable quantized_table(std::span<const RunSummary> runs) {
   const bool packs = std::any_of(runs.begin(), runs.end(), [](const RunSummary& run) {
     return run.quantized && run.quantized->packed;
   });
-  add(packs ? "Size, packed" : "Size once packed", size);
+  add(packs ? "Size, packed" : "Size once packed", describe_packed_size);
   add("Bits a parameter", bits);
   add("Calibrated", [](const Summary& q) { return fields(q.calibration); });
   add("Trained with the rounding", trained);

@@ -9,7 +9,7 @@ namespace hone::embedded {
 std::string_view report_page();
 std::string_view report_style();
 std::string_view report_script();
-// gzip; empty when plotly.js was not found at build time.
+// gzip in base64; empty when plotly.js or esbuild was not found at build time.
 std::string_view plotly();
 
 }  // namespace hone::embedded

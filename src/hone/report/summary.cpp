@@ -10,84 +10,12 @@
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
+#include "hone/report/detail/record_fields.hpp"
 
 namespace hone {
 namespace {
 
 constexpr std::int64_t final_loss_window = 100;
-
-// One line of a record, or an object within it, with its place for messages.
-class Fields {
-public:
-  Fields(const Json& object, const std::string& source, std::size_t line, std::string prefix = "")
-      : object_(object), source_(source), line_(line), prefix_(std::move(prefix)) {}
-
-  // JSON has no NaN: Record writes it as null, and an absent key is a value not recorded.
-  double number(const char* key) const {
-    const Json* value = find(key);
-    if (value == nullptr || value->is_null()) return not_recorded;
-    if (!value->is_number()) fail(key, "a number");
-    return value->get<double>();
-  }
-
-  std::string text(const char* key) const {
-    const Json* value = find(key);
-    if (value == nullptr || value->is_null()) return "";
-    if (!value->is_string()) fail(key, "text");
-    return value->get<std::string>();
-  }
-
-  bool flag(const char* key) const {
-    const Json* value = find(key);
-    if (value == nullptr || value->is_null()) return false;
-    if (!value->is_boolean()) fail(key, "true or false");
-    return value->get<bool>();
-  }
-
-  std::int64_t step(const char* key) const {
-    const Json* value = find(key);
-    const bool whole = value != nullptr && value->is_number_integer();
-    const bool fits = whole && (!value->is_number_unsigned() ||
-                                value->get<std::uint64_t>() <= std::uint64_t{INT64_MAX});
-    if (!fits || value->get<std::int64_t>() < 0) fail(key, "a whole number, 0 or more");
-    return value->get<std::int64_t>();
-  }
-
-  Json object(const char* key) const {
-    const Json* value = find(key);
-    if (value == nullptr || value->is_null()) return Json::object();
-    if (!value->is_object()) fail(key, "an object");
-    return *value;
-  }
-
-  std::vector<Fields> list(const char* key) const {
-    const Json* value = find(key);
-    std::vector<Fields> items;
-    if (value == nullptr || value->is_null()) return items;
-    if (!value->is_array()) fail(key, "a list");
-    for (std::size_t i = 0; i < value->size(); ++i) {
-      const std::string place = fmt::format("{}[{}]", key, i);
-      if (!(*value)[i].is_object()) fail(place, "an object");
-      items.emplace_back((*value)[i], source_, line_, place + ".");
-    }
-    return items;
-  }
-
-  [[noreturn]] void fail(const std::string& key, const char* expected) const {
-    throw Error(
-        ErrorCode::bad_format,
-        fmt::format("{}: line {}: \"{}{}\" must be {}", source_, line_, prefix_, key, expected),
-        "the record was not written by this version of hone, or was edited");
-  }
-
-private:
-  const Json* find(const char* key) const { return object_.find_member(key); }
-
-  const Json& object_;
-  const std::string& source_;
-  std::size_t line_;
-  std::string prefix_;
-};
 
 // What is collected while the lines are read, before it is ordered and summed.
 struct Collected {
@@ -195,8 +123,20 @@ void read_eval(Collected& all, const Fields& fields) {
                  .high = fields.number("high"),
                  .loss = fields.number("loss"),
                  .seconds = fields.number("seconds"),
-                 .samples_per_second = fields.number("samples_per_second")};
+                 .samples_per_second = fields.number("samples_per_second"),
+                 .macro_f1 = fields.number("macro_f1"),
+                 .mcc = fields.number("mcc"),
+                 .mse = fields.number("mse"),
+                 .mae = fields.number("mae"),
+                 .pearson = fields.number("pearson"),
+                 .labels = fields.texts("labels"),
+                 .confusion = fields.square("confusion")};
   if (eval.low > eval.high) fields.fail("low", "no more than \"high\"");
+  if (!eval.confusion.empty() && eval.labels.empty())
+    for (std::size_t i = 0; i < eval.confusion.size(); ++i)
+      eval.labels.push_back(std::to_string(i));
+  if (!eval.confusion.empty() && eval.labels.size() != eval.confusion.size())
+    fields.fail("labels", "as many as \"confusion\" has rows");
   add_recorded(all.open_seconds, eval.seconds);
   // A continued run may evaluate again where the one before it stopped.
   std::erase_if(all.run.evals, [&](const EvalPoint& other) {

@@ -38,6 +38,13 @@ struct EvalPoint {
   double loss = not_recorded;
   double seconds = not_recorded;
   double samples_per_second = not_recorded;
+  double macro_f1 = not_recorded;  // mean of the classes' F1
+  double mcc = not_recorded;       // Matthews correlation
+  // Of a model that gives values instead of classes.
+  double mse = not_recorded, mae = not_recorded, pearson = not_recorded;
+  std::vector<std::string> labels;
+  // Samples by [true class][predicted class]; may be empty.
+  std::vector<std::vector<std::int64_t>> confusion;
 
   bool has_interval() const { return accuracy == accuracy && low == low && high == high; }
 };

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "hone/core/json.hpp"
+#include "hone/report/finding.hpp"
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/paired_test.hpp"
@@ -39,8 +40,8 @@ std::optional<SweepValue> join(const Points& points) {
     loss += point->loss / static_cast<double>(points.size());
   }
   const SweepPoint& first = *points.front();
-  SweepValue value{first.accuracy,        first.low,    first.high, loss, first.bytes,
-                   first.bits_per_weight, points.size()};
+  SweepValue value{first.accuracy,        first.low,     first.high,   loss, first.bytes,
+                   first.bits_per_weight, first.samples, points.size()};
   if (points.size() == 1) return value;
   const MeanInterval mean = mean_interval(accuracies);
   value.accuracy = mean.mean;
@@ -92,7 +93,7 @@ std::string show_points(const SweepDifference& difference) {
 const char* show_verdict(Verdict verdict) {
   switch (verdict) {
     case Verdict::unknown: return "—";
-    case Verdict::noise: return "within noise";
+    case Verdict::noise: return "none detected";
     case Verdict::better: return "QAT better";
     case Verdict::worse: return "PTQ better";
   }
@@ -151,13 +152,14 @@ std::string describe_sweep(const Sweep& sweep) {
   };
   say(Verdict::better, "QAT is better than PTQ at {}.");
   say(Verdict::worse, "PTQ is better than QAT at {}.");
-  say(Verdict::noise, "No difference beyond noise at {}.");
+  const std::string count = sweep.base ? sample_count(sweep.base->samples) : "";
+  const std::string n = count.empty() ? "" : " (" + count + ")";
+  say(Verdict::noise, ("No difference detected at {}" + n + ".").c_str());
   for (const bool qat : {false, true}) {
     const std::int64_t width = narrowest_without_loss(sweep, qat);
     if (width > 0)
-      sentences.push_back(
-          fmt::format("{} loses nothing beyond noise against float32 from {} bits on.",
-                      qat ? "QAT" : "PTQ", width));
+      sentences.push_back(fmt::format("{}: no difference to float32 detected from {} bits on{}.",
+                                      qat ? "QAT" : "PTQ", width, n));
   }
   return fmt::format("{}", fmt::join(sentences, " "));
 }

@@ -21,6 +21,7 @@ struct SweepValue {
   double loss = not_recorded;
   double bytes = not_recorded;
   double bits_per_weight = not_recorded;
+  double samples = not_recorded;
   std::size_t seeds = 0;
 };
 

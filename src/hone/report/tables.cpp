@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "hone/core/json.hpp"
+#include "hone/report/confusion.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/quantized_table.hpp"
 #include "hone/report/sweep.hpp"
@@ -98,6 +100,16 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
     add_compared(table, fmt::format("Accuracy, {} (95 % interval)", or_missing(comparison.split)),
                  accuracies, false);
   if (any_standing) add_compared(table, "Standing", standings, false);
+  for (const auto& [title, member] :
+       {std::pair{"Macro-F1", &EvalPoint::macro_f1}, {"Matthews correlation", &EvalPoint::mcc}}) {
+    std::vector<std::string> values;
+    for (const FinalAccuracy& final : comparison.runs) {
+      const double value = final.eval ? (*final.eval).*member : not_recorded;
+      values.push_back(std::isnan(value) ? "" : fmt::format("{:.4f}", value));
+    }
+    if (std::any_of(values.begin(), values.end(), [](const auto& text) { return !text.empty(); }))
+      add_compared(table, fmt::format("{}, {}", title, comparison.split), values, false);
+  }
   add_measured(table, runs, "Loss, mean of the last steps", [](const RunSummary& run) {
     return run.steps.empty() ? ""
                              : fmt::format("{} ({} steps)", format_significant(run.final_loss),
@@ -125,18 +137,37 @@ ReportTable evaluations_table(Runs runs) {
   if (runs.size() > 1) table.columns.push_back({"Run"});
   for (const char* title : {"Epoch", "Step"}) table.columns.push_back({title, Align::right});
   table.columns.push_back({"Split"});
-  for (const char* title : {"Samples", "Accuracy (95 % interval)", "Loss", "Samples/s"})
-    table.columns.push_back({title, Align::right});
+  const auto any = [&](double EvalPoint::*member) {
+    return std::any_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
+      return std::any_of(run.evals.begin(), run.evals.end(),
+                         [&](const EvalPoint& eval) { return !std::isnan(eval.*member); });
+    });
+  };
+  std::vector<std::pair<const char*, double EvalPoint::*>> more;
+  for (const auto& [title, member] : {std::pair{"Macro-F1", &EvalPoint::macro_f1},
+                                      {"MCC", &EvalPoint::mcc},
+                                      {"MSE", &EvalPoint::mse},
+                                      {"MAE", &EvalPoint::mae},
+                                      {"Pearson", &EvalPoint::pearson}})
+    if (any(member)) more.emplace_back(title, member);
+  table.columns.push_back({"Samples", Align::right});
+  const bool of_classes = any(&EvalPoint::accuracy) || !any(&EvalPoint::mse);
+  if (of_classes) table.columns.push_back({"Accuracy (95 % interval)", Align::right});
+  for (const auto& [title, member] : more) table.columns.push_back({title, Align::right});
+  for (const char* title : {"Loss", "Samples/s"}) table.columns.push_back({title, Align::right});
   for (const RunSummary& run : runs)
     for (const EvalPoint& eval : run.evals) {
       std::vector<ReportCell> row;
       if (runs.size() > 1) row.push_back({run.name});
       for (std::string text :
            {format_significant(eval.epoch), fmt::format("{}", eval.step), or_missing(eval.split),
-            std::isnan(eval.samples) ? missing : fmt::format("{:.0f}", eval.samples),
-            format_interval(eval.accuracy, eval.low, eval.high), format_significant(eval.loss),
-            format_count(eval.samples_per_second)})
+            std::isnan(eval.samples) ? missing : fmt::format("{:.0f}", eval.samples)})
         row.push_back({std::move(text)});
+      if (of_classes) row.push_back({format_interval(eval.accuracy, eval.low, eval.high)});
+      for (const auto& [title, member] : more)
+        row.push_back({std::isnan(eval.*member) ? missing : fmt::format("{:.4f}", eval.*member)});
+      row.push_back({format_significant(eval.loss)});
+      row.push_back({format_count(eval.samples_per_second)});
       table.rows.push_back(std::move(row));
     }
   return table;
@@ -203,8 +234,11 @@ ReportTable layers_table(const RunSummary& run, const std::string& title) {
                      {"MACs a token", Align::right},
                      {"Share of MACs", Align::right}},
                     {}};
-  const bool quantized = std::any_of(run.layers.begin(), run.layers.end(),
-                                     [](const LayerRow& layer) { return !layer.formats.empty(); });
+  // One for all of them is in the table of the quantization.
+  std::set<std::string> different;
+  for (const LayerRow& layer : run.layers)
+    if (!layer.formats.empty()) different.insert(layer.formats);
+  const bool quantized = different.size() > (run.quantized ? 1 : 0);
   if (quantized) table.columns.push_back({"Formats"});
   double parameters = not_recorded, bytes = not_recorded, macs = not_recorded;
   const auto add = [](double& sum, double value) {
@@ -344,6 +378,11 @@ std::vector<ReportTable> report_tables(Runs runs) {
                                                            ? "Accuracy by width"
                                                            : "Accuracy by width of " + run.name));
   tables.push_back(quantized_table(runs));
+  for (const RunSummary& run : runs)
+    if (const EvalPoint* eval = find_confusion(run, comparison.split)) {
+      const std::string of = runs.size() == 1 ? eval->split : run.name + ", " + eval->split;
+      tables.push_back(confusion_table(*eval, fmt::format("Classes ({})", of)));
+    }
   tables.push_back(evaluations_table(runs));
   tables.push_back(configuration_table(runs));
   add_layer_tables(tables, runs);
@@ -352,42 +391,6 @@ std::vector<ReportTable> report_tables(Runs runs) {
   tables.push_back(machine_table(runs));
   std::erase_if(tables, [](const ReportTable& table) { return table.rows.empty(); });
   return tables;
-}
-
-std::string render_terminal(Runs runs, const TerminalReportOptions& options) {
-  std::string out;
-  for (const ReportTable& table : report_tables(runs)) {
-    std::string title = table.title;
-    if (table.id == "overview" && runs.size() == 1) title = runs.front().name;
-    if (!out.empty()) out += "\n";
-    out +=
-        cut_to_width(title, options.width == 0 ? std::string::npos : options.width, options.style) +
-        "\n\n";
-    TerminalTable text(table.columns);
-    const bool totalled = table.id == "layers" || table.id == "kernels";
-    const std::size_t body = table.rows.size() - (totalled ? 1 : 0);
-    const std::size_t shown = options.most_rows == 0 ? body : std::min(body, options.most_rows);
-    const bool marks = std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) {
-      return std::any_of(row.begin(), row.end(),
-                         [](const ReportCell& cell) { return cell.differs; });
-    });
-    const auto add = [&](const std::vector<ReportCell>& row) {
-      std::vector<std::string> cells;
-      for (const ReportCell& cell : row) cells.push_back(cell.text);
-      if (marks) cells[0] = (row.back().differs ? "* " : "  ") + cells[0];
-      text.add_row(std::move(cells));
-    };
-    for (std::size_t i = 0; i < shown; ++i) add(table.rows[i]);
-    if (shown < body) text.add_row({fmt::format("… and {} more", body - shown)});
-    if (totalled) {
-      text.add_rule();
-      add(table.rows.back());
-    }
-    out += text.render(options.style, options.width);
-    if (!table.note.empty())
-      out += terminal_text((marks ? "* " : "") + table.note, options.style) + "\n";
-  }
-  return out;
 }
 
 }  // namespace hone

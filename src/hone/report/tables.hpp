@@ -18,8 +18,8 @@ struct ReportCell {
 };
 
 struct ReportTable {
-  std::string
-      id;  // overview, sweep, quantized, evaluations, configuration, layers, kernels, machine
+  std::string id;  // overview, sweep, quantized, confusion, classes, evaluations, configuration,
+                   // layers, kernels, machine
   std::string title;
   std::string note;  // one sentence on how to read it; may be empty
   std::vector<TableColumn> columns;
@@ -38,8 +38,9 @@ std::vector<std::pair<std::string, std::string>> flatten(const Json& object);
 
 struct TerminalReportOptions {
   TextStyle style = TextStyle::unicode;
-  std::size_t width = 100;     // columns; 0: no limit
-  std::size_t most_rows = 20;  // of long tables; the rest is counted
+  std::size_t width = 100;  // columns; 0: no limit
+  // Of long tables, but for the configuration, which is shown whole; the rest is counted.
+  std::size_t most_rows = 20;
 };
 // The whole report as text.
 std::string render_terminal(std::span<const RunSummary> runs,

@@ -121,6 +121,35 @@ std::string cut_to_width(std::string_view text, std::size_t width, TextStyle sty
   return out + (style == TextStyle::ascii ? "~" : "…");
 }
 
+namespace {
+
+// The text as lines of at most `width` columns.
+std::vector<std::string> fold_to_width(std::string_view text, std::size_t width, TextStyle style) {
+  std::vector<std::string> lines{""};
+  std::size_t used = 0;
+  std::size_t end = 0;  // of the part of the line that may be kept when it is broken; 0: none
+  const std::string whole = terminal_text(text, style);
+  for (std::string_view rest = whole; !rest.empty();) {
+    const Character character = next_character(rest);
+    if (used > 0 && used + character.width > width) {
+      std::string& full = lines.back();
+      std::string carried = end > 0 ? full.substr(end) : "";
+      if (end > 0) full.erase(end);
+      full = without_trailing_spaces(std::move(full));
+      used = display_width(carried);
+      lines.push_back(std::move(carried));
+      end = 0;
+    }
+    used += append(lines.back(), character, style);
+    if (character.bytes == " " || character.bytes == "," || character.bytes == "/")
+      end = lines.back().size();
+    rest.remove_prefix(character.bytes.size());
+  }
+  return lines;
+}
+
+}  // namespace
+
 void TerminalTable::add_row(std::vector<std::string> cells) {
   if (cells.size() > columns_.size())
     throw Error(ErrorCode::internal, "a table row has more cells than the table has columns");
@@ -155,6 +184,14 @@ std::vector<std::size_t> TerminalTable::column_widths(TextStyle style, std::size
 }
 
 std::string TerminalTable::render(TextStyle style, std::size_t width) const {
+  return draw(style, width, false);
+}
+
+std::string TerminalTable::render_folded(TextStyle style, std::size_t width) const {
+  return draw(style, width, true);
+}
+
+std::string TerminalTable::draw(TextStyle style, std::size_t width, bool fold) const {
   const std::vector<std::size_t> widths = column_widths(style, width);
   std::size_t total = columns_.empty() ? 0 : gap * (columns_.size() - 1);
   for (const std::size_t w : widths) total += w;
@@ -169,6 +206,18 @@ std::string TerminalTable::render(TextStyle style, std::size_t width) const {
     }
     return without_trailing_spaces(std::move(text)) + "\n";
   };
+  const auto folded = [&](const std::vector<std::string>& row) {
+    std::vector<std::vector<std::string>> lines;
+    std::size_t most = 1;
+    for (std::size_t c = 0; c < columns_.size(); ++c) {
+      lines.push_back(fold_to_width(row[c], widths[c], style));
+      most = std::max(most, lines.back().size());
+    }
+    std::string text;
+    for (std::size_t i = 0; i < most; ++i)
+      text += line([&](std::size_t c) { return i < lines[c].size() ? lines[c][i] : ""; });
+    return text;
+  };
   std::string out;
   const bool titled = std::any_of(columns_.begin(), columns_.end(),
                                   [](const TableColumn& column) { return !column.title.empty(); });
@@ -176,9 +225,12 @@ std::string TerminalTable::render(TextStyle style, std::size_t width) const {
     out += line([&](std::size_t c) -> const std::string& { return columns_[c].title; });
     out += rule + "\n";
   }
-  for (const auto& row : rows_)
-    out += row.empty() ? rule + "\n"
-                       : line([&](std::size_t c) -> const std::string& { return row[c]; });
+  for (const auto& row : rows_) {
+    if (row.empty())
+      out += rule + "\n";
+    else
+      out += fold ? folded(row) : line([&](std::size_t c) -> const std::string& { return row[c]; });
+  }
   return out;
 }
 

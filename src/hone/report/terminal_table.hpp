@@ -36,8 +36,12 @@ public:
   // Lines ended by '\n'. When the table is wider than `width` columns (0: no limit), the widest
   // left-aligned columns are cut first.
   std::string render(TextStyle style = TextStyle::unicode, std::size_t width = 0) const;
+  // The same, but what does not fit goes on in the next line instead of being cut: broken at a
+  // space, a comma or a slash where there is one, else anywhere.
+  std::string render_folded(TextStyle style, std::size_t width) const;
 
 private:
+  std::string draw(TextStyle style, std::size_t width, bool fold) const;
   std::vector<std::size_t> column_widths(TextStyle style, std::size_t width) const;
 
   std::vector<TableColumn> columns_;

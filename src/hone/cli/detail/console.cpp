@@ -49,6 +49,13 @@ std::size_t Console::width() const {
 }
 
 void Console::print(const std::string& text) {
+  if (output_free_)
+    error_text(text);
+  else
+    print_result(text);
+}
+
+void Console::print_result(const std::string& text) {
   clear_bar();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
     throw Error(ErrorCode::io,

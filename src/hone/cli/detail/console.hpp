@@ -16,6 +16,9 @@ public:
   Console();
   // To stdout as it is. Throws Error(io) when it cannot be written (a full disk, a closed pipe).
   void print(const std::string& text);
+  // From now on print() goes to stderr: stdout is for print_result() alone (--json -).
+  void keep_output_free() { output_free_ = true; }
+  void print_result(const std::string& text);
   // A line about the work to stderr, above the bar when there is one.
   void note(const std::string& text);
   void error_text(const std::string& text);
@@ -27,8 +30,9 @@ public:
   void finish();  // ends the bar
 
   TextStyle style() const { return style_; }
-  bool terminal() const { return terminal_; }             // of stderr
-  bool output_terminal() const { return out_terminal_; }  // of stdout
+  bool terminal() const { return terminal_; }  // of stderr
+  // Whether what print() writes is read by people: stdout is a terminal (or stderr in its place).
+  bool output_terminal() const { return output_free_ ? terminal_ : out_terminal_; }
   std::size_t width() const;
 
 private:
@@ -37,6 +41,7 @@ private:
 
   bool terminal_;
   bool out_terminal_;
+  bool output_free_ = false;
   TextStyle style_;
   std::string label_;
   std::optional<ProgressMeter> meter_;

@@ -8,6 +8,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/frontends/safetensors.hpp"
 #include "hone/numerics/detail/golden_case.hpp"
 #include "hone/numerics/detail/mxint8.hpp"
@@ -81,9 +82,8 @@ ManifestResult run_manifest(const std::filesystem::path& manifest,
   if (json.is_object() && json.contains("cases")) return run_cases(manifest, inputs);
   if (json.is_object() && json.contains("files") && json["files"].is_object()) {
     if (!inputs.empty())
-      throw Error(ErrorCode::invalid_argument,
-                  "--in changes nothing: the cases of this manifest have their own files",
-                  "leave it out");
+      throw UsageError("--in changes nothing: the cases of this manifest have their own files",
+                       "leave it out");
     return run_mxint8_files(manifest, json["files"]);
   }
   throw Error(ErrorCode::bad_format,

@@ -14,8 +14,10 @@ constexpr std::size_t help_width = 100;
 // `left` in a column, `right` beside it, broken at spaces.
 void add_row(std::string& text, const std::string& left, const std::string& right,
              std::size_t column) {
-  text += fmt::format("  {:<{}}", left, column);
-  if (left.size() + 2 > column) text += fmt::format("\n{:{}}", "", column + 2);
+  if (left.size() + 2 > column && column > 0)
+    text += fmt::format("  {}\n{:{}}", left, "", column + 2);
+  else
+    text += fmt::format("  {:<{}}", left, column);
   std::size_t at = column + 2;
   std::size_t begin = 0;
   while (begin < right.size()) {
@@ -63,11 +65,17 @@ void add_flags(std::string& text, const Command& command) {
         (letter == command.letters.end() ? "" : fmt::format("-{}, ", letter->second)) +
         flag_name(spec.name);
     if (spec.type != OptionType::boolean) left += " " + placeholder(command, spec);
-    add_row(text, left, spec.help + shown_default(spec), 26);
+    // A placeholder of its own hides what may be given.
+    const bool hidden = !spec.choices.empty() && command.placeholders.count(spec.name) > 0;
+    add_row(text, left,
+            spec.help + shown_default(spec) +
+                (hidden ? fmt::format("; one of: {}", fmt::join(spec.choices, ", ")) : ""),
+            26);
   }
   if (!command.settings.empty() || !command.settings_note.empty())
     add_row(text, "--set KEY=VALUE", "one of the settings below; may be given many times", 26);
-  add_row(text, "--json FILE", "write the results as JSON", 26);
+  add_row(text, "--json FILE",
+          "write the results as JSON; -: to standard output, and all else to standard error", 26);
   add_row(text, "-h, --help", "show this", 26);
 }
 
@@ -90,13 +98,14 @@ std::string program_help() {
       "hone {}: trains, compresses and runs neural networks\n\n"
       "Usage: hone COMMAND [options]\n\nCommands:\n",
       version);
-  for (const Command& command : command_table()) add_row(text, command.name, command.summary, 12);
+  for (const Command& command : command_table()) add_row(text, command.name, command.summary, 13);
   text +=
       "\nStart here:\n"
-      "  hone run recipes/demo.toml                            train and judge a small model, in a "
+      "  hone run demo                                         train and judge a small model, in a "
       "minute\n"
       "  hone train bert-tiny --data reviews --out runs/first  the same, one setting at a time\n"
       "  hone predict runs/first \"I loved it\"\n"
+      "  hone list recipes                                     experiments that hone brings\n"
       "\n'hone COMMAND --help' explains a command. Exit codes: 0 done, 1 error, 2 wrong usage, "
       "130 interrupted.\n";
   return text;

@@ -49,6 +49,8 @@ void check_folder_of(const std::filesystem::path& file) {
                 "make the folder, or choose another file");
 }
 
+bool json_to_output(const CommandInput& input) { return input.options.text_or("json", "") == "-"; }
+
 // What one result would destroy of another, or of the input. (Devices take any number.)
 void check_files_differ(const Command& command, const CommandInput& input) {
   namespace fs = std::filesystem;
@@ -65,7 +67,7 @@ void check_files_differ(const Command& command, const CommandInput& input) {
   for (const auto& [flag, placeholder] : command.placeholders)
     if (placeholder == "FILE") flags.push_back(flag);
   for (const std::string& flag : flags) {
-    if (!input.options.contains(flag)) continue;
+    if (!input.options.contains(flag) || input.options.text(flag) == "-") continue;
     const fs::path place = place_of(flag);
     if (fs::exists(place, ignored) && !fs::is_regular_file(place, ignored)) continue;
     const std::string name = place.filename().string();
@@ -112,10 +114,15 @@ int run_command(int argc, char** argv) {
   CommandInput input = parse_command_line(command, words);
   input.line = command_line(argc, argv);
   check_files_differ(command, input);
-  if (input.options.contains("json")) check_folder_of(input.options.text("json"));
+  if (json_to_output(input))
+    console().keep_output_free();
+  else if (input.options.contains("json"))
+    check_folder_of(input.options.text("json"));
   const CommandResult result = command.run(input);
   console().finish();
-  if (input.options.contains("json"))
+  if (json_to_output(input))
+    console().print_result(result.results.dump(1) + "\n");
+  else if (input.options.contains("json"))
     write_file_atomically(input.options.text("json"), result.results.dump(1) + "\n");
   return result.exit_code;
 }

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "hone/cli/command.hpp"
-#include "hone/core/error.hpp"
+#include "hone/core/usage_error.hpp"
 
 namespace hone {
 
@@ -12,12 +12,6 @@ namespace hone {
 inline constexpr int exit_error = 1;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_interrupted = 130;
-
-// The command line itself is wrong.
-struct UsageError : Error {
-  explicit UsageError(const std::string& message, const std::string& hint = "")
-      : Error(ErrorCode::invalid_argument, message, hint) {}
-};
 
 // Prints everything itself; never throws.
 int run_program(int argc, char** argv);

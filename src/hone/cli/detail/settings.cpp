@@ -8,6 +8,14 @@
 #include "hone/core/threads.hpp"
 
 namespace hone {
+namespace {
+
+bool reads_data(const CommandInput& input) {
+  return input.options.contains("data") || input.options.contains("calibrate") ||
+         input.options.contains("input") || input.has("DATA");
+}
+
+}  // namespace
 
 Settings command_settings(const CommandInput& input, const std::vector<OptionSpec>& specs,
                           bool model_sizes) {
@@ -17,6 +25,10 @@ Settings command_settings(const CommandInput& input, const std::vector<OptionSpe
   } catch (const Error& error) {
     throw UsageError(error.message(), error.hint());
   }
+  if (!settings.data.empty() && !reads_data(input))
+    throw UsageError(fmt::format("--set data.{} changes nothing: no data set is read",
+                                 settings.data.front().first),
+                     "leave it out");
   for (const OptionSpec& spec : specs) {
     if (!input.options.contains(spec.name)) continue;
     if (settings.values.contains(spec.name))
@@ -26,13 +38,6 @@ Settings command_settings(const CommandInput& input, const std::vector<OptionSpe
     settings.values.set(spec.name, input.options.values().at(spec.name));
   }
   return settings;
-}
-
-void refuse_data_settings(const Settings& settings) {
-  if (settings.data.empty()) return;
-  throw UsageError(fmt::format("--set data.{} changes nothing: no data set is read",
-                               settings.data.front().first),
-                   "leave it out");
 }
 
 std::vector<OptionSpec> pick(const std::vector<OptionSpec>& specs,

@@ -6,12 +6,10 @@
 namespace hone {
 
 // --set sorted by sort_settings, with the flags that `specs` names among its values. Throws
-// UsageError for unknown keys, bad values, and a value given by flag and by --set.
+// UsageError for unknown keys, bad values, a value given by flag and by --set, and data.KEY where
+// the command reads no data.
 Settings command_settings(const CommandInput& input, const std::vector<OptionSpec>& specs,
                           bool model_sizes);
-
-// For commands that read no data. Throws UsageError for a setting data.KEY.
-void refuse_data_settings(const Settings& settings);
 
 // The specs with these names, and those without.
 std::vector<OptionSpec> pick(const std::vector<OptionSpec>& specs,

@@ -4,6 +4,7 @@
 
 #include "hone/cli/detail/console.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/usage_error.hpp"
 
 namespace hone {
 
@@ -41,9 +42,8 @@ DataRequest split_request(const CommandInput& input, const Settings& given,
   const bool validation = request.split == "validation";
   for (const char* name : {"validation", "seed"})
     if (!validation && given.values.contains(name))
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{} changes nothing on the split {}", name, request.split),
-                  "leave it out, or use --split validation");
+      throw UsageError(fmt::format("{} changes nothing on the split {}", name, request.split),
+                       "leave it out, or use --split validation");
   check_split_options(request);
   if (validation) request.validation = given.values.real_or("validation", 0.1);
   request.seed = static_cast<std::uint64_t>(given.values.integer_or("seed", 0));

@@ -9,6 +9,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/data/review_generator.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/hugging_face.hpp"
@@ -147,9 +148,14 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
   DataRequest request = parse_data(data);
   const DatasetKind& kind = find_dataset(request.kind);
   const std::string where = "data '" + kind.name + "'";
-  for (const auto& [key, value] : options)
-    request.options.set(key, parse_option(find_option(kind.options, key, where), value,
-                                          fmt::format("{}: key '{}'", where, key)));
+  for (const auto& [key, value] : options) {
+    try {
+      request.options.set(key, parse_option(find_option(kind.options, key, where), value,
+                                            fmt::format("{}: key '{}'", where, key)));
+    } catch (const Error& error) {
+      throw UsageError(error.message(), error.hint());
+    }
+  }
   return request;
 }
 

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/recipes/detail/toml_file.hpp"
 
 namespace hone {
@@ -22,6 +24,7 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& file
   std::vector<Entry> entries;
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
+    if (name == "description" || name == "needs") continue;  // for readers
     const toml::table* table = node.as_table();
     if (table == nullptr) {
       entries.push_back({name, toml_text(node, name, file), toml_place(file, node)});
@@ -50,6 +53,15 @@ void merge(Settings& into, Settings from) {
     }
 }
 
+// What was typed, not what the file says.
+Settings sort_changes(const TextSettings& given, const Recipe& recipe) {
+  try {
+    return sort_settings(given, recipe.options, recipe.model_sizes, "--set");
+  } catch (const Error& error) {
+    throw UsageError(error.message(), error.hint());
+  }
+}
+
 }  // namespace
 
 const Recipe& find_recipe(const std::string& name, const std::string& where) {
@@ -62,21 +74,39 @@ const Recipe& find_recipe(const std::string& name, const std::string& where) {
               did_you_mean(name, names));
 }
 
-LoadedRecipe load_recipe(const std::filesystem::path& file, const TextSettings& changes) {
-  const toml::table root = parse_toml(file);
-  std::vector<Entry> entries = read_entries(root, file.string());
+std::string recipe_text(const std::string& file_or_name) {
+  if (std::filesystem::is_regular_file(file_or_name)) return read_file(file_or_name);
+  std::vector<std::string> names;
+  for (const ShippedRecipe& recipe : shipped_recipes()) {
+    if (recipe.name == file_or_name) return std::string(recipe.text);
+    names.emplace_back(recipe.name);
+  }
+  const std::filesystem::path path = file_or_name;
+  if (path.has_parent_path() || path.has_extension()) return read_file(path);
+  throw Error(
+      ErrorCode::not_found,
+      fmt::format("there is no recipe '{}', and no such file", printable(file_or_name, 100)),
+      did_you_mean(file_or_name, names));
+}
+
+LoadedRecipe load_recipe(const std::string& file, const TextSettings& changes) {
+  const toml::table root = parse_toml_text(recipe_text(file), file);
+  std::vector<Entry> entries = read_entries(root, file);
   const auto kind = std::find_if(entries.begin(), entries.end(),
                                  [](const Entry& e) { return e.key == "recipe"; });
   if (kind == entries.end())
-    throw Error(ErrorCode::bad_format, file.string() + ": key 'recipe' is missing",
+    throw Error(ErrorCode::bad_format, file + ": key 'recipe' is missing",
                 "it names what to do, for example recipe = \"train\"");
   const Recipe& recipe = find_recipe(kind->value, kind->where);
   entries.erase(kind);
-  LoadedRecipe loaded{&recipe, {file.string(), "", {}}};
+  LoadedRecipe loaded{&recipe, {file, "", {}}, "", ""};
+  for (const auto& [key, text] :
+       {std::pair{"description", &loaded.description}, {"needs", &loaded.needs}})
+    if (const toml::node* node = root.get(key)) *text = toml_text(*node, key, file);
   for (const Entry& entry : entries)
     merge(loaded.call.settings, sort_settings({{entry.key, entry.value}}, recipe.options,
                                               recipe.model_sizes, entry.where));
-  Settings changed = sort_settings(changes, recipe.options, recipe.model_sizes, "--set");
+  Settings changed = sort_changes(changes, recipe);
   // Steps stand for epochs: a given length takes the place of the file's, in whichever unit.
   for (const auto& [given, other] : {std::pair{"steps", "epochs"}, {"epochs", "steps"}})
     if (changed.values.contains(given) && !changed.values.contains(other))

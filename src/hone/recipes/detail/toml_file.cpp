@@ -68,11 +68,15 @@ std::string toml_text(const toml::node& node, const std::string& key, const std:
 }
 
 toml::table parse_toml(const std::filesystem::path& file) {
+  return parse_toml_text(read_file(file), file.string());
+}
+
+toml::table parse_toml_text(std::string_view text, const std::string& name) {
   try {
-    return toml::parse(read_file(file), file.string());
+    return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
     throw Error(ErrorCode::bad_format,
-                fmt::format("{}: line {}, column {}: {}", file.string(), error.source().begin.line,
+                fmt::format("{}: line {}, column {}: {}", name, error.source().begin.line,
                             error.source().begin.column, printable(error.description(), 300)),
                 "the file must be TOML: key = value, texts in quotes");
   }

@@ -11,6 +11,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_settings.hpp"
@@ -142,14 +143,13 @@ private:
     data.validation = settings().real_or(
         "validation", options_.order.empty() && data.split == "train" ? default_validation : 0);
     if (data.split != "train" && data.validation > 0)
-      throw Error(ErrorCode::invalid_argument,
-                  "validation changes nothing: it is cut from the split train only",
-                  "leave it out");
+      throw UsageError("validation changes nothing: it is cut from the split train only",
+                       "leave it out");
     if (!options_.order.empty() && data.validation > 0)
-      throw Error(ErrorCode::invalid_argument,
-                  "order and validation are both given: the order counts the samples of the whole "
-                  "split",
-                  "leave validation out");
+      throw UsageError(
+          "order and validation are both given: the order counts the samples of the whole "
+          "split",
+          "leave validation out");
     data.max_length = length_limit(model_configuration(request_.model, request_.settings.model),
                                    settings().integer_or("max_length", 0));
     data_request_ = data;

@@ -6,6 +6,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/core/usage_error.hpp"
 
 namespace hone {
 namespace {
@@ -73,7 +74,7 @@ std::vector<OptionSpec> make_settings() {
 
 void refuse_together(const Options& given, const char* a, const char* b, const char* hint) {
   if (given.contains(a) && given.contains(b))
-    throw Error(ErrorCode::invalid_argument, fmt::format("{} and {} are both given", a, b), hint);
+    throw UsageError(fmt::format("{} and {} are both given", a, b), hint);
 }
 
 void check_optimizer(const Options& given, const TrainOptions& options) {
@@ -83,8 +84,7 @@ void check_optimizer(const Options& given, const TrainOptions& options) {
           : std::vector<const char*>{"momentum"};
   for (const char* name : foreign)
     if (given.contains(name))
-      throw Error(
-          ErrorCode::invalid_argument,
+      throw UsageError(
           fmt::format("{} changes nothing: the optimizer is {}", name, options.optimizer),
           sgd ? "leave it out, or set optimizer=adamw" : "leave it out, or set optimizer=sgd");
 }
@@ -147,9 +147,8 @@ TrainOptions make_train_options(const Options& given) {
   if (given.contains("disable_pass"))
     options.disabled_passes = split(given.text("disable_pass"), ',');
   if (!options.disabled_passes.empty() && options.mode != Mode::compiled)
-    throw Error(ErrorCode::invalid_argument,
-                "disable_pass changes nothing: only the mode compiled runs optional passes",
-                "leave it out, or use --mode compiled");
+    throw UsageError("disable_pass changes nothing: only the mode compiled runs optional passes",
+                     "leave it out, or use --mode compiled");
   return options;
 }
 

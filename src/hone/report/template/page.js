@@ -23,8 +23,9 @@
   const plain = text => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
   const shortened = (text, length) =>
     text.length <= length ? text : text.slice(0, length / 2 - 1) + '…' + text.slice(1 - length / 2);
+  const ending = (text, length) => (text.length <= length ? text : '…' + text.slice(1 - length));
   // A number and its unit stay on one line.
-  const unbroken = text => String(text).replace(/(\d) (?=[%A-Za-zµ])/g, '$1\u00a0');
+  const unbroken = text => String(text).replace(/(\d) (?=[%A-Za-zµ])/g, '$1\u00a0').replace(/n = (?=\d)/g, 'n\u00a0=\u00a0');
   const runVariable = index => `--run-${index % 8}`;
 
   function colours(printing) {
@@ -69,13 +70,44 @@
     return node;
   }
 
+  // Below this many pixels a chart has no room for long names and charts beside each other.
+  const narrow = theme => theme.width < 480;
+
   function drawAll(printing) {
-    const theme = colours(printing);
+    if (!window.Plotly) return;
     for (const {node, make} of drawn) {
-      const {traces, layout} = make(theme);
+      // A4 less its margins: the page itself is laid out for paper only after this.
+      const width = printing ? (node.closest('.plots') ? 300 : 650) : node.clientWidth;
+      const {traces, layout} = make({...colours(printing), width});
+      if (printing) Object.assign(layout, {width, height: Math.min(layout.height, 800)});
       Plotly.react(node, traces, layout, {displaylogo: false, responsive: true, displayModeBar: 'hover',
         modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d']});
+      // On paper of another width a chart is scaled, not cut (page.css).
+      node.style.setProperty('--ratio', `${width} / ${layout.height}`);
+      node.querySelectorAll('.main-svg').forEach(svg => svg.setAttribute('viewBox', `0 0 ${width} ${layout.height}`));
     }
+  }
+
+  // The page counts as loaded only when this frame is closed: whoever prints a page once it is loaded gets the charts.
+  const waiting = element('iframe', {hidden: ''});
+  document.body.append(waiting);
+  waiting.contentDocument.open();
+
+  function endWaiting() {
+    waiting.contentDocument.close();
+    waiting.remove();
+  }
+
+  // plotly.js is here as gzip in base64. The tables are shown without waiting for it.
+  async function unpackPlotly() {
+    const packed = document.getElementById('plotly');
+    const bytes = Uint8Array.from(atob(packed.textContent.trim()), letter => letter.charCodeAt(0));
+    packed.remove();
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+    const script = document.createElement('script');
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+    script.remove();
   }
 
   function panel(title, note, body) {
@@ -93,7 +125,7 @@
     const about = [facts.interval ? `95 %: ${facts.interval}` : 'no interval recorded',
       data.split, facts.samples ? `${facts.samples} samples` : ''].filter(Boolean).join(' · ');
     const value = facts.accuracy
-      ? [element('div', {class: 'big'}, facts.accuracy), element('p', {class: 'note'}, `${facts.of || 'accuracy'}, ${unbroken(about)}`)]
+      ? [several || facts.of ? element('div', {class: 'big'}, facts.accuracy) : null, element('p', {class: 'note'}, `${facts.of || 'accuracy'}, ${unbroken(about)}`)]
       : element('p', {class: 'note'}, 'No accuracy recorded.');
     return element('section', {class: 'card', style: `--run: var(${runVariable(index)})`},
       several ? element('h3', {}, run.name) : null,
@@ -116,7 +148,7 @@
         const curve = run.curves[key];
         if (!curve) return;
         const smooth = run.curves[`${key}_smooth`];
-        const shared = {type: 'scatter', mode: 'lines', name: plain(run.name), legendgroup: String(index)};
+        const shared = {type: 'scatter', mode: 'lines', name: plain(several ? run.name : 'training'), legendgroup: String(index)};
         if (smooth) {
           faint.push({...shared, x: curve.x, y: curve.y, showlegend: false, hoverinfo: 'skip',
             line: {color: faded(theme.run(index), several ? 0.2 : 0.3), width: 1}});
@@ -125,14 +157,34 @@
         bold.push({...shared, x: shown.x, y: shown.y, hovertemplate: stepHover,
           line: {color: theme.run(index), width: smooth ? 2.2 : 1.8}});
       });
-      const layout = Object.assign(baseLayout(theme, 300), {showlegend: several,
+      const judged = options.evaluated ? evaluatedLosses(theme) : [];
+      const legend = several || judged.length > 0;
+      const layout = Object.assign(baseLayout(theme, 300), {showlegend: legend,
         xaxis: axis(theme, 'step', {tickformat: ',~d'}), yaxis: axis(theme, title, options.axis)});
-      if (several) layout.margin.t = 34;
-      return {traces: [...faint, ...bold], layout};
+      if (legend) layout.margin.t = 34;
+      return {traces: [...faint, ...bold, ...judged], layout};
     };
     const thinned = runs.some(run => run.curves.steps > data.point_limit)
       ? ` Thinned to ${data.point_limit.toLocaleString('en')} points a curve; extremes are kept.` : '';
     return panel(options.heading, options.note + thinned, plot(id, make));
+  }
+
+  const splitDashes = ['dot', 'dash', 'dashdot', 'longdash'];
+  const splitSymbols = ['circle', 'diamond', 'square', 'cross'];
+
+  // The losses of the evaluations, beside those of the steps.
+  function evaluatedLosses(theme) {
+    const splits = [...new Set(runs.flatMap(run => run.evaluations.map(item => item.split)))];
+    return runs.flatMap((run, index) => splits.map((split, number) => {
+      const points = run.evaluations.filter(item => item.split === split && item.loss !== null);
+      if (!points.length) return null;
+      const colour = several ? theme.run(index) : theme.run(1 + number);
+      return {type: 'scatter', mode: 'lines+markers', x: points.map(point => point.step), y: points.map(point => point.loss),
+        name: plain(several ? `${run.name}, ${split}` : split), legendgroup: several ? String(index) : split, showlegend: !several,
+        line: {color: colour, width: 1.6, dash: splitDashes[number % 4]},
+        marker: {color: colour, size: 8, symbol: splitSymbols[number % 4], line: {color: theme.card, width: 1}},
+        hovertemplate: stepHover};
+    }).filter(Boolean));
   }
 
   function smoothNote() {
@@ -141,8 +193,6 @@
   }
 
   function accuracyPlot() {
-    const dashes = ['solid', 'dot', 'dash', 'dashdot'];
-    const symbols = ['circle', 'diamond', 'square', 'cross'];
     const splits = [...new Set(runs.flatMap(run => run.evaluations.map(item => item.split)))];
     const series = [];
     runs.forEach((run, index) => splits.forEach((split, number) => {
@@ -155,7 +205,7 @@
       const traces = series.map(({run, index, split, number, points}, place) => {
         // Runs stand a little apart, so that one interval does not hide another.
         const shift = byEpoch ? (place - (series.length - 1) / 2) * 0.03 : 0;
-        const colour = theme.run(index);
+        const colour = several ? theme.run(index) : theme.run(1 + number);
         const gap = (point, bound) => point[bound] === null ? 0 : 100 * Math.abs(point[bound] - point.accuracy);
         return {type: 'scatter', mode: 'lines+markers',
           x: points.map(point => (byEpoch ? point.epoch + shift : point.step)),
@@ -163,8 +213,8 @@
           text: points.map(point => plain(`${split}: ${point.text}`)),
           name: plain(several ? run.name : split), legendgroup: String(several ? index : number),
           showlegend: !several || series.findIndex(item => item.index === index) === place,
-          line: {color: colour, width: 1.8, dash: dashes[number % 4]},
-          marker: {color: colour, size: 7, symbol: symbols[number % 4]},
+          line: {color: colour, width: 1.8, dash: several ? splitDashes[number % 4] : 'solid'},
+          marker: {color: colour, size: 7, symbol: splitSymbols[number % 4]},
           error_y: {type: 'data', symmetric: false, thickness: 1.4, width: 4, color: colour,
             array: points.map(point => gap(point, 'high')), arrayminus: points.map(point => gap(point, 'low'))},
           hovertemplate: '%{text}<extra>%{fullData.name}</extra>'};
@@ -177,7 +227,7 @@
       if (traces.length > 1) layout.margin.t = 34;
       return {traces, layout};
     };
-    const lines = ['solid', 'dotted', 'dashed', 'dash-dotted'];
+    const lines = ['dotted', 'dashed', 'dash-dotted', 'long-dashed'];
     const key = several && splits.length > 1
       ? ` Lines: ${splits.map((split, number) => `${split || 'no name'} ${lines[number % 4]}`).join(', ')}.` : '';
     return panel('Accuracy', 'With 95 % intervals.' + key,
@@ -241,12 +291,11 @@
   // ---- bars ----
 
   // Rows of names down the side, one group of bars for each of `measures`, a bar a run in each row.
-  function barLayout(theme, names, groups, columns) {
+  function barLayout(theme, names, groups) {
     const layout = Object.assign(baseLayout(theme, 64 + names.length * (13 + 9 * Math.min(groups, 4))), {
       bargap: 0.28, barmode: 'group', showlegend: groups > 1,
-      grid: {rows: 1, columns, pattern: 'independent', xgap: 0.06},
       yaxis: axis(theme, '', {tickvals: names.map((_, i) => i),
-        ticktext: names.map(name => plain(shortened(name, 44))),
+        ticktext: names.map(name => plain(narrow(theme) ? ending(name, 20) : shortened(name, 44))),
         range: [names.length - 0.4, -0.6], tickfont: {size: 11, color: theme.ink}, showgrid: false}),
     });
     if (groups > 1) Object.assign(layout.legend, {y: 1, yref: 'paper', traceorder: 'normal'});
@@ -284,16 +333,25 @@
     if (!measures.length) return null;
     const make = theme => {
       const traces = [];
-      const layout = barLayout(theme, names, shown.length, measures.length);
+      const layout = barLayout(theme, names, shown.length);
       layout.margin.b = 52;
+      // Beside each other with one list of names, or below each other.
+      const stacked = narrow(theme) && measures.length > 1;
+      const names_axis = layout.yaxis;
+      if (stacked) layout.height = 40 + (layout.height - 10) * measures.length;
       measures.forEach(([key, title, unit], column) => {
         const suffix = column ? String(column + 1) : '';
         const left = column / measures.length;
+        const right = (column + 1) / measures.length;
+        const gap = 46 / layout.height;
         layout[`xaxis${suffix}`] = axis(theme, title,
-          {domain: [left + (column ? 0.015 : 0), left + 1 / measures.length - 0.015], anchor: 'y', nticks: 5, tickformat: unit === 1 ? '.3~s' : '~g', side: 'bottom', rangemode: 'tozero'});
+          {domain: stacked ? [0, 1] : [left + (column ? 0.015 : 0), right - 0.015], anchor: stacked ? `y${suffix}` : 'y',
+           nticks: 5, tickformat: unit === 1 ? '.3~s' : '~g', side: 'bottom', rangemode: 'tozero'});
+        if (stacked) layout[`yaxis${suffix}`] = {...names_axis, anchor: `x${suffix}`,
+          domain: [1 - right + (column + 1 < measures.length ? gap : 0), 1 - left]};
         shown.forEach(run => {
           const by = new Map(run.layers.map(layer => [layer.name, layer]));
-          traces.push({type: 'bar', orientation: 'h', xaxis: `x${suffix}`, yaxis: 'y',
+          traces.push({type: 'bar', orientation: 'h', xaxis: `x${suffix}`, yaxis: stacked ? `y${suffix}` : 'y',
             y: names.map((_, i) => i), x: names.map(name => (by.has(name) && by.get(name)[key] !== null ? by.get(name)[key] / unit : null)),
             name: plain(run.name), legendgroup: String(run.index), showlegend: column === 0,
             offsetgroup: String(run.index), marker: {color: theme.run(run.index)},
@@ -320,7 +378,7 @@
     const kept = sorted.slice(0, mostBars);
     const names = kept.map(item => label.get(item));
     const make = theme => {
-      const layout = barLayout(theme, names, runs.length, 1);
+      const layout = barLayout(theme, names, runs.length);
       layout.xaxis = axis(theme, 'seconds in all calls', {rangemode: 'tozero', tickformat: '~g'});
       layout.margin.r = 60;
       const traces = runs.map((run, index) => {
@@ -342,11 +400,11 @@
   // ---- tables ----
 
   const foldable = new Set(['layers', 'kernels']);
-  const perRun = new Set(['overview', 'configuration', 'machine']);
+  const perRun = new Set(['overview', 'quantized', 'configuration', 'machine']);
 
-  function cell(tag, text, column, extra) {
-    const classes = [column.right ? 'right' : '', extra || ''].filter(Boolean).join(' ');
-    return element(tag, {class: classes || null}, extra ? text : unbroken(text));
+  function cell(tag, text, column, extra, style) {
+    const classes = [column.right ? 'right' : '', extra || '', style ? 'heat' : ''].filter(Boolean).join(' ');
+    return element(tag, {class: classes || null, style}, extra ? text : unbroken(text));
   }
 
   function tableElement(table) {
@@ -356,12 +414,21 @@
       element('th', {scope: 'col', class: column.right ? 'right' : null,
                      style: perRun.has(table.id) && place ? `--run: var(${runVariable(place - 1)})` : null},
         perRun.has(table.id) && several && place ? element('span', {class: 'dot'}) : null, column.title)))) : null;
-    const total = foldable.has(table.id) ? table.rows.length - 1 : -1;
+    const total = foldable.has(table.id) || table.id === 'confusion' ? table.rows.length - 1 : -1;
+    // A matrix is shaded by the share of each true class.
+    const heat = (row, number, place) => {
+      const classes = table.rows.length - 1;
+      if (table.id !== 'confusion' || number >= classes || place < 1 || place > classes) return null;
+      const counts = row.cells.slice(1, classes + 1).map(Number);
+      const sum = counts.reduce((a, b) => a + b, 0);
+      return sum > 0 ? `--heat: ${(counts[place - 1] / sum).toFixed(3)}` : null;
+    };
     const body = element('tbody', {}, table.rows.map((row, number) =>
       element('tr', {class: row.differs ? 'differs' : number === total ? 'total' : null}, row.cells.map((text, place) =>
         place === 0 && perRun.has(table.id) ? element('th', {scope: 'row', class: table.id === 'configuration' ? 'code' : null}, text)
-          : cell('td', text, table.columns[place], code && place ? 'code' : '')))));
-    return element('div', {class: 'scroll'}, element('table', {id: `table-${table.id}`}, head, body));
+          : cell('td', text, table.columns[place], code && place ? 'code' : '', heat(row, number, place))))));
+    return element('div', {class: 'scroll'}, element('table',
+      {id: `table-${table.id}`, class: table.columns.length > 7 ? 'columns-many' : null}, head, body));
   }
 
   function tablePanel(table) {
@@ -390,7 +457,9 @@
   const about = [several ? `${runs.length} runs` : '', models.join(', '), started ? `started ${started}` : '']
     .filter(Boolean).join(' · ');
   const curves = [
-    stepPlot('plot-loss', 'loss', 'loss', {heading: 'Loss', note: smoothNote(), axis: {rangemode: 'tozero'}}),
+    stepPlot('plot-loss', 'loss', 'loss', {heading: 'Loss', evaluated: true, axis: {rangemode: 'tozero'},
+      note: smoothNote() + (runs.some(run => run.evaluations.some(item => item.loss !== null))
+        ? ' Marks: the losses of the evaluations.' : '')}),
     accuracyPlot(),
     stepPlot('plot-lr', 'lr', 'learning rate', {heading: 'Learning rate', note: 'As the schedule gave it.',
       axis: {rangemode: 'tozero', exponentformat: 'power', tickformat: '.2~g'}}),
@@ -399,11 +468,14 @@
   ].filter(Boolean);
 
   document.getElementById('report').append(...[
-    element('header', {}, element('div', {class: 'product'}, 'hone report'), element('h1', {}, data.title),
+    element('header', {}, element('div', {class: 'product'}, 'hone report'),
+      element('p', {class: 'names'}, data.title), element('h1', {}, unbroken(data.finding)),
       about ? element('p', {class: 'about'}, about) : null),
     element('div', {class: 'cards'}, runs.map(card)),
     section('Widths', runs.flatMap(sweepPanels), tables('sweep')),
     section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
+    section('Quantization', tables('quantized')),
+    section('Classes', tables('confusion'), tables('classes')),
     section('Numbers', tables('overview'), tables('evaluations')),
     section('Configuration', tables('configuration')),
     section('Layers', layersPlot(), tables('layers')),
@@ -413,11 +485,25 @@
       'Intervals are 95 % Wilson intervals. Charts by plotly.js (MIT licence), contained in this file.'),
   ].flat());
 
-  drawAll(false);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawAll(false));
-  // A chart keeps the colours and the width it was drawn with: paper is light and narrower.
-  matchMedia('print').addEventListener('change', event => {
-    if (event.matches) document.querySelectorAll('details').forEach(node => { node.open = true; });
-    drawAll(event.matches);
+  let wide = window.innerWidth >= 820;
+  unpackPlotly().then(() => {
+    drawAll(false);
+    endWaiting();
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => drawAll(false));
+    // A chart keeps the colours and the width it was drawn with: paper is light and narrower.
+    window.addEventListener('beforeprint', () => {
+      document.querySelectorAll('details').forEach(node => { node.open = true; });
+      drawAll(true);
+    });
+    window.addEventListener('afterprint', () => drawAll(false));
+    window.addEventListener('resize', () => {
+      if (wide === (window.innerWidth >= 820)) return;
+      wide = !wide;
+      drawAll(false);
+    });
+  }).catch(error => {
+    endWaiting();
+    document.querySelector('header').append(element('p', {class: 'about'},
+      `The charts could not be drawn: this browser does not unpack what is in the page (${error.message}).`));
   });
 })();

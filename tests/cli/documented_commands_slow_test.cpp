@@ -1,0 +1,195 @@
+// Every example of every --help, and every command of README.md and docs/, is run as it is printed:
+// in a scratch folder, with stand-ins for the data and models that they name.
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "cli/program.hpp"
+#include "hone/cli/command.hpp"
+#include "hone/core/json.hpp"
+#include "hone/data/review_generator.hpp"
+#include "hone/data/tokenizer.hpp"
+#include "hone/frontends/safetensors.hpp"
+
+namespace hone_test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// The program under its name, on few and short texts: a minute for all. What needs the network is
+// left out. (That `hone train bert-tiny --data reviews` learns is a test of its own.)
+const char* const wrapper = R"(#!/bin/sh
+case "$1 $2" in
+  "data fetch") echo "left out: needs the network"; exit 0 ;;
+esac
+small=""
+case "$1" in
+  train|run) case "$*" in
+    *"--data reviews"*|*"run demo"*|*mine.toml*)
+      small="--set data.samples=300 --set data.test_samples=60" ;;
+  esac ;;
+  eval|compare|sensitivity) case "$*" in *"--data reviews"*) small="--set data.test_samples=60" ;; esac ;;
+esac
+case "$*" in *--show*) small="" ;; esac
+exec "$HONE_PROGRAM" "$@" $small
+)";
+
+class DocumentedCommands : public testing::Test {
+protected:
+  DocumentedCommands() {
+    for (const char* place : {"bin/hone", "build/release/hone"}) {
+      scratch_.write(place, wrapper);
+      ::chmod((scratch_.path() / place).c_str(), 0700);
+    }
+    make_reviews();
+    const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(hone::review_words());
+    fs::create_directories(scratch_.path() / "bert-base-uncased");
+    tokenizer.save(scratch_.path() / "bert-base-uncased");
+    scratch_.write("texts.jsonl", "{\"text\": \"not bad\"}\n{\"text\": \"the plot was dull\"}\n");
+  }
+
+  // The layout of the Large Movie Review Dataset, with generated reviews.
+  void make_reviews() {
+    std::string table = "comment,label\n";
+    for (const char* split : {"train", "test"})
+      for (int i = 0; i < 48; ++i) {
+        const bool good = i % 2 == 0;
+        const std::string text =
+            (good ? "The acting was great, the plot a delight. " : "The plot was dull and bad. ") +
+            std::to_string(i);
+        scratch_.write(
+            fmt::format("aclImdb/{}/{}/{}_{}.txt", split, good ? "pos" : "neg", i, good ? 9 : 2),
+            text);
+        table += "\"" + text + "\"," + (good ? "positive" : "negative") + "\n";
+      }
+    scratch_.write("mine.csv", table);
+    fs::create_directories(scratch_.path() / "data");
+    const std::string folder = scratch_.path().string();
+    ASSERT_EQ(std::system(fmt::format("cd '{}' && tar czf aclImdb_v1.tar.gz aclImdb && cp "
+                                      "aclImdb_v1.tar.gz data/ && rm -r aclImdb",
+                                      folder)
+                              .c_str()),
+              0);
+  }
+
+  // Files of tensors for `hone format apply`.
+  void prepare_vectors() {
+    run("cp runs/first/model.safetensors . && cp model.safetensors X.safetensors");
+    const auto numbers = hone::read_safetensors(scratch_.path() / "X.safetensors");
+    const std::string name = numbers.names().front();
+    run("cp X.safetensors inputs.safetensors");
+    scratch_.write("manifest.json",
+                   fmt::format(R"({{"cases": [{{"id": "a", "format": "mxint", "params": {{}},
+                                 "input": "{}", "output": "y"}}]}})",
+                               name));
+  }
+
+  // Runs lines of a shell; anything but success fails the test.
+  void run(const std::string& script) {
+    const fs::path file = scratch_.write("script.sh", "set -e\n" + script + "\n");
+    const std::string output = (scratch_.path() / "output.txt").string();
+    const std::string line = fmt::format(
+        "cd '{}' && HONE_PROGRAM='{}' PATH='{}/bin':\"$PATH\" sh '{}' >'{}' 2>&1 </dev/null",
+        scratch_.path().string(), HONE_PROGRAM, scratch_.path().string(), file.string(), output);
+    EXPECT_EQ(std::system(line.c_str()), 0) << script << "\n" << hone::read_file(output);
+  }
+
+  ScratchDirectory scratch_;
+};
+
+// The commands of fenced blocks: of `sh` blocks all lines, of others those after "$ ".
+std::vector<std::string> fenced_commands(const std::string& page) {
+  std::vector<std::string> commands;
+  bool inside = false, shell = false, goes_on = false;
+  for (std::size_t begin = 0; begin < page.size();) {
+    const std::size_t end = std::min(page.find('\n', begin), page.size());
+    std::string line = page.substr(begin, end - begin);
+    begin = end + 1;
+    if (line.rfind("```", 0) == 0) {
+      inside = !inside;
+      shell = inside && line == "```sh";
+      continue;
+    }
+    if (!inside) continue;
+    const bool typed = line.rfind("$ ", 0) == 0;
+    if (typed) line = line.substr(2);
+    if (goes_on)
+      commands.back() += "\n" + line;
+    else if (shell || typed)
+      commands.push_back(line);
+    else
+      continue;
+    goes_on = !line.empty() && line.back() == '\\';
+  }
+  std::erase_if(commands, [](const std::string& line) {
+    return line.find_first_not_of(' ') == std::string::npos || line[0] == '#';
+  });
+  return commands;
+}
+
+TEST(FencedCommands, AreFound) {
+  EXPECT_THAT(fenced_commands("text\n```sh\na \\\n  b\n\nc  # why\n```\n```\n$ d\nout\n```\n"
+                              "```toml\nx = 1\n```\n"),
+              testing::ElementsAre("a \\\n  b", "c  # why", "d"));
+}
+
+// Examples use what other examples make; the order is that of a first hour.
+TEST_F(DocumentedCommands, EveryExampleOfTheHelpRuns) {
+  const std::vector<std::string> first{"data", "train", "run", "quantize"};
+  std::vector<const hone::Command*> order;
+  for (const std::string& name : first)
+    for (const hone::Command& command : hone::command_table())
+      if (command.name == name) order.push_back(&command);
+  ASSERT_EQ(order.size(), first.size());
+  for (const hone::Command& command : hone::command_table())
+    if (std::find(first.begin(), first.end(), command.name) == first.end())
+      order.push_back(&command);
+  for (const hone::Command* command : order) {
+    ASSERT_FALSE(command->examples.empty()) << command->name;
+    if (command->name == "format") prepare_vectors();
+    for (const std::string& example : command->examples) {
+      EXPECT_EQ(example.rfind("hone " + command->name, 0), 0u) << example;
+      run(example);
+    }
+  }
+  // What `hone --help` begins with.
+  const std::string page = run_hone(scratch_, {"--help"}).out;
+  const std::size_t start = page.find("Start here:\n");
+  ASSERT_NE(start, std::string::npos);
+  run("rm -rf runs");
+  int count = 0;
+  for (std::size_t at = start; (at = page.find("\n  hone ", at)) != std::string::npos; ++at) {
+    std::string line = page.substr(at + 3, page.find('\n', at + 3) - at - 3);
+    run(line.substr(0, line.find("  ")));
+    ++count;
+  }
+  EXPECT_GE(count, 3);
+}
+
+TEST_F(DocumentedCommands, EveryCommandOfTheReadmeRuns) {
+  const std::vector<std::string> commands =
+      fenced_commands(hone::read_file(fs::path(HONE_SOURCE_DIR) / "README.md"));
+  int count = 0;
+  for (const std::string& command : commands) {
+    if (command.rfind("make ", 0) == 0) {
+      // A target of the Makefile; `make demo` is scripts/demo.sh.
+      const std::string target = command.substr(5, command.find(' ', 5) - 5);
+      EXPECT_THAT(hone::read_file(fs::path(HONE_SOURCE_DIR) / "Makefile"),
+                  HasSubstr("\n" + target + ":"));
+      if (target == "demo")
+        run(fmt::format("'{}/scripts/demo.sh' build/release/hone", HONE_SOURCE_DIR));
+      continue;
+    }
+    run(command);
+    ++count;
+  }
+  EXPECT_GE(count, 10);
+}
+
+}  // namespace
+}  // namespace hone_test
