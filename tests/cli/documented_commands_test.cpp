@@ -1,5 +1,5 @@
-// Every example of every --help, and every command of README.md and docs/, is run as it is printed:
-// in a scratch folder, with stand-ins for the data and models that they name.
+// Every example of every --help, and every command of README.md, is run as it is printed: in a scratch folder, with
+// stand-ins for the data and models that they name.
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -79,14 +79,13 @@ protected:
 
   // Files of tensors for `hone format apply`.
   void prepare_vectors() {
-    run("cp runs/first/model.safetensors . && cp model.safetensors X.safetensors");
-    const auto numbers = hone::read_safetensors(scratch_.path() / "X.safetensors");
-    const std::string name = numbers.names().front();
-    run("cp X.safetensors inputs.safetensors");
-    scratch_.write("manifest.json",
-                   fmt::format(R"({{"cases": [{{"id": "a", "format": "mxint", "params": {{}},
-                                 "input": "{}", "output": "y"}}]}})",
-                               name));
+    run("cp runs/first/model.safetensors .");
+    hone::ParameterStore tensors;
+    tensors.set("x", hone::Tensor(hone::DType::f32, {4, 32}));
+    for (const char* name : {"X.safetensors", "inputs.safetensors"})
+      hone::write_safetensors(scratch_.path() / name, tensors);
+    scratch_.write("manifest.json", R"({"cases": [{"id": "a", "format": "mxint", "params": {},
+                                       "input": "x", "output": "y"}]})");
   }
 
   // Runs lines of a shell; anything but success fails the test.
