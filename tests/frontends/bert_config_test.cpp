@@ -107,7 +107,37 @@ TEST(BertConfig, OtherModelsAndVariantsAreUnsupported) {
   expect_bad("position_embedding_type", "relative_key", {"relative_key"}, ErrorCode::unsupported);
   expect_bad("is_decoder", true, {"is_decoder"}, ErrorCode::unsupported);
   expect_bad("add_cross_attention", true, {"add_cross_attention"}, ErrorCode::unsupported);
-  expect_bad("problem_type", "regression", {"regression"}, ErrorCode::unsupported);
+  expect_bad("problem_type", "regresion", {"key 'problem_type'", "regresion"},
+             ErrorCode::unsupported);
+  expect_bad("problem_type", 3, {"key 'problem_type'", "not text"});
+}
+
+// As transformers: the loss of BertForSequenceClassification, and what its pipeline shows.
+TEST(BertConfig, TheHeadIsThatOfProblemTypeAndLabels) {
+  const auto head = [](const Json& type, std::int64_t labels) {
+    Json config = good();
+    config["problem_type"] = type;
+    config.erase("id2label");
+    config["num_labels"] = labels;
+    const BertConfig read = BertConfig::from_json(config, "x");
+    EXPECT_EQ(BertConfig::from_json(read.to_json(), "x").head().kind, read.head().kind);
+    return read.head();
+  };
+  const auto expect_head = [&](const Json& type, std::int64_t labels, HeadKind kind, bool sigmoid) {
+    const Head made = head(type, labels);
+    EXPECT_EQ(made.kind, kind) << type.dump() << labels;
+    EXPECT_EQ(made.sigmoid, sigmoid) << type.dump() << labels;
+    EXPECT_EQ(made.size, labels);
+  };
+  expect_head(nullptr, 1, HeadKind::values, true);
+  expect_head(nullptr, 2, HeadKind::classes, false);
+  expect_head("single_label_classification", 5, HeadKind::classes, false);
+  expect_head("regression", 1, HeadKind::values, false);
+  expect_head("regression", 3, HeadKind::values, false);
+  expect_head("multi_label_classification", 1, HeadKind::labels, true);
+  expect_head("multi_label_classification", 4, HeadKind::labels, true);
+  expect_error(ErrorCode::unsupported, {"x: key 'problem_type'", "one label"},
+               [&] { head("single_label_classification", 1); });
 }
 
 // Configurations of 2019 have neither model_type nor label names.

@@ -110,7 +110,7 @@ void read_key(BertConfig& config, const OptionSpec& spec, const Json& value,
   throw Error(
       ErrorCode::unsupported,
       fmt::format("{}: key '{}': {} is not supported", where, key, printable(value.dump(-1, true))),
-      "hone computes BERT encoders with absolute positions and single-label classification");
+      "hone computes BERT encoders with absolute positions");
 }
 
 void refuse_variants(const Json& config, const std::string& where) {
@@ -123,7 +123,17 @@ void refuse_variants(const Json& config, const std::string& where) {
   refuse_unless("position_embedding_type", "absolute");
   refuse_unless("is_decoder", false);
   refuse_unless("add_cross_attention", false);
-  refuse_unless("problem_type", "single_label_classification");
+}
+
+void read_problem_type(BertConfig& config, const Json& json, const std::string& where) {
+  const Json* type = json.find_member("problem_type");
+  if (type != nullptr && !type->is_null()) {
+    if (!type->is_string())
+      throw Error(ErrorCode::bad_format, where + ": key 'problem_type': is not text",
+                  "for example \"regression\"");
+    config.problem_type = type->text();
+  }
+  make_head(config.problem_type, config.num_labels, where);
 }
 
 void read_labels(BertConfig& config, const Json& names, const std::string& where) {
@@ -204,6 +214,7 @@ BertConfig BertConfig::from_json(const Json& json, const std::string& where) {
                   fmt::format("{}: key 'num_labels' says {}, 'id2label' names {}", where, stated,
                               config.num_labels));
   }
+  read_problem_type(config, json, where);
   config.original = json;
   try {
     config.check(where);
@@ -225,6 +236,10 @@ Json BertConfig::to_json() const {
   result["classifier_dropout"] = classifier_dropout ? Json(*classifier_dropout) : Json(nullptr);
   result["pad_token_id"] = pad_token_id ? Json(*pad_token_id) : Json(nullptr);
   result["model_type"] = "bert";
+  if (problem_type.empty())
+    result.erase("problem_type");
+  else
+    result["problem_type"] = problem_type;
   result["architectures"] = {"BertForSequenceClassification"};
   // transformers counts the names; beside them "num_labels" would only be a second truth.
   result.erase("num_labels");

@@ -10,6 +10,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
+#include "hone/frontends/head.hpp"
 #include "hone/frontends/model.hpp"
 
 namespace hone {
@@ -31,13 +32,14 @@ struct BertConfig {
   std::optional<std::int64_t> pad_token_id = 0;
   std::int64_t num_labels = 2;
   std::vector<std::string> id2label = {"LABEL_0", "LABEL_1"};  // num_labels names
+  std::string problem_type;                                    // "": not given, see make_head
   // The config.json this came from; keys that hone does not know survive in to_json().
   Json original = Json::object();
 
   // Checks every value; `where` (the path) and the key start each message. A size that is missing
   // is an error; other missing keys take the values above, which are those of transformers. Throws
   // Error(bad_format), or Error(unsupported) for another model type and for variants of BERT that
-  // hone does not compute (relative positions, decoders, regression).
+  // hone does not compute (relative positions, decoders).
   static BertConfig from_json(const Json& json, const std::string& where);
   // What transformers reads back as the same BertForSequenceClassification.
   Json to_json() const;
@@ -49,6 +51,8 @@ struct BertConfig {
   // width, more parameters than can be counted, labels without names).
   void check(const std::string& where) const;
 
+  // What the logits mean.
+  Head head() const { return make_head(problem_type, num_labels, "config.json"); }
   std::int64_t head_size() const { return hidden_size / num_attention_heads; }
   double head_dropout() const { return classifier_dropout.value_or(hidden_dropout_prob); }
 };

@@ -7,6 +7,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
+#include "hone/frontends/head.hpp"
 #include "hone/frontends/model.hpp"
 #include "hone/graph/graph.hpp"
 
@@ -24,6 +25,8 @@ struct Architecture : Described {
   // config.json's model_type that it builds.
   std::string model_type;
   std::vector<ParameterSpec> (*parameters)(const Json& config) = nullptr;
+  // What its logits mean.
+  Head (*head)(const Json& config) = nullptr;
   // Inputs: ids i32[T], type_ids i32[T], positions i32[T], offsets i32[B+1]; when training also
   // labels i32[B] and rng u32[3]. Outputs: logits f32[B,C]; when training also loss f32[1].
   Graph (*build)(const Json& config, const GraphRequest& request) = nullptr;

@@ -1,5 +1,6 @@
 // BERT for sequence classification (Devlin et al., arXiv 1810.04805), post-norm, by its Hugging
 // Face parameter names.
+#include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
@@ -44,6 +45,9 @@ public:
     const ValueId logits = classifier(x);
     graph_.outputs.emplace_back("logits", logits);
     if (request_.training) {
+      if (config_.head().kind != HeadKind::classes)
+        throw Error(ErrorCode::unsupported,
+                    "the model gives values, not one of several classes: it cannot be trained");
       const ValueId labels = graph_.input("labels", {DType::i32, {Dim("B")}});
       graph_.outputs.emplace_back("loss",
                                   graph_.apply("cross_entropy", {logits, labels}, {}, "loss"));
@@ -137,6 +141,9 @@ Architecture architecture_bert() {
   Architecture architecture{{"bert", "BERT for sequence classification"}, "bert"};
   architecture.parameters = [](const Json& config) {
     return bert_parameter_specs(BertConfig::from_json(config, "config.json"));
+  };
+  architecture.head = [](const Json& config) {
+    return BertConfig::from_json(config, "config.json").head();
   };
   architecture.build = [](const Json& json, const GraphRequest& request) {
     const BertConfig config = BertConfig::from_json(json, "config.json");

@@ -186,6 +186,10 @@ std::int64_t length_limit(const Json& config, std::int64_t asked) {
 
 void match_labels(TokenizedData& data, const Model& model,
                   const std::function<void(const std::string&)>& say) {
+  if (model.architecture->head(model.config).kind != HeadKind::classes)
+    throw Error(
+        ErrorCode::unsupported,
+        model.name + ": gives values, not one of several classes: labels cannot be matched");
   const std::vector<std::string> known =
       BertConfig::from_json(model.config, model.name + "/config.json").id2label;
   const std::vector<std::string>& own = data.label_names;
