@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "frontends/frontend_support.hpp"
+#include "frontends/pickle_writer.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/frontends/safetensors.hpp"
 #include "hone/frontends/torch_pickle.hpp"
@@ -16,16 +17,17 @@ using hone_test::fixture;
 using hone_test::fixture_value;
 
 using namespace std::string_literals;
+using namespace hone_test::pickled;
 
 std::vector<float> floats(const Tensor& tensor) {
   const Tensor values = tensor.to_f32();
   return {values.span<float>().begin(), values.span<float>().end()};
 }
 
-// The two formats, written by PyTorch from the same tensors, must read alike.
+// All formats, written by PyTorch from the same tensors, must read alike.
 TEST(TorchBin, ReadsEveryTypeAsTheSafetensorsFileHoldsIt) {
   const ParameterStore expected = read_safetensors(fixture("every_type.safetensors"));
-  for (const char* name : {"every_type.bin", "deflated.bin"}) {
+  for (const char* name : {"every_type.bin", "deflated.bin", "legacy.bin"}) {
     SCOPED_TRACE(name);
     const std::string content = read_file(fixture(name));
     for (const ParameterStore& store :
@@ -78,8 +80,10 @@ TEST(TorchBin, RefusesToExecute) {
 }
 
 TEST(TorchBin, SaysWhatItDoesNotRead) {
-  expect_error(ErrorCode::unsupported, {"legacy.bin", "before version 1.6"},
-               [] { read_torch_bin(fixture("legacy.bin")); });
+  std::string tar(512, '\0');
+  tar.replace(257, 5, "ustar");
+  expect_error(ErrorCode::unsupported, {"old.bin", "before version 0.4"},
+               [&] { read_torch_bin(bytes_of(tar), "old.bin"); });
   expect_error(ErrorCode::unsupported, {"checkpoint.bin", "'state_dict' is not a tensor"},
                [] { read_torch_bin(fixture("checkpoint.bin")); });
   expect_error(ErrorCode::bad_format, {"every_type.safetensors", "not a file of torch.save"},
@@ -125,30 +129,8 @@ TEST(TorchBin, NoFlippedBitChangesAValue) {
   }
 }
 
-// Pickles built by hand, opcode by opcode.
+// Pickles built by hand.
 // ---------------------------------------------------------
-
-std::string number(std::uint32_t value) {
-  return {static_cast<char>(value), static_cast<char>(value >> 8), static_cast<char>(value >> 16),
-          static_cast<char>(value >> 24)};
-}
-std::string integer(std::int32_t value) { return "J" + number(static_cast<std::uint32_t>(value)); }
-std::string text(const std::string& value) {
-  return "X" + number(static_cast<std::uint32_t>(value.size())) + value;
-}
-std::string global(const std::string& module, const std::string& name) {
-  return "c" + module + "\n" + name + "\n";
-}
-std::string storage(std::int32_t elements, const std::string& type = "FloatStorage") {
-  return "(" + text("storage") + global("torch", type) + text("0") + text("cpu") +
-         integer(elements) + "tQ";
-}
-std::string tensor(const std::string& content, const std::string& offset, const std::string& sizes,
-                   const std::string& strides) {
-  return global("torch._utils", "_rebuild_tensor_v2") + "(" + content + offset + "(" + sizes +
-         "t(" + strides + "t\x89" + global("collections", "OrderedDict") + ")RtR";
-}
-std::string state(const std::string& items) { return "\x80\x02}(" + items + "u."; }
 
 std::vector<PickledTensor> read(const std::string& pickle) {
   return read_torch_pickle(bytes_of(pickle), "data.pkl");

@@ -24,9 +24,10 @@ struct AllowedGlobal {
 };
 
 // Everything a state dict needs. Nothing here is ever called: each name stands for a plain value.
-constexpr std::array<AllowedGlobal, 14> allowed{{
+constexpr std::array<AllowedGlobal, 15> allowed{{
     {"collections", "OrderedDict", Global::ordered_dict},
     {"torch", "Size", Global::size},
+    {"torch._utils", "_rebuild_tensor", Global::rebuild_tensor},  // before 0.4
     {"torch._utils", "_rebuild_tensor_v2", Global::rebuild_tensor},
     {"torch._utils", "_rebuild_parameter", Global::rebuild_parameter},
     {"torch", "FloatStorage", Global::storage_type, DType::f32},
@@ -63,6 +64,8 @@ enum Opcode : std::uint8_t {
   NONE = 'N',
   BINPERSID = 'Q',
   REDUCE = 'R',
+  BINSTRING = 'T',
+  SHORT_BINSTRING = 'U',
   BINUNICODE = 'X',
   APPEND = 'a',
   BUILD = 'b',
@@ -188,12 +191,17 @@ const std::vector<Handle>& Machine::tuple_of(Handle handle, const char* what) co
   return values_[handle].items;
 }
 
-Handle Machine::run() {
+Handle Machine::run_one() {
   while (step()) {
   }
   if (stack_.size() != 1 || !marks_.empty()) fail("ends with more or less than one value");
-  if (at_ != bytes_.size()) fail(fmt::format("{} bytes follow its end", bytes_.size() - at_));
   return stack_.front();
+}
+
+Handle Machine::run() {
+  const Handle result = run_one();
+  if (at_ != bytes_.size()) fail(fmt::format("{} bytes follow its end", bytes_.size() - at_));
+  return result;
 }
 
 // One opcode; false at STOP.
@@ -250,6 +258,9 @@ bool Machine::step_number(std::uint8_t opcode) {
       take(8);
       push({.kind = Kind::real, .text = {}, .items = {}});
       return true;
+    // Texts of Python 2.
+    case SHORT_BINSTRING: text(take_number<std::uint8_t>()); return true;
+    case BINSTRING: text(take_number<std::uint32_t>()); return true;
     case SHORT_BINUNICODE: text(take_number<std::uint8_t>()); return true;
     case BINUNICODE: text(take_number<std::uint32_t>()); return true;
     case BINUNICODE8: text(take_number<std::uint64_t>()); return true;
@@ -367,10 +378,23 @@ void Machine::push_global(std::string_view module, std::string_view name) {
         .items = {}});
 }
 
-// ("storage", storage type, key, location, elements): where a tensor's values lie in the archive.
+// (key, offset, size) of a storage that is a part of another one, or None.
+std::vector<Handle> Machine::part_of_storage(Handle view, std::int64_t elements) const {
+  if (values_[view].kind == Kind::none) return {};
+  const std::vector<Handle>& part = tuple_of(view, "the part of a storage");
+  if (part.size() != 3) fail("the part of a storage is not its key, offset and size");
+  const std::int64_t offset = integer_of(part[1], "the offset of a storage");
+  const std::int64_t size = integer_of(part[2], "the size of a storage");
+  if (offset < 0 || size < 0 || offset > elements || size > elements - offset)
+    fail(fmt::format("a part of {} elements from {} of a storage of {}", size, offset, elements));
+  return {part[1], part[2]};
+}
+
+// ("storage", storage type, key, location, elements): where a tensor's values lie in the file.
+// Before version 1.6 a sixth item says which part of the storage is meant.
 void Machine::load_storage() {
   const std::vector<Handle>& id = tuple_of(pop(), "a persistent id");
-  if (id.size() != 5 || text_of(id[0], "a persistent id's kind") != "storage")
+  if (id.size() < 5 || id.size() > 6 || text_of(id[0], "a persistent id's kind") != "storage")
     fail("a persistent id is not a storage");
   const Value& type = values_[id[1]];
   if (type.kind != Kind::global || type.global != Global::storage_type)
@@ -381,7 +405,7 @@ void Machine::load_storage() {
         .dtype = type.dtype,
         .number = elements,
         .text = text_of(id[2], "the key of a storage"),
-        .items = {}});
+        .items = id.size() == 6 ? part_of_storage(id[5], elements) : std::vector<Handle>{}});
 }
 
 // Stands for calling an allowed global with a tuple of arguments.
@@ -413,9 +437,9 @@ void Machine::reduce() {
   }
 }
 
-// (storage, offset, sizes, strides, requires gradient, hooks[, metadata])
+// (storage, offset, sizes, strides[, requires gradient, hooks[, metadata]])
 Value Machine::rebuild_tensor(const std::vector<Handle>& arguments) {
-  if (arguments.size() < 6 || arguments.size() > 7)
+  if (arguments.size() != 4 && arguments.size() != 6 && arguments.size() != 7)
     fail(fmt::format("a tensor described by {} values instead of 6", arguments.size()));
   const Value& storage = values_[arguments[0]];
   if (storage.kind != Kind::storage) fail("a tensor without a storage");
@@ -436,8 +460,10 @@ Value Machine::rebuild_tensor(const std::vector<Handle>& arguments) {
                           !__builtin_add_overflow(last, reach, &last)));
   }
   if (!fits) fail("a tensor has an impossible offset, size or stride");
-  if (count > 0 && last >= storage.number)
-    fail(fmt::format("a tensor reaches element {} of a storage of {}", last, storage.number));
+  const std::int64_t elements =
+      storage.items.empty() ? storage.number : values_[storage.items[1]].number;
+  if (count > 0 && last >= elements)
+    fail(fmt::format("a tensor reaches element {} of a storage of {}", last, elements));
   return {.kind = Kind::tensor,
           .text = {},
           .items = {arguments[0], arguments[1], arguments[2], arguments[3]}};

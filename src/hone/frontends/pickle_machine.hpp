@@ -46,18 +46,23 @@ struct Value {
   std::int64_t number = 0;               // boolean, integer; elements of a storage
   std::string_view text;                 // text; key of a storage
   // Elements of a tuple or list; keys and values in turn of a dict; for a tensor its storage,
-  // offset, sizes and strides.
+  // offset, sizes and strides; for a storage that is a part of another one, offset and size of the
+  // part.
   std::vector<Handle> items;
 };
 
 class Machine {
 public:
-  // `bytes` must outlive the machine: texts point into it.
-  Machine(std::span<const std::byte> bytes, std::string where)
-      : bytes_(bytes), where_(std::move(where)) {}
+  // Begins at `position`. `bytes` must outlive the machine: texts point into it.
+  Machine(std::span<const std::byte> bytes, std::string where, std::size_t position = 0)
+      : bytes_(bytes), where_(std::move(where)), at_(position) {}
 
   // Runs to STOP and returns the one value that is left.
+  Handle run_one();
+  // The same, where nothing follows.
   Handle run();
+  // The byte after STOP.
+  std::size_t position() const { return at_; }
   const Value& value(Handle handle) const { return values_[handle]; }
 
 private:
@@ -92,13 +97,14 @@ private:
   void append_items(const std::vector<Handle>& items);
   void push_global(std::string_view module, std::string_view name);
   void load_storage();
+  std::vector<Handle> part_of_storage(Handle view, std::int64_t elements) const;
   void reduce();
   Value rebuild_tensor(const std::vector<Handle>& arguments);
   void build();
 
   std::span<const std::byte> bytes_;
   std::string where_;
-  std::size_t at_ = 0;         // next byte
+  std::size_t at_;             // next byte
   std::size_t opcode_at_ = 0;  // of the opcode that runs, for messages
   std::vector<Value> values_;
   std::vector<Handle> stack_;

@@ -11,21 +11,15 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
-#include "hone/frontends/mapped_tensor.hpp"
+#include "hone/frontends/torch_legacy.hpp"
 #include "hone/frontends/torch_pickle.hpp"
+#include "hone/frontends/torch_storage.hpp"
 #include "hone/frontends/zip_reader.hpp"
 
 namespace hone {
 namespace {
 
 constexpr const char* resave = "load it with PyTorch and save it again as model.safetensors";
-
-// The values of one storage: a part of the mapped file, or unpacked memory.
-struct Storage {
-  MappedFile home;
-  std::span<const std::byte> bytes;
-  bool taken = false;  // a tensor uses this memory; any other one copies
-};
 
 struct Archive {
   std::string prefix;  // "NAME/"
@@ -39,21 +33,16 @@ bool starts_with(std::span<const std::byte> bytes, std::string_view text) {
 
 void check_kind(std::span<const std::byte> bytes, const std::string& where) {
   if (starts_with(bytes, "PK\x03\x04")) return;
-  // Before 1.6 torch.save wrote a row of pickles that begins with a magic number of ten bytes;
-  // before 0.4 a tar archive.
-  const bool tar = bytes.size() > 262 && starts_with(bytes.subspan(257), "ustar");
-  if (starts_with(bytes, "\x80\x02\x8a\x0a") || tar)
+  // Before 0.4 torch.save wrote a tar archive.
+  if (bytes.size() > 262 && starts_with(bytes.subspan(257), "ustar"))
     throw Error(ErrorCode::unsupported,
-                where + ": is in the format of torch before version 1.6, which is not read",
+                where + ": is in the format of torch before version 0.4, which is not read",
                 resave);
-  throw Error(ErrorCode::bad_format, where + ": is not a file of torch.save (no zip archive)",
+  throw Error(ErrorCode::bad_format,
+              where +
+                  ": is not a file of torch.save (neither its zip archive nor "
+                  "the older row of pickles)",
               "the file may be truncated, or a Git LFS pointer: download it again");
-}
-
-// How much unpacked memory a file may ask for. Weights hardly compress and a state dict repeats a
-// storage two or three times at most.
-std::uint64_t memory_limit(std::size_t file_size) {
-  return 16 * std::uint64_t{file_size} + (64u << 20);
 }
 
 Archive read_description(std::span<const std::byte> bytes, const std::string& where) {
@@ -69,7 +58,7 @@ Archive read_description(std::span<const std::byte> bytes, const std::string& wh
       if (!archive.prefix.empty())
         throw Error(ErrorCode::bad_format, where + ": holds more than one data.pkl", resave);
       archive.prefix = zip.name().substr(0, slash + 1);
-      archive.pickle = zip.read(archive.buffer, memory_limit(bytes.size()));
+      archive.pickle = zip.read(archive.buffer, plausible_memory(bytes.size()));
     } else if (inner == "byteorder") {
       const auto content = zip.read(buffer, 64);
       byte_order = std::string(reinterpret_cast<const char*>(content.data()), content.size());
@@ -89,22 +78,11 @@ Archive read_description(std::span<const std::byte> bytes, const std::string& wh
   return archive;
 }
 
-// Bytes of a storage as its first tensor states them.
-std::uint64_t stated_bytes(const PickledTensor& tensor, const std::string& where) {
-  std::uint64_t count = 0;
-  if (__builtin_mul_overflow(static_cast<std::uint64_t>(tensor.storage_elements),
-                             size_of(tensor.dtype), &count))
-    throw Error(ErrorCode::bad_format, fmt::format("{}: tensor '{}' has an impossible storage",
-                                                   where, printable(tensor.name)));
-  return count;
-}
-
-std::map<std::string, Storage> read_storages(const MappedFile& map, const Archive& archive,
-                                             const std::vector<PickledTensor>& tensors,
-                                             const std::string& where) {
-  std::map<std::string, Storage> storages;
-  for (const PickledTensor& tensor : tensors) storages.emplace(tensor.storage, Storage{});
-  std::uint64_t budget = memory_limit(map.bytes.size());
+TorchStorages read_storages(const MappedFile& map, const Archive& archive,
+                            const std::vector<PickledTensor>& tensors, const std::string& where) {
+  TorchStorages storages;
+  for (const PickledTensor& tensor : tensors) storages.emplace(tensor.storage, TorchStorage{});
+  std::uint64_t budget = plausible_memory(map.bytes.size());
   std::map<std::string, bool> found;
   const std::string folder = archive.prefix + "data/";
   for (ZipReader zip(map.bytes, where); zip.next();) {
@@ -115,7 +93,7 @@ std::map<std::string, Storage> read_storages(const MappedFile& map, const Archiv
       throw Error(ErrorCode::bad_format,
                   fmt::format("{}: '{}' is there twice", where, printable(zip.name())));
     std::vector<std::byte> buffer;
-    Storage& storage = wanted->second;
+    TorchStorage& storage = wanted->second;
     storage.bytes = zip.read(buffer, budget);
     storage.home = map;
     if (buffer.empty()) continue;
@@ -131,83 +109,17 @@ std::map<std::string, Storage> read_storages(const MappedFile& map, const Archiv
                                          printable(tensor.name), printable(tensor.storage));
     if (found.count(tensor.storage) == 0)
       throw Error(ErrorCode::bad_format, what + " is missing in the archive", "get the file again");
-    if (const std::uint64_t stated = stated_bytes(tensor, where);
-        stated != storages.at(tensor.storage).bytes.size())
-      throw Error(ErrorCode::bad_format,
-                  fmt::format("{} has {} bytes instead of {}", what,
-                              storages.at(tensor.storage).bytes.size(), stated),
-                  "get the file again");
   }
   return storages;
 }
 
-bool is_contiguous(const PickledTensor& tensor) {
-  if (element_count(tensor.shape) == 0) return true;
-  std::int64_t expected = 1;
-  for (std::size_t i = tensor.shape.size(); i-- > 0;) {
-    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
-    expected *= tensor.shape[i];
-  }
-  return true;
-}
-
-// Copies a strided view, row after row of its last dimension.
-void gather(const PickledTensor& view, const std::byte* storage, Tensor& out) {
-  const std::size_t width = size_of(view.dtype);
-  const std::size_t rank = view.shape.size();
-  std::vector<std::int64_t> index(rank, 0);
-  auto* to = static_cast<std::byte*>(out.data());
-  std::int64_t from = view.offset;
-  for (std::int64_t done = 0; done < out.size();) {
-    for (std::int64_t i = 0; i < view.shape[rank - 1]; ++i, ++done, to += width)
-      std::memcpy(to, storage + static_cast<std::size_t>(from + i * view.strides[rank - 1]) * width,
-                  width);
-    for (std::size_t d = rank - 1; d-- > 0;) {
-      from += view.strides[d];
-      if (++index[d] < view.shape[d]) break;
-      from -= view.strides[d] * view.shape[d];
-      index[d] = 0;
-    }
-  }
-}
-
-Tensor materialise(const PickledTensor& view, Storage& storage, std::uint64_t& budget,
-                   const std::string& where) {
-  const std::size_t width = size_of(view.dtype);
-  const auto count = static_cast<std::uint64_t>(element_count(view.shape));
-  const bool plain = is_contiguous(view);
-  if (plain && count > 0 && !storage.taken &&
-      count == static_cast<std::uint64_t>(view.storage_elements) &&
-      can_share(storage.home, storage.bytes, width)) {
-    storage.taken = true;
-    return tensor_from_map(storage.home, storage.bytes, view.dtype, view.shape);
-  }
-  if (count > budget / width)
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}: tensor '{}' {} takes more memory than is plausible for the file",
-                            where, printable(view.name), to_string(view.shape)),
-                resave);
-  budget -= count * width;
-  Tensor tensor(view.dtype, view.shape);
-  if (count == 0) return tensor;
-  if (plain)
-    std::memcpy(tensor.data(), storage.bytes.data() + static_cast<std::size_t>(view.offset) * width,
-                tensor.bytes());
-  else
-    gather(view, storage.bytes.data(), tensor);
-  return tensor;
-}
-
 ParameterStore read_mapped(const MappedFile& map, const std::string& where) {
+  if (is_legacy_torch(map.bytes)) return read_legacy_torch(map, where);
   check_kind(map.bytes, where);
   const Archive archive = read_description(map.bytes, where);
   const auto tensors = read_torch_pickle(archive.pickle, where + ": data.pkl");
-  std::map<std::string, Storage> storages = read_storages(map, archive, tensors, where);
-  std::uint64_t budget = memory_limit(map.bytes.size());
-  ParameterStore store;
-  for (const PickledTensor& tensor : tensors)
-    store.set(tensor.name, materialise(tensor, storages.at(tensor.storage), budget, where));
-  return store;
+  TorchStorages storages = read_storages(map, archive, tensors, where);
+  return make_tensors(tensors, storages, map.bytes.size(), where);
 }
 
 }  // namespace

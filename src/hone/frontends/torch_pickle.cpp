@@ -41,17 +41,15 @@ PickledTensor describe(const Machine& machine, const Value& tensor, std::string_
   result.storage = storage.text;
   result.storage_elements = storage.number;
   result.offset = machine.value(tensor.items[1]).number;
+  if (!storage.items.empty()) result.offset += machine.value(storage.items[0]).number;
   result.shape = integers(machine, tensor.items[2]);
   result.strides = integers(machine, tensor.items[3]);
   return result;
 }
 
-}  // namespace
-
-std::vector<PickledTensor> read_torch_pickle(std::span<const std::byte> bytes,
-                                             const std::string& where) {
-  Machine machine(bytes, where);
-  const Value& root = machine.value(machine.run());
+std::vector<PickledTensor> tensors_of(const Machine& machine, Handle state,
+                                      const std::string& where) {
+  const Value& root = machine.value(state);
   if (root.kind != Kind::dict)
     throw Error(ErrorCode::unsupported, where + ": holds no dictionary of tensors",
                 "save the model's state dict, as model.safetensors");
@@ -70,6 +68,23 @@ std::vector<PickledTensor> read_torch_pickle(std::span<const std::byte> bytes,
     tensors.push_back(describe(machine, value, key.text));
   }
   return tensors;
+}
+
+}  // namespace
+
+std::vector<PickledTensor> read_torch_pickle(std::span<const std::byte> bytes,
+                                             const std::string& where) {
+  Machine machine(bytes, where);
+  const Handle state = machine.run();
+  return tensors_of(machine, state, where);
+}
+
+std::vector<PickledTensor> read_torch_pickle(std::span<const std::byte> bytes,
+                                             const std::string& where, std::size_t& position) {
+  Machine machine(bytes, where, position);
+  const Handle state = machine.run_one();
+  position = machine.position();
+  return tensors_of(machine, state, where);
 }
 
 }  // namespace hone

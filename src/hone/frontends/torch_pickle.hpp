@@ -28,5 +28,8 @@ struct PickledTensor {
 // contents that are not a plain dictionary of tensors. `where` starts the messages.
 std::vector<PickledTensor> read_torch_pickle(std::span<const std::byte> bytes,
                                              const std::string& where);
+// The same where the pickle begins at `position`, which is set to the byte after it.
+std::vector<PickledTensor> read_torch_pickle(std::span<const std::byte> bytes,
+                                             const std::string& where, std::size_t& position);
 
 }  // namespace hone
