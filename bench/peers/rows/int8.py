@@ -163,7 +163,7 @@ def measure(context: Context) -> list[Comparison]:
 
 
 def size(context: Context) -> list[Comparison]:
-    """What `ls` says of model.safetensors, the embeddings in 8 bits like the linear layers."""
+    """What `ls` says of the weights, the embeddings in 8 bits like the linear layers."""
     hone, model = context.hone, context.trained_model()
     if hone is None:
         return []
@@ -172,10 +172,10 @@ def size(context: Context) -> list[Comparison]:
         number_format = FORMATS[name]
         embedded = Format(number_format.name, number_format.settings, "linear,embedding")
         folder = context.work / f"size-{name}"
-        notes = ["bytes of model.safetensors, MB of 10^6"]
+        notes = ["bytes of the file of weights, MB of 10^6"]
         try:
             hone.quantize(model, embedded, folder)
-            values = [megabytes(folder / "model.safetensors")]
+            values = [megabytes(folder / "hone_model.safetensors")]
             every = sum(megabytes(file) for file in folder.iterdir() if file.is_file())
             notes.append(f"{name}: the folder with config and tokenizer {every:.2f} MB")
         except HoneError as error:
