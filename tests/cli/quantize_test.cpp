@@ -25,7 +25,7 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   ASSERT_EQ(made.code, 0) << made.err;
   const hone::Json result = read_json(scratch, "q.json");
   EXPECT_LT(result.at("bytes_after").get<double>(), 0.27 * result.at("bytes_before").get<double>());
-  EXPECT_LT(std::filesystem::file_size(scratch.path() / "q/model.safetensors"),
+  EXPECT_LT(std::filesystem::file_size(scratch.path() / "q/hone_model.safetensors"),
             std::filesystem::file_size(scratch.path() / "m/model.safetensors") / 3);
   for (const char* mode : {"compiled", "eager", "reference"}) {
     const Outcome eval = run_hone(scratch, {"eval", "q", "--data", "reviews", "--mode", mode,
@@ -38,12 +38,20 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   EXPECT_THAT(packed, HasSubstr("label"));
   ASSERT_EQ(run_hone(scratch, {"quantize", "q", "--dequantize", "--out", "f"}).code, 0);
   EXPECT_THAT(run_hone(scratch, {"inspect", "f"}).out, HasSubstr("bert"));
+  EXPECT_TRUE(std::filesystem::exists(scratch.path() / "f/model.safetensors"));
+  EXPECT_THAT(run_hone(scratch, {"inspect", "q"}).out,
+              HasSubstr("hone_model.safetensors: safetensors of a model with number formats"));
   // A packed model is trained on like any other.
   const Outcome trained =
       run_hone(scratch, {"train", "q", "--data", "reviews", "--out", "t", "--steps", "5", "--set",
                          "data.samples=240", "--threads", "1"});
   EXPECT_EQ(trained.code, 0) << trained.err;
   EXPECT_THAT(trained.err + trained.out, HasSubstr("quantization-aware"));
+  // Nothing that takes formats, packed or not, has a name that other libraries look for.
+  for (const char* folder : {"q", "t", "t/last", "t/best"}) {
+    EXPECT_TRUE(std::filesystem::exists(scratch.path() / folder / "hone_model.safetensors"));
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / folder / "model.safetensors"));
+  }
   // explain says which products run on whole numbers.
   EXPECT_THAT(run_hone(scratch, {"explain", "q"}).out, HasSubstr("linear_int8"));
   // inspect shows what is stored.
@@ -272,7 +280,7 @@ TEST(Quantize, RefusesWhatChangesNothing) {
     const Outcome outcome = run_hone(scratch, words);
     EXPECT_NE(outcome.code, 0) << message;
     EXPECT_THAT(outcome.err, HasSubstr(message));
-    EXPECT_FALSE(std::filesystem::exists(scratch.path() / "q/model.safetensors"));
+    EXPECT_FALSE(std::filesystem::exists(scratch.path() / "q/hone_model.safetensors"));
   };
   refused({}, "--format");
   refused({"--format", "integr"}, "integer");

@@ -58,7 +58,8 @@ void copy_fixture(const std::string& name, const TemporaryFolder& folder) {
 TEST(HuggingFace, TheReadersAreATable) {
   std::vector<std::string> files;
   for (const WeightsReader& reader : weights_reader_table()) files.push_back(reader.file_name);
-  EXPECT_THAT(files, ElementsAre("model.safetensors", "pytorch_model.bin"));
+  EXPECT_THAT(files,
+              ElementsAre("hone_model.safetensors", "model.safetensors", "pytorch_model.bin"));
 }
 
 TEST(HuggingFace, AClassifierOfTransformersLoadsWhole) {

@@ -16,18 +16,11 @@ using hone_test::expect_error;
 using namespace hone_test::pickled;
 using namespace std::string_literals;
 
-const std::string magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-const std::string protocol = "\x80\x02M\xe9\x03.";
-const std::string machine = "\x80\x02}(" + text("protocol_version") + "M\xe9\x03" +
-                            text("little_endian") + "\x88" + text("type_sizes") + "}(" +
-                            text("short") + "K\x02" + text("int") + "K\x04uu.";
+const std::string& magic = legacy_magic;
+const std::string& protocol = legacy_protocol;
+const std::string& machine = legacy_machine;
 
-// A list of texts as a pickle.
-std::string keys(const std::vector<std::string>& names) {
-  std::string list = "\x80\x02](";
-  for (const std::string& name : names) list += text(name);
-  return list + "e.";
-}
+std::string keys(const std::vector<std::string>& names) { return legacy_keys(names); }
 
 template <typename T>
 std::string bytes(const std::vector<T>& values) {

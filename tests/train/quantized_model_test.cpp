@@ -369,7 +369,8 @@ TEST(PackedFiles, BadOnesAreRefused) {
   // A weight that claims to be bytes but is no packed one.
   tensors = stored_tensors(small_bert());
   tensors.set(name, Tensor(DType::u8, small_bert().parameters.at(name).shape()));
-  EXPECT_NO_THROW(load(small_bert().config, tensors));
+  EXPECT_ERROR(load(small_bert().config, tensors), ErrorCode::unsupported,
+               "'" + name + "': holds integers (u8)");
 }
 
 TEST(Packing, NanIsRefusedByName) {

@@ -13,9 +13,11 @@
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/dtype.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/torch_legacy.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -27,13 +29,23 @@ namespace fs = std::filesystem;
 const WeightsReader& reader_for(const fs::path& file) {
   std::vector<std::string> names;
   for (const WeightsReader& reader : weights_reader_table()) {
-    if (fs::path(reader.file_name).extension() == file.extension()) return reader;
+    if (reader.file_name == file.filename()) return reader;
     names.push_back(fs::path(reader.file_name).extension().string());
   }
+  for (const WeightsReader& reader : weights_reader_table())
+    if (reader.common && fs::path(reader.file_name).extension() == file.extension()) return reader;
   throw Error(ErrorCode::unsupported,
               fmt::format("{}: no reader for files that end in '{}'", file.string(),
                           file.extension().string()),
               did_you_mean(file.extension().string(), names));
+}
+
+// Which of a reader's formats a file is in.
+std::string kind_of_file(const WeightsReader& reader, const fs::path& file) {
+  if (!reader.file_name.ends_with(".bin"))
+    return reader.common ? "safetensors" : "safetensors of a model with number formats";
+  return is_legacy_torch(map_file(file).bytes) ? "a file of torch.save before version 1.6"
+                                               : "a file of torch.save";
 }
 
 CommandResult inspect_file(const fs::path& file) {
@@ -57,7 +69,7 @@ CommandResult inspect_file(const fs::path& file) {
   console().print(table.render(console().style(), 0) +
                   fmt::format("\n{} tensors, {} values, {} ({})\n", tensors.names().size(),
                               tensors.element_count(), format_bytes(static_cast<double>(bytes)),
-                              reader.name));
+                              kind_of_file(reader, file)));
   return {0,
           {{"reader", reader.name},
            {"tensors", list},
@@ -65,19 +77,25 @@ CommandResult inspect_file(const fs::path& file) {
            {"values", tensors.element_count()}}};
 }
 
-// Types that the files store; in memory everything is float32.
-std::vector<std::string> stored_types(const fs::path& directory) {
+// What the files of the weights store; in memory every number is float32.
+struct Stored {
   std::set<std::string> types;
-  if (directory.empty()) return {};
-  const ModelFiles files = load_model_files(directory);
+  std::vector<std::string> files;  // each with what it is
+};
+
+Stored stored_weights(const fs::path& directory) {
+  Stored stored;
+  if (directory.empty()) return stored;
   std::set<fs::path> paths;
-  for (const auto& [name, path] : files.file_of) paths.insert(path);
+  for (const auto& [name, path] : load_model_files(directory).file_of) paths.insert(path);
   for (const fs::path& path : paths) {
-    const ParameterStore tensors = reader_for(path).read(path);
+    const WeightsReader& reader = reader_for(path);
+    const ParameterStore tensors = reader.read(path);
     for (const std::string& name : tensors.names())
-      types.emplace(name_of(tensors.at(name).dtype()));
+      stored.types.emplace(name_of(tensors.at(name).dtype()));
+    stored.files.push_back(path.filename().string() + ": " + kind_of_file(reader, path));
   }
-  return {types.begin(), types.end()};
+  return stored;
 }
 
 std::string list_names(const char* title, const std::vector<std::string>& names) {
@@ -126,7 +144,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   table.add_rule();
   const auto bytes = static_cast<double>(parameter_bytes(model));
   table.add_row({"all", "", format_count(parameters), format_bytes(bytes), format_count(macs)});
-  const std::vector<std::string> types = stored_types(model.directory);
+  const Stored stored = stored_weights(model.directory);
   std::string text =
       configuration.render(console().style(), console().output_terminal() ? console().width() : 0) +
       "\n" + table.render(console().style(), 0);
@@ -134,7 +152,9 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   if (!model.quantization.empty())
     text += fmt::format("\n{}\n{:.2f} bits a parameter\n", formats.render(console().style(), 0),
                         8 * bytes / std::max(parameters, 1.0));
-  for (const std::string& type : types) text += fmt::format("stored as {}\n", type);
+  for (const std::string& note : model.report.notes) text += note + "\n";
+  for (const std::string& file : stored.files)
+    text += fmt::format("{} ({})\n", file, fmt::join(stored.types, ", "));
   text += list_names("not in the files, would start afresh", model.report.initialized);
   text += list_names("in the files, not used", model.report.unused);
   console().print(text);
@@ -145,7 +165,9 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
            {"bytes", parameter_bytes(model)},
            {"layers", layers},
            {"macs_per_token", macs},
-           {"stored_types", types},
+           {"stored_types", std::vector<std::string>(stored.types.begin(), stored.types.end())},
+           {"files", stored.files},
+           {"notes", model.report.notes},
            {"initialized", model.report.initialized},
            {"unused", model.report.unused}}};
 }

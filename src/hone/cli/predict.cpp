@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -18,49 +19,54 @@
 #include "hone/report/numbers.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/evaluate.hpp"
+#include "hone/train/prediction.hpp"
 
 namespace hone {
 namespace {
 
-struct Prediction {
-  std::string label;
-  std::vector<double> probabilities;
-  std::vector<float> logits;
-};
-
-Prediction predict_row(const float* row, const std::vector<std::string>& labels) {
-  Prediction result;
-  const std::size_t classes = labels.size();
-  result.logits.assign(row, row + classes);
-  const float largest = *std::max_element(row, row + classes);
-  double sum = 0;
-  for (const float logit : result.logits) sum += std::exp(static_cast<double>(logit) - largest);
-  for (const float logit : result.logits)
-    result.probabilities.push_back(std::exp(static_cast<double>(logit) - largest) / sum);
-  result.label = labels[static_cast<std::size_t>(std::max_element(row, row + classes) - row)];
-  return result;
+// The members of a prediction in the order that people read them.
+std::vector<std::pair<std::string, Json>> members_of(const Prediction& p, const Head& head) {
+  if (head.kind == HeadKind::classes)
+    return {{"label", p.labels.front()}, {"probabilities", p.probabilities}, {"logits", p.logits}};
+  if (head.kind == HeadKind::labels)
+    return {{"labels", p.labels}, {"sigmoids", p.probabilities}, {"logits", p.logits}};
+  if (head.size > 1) return {{"values", p.logits}};
+  std::vector<std::pair<std::string, Json>> members{{"value", p.logits.front()}};
+  if (head.sigmoid) members.emplace_back("sigmoid", p.probabilities.front());
+  return members;
 }
 
-Json to_json(const Prediction& p) {
-  return {{"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}};
+Json to_json(const Prediction& p, const Head& head) {
+  Json json = Json::object();
+  for (auto& [key, value] : members_of(p, head)) json[key] = std::move(value);
+  return json;
 }
 
-std::string json_line(const Prediction& p) {
-  return ordered_object(
-             {{"label", p.label}, {"probabilities", p.probabilities}, {"logits", p.logits}}) +
-         "\n";
+std::string numbers(const std::vector<float>& values) {
+  std::string text;
+  for (const float value : values) text += fmt::format("{}{:.4f}", text.empty() ? "" : " ", value);
+  return text;
 }
 
-// For people: the label, its probability, the beginning of the text.
-std::string shown_line(const Prediction& p, const std::string& text, std::size_t label_width) {
-  const double probability = *std::max_element(p.probabilities.begin(), p.probabilities.end());
-  std::string logits;
-  for (const float logit : p.logits)
-    logits += fmt::format("{}{:.4f}", logits.empty() ? "" : " ", logit);
-  const TextStyle style = console().style();
-  return fmt::format(
-      "{:<{}}  {:>8}  [{}]  {}\n", p.label, label_width, format_percent(probability), logits,
-      cut_to_width(text, console().width() > 70 ? console().width() - 45 : 25, style));
+// What a line for people begins with: the label and its probability, the labels with theirs, or the
+// value.
+std::string shown_answer(const Prediction& p, const Head& head,
+                         const std::vector<std::string>& names, std::size_t label_width) {
+  if (head.kind == HeadKind::classes)
+    return fmt::format(
+        "{:<{}}  {:>8}  [{}]", p.labels.front(), label_width,
+        format_percent(*std::max_element(p.probabilities.begin(), p.probabilities.end())),
+        numbers(p.logits));
+  if (head.kind == HeadKind::labels) {
+    std::string text;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      text +=
+          fmt::format("{}{} {}", i == 0 ? "" : "  ", names[i], format_percent(p.probabilities[i]));
+    return text;
+  }
+  if (head.size > 1) return "[" + numbers(p.logits) + "]";
+  const std::string value = fmt::format("{:>9}", numbers(p.logits));
+  return head.sigmoid ? fmt::format("{}  (sigmoid {:.4f})", value, p.probabilities.front()) : value;
 }
 
 TokenizedData encode(const Classifier& classifier, const std::vector<std::string>& texts,
@@ -88,7 +94,10 @@ std::vector<Prediction> predictions_of(const Tensor& logits, const Classifier& c
   const auto classes = static_cast<std::int64_t>(classifier.labels.size());
   std::vector<Prediction> predictions;
   for (std::int64_t row = 0; row < logits.shape()[0]; ++row)
-    predictions.push_back(predict_row(logits.as<float>() + row * classes, classifier.labels));
+    predictions.push_back(
+        make_prediction(logits.span<float>().subspan(static_cast<std::size_t>(row * classes),
+                                                     static_cast<std::size_t>(classes)),
+                        classifier.head, classifier.labels));
   return predictions;
 }
 
@@ -98,9 +107,13 @@ std::string render(const std::vector<Prediction>& predictions, const Classifier&
   std::size_t label_width = 0;
   for (const std::string& label : classifier.labels)
     label_width = std::max(label_width, label.size());
+  const int room = console().width() > 70 ? console().width() - 45 : 25;
   for (std::size_t i = 0; i < texts.size(); ++i)
-    out +=
-        for_people ? shown_line(predictions[i], texts[i], label_width) : json_line(predictions[i]);
+    out += for_people ? fmt::format("{}  {}\n",
+                                    shown_answer(predictions[i], classifier.head, classifier.labels,
+                                                 label_width),
+                                    cut_to_width(texts[i], room, console().style()))
+                      : ordered_object(members_of(predictions[i], classifier.head)) + "\n";
   return out;
 }
 
@@ -146,19 +159,21 @@ CommandResult run(const CommandInput& input) {
   if (!input.options.contains("json")) return {0, std::move(results)};
   results["predictions"] = Json::array();
   for (const Prediction& prediction : predictions)
-    results["predictions"].push_back(to_json(prediction));
+    results["predictions"].push_back(to_json(prediction, classifier.head));
   return {0, std::move(results)};
 }
 
 }  // namespace
 
 Command command_predict() {
-  Command command{{"predict", "says the label of texts, with probabilities and logits", {}}};
+  Command command{
+      {"predict", "says the label of texts with probabilities and logits, or their value", {}}};
   command.options = {
       {.name = "input", .default_value = {}, .help = "texts, one {\"text\": \"...\"} a line"},
       {.name = "output",
        .default_value = {},
-       .help = "write a JSON line for each text: label, probabilities, logits"}};
+       .help = "write a JSON line for each text: label, probabilities, logits; of a model with one "
+               "label its value"}};
   for (OptionSpec& spec : classifier_flags()) command.options.push_back(std::move(spec));
   command.arguments = {
       {"MODEL", "a model folder, such as the --out of hone train"},

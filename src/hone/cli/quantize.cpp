@@ -9,6 +9,7 @@
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/watch.hpp"
 #include "hone/core/error.hpp"
+#include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/format_file.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/numbers.hpp"
@@ -18,9 +19,9 @@ namespace hone {
 namespace {
 
 // Settings of the training that are flags here.
-const std::vector<std::string> training_flags{"epochs",       "steps",      "batch",  "lr",
-                                              "weight_decay", "schedule",   "warmup", "clip",
-                                              "dropout",      "max_length", "seed",   "threads"};
+const std::vector<std::string> training_flags{
+    "epochs", "steps",   "batch",      "lr",   "weight_decay", "schedule",  "warmup",
+    "clip",   "dropout", "max_length", "seed", "threads",      "fresh_head"};
 
 // --set, parted: what training knows, options of the data, and options of formats.
 struct PartedSettings {
@@ -86,6 +87,7 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
   table.add_row({"saved in", out.string()});
   std::string text = table.render(console().style(), 0);
   text += left_hint(outcome.left, from_file);
+  text += "other libraries cannot read it; --dequantize writes what they can\n";
   if (!outcome.packed) text += fmt::format("{}\n", not_packed);
   return text;
 }
@@ -103,7 +105,7 @@ void refuse_overwriting(const CommandInput& input) {
       throw UsageError("--resume and --overwrite are both given", "give one of them");
     return;
   }
-  if (fs::exists(out / "model.safetensors", ignored))
+  if (holds_weights(out))
     throw Error(ErrorCode::invalid_argument, out.string() + ": already holds a model",
                 "replace it with --overwrite, or choose another --out");
 }

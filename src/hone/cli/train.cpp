@@ -16,7 +16,7 @@ namespace {
 const std::vector<std::string> flags{
     "split",    "epochs",  "steps", "batch",   "lr",         "weight_decay",
     "schedule", "warmup",  "clip",  "dropout", "max_length", "checkpoint_every",
-    "seed",     "threads", "order", "trace",   "mode"};
+    "seed",     "threads", "order", "trace",   "mode",       "fresh_head"};
 
 std::string summary_table(const TrainOutcome& outcome, const std::filesystem::path& out) {
   const TrainResult& r = outcome.result;

@@ -10,15 +10,15 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/foreign_quantization.hpp"
 
 namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Bits and scales of a packed parameter stay as they are.
-bool is_packed_bits(const std::string& name, const Tensor& tensor) {
-  return tensor.dtype() == DType::u8 && (name.ends_with(".codes") || name.ends_with(".scales"));
+bool is_real(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::f16 || dtype == DType::bf16;
 }
 
 void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore& tensors) {
@@ -29,7 +29,7 @@ void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore
                               files.file_of.at(name).string()),
                   "the shards do not belong together: download the model again");
     const Tensor& tensor = tensors.at(name);
-    const bool keep = tensor.dtype() == DType::f32 || is_packed_bits(name, tensor);
+    const bool keep = tensor.dtype() == DType::f32 || !is_real(tensor.dtype());
     files.parameters.set(name, keep ? tensor : tensor.to_f32());
     files.file_of[name] = source;
   }
@@ -83,6 +83,34 @@ void load_shards(ModelFiles& files, const fs::path& index, const WeightsReader& 
   }
 }
 
+// Takes what wrappers put before every name off: DistributedDataParallel, torch.compile, modules
+// that hold the model as a member.
+void take_prefixes_off(ModelFiles& files) {
+  std::string taken;
+  const auto find_prefix = [&]() -> std::string_view {
+    const std::vector<std::string>& names = files.parameters.names();
+    for (const std::string_view prefix : {"module.", "_orig_mod.", "model."})
+      if (!names.empty() && std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+            return std::string_view(name).substr(taken.size()).starts_with(prefix);
+          }))
+        return prefix;
+    return {};
+  };
+  for (std::string_view prefix = find_prefix(); !prefix.empty(); prefix = find_prefix())
+    taken += prefix;
+  if (taken.empty()) return;
+  ParameterStore renamed;
+  std::map<std::string, fs::path> file_of;
+  for (const std::string& name : files.parameters.names()) {
+    renamed.set(name.substr(taken.size()), files.parameters.at(name));
+    file_of[name.substr(taken.size())] = files.file_of.at(name);
+  }
+  files.parameters = std::move(renamed);
+  files.file_of = std::move(file_of);
+  files.notes.push_back(
+      fmt::format("every tensor's name begins with '{}': taken off", printable(taken)));
+}
+
 // Up to six names of what is there, for the message that says what is not.
 std::string list_directory(const fs::path& directory) {
   std::vector<std::string> names;
@@ -94,6 +122,31 @@ std::string list_directory(const fs::path& directory) {
     text += (i == 0 ? "" : ", ") + printable(names[i], 60);
   if (names.size() > 6) text += ", ...";
   return names.empty() ? "the folder is empty" : "the folder holds " + text;
+}
+
+void read_weights(ModelFiles& files) {
+  const fs::path& directory = files.directory;
+  std::vector<std::string> looked_for;
+  const bool plain = !files.config.contains(quantization_key);
+  for (const WeightsReader& reader : weights_reader_table()) {
+    if (plain && !reader.common) continue;
+    const fs::path whole = directory / reader.file_name;
+    if (fs::exists(whole)) {
+      add_tensors(files, whole, reader.read(whole));
+      return;
+    }
+    const fs::path index = whole.string() + ".index.json";
+    if (fs::exists(index)) {
+      load_shards(files, index, reader);
+      return;
+    }
+    looked_for.push_back(reader.file_name);
+    looked_for.push_back(reader.file_name + ".index.json");
+  }
+  throw Error(ErrorCode::not_found,
+              fmt::format("{}: has no weights: looked for {}", directory.string(),
+                          fmt::join(looked_for, ", ")),
+              list_directory(directory));
 }
 
 void check_directory(const fs::path& directory) {
@@ -108,11 +161,36 @@ void check_directory(const fs::path& directory) {
 
 }  // namespace
 
+std::string weights_file(const Json& config) {
+  const bool common = !config.contains(quantization_key);
+  for (const WeightsReader& reader : weights_reader_table())
+    if (reader.common == common && reader.file_name.ends_with(".safetensors"))
+      return reader.file_name;
+  throw Error(ErrorCode::internal, "no reader of safetensors");
+}
+
+bool is_weights_file(const std::string& name) {
+  for (const WeightsReader& reader : weights_reader_table()) {
+    const fs::path file = reader.file_name;
+    // Itself, its shards NAME-00001-of-00002.END, and their index.
+    if (name == reader.file_name || name == reader.file_name + ".index.json" ||
+        (name.starts_with(file.stem().string() + "-") && name.ends_with(file.extension().string())))
+      return true;
+  }
+  return false;
+}
+
+bool holds_weights(const fs::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored))
+    if (is_weights_file(entry.path().filename().string())) return true;
+  return false;
+}
+
 bool is_model_file(const std::string& name) {
-  const bool weights = name.rfind("model", 0) == 0 && name.find(".safetensors") != name.npos;
-  return weights || name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
-         name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
-         name == "pytorch_model.bin";
+  return is_weights_file(name) || name == "config.json" || name == "tokenizer.json" ||
+         name == "vocab.txt" || name == "tokenizer_config.json" ||
+         name == "special_tokens_map.json";
 }
 
 Json load_model_config(const fs::path& directory) {
@@ -132,25 +210,11 @@ ModelFiles load_model_files(const fs::path& directory) {
   ModelFiles files;
   files.config = load_model_config(directory);
   files.directory = directory;
-  std::vector<std::string> looked_for;
-  for (const WeightsReader& reader : weights_reader_table()) {
-    const fs::path whole = directory / reader.file_name;
-    if (fs::exists(whole)) {
-      add_tensors(files, whole, reader.read(whole));
-      return files;
-    }
-    const fs::path index = whole.string() + ".index.json";
-    if (fs::exists(index)) {
-      load_shards(files, index, reader);
-      return files;
-    }
-    looked_for.push_back(reader.file_name);
-    looked_for.push_back(reader.file_name + ".index.json");
-  }
-  throw Error(ErrorCode::not_found,
-              fmt::format("{}: has no weights: looked for {}", directory.string(),
-                          fmt::join(looked_for, ", ")),
-              list_directory(directory));
+  check_foreign_quantization(files.config, (directory / "config.json").string());
+  read_weights(files);
+  take_prefixes_off(files);
+  dequantize_foreign(files);
+  return files;
 }
 
 }  // namespace hone

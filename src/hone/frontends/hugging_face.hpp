@@ -13,22 +13,41 @@
 
 namespace hone {
 
-// A loaded model directory: its config.json as it is, and its tensors as float32.
+// Where config.json keeps the formats of a model: with this key other libraries would compute
+// something else from its weights.
+inline constexpr const char* quantization_key = "hone_quantization";
+
+// The name that the weights of a directory with this configuration are saved under. What only hone
+// computes as it is meant has no model.safetensors, nor any other name that other libraries look
+// for: they fail loudly.
+std::string weights_file(const Json& config);
+
+// A loaded model directory: its config.json, and its tensors as float32. Integers stay what they
+// are: they are buffers, or bits whose meaning somebody else knows.
 struct ModelFiles {
   Json config;
   ParameterStore parameters;
   std::filesystem::path directory;
   std::map<std::string, std::filesystem::path> file_of;  // by tensor: which file it came from
+  // What was changed on reading, as sentences for the user.
+  std::vector<std::string> notes = {};
 };
 
-// Reads config.json and the first weights there are, in this order: model.safetensors, its shards
-// by model.safetensors.index.json, pytorch_model.bin, its shards by pytorch_model.bin.index.json.
-// Tensors come back as float32; those stored so share the mapped file. Shards must be plain file
-// names inside the directory. Throws Error naming the file and the tensor, or what was looked for.
+// Reads config.json and the first weights there are, in this order: hone_model.safetensors (where
+// the configuration has formats), model.safetensors, its shards by model.safetensors.index.json,
+// pytorch_model.bin, its shards by pytorch_model.bin.index.json.
+// Real numbers come back as float32; those stored so share the mapped file. Shards must be plain
+// file names inside the directory. Prefixes that wrappers left before every name (module.,
+// _orig_mod., model.) are taken off; weights that other libraries quantized become float32
+// (foreign_quantization.hpp). Throws Error naming the file and the tensor, or what was looked for.
 ModelFiles load_model_files(const std::filesystem::path& directory);
 // Whether a file of that name belongs to a model directory: its configuration, weights or
 // tokenizer.
 bool is_model_file(const std::string& name);
+// Whether it is one of the weights, or lists its shards.
+bool is_weights_file(const std::string& name);
+// Whether there are weights in a directory.
+bool holds_weights(const std::filesystem::path& directory);
 // config.json of a directory, without its weights.
 Json load_model_config(const std::filesystem::path& directory);
 
@@ -40,9 +59,9 @@ struct MatchedParameters {
 // Takes what `specs` want out of `files`. A name is looked up as it is, without its `backbone`
 // prefix (a file of the bare backbone), and with TensorFlow's LayerNorm names gamma and beta. A
 // missing head (all that is not backbone, and its pooler) is initialised from `seed` and reported.
-// Throws Error(bad_format) for a wrong shape, Error(numeric) for NaN or infinity, Error(not_found)
-// when a tensor of the backbone is missing. Without `check_values` NaN and infinity pass: looking
-// for them reads every page of the file.
+// Throws Error(bad_format) for a wrong shape, Error(unsupported) for integers in place of numbers,
+// Error(numeric) for NaN or infinity, Error(not_found) when a tensor of the backbone is missing.
+// Without `check_values` NaN and infinity pass: looking for them reads every page of the file.
 MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
                                    std::uint64_t seed, const std::string& backbone = "bert.",
                                    bool check_values = true);
@@ -52,15 +71,15 @@ MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, Mode
 ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed);
 
 // Writes a directory that `transformers` loads: config.json (its "dtype" set to what is stored),
-// model.safetensors, copies of the existing files among `copies` under their own names, and
-// whatever `more` writes into the folder it is given.
+// model.safetensors (or what weights_file() says), copies of the existing files among `copies`
+// under their own names, and whatever `more` writes into the folder it is given.
 //
 // When `directory` is not there yet, or holds only plain files, everything is written into
 // `directory` + ".partial", flushed, and put in its place in one step (rename, or an exchange of
 // the two): a crash leaves the old directory or the new one, whole. Other files of the old
-// directory are kept. When it holds folders, is a mount point, or the file system cannot exchange,
-// the files are replaced one by one, each atomically, model.safetensors last. A failure leaves the
-// old files.
+// directory are kept, but for weights under other names. When it holds folders, is a mount point,
+// or the file system cannot exchange, the files are replaced one by one, each atomically, the
+// weights last. A failure leaves the old files.
 void save_model_directory(const std::filesystem::path& directory, Json config,
                           const ParameterStore& parameters,
                           const std::vector<std::filesystem::path>& copies = {},

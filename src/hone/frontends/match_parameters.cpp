@@ -49,6 +49,13 @@ void check_tensor(const ParameterSpec& spec, const std::string& name, const Mode
       "{}: tensor '{}'",
       source == files.file_of.end() ? files.directory.string() : source->second.string(),
       printable(name));
+  if (tensor.dtype() != DType::f32)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: holds integers ({}), not numbers of a model", where,
+                            name_of(tensor.dtype())),
+                "it seems to be part of a quantized checkpoint whose scales are missing; hone "
+                "computes bitsandbytes int8 (tensors SCB) and compressed-tensors int8 "
+                "(weight_scale): dequantize others in their own library and save float weights");
   if (tensor.shape() != spec.shape)
     throw Error(ErrorCode::bad_format,
                 fmt::format("{}: has shape {}, the configuration asks for {}", where,
@@ -160,6 +167,7 @@ MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, Mode
                                    std::uint64_t seed, const std::string& backbone,
                                    bool check_values) {
   MatchedParameters matched;
+  matched.report.notes = files.notes;
   std::vector<ParameterSpec> missing;
   std::vector<std::string> found_as;  // by spec; "" when missing
   std::set<std::string> used;

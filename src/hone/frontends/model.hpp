@@ -24,12 +24,15 @@ struct ParameterSpec {
 struct MatchReport {
   std::vector<std::string> initialized;  // wanted, not in the files: started afresh
   std::vector<std::string> unused;  // in the files, not wanted (buffers such as position_ids aside)
+  std::vector<std::string> notes;   // what else was done to them, as sentences for the user
 };
 
 // Contract of a weights file reader: one file in frontends/readers/.
 struct WeightsReader : Described {
   // File name it reads inside a model directory, e.g. "model.safetensors".
   std::string file_name;
+  // Whether other libraries know that name too.
+  bool common = true;
   // All tensors of the file, in file order, with their stored dtype. Never executes anything.
   ParameterStore (*read)(const std::filesystem::path& file);
 };

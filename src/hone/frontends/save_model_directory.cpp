@@ -38,9 +38,10 @@ void set_dtype(Json& config, const ParameterStore& parameters) {
   if (config.contains("torch_dtype")) config["torch_dtype"] = torch_name(dtype);
 }
 
-// The weights come last: a new directory that is unfinished does not load.
-void write_files(const fs::path& directory, const std::string& config,
-                 const ParameterStore& parameters, const std::vector<fs::path>& copies,
+// The weights come last: a new directory that is unfinished does not load. Weights under other
+// names belong to what was there before.
+void write_files(const fs::path& directory, const Json& config, const ParameterStore& parameters,
+                 const std::vector<fs::path>& copies,
                  const std::function<void(const fs::path&)>& more) {
   for (const fs::path& file : copies) {
     const fs::path to = directory / file.filename();
@@ -49,8 +50,14 @@ void write_files(const fs::path& directory, const std::string& config,
     write_file_atomically(to, read_file(file));
   }
   if (more) more(directory);
-  write_file_atomically(directory / "config.json", config);
-  write_safetensors(directory / "model.safetensors", parameters);
+  write_file_atomically(directory / "config.json", config.dump(2) + "\n");
+  const std::string weights = weights_file(config);
+  write_safetensors(directory / weights, parameters);
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const std::string name = entry.path().filename().string();
+    std::error_code ignored;
+    if (name != weights && is_weights_file(name)) fs::remove(entry.path(), ignored);
+  }
 }
 
 bool holds_only_files(const fs::path& directory) {
@@ -71,7 +78,7 @@ void flush_directory(const fs::path& directory) {
 void keep_other_files(const fs::path& from, const fs::path& to) {
   for (const auto& entry : fs::directory_iterator(from)) {
     const fs::path name = entry.path().filename();
-    if (fs::exists(to / name) || name.extension() == ".partial") continue;
+    if (fs::exists(to / name) || name.extension() == ".partial" || is_weights_file(name)) continue;
     std::error_code refused;
     fs::create_hard_link(entry.path(), to / name, refused);
     if (refused) fs::copy_file(entry.path(), to / name);
@@ -115,8 +122,8 @@ private:
   bool made_ = false;
 };
 
-bool save_aside(const fs::path& directory, const std::string& config,
-                const ParameterStore& parameters, const std::vector<fs::path>& copies,
+bool save_aside(const fs::path& directory, const Json& config, const ParameterStore& parameters,
+                const std::vector<fs::path>& copies,
                 const std::function<void(const fs::path&)>& more) {
   const bool replaces = fs::exists(directory);
   if (replaces && !holds_only_files(directory)) return false;
@@ -144,15 +151,14 @@ void save_model_directory(const fs::path& directory, Json config, const Paramete
                 "choose another place with --out");
   fs::create_directories(place.parent_path(), failed);
   set_dtype(config, parameters);
-  const std::string text = config.dump(2) + "\n";
-  if (save_aside(place, text, parameters, copies, more)) return;
+  if (save_aside(place, config, parameters, copies, more)) return;
   fs::create_directories(place, failed);
   if (failed)
     throw Error(
         ErrorCode::io,
         fmt::format("{}: cannot create the folder: {}", directory.string(), failed.message()),
         "choose another place with --out");
-  write_files(place, text, parameters, copies, more);
+  write_files(place, config, parameters, copies, more);
 }
 
 }  // namespace hone

@@ -57,6 +57,9 @@ Json model_configuration(const std::string& model, const TextSettings& sizes);
 // Ids a model takes at most. `asked` above that is an error; 0 asks for the default of 512 or what
 // the model takes.
 std::int64_t length_limit(const Json& config, std::int64_t asked);
+// Says what loading a model did to the tensors of its files, what starts afresh and what is not
+// used.
+void say_report(const Model& model, const std::function<void(const std::string&)>& say);
 // Renumbers the labels of data to those of the model, by their names (letters of either case, where
 // that leaves no doubt). Where the model has none of the names they are matched by position, which
 // is said (`say` may be empty); numbers are positions. Throws Error(invalid_argument) when the

@@ -44,8 +44,8 @@ void refuse_other_heads(const Json& config, const std::filesystem::path& directo
   throw Error(ErrorCode::unsupported,
               fmt::format("{}: key 'architectures': {} is not supported",
                           (directory / "config.json").string(), printable(names->dump(), 100)),
-              "hone computes BertForSequenceClassification; of other models without their "
-              "classifier, the encoder");
+              "hone computes BertForSequenceClassification; of other models the encoder: train it "
+              "with a new classifier by --fresh-head");
 }
 
 // A model with fewer layers than its weights would answer nonsense.
@@ -56,6 +56,42 @@ void refuse_unused_layers(const MatchReport& report, const std::filesystem::path
                   fmt::format("{}: the files hold '{}', which the configuration does not have",
                               directory.string(), printable(name, 200)),
                   "compare num_hidden_layers of config.json with the files");
+}
+
+bool has_head(const ModelFiles& files) {
+  return files.parameters.contains("classifier.weight") ||
+         files.parameters.contains(codes_name("classifier.weight"));
+}
+
+[[noreturn]] void refuse_fresh_head(const std::string& name, const std::string& what,
+                                    const std::string& hint) {
+  throw Error(ErrorCode::invalid_argument, fmt::format("{}: fresh_head: {}", name, what), hint);
+}
+
+void drop_head(ModelFiles& files, const ModelRequest& request) {
+  if (request.num_labels < 1)
+    refuse_fresh_head(request.name, "no labels for a new classifier", "give data with labels");
+  if (!has_head(files))
+    refuse_fresh_head(request.name,
+                      "changes nothing: the files hold no classifier, one starts afresh",
+                      "leave it out");
+  if (files.config.contains(quantization_key))
+    refuse_fresh_head(
+        request.name, "its number formats were chosen for the classifier it has",
+        fmt::format("turn it back first: hone quantize {} --dequantize --out DIR", request.name));
+  files.notes.push_back(
+      fmt::format("its classifier is dropped, a new one starts afresh for {} labels: {}",
+                  request.num_labels, list_some(request.label_names)));
+  for (const char* name : {"classifier.weight", "classifier.bias"}) files.parameters.erase(name);
+}
+
+// The configuration with the labels of a fresh head.
+Json with_labels(const Json& json, const ModelRequest& request, const std::string& where) {
+  BertConfig config = BertConfig::from_json(json, where);
+  config.num_labels = request.num_labels;
+  config.id2label = request.label_names;
+  config.problem_type = "";
+  return config.to_json();
 }
 
 Model load_directory(const std::filesystem::path& path, const ModelRequest& request) {
@@ -69,16 +105,11 @@ Model load_directory(const std::filesystem::path& path, const ModelRequest& requ
   ModelFiles files = load_model_files(model.directory);
   model.architecture = &check_config(files.config, model.directory);
   model.config = files.config;
-  const bool has_head = files.parameters.contains("classifier.weight") ||
-                        files.parameters.contains(codes_name("classifier.weight"));
-  if (has_head) refuse_other_heads(files.config, model.directory);
-  if (!has_head && request.num_labels > 0) {
-    BertConfig config =
-        BertConfig::from_json(files.config, (model.directory / "config.json").string());
-    config.num_labels = request.num_labels;
-    config.id2label = request.label_names;
-    model.config = config.to_json();
-  }
+  if (request.fresh_head) drop_head(files, request);
+  if (has_head(files))
+    refuse_other_heads(files.config, model.directory);
+  else if (request.num_labels > 0)
+    model.config = with_labels(files.config, request, (model.directory / "config.json").string());
   read_quantization(model, files);
   std::vector<ParameterSpec> wanted = model.architecture->parameters(model.config);
   wanted.erase(
@@ -124,7 +155,12 @@ Model load_model(const ModelRequest& request) {
                               request.name, request.settings.front().first));
     return load_directory(path, request);
   }
-  if (is_builtin_bert(request.name)) return build(request);
+  if (is_builtin_bert(request.name)) {
+    if (request.fresh_head)
+      refuse_fresh_head(request.name, "changes nothing: all of a built-in model starts afresh",
+                        "leave it out");
+    return build(request);
+  }
   const std::vector<std::string> names = builtin_bert_names();
   throw Error(ErrorCode::not_found,
               fmt::format("{}: neither a directory nor a built-in model", request.name),

@@ -17,9 +17,6 @@
 
 namespace hone {
 
-// Where config.json keeps the formats of a model.
-inline constexpr const char* quantization_key = "hone_quantization";
-
 struct Model {
   std::string name;  // as the user wrote it
   Json config;       // Hugging Face config.json
@@ -41,6 +38,8 @@ struct ModelRequest {
   std::int64_t num_labels = 0;  // of a fresh head; 0: as configured
   std::int64_t vocab_size = 0;  // of a built-in model; 0: as configured
   std::vector<std::string> label_names = {};
+  // Drop the classifier of a directory and start a new one for these labels.
+  bool fresh_head = false;
   // Look for NaN and infinity in the weights of a directory; false: whoever runs it looks at the
   // results.
   bool check_values = true;

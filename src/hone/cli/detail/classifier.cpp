@@ -49,21 +49,17 @@ Classifier load_classifier(const CommandInput& input, const std::string& data_ki
                 fmt::format("'{}' is a built-in model: its weights are untrained", name),
                 "train it first: hone train " + name + " ...; then give the folder of --out");
   Model model = load_model({.name = name, .check_values = check_values});
-  if (!model.report.initialized.empty())
-    console().note(
-        fmt::format("warning: {}: {} tensors are not in the files and start at random: {}", name,
-                    model.report.initialized.size(), list_some(model.report.initialized)));
-  if (!model.report.unused.empty())
-    console().note(fmt::format("note: {}: {} tensors of the files are not used: {}", name,
-                               model.report.unused.size(), list_some(model.report.unused)));
+  say_report(model, [](const std::string& text) { console().note(text); });
   ChosenTokenizer chosen =
       choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind, padding == "saved");
   check_fit(model.config, chosen.tokenizer, chosen.source,
             [](const std::string& text) { console().note(text); });
   const std::int64_t limit = length_limit(model.config, input.options.integer_or("max_length", 0));
   BertConfig config = BertConfig::from_json(model.config, name + "/config.json");
+  const Head head = config.head();
   const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));
-  return {std::move(model), std::move(chosen.tokenizer), limit, std::move(config.id2label), mode};
+  return {
+      std::move(model), std::move(chosen.tokenizer), limit, std::move(config.id2label), head, mode};
 }
 
 }  // namespace hone

@@ -15,6 +15,7 @@ struct Classifier {
   Tokenizer tokenizer;
   std::int64_t max_length;
   std::vector<std::string> labels;
+  Head head;  // what its logits mean
   Mode mode;
 };
 

@@ -162,6 +162,11 @@ std::string formats_page() {
       "trained: what a text becomes never depends on the texts beside it. Where a format would "
       "take "
       "a scale from all of a batch, it is refused for data; for weights every choice is open.\n\n"
+      "A folder whose model takes formats keeps its weights in `hone_model.safetensors`, and "
+      "config.json has a key `hone_quantization`: there is no `model.safetensors`, so that no "
+      "other "
+      "library takes bits for weights. `hone quantize MODEL --dequantize --out DIR` writes their "
+      "numbers as a plain folder.\n\n"
       "In the pictures each column is a 64th of the range; the higher, the more numbers lie in it "
       "(· none).\n\n"
       "| format | bits | rules | |\n| --- | ---: | --- | --- |\n";

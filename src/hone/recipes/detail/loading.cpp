@@ -184,6 +184,18 @@ std::int64_t length_limit(const Json& config, std::int64_t asked) {
   return asked > 0 ? asked : std::min(default_length, positions);
 }
 
+void say_report(const Model& model, const std::function<void(const std::string&)>& say) {
+  if (!say) return;
+  const MatchReport& report = model.report;
+  for (const std::string& note : report.notes) say(fmt::format("{}: {}", model.name, note));
+  if (!report.initialized.empty())
+    say(fmt::format("{}: {} tensors are not taken from the files and start at random: {}",
+                    model.name, report.initialized.size(), list_some(report.initialized)));
+  if (!report.unused.empty())
+    say(fmt::format("{}: {} tensors of the files are not used: {}", model.name,
+                    report.unused.size(), list_some(report.unused)));
+}
+
 void match_labels(TokenizedData& data, const Model& model,
                   const std::function<void(const std::string&)>& say) {
   if (model.architecture->head(model.config).kind != HeadKind::classes)
@@ -194,11 +206,11 @@ void match_labels(TokenizedData& data, const Model& model,
       BertConfig::from_json(model.config, model.name + "/config.json").id2label;
   const std::vector<std::string>& own = data.label_names;
   if (own.size() > known.size())
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("the data has {} labels ({}), {} knows {} ({})", own.size(),
-                    fmt::join(own, ", "), model.name, known.size(), fmt::join(known, ", ")),
-        "use data with the model's labels, or a model without a head: it gets one for them");
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("the data has {} labels ({}), {} knows {} ({})", own.size(),
+                            fmt::join(own, ", "), model.name, known.size(), fmt::join(known, ", ")),
+                "use data with the model's labels; to train on these, start a new classifier with "
+                "--fresh-head");
   std::vector<std::int32_t> numbers;
   std::vector<std::string> unknown;
   for (const std::string& name : own) {
@@ -216,7 +228,8 @@ void match_labels(TokenizedData& data, const Model& model,
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{} has no class for the labels {} of the data; its classes: {}",
                             model.name, fmt::join(unknown, ", "), fmt::join(known, ", ")),
-                "give the data the labels of the model");
+                "give the data the labels of the model; to train on these, start a new classifier "
+                "with --fresh-head");
   if (are_numbers(own) || !say || data.size() == 0) return;
   std::vector<std::string> pairs;
   for (std::size_t i = 0; i < own.size(); ++i) pairs.push_back(own[i] + " = " + known[i]);

@@ -8,6 +8,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/record.hpp"
+#include "hone/data/tokenizer.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/run/clock.hpp"
@@ -159,11 +160,7 @@ void write_record(const QuantizeRequest& request, const Model& model,
 }  // namespace
 
 void save_model(const Model& model, const fs::path& out) {
-  std::vector<fs::path> copies;
-  for (const char* name :
-       {"tokenizer.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"})
-    if (fs::exists(model.directory / name)) copies.push_back(model.directory / name);
-  save_model_directory(out, model.config, stored_tensors(model), copies);
+  save_model_directory(out, model.config, stored_tensors(model), tokenizer_files(model.directory));
 }
 
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher) {
@@ -171,6 +168,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   const double begin = now_seconds();
   const std::string started = utc_now();
   Model model = load_model({.name = request.model});
+  say_report(model, watcher.say);
   unpack_parameters(model);
   const Graph plain = model.architecture->build(model.config, {});
   Quantization formats = model.quantization;

@@ -171,6 +171,7 @@ private:
     request.vocab_size = tokenizer_->vocab_size();
     request.num_labels = static_cast<std::int64_t>(labels.size());
     request.label_names = labels;
+    request.fresh_head = settings().boolean_or("fresh_head", false);
     model_ = load_model(request);
     // Training moves float32 weights and rounds them in every step.
     unpack_parameters(model_);
@@ -183,12 +184,7 @@ private:
       say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
                       request_.model, model_.quantization.size()));
     check_fit(model_.config, *tokenizer_, tokenizer_source_, watcher_.say);
-    if (!model_.report.initialized.empty())
-      say(fmt::format("{}: {} tensors are not in the files and start afresh: {}", request_.model,
-                      model_.report.initialized.size(), list_some(model_.report.initialized)));
-    if (!model_.report.unused.empty())
-      say(fmt::format("{}: {} tensors of the files are not used: {}", request_.model,
-                      model_.report.unused.size(), list_some(model_.report.unused)));
+    say_report(model_, watcher_.say);
   }
 
   void check_order() const {
@@ -234,6 +230,7 @@ private:
     config["split"] = data_request_.split;
     config["tokenizer"] = tokenizer_source_;
     config["padding"] = settings().text_or("padding", "saved");
+    config["fresh_head"] = settings().boolean_or("fresh_head", false);
     config["max_length"] = data_request_.max_length;
     config["validation"] = data_request_.validation;
     config["train_samples"] = data_.size();

@@ -52,6 +52,8 @@ std::vector<OptionSpec> make_settings() {
       text("order", limit, "JSON array of the sample numbers to train on, in this order"),
       text("trace", limit, "write a JSON line a step: step loss grad_norm lr tokens seconds"),
       text("mode", "compiled", "how the graph runs", {"compiled", "eager", "reference"}),
+      {"fresh_head", OptionType::boolean, false,
+       "start a new classifier for the labels of the data; that of the model is dropped"},
       {"decay_all", OptionType::boolean, false, "decay biases and layer norms as well"},
       real("hidden_dropout", limit, "dropout after embeddings and layers", 0, 0.99),
       real("attention_dropout", limit, "dropout of attention weights", 0, 0.99),

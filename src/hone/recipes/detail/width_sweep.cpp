@@ -11,6 +11,7 @@
 #include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/detail/sweep_settings.hpp"
 #include "hone/recipes/layers.hpp"
@@ -205,8 +206,11 @@ private:
   // Checkpoints have served once the packed model is saved.
   static void clean(const Point& point, const fs::path& folder) {
     if (point.kind != "qat") return;
-    for (const char* part : {"last", "best", "model.safetensors"})
-      fs::remove_all(folder / "training" / part);
+    const fs::path training = folder / "training";
+    for (const char* part : {"last", "best"}) fs::remove_all(training / part);
+    std::error_code ignored;
+    for (const fs::directory_entry& entry : fs::directory_iterator(training, ignored))
+      if (is_weights_file(entry.path().filename().string())) fs::remove(entry.path(), ignored);
   }
 
   // Keeps what the results and the record have of a point.

@@ -60,7 +60,7 @@ PackedParameter read_parameter(const std::string& name, const Json& entry,
   const std::string codes = codes_name(name);
   if (!files.parameters.contains(codes))
     throw Error(ErrorCode::bad_format, fmt::format("{}: the tensor '{}' is missing", where, codes),
-                "the folder's config.json and model.safetensors do not belong together");
+                "the folder's config.json and its weights do not belong together");
   const std::string file = files.file_of.at(codes).string();
   try {
     const auto quantizer = parameter.format.bind();
