@@ -17,6 +17,14 @@ else()
   set(found "-DCMAKE_PREFIX_PATH=${WORK}/prefix")
 endif()
 run("${CMAKE_COMMAND}" -S "${SOURCE}/tests/consumer" -B "${WORK}/build" -G Ninja
-  ${found} -DCMAKE_BUILD_TYPE=Release)
+  ${found} -DCMAKE_BUILD_TYPE=Release "-DEXAMPLES=${SOURCE}/examples")
 run("${CMAKE_COMMAND}" --build "${WORK}/build")
 run(${EMULATOR} "${WORK}/build/consumer")
+run(${EMULATOR} "${WORK}/build/train" "${WORK}/model" num_hidden_layers=1 hidden_size=32 intermediate_size=64
+  data.samples=60 steps=2 threads=1)
+run(${EMULATOR} "${WORK}/build/predict" "${WORK}/model" "a great film")
+# The installed program and its recipes.
+run(${EMULATOR} "${WORK}/prefix/bin/hone" list recipes)
+if(NOT EXISTS "${WORK}/prefix/share/hone/recipes/demo.toml")
+  message(FATAL_ERROR "the recipes are not installed")
+endif()
