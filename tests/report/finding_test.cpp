@@ -159,6 +159,10 @@ TEST(Quantized, TheFindingIsTheSize) {
             "1.00 M parameters in 1.67 MiB of 3.81 MiB (43.8 %)");
   EXPECT_EQ(finding({run_of({quantized_line, eval_line("validation", 1, 0.9)})}),
             "90.00 % validation accuracy (89.00–91.00)");
+  Json packed = quantized_line;
+  packed["packed"] = true;
+  EXPECT_EQ(finding({run_of({packed, eval_line("validation", 1, 0.9)})}),
+            "90.00 % validation accuracy (89.00–91.00) in 1.67 MiB of 3.81 MiB (43.8 %)");
 }
 
 // Formats that all layers share are said once, others beside each layer.

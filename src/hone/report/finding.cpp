@@ -62,6 +62,9 @@ std::string one_run(const RunSummary& run, const Comparison& comparison) {
   }
   const FinalAccuracy& final = comparison.runs.front();
   std::string text = final.eval ? accuracy_of(*final.eval) + best_epoch(run) : how_far(run);
+  if (final.eval && run.quantized && run.quantized->packed)
+    if (const std::string size = describe_packed_size(*run.quantized); !size.empty())
+      text += " in " + size;
   if (run.status != "finished") text += fmt::format(" – {}", run.status);
   return text;
 }
