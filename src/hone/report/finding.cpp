@@ -56,7 +56,7 @@ std::string how_far(const RunSummary& run) {
 std::string one_run(const RunSummary& run, const Comparison& comparison) {
   if (!run.points.empty()) {
     const Sweep sweep = arrange_sweep(run);
-    if (const std::string cost = describe_cost(sweep); !cost.empty()) return cost;
+    if (std::string cost = describe_cost(sweep); !cost.empty()) return cost;
     return fmt::format("{} widths of {}, not yet compared with float32", sweep.rows.size(),
                        sweep.format);
   }
