@@ -2,7 +2,8 @@
 
 Trains a few steps from the initial BERT-tiny, or takes a directory hone saved earlier (--model).
 No tensor may be missing, unexpected or of another shape; logits must agree within 1e-4, and the
-saved tokenizer must give the ids hone uses. Exits with 1 if any of it fails.
+saved tokenizer must give the ids hone uses. What hone quantized must not load at all, and load
+again once it is turned back. Exits with 1 if any of it fails.
 """
 
 from __future__ import annotations
@@ -10,11 +11,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForSequenceClassification,
+    pipeline,
+)
 
 from batches import random_batches
 from context import Context
@@ -66,6 +75,32 @@ def check_tokenizer(folder: Path, texts: list[str], ids: list[list[int]]) -> boo
     return wrong == 0
 
 
+def check_quantized(hone: Hone, folder: Path, work: Path) -> bool:
+    """A folder whose weights take formats: transformers has to fail, by whatever way it is asked."""
+    packed, plain = work / "hf-packed", work / "hf-dequantized"
+    hone.run("quantize", folder, "--format", "integer", "--out", packed, "--overwrite")
+    hone.run("quantize", packed, "--dequantize", "--out", plain, "--overwrite")
+    ways = {
+        f"{loader.__name__} {options or ''}".strip(): partial(loader.from_pretrained, **options)
+        for loader in (AutoModel, AutoModelForSequenceClassification, BertForSequenceClassification)
+        for options in ({}, {"use_safetensors": False}, {"ignore_mismatched_sizes": True})
+    }
+    ways["pipeline"] = partial(pipeline, "text-classification")
+    loaded = [name for name, load in ways.items() if loads(load, packed)]
+    say(not loaded, "transformers refuses what hone quantized", ", ".join(loaded))
+    back, whole = check_tensors(plain)
+    del back
+    return not loaded and whole
+
+
+def loads(load: Callable[[Path], object], folder: Path) -> bool:
+    try:
+        load(folder)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def say(good: bool, what: str, more: str) -> None:
     print(f"{'ok  ' if good else 'FAIL'} {what}{': ' if more else ''}{more}")
 
@@ -96,9 +131,11 @@ def main(arguments: list[str]) -> int:
     folder = options.model or train_with_hone(context)
     texts = [context.reviews("train").texts[number] for number in SAMPLES]
     ids = hone.tokenize(folder, texts)
-    model, loads = check_tensors(folder)
+    model, loads_whole = check_tensors(folder)
     agrees = check_logits(model, ids, hone.predict(folder, texts))
-    return 0 if check_tokenizer(folder, texts, ids) and loads and agrees else 1
+    same_ids = check_tokenizer(folder, texts, ids)
+    refused = check_quantized(hone, folder, work)
+    return 0 if same_ids and loads_whole and agrees and refused else 1
 
 
 if __name__ == "__main__":
