@@ -1,5 +1,5 @@
-// Every example of every --help, and every command of README.md, is run as it is printed: in a scratch folder, with
-// stand-ins for the data and models that they name.
+// Every example of every --help, and every command of README.md, is run as it is printed: in a
+// scratch folder, with stand-ins for the data and models that they name.
 #include <cstdlib>
 #include <map>
 #include <set>

@@ -123,8 +123,7 @@ TEST(Int8Sums, AttentionOverTooManyTokensIsRefused) {
   inputs.push_back(graph.input("offsets", {DType::i32, {Dim("B", 1)}}));
   Options options = format_options("integer", "width=8 frac_width=5");
   options.set("heads", std::int64_t{2});
-  const Options rounding =
-      probabilities_options("integer", "frac_width=8 is_signed=false width=8");
+  const Options rounding = probabilities_options("integer", "frac_width=8 is_signed=false width=8");
   for (const auto& [key, value] : rounding.values()) options.set(key, value);
   graph.outputs.emplace_back("y", graph.apply("attention_int8", inputs, options));
   const auto chosen = [&](std::int64_t tokens) {

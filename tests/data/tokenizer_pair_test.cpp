@@ -163,7 +163,8 @@ TEST(TokenizerPair, TheTemplateOfTheFileIsFollowedAndSavedAgain) {
     scratch.write("tokenizer.json", json.dump());
     EXPECT_ERROR(Tokenizer::load(scratch.path() / "tokenizer.json"), code, message);
   };
-  refuse(Json::array({sequence("A", 0)}), ErrorCode::bad_format, "post_processor.pair leaves out a text");
+  refuse(Json::array({sequence("A", 0)}), ErrorCode::bad_format,
+         "post_processor.pair leaves out a text");
   refuse({sequence("A", 0), sequence("B", 300)}, ErrorCode::bad_format, "type_id is 300");
   refuse({sequence("A", 0), sequence("A", 0), sequence("B", 0)}, ErrorCode::unsupported,
          "post_processor.pair repeats a text");
