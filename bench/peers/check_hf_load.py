@@ -64,13 +64,10 @@ def check_logits(model: torch.nn.Module, ids: list[list[int]], ours: np.ndarray)
 
 
 def check_tokenizer(folder: Path, texts: list[str], ids: list[list[int]]) -> bool:
-    """Equal ids, but for the fixed padding transformers switches off."""
+    """Equal ids."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     theirs = tokenizer(texts, truncation=True, max_length=MAX_LENGTH)["input_ids"]
-    wrong = 0
-    for our, their in zip(ids, theirs, strict=True):
-        padding = our[len(their) :]
-        wrong += our[: len(their)] != their or any(n != tokenizer.pad_token_id for n in padding)
+    wrong = sum(our != their for our, their in zip(ids, theirs, strict=True))
     say(wrong == 0, "AutoTokenizer gives hone's ids", f"{wrong} texts differ" if wrong else "")
     return wrong == 0
 
@@ -114,7 +111,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--shared", type=Path, default=os.environ.get("HONE_SHARED"), metavar="DIR")
     add("--model", type=Path, help="a directory hone saved; else a few steps are trained")
     add("--work", type=Path, default=ROOT / "build/bench-peers")
-    add("--padding", choices=("kept", "dropped"), default="kept")
     options = parser.parse_args(arguments)
     if options.shared is None or not (options.shared / "data").is_dir():
         parser.error("no data: give --shared DIR or set HONE_SHARED")
@@ -127,7 +123,7 @@ def main(arguments: list[str]) -> int:
     data, work = options.shared.resolve() / "data", options.work.resolve()
     places = (data / "imdb/aclImdb_v1_labeled.tar.gz", data / "bert-base-uncased", work)
     hone = Hone(options.hone, *places, threads=2)
-    context = Context(hone, *places, warm_up=0, keep_padding=options.padding == "kept")
+    context = Context(hone, *places, warm_up=0)
     folder = options.model or train_with_hone(context)
     texts = [context.reviews("train").texts[number] for number in SAMPLES]
     ids = hone.tokenize(folder, texts)

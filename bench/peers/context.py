@@ -27,16 +27,13 @@ class Context:
     checkpoint: Path | None = None  # trained model for the rows that need one
     golden: Path | None = None  # vectors of MASE's quantizers
     mase: Path | None = None  # a checkout of MASE
-    keep_padding: bool = True  # obey the padding of tokenizer.json, in both programs
     seed: int = 1
     _tokens: dict[str, Tokens] = field(default_factory=dict)
     _reviews: dict[str, Reviews] = field(default_factory=dict)
 
     def tokens(self, split: str) -> Tokens:
         if split not in self._tokens:
-            self._tokens[split] = load_tokens(
-                self.imdb, split, self.tokenizer, self.work, self.keep_padding
-            )
+            self._tokens[split] = load_tokens(self.imdb, split, self.tokenizer, self.work)
         return self._tokens[split]
 
     def reviews(self, split: str) -> Reviews:
@@ -63,7 +60,7 @@ class Context:
             step = next(i for i, n in enumerate(expected) if result.tokens[i] != n)
             raise HoneError(
                 f"step {step} of hone's trace has {result.tokens[step]} tokens, the peer's batch "
-                f"{expected[step]}: not the same work (see --padding, and the order of the samples)"
+                f"{expected[step]}: not the same work (see the order of the samples)"
             )
         return result
 

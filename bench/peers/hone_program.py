@@ -65,7 +65,6 @@ class Hone:
     work: Path
     threads: int
     hidden_prefixes: dict[str, str] = field(default_factory=dict)
-    keep_padding: bool = True  # obey a fixed padding in tokenizer.json
     commands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -139,7 +138,6 @@ class Hone:
             *setting.hone_flags(),
             *("--max-length", str(MAX_LENGTH), "--threads", str(threads), *files),
             *("--json", self.work / "train.json"),
-            *self._padding_flags(),
         ]
 
     def quantize(self, model: Path, number_format: Format, folder: Path) -> dict[str, Any]:
@@ -148,9 +146,6 @@ class Hone:
         target = self.work / "quantize.json"
         self.run("quantize", model, *number_format.flags(), "--out", folder, "--json", target)
         return json.loads(target.read_text())
-
-    def _padding_flags(self) -> list[str]:
-        return [] if self.keep_padding else ["--set", "padding=none"]
 
     def train(
         self,
@@ -192,7 +187,7 @@ class Hone:
         source, target = self.work / "predict-in.jsonl", self.work / "predict-out.jsonl"
         write_jsonl(source, texts)
         arguments = ["predict", model, "--input", source, "--output", target]
-        arguments += [*(["--mode", mode] if mode else []), *self._padding_flags()]
+        arguments += ["--mode", mode] if mode else []
         if not (model / "tokenizer.json").exists() and not (model / "vocab.txt").exists():
             arguments += ["--tokenizer", self.tokenizer]
         self.run(*arguments)
@@ -215,7 +210,6 @@ class Hone:
         self.run(
             *("eval", model, "--data", f"imdb:{data}", "--split", split),
             *("--threads", str(self.threads), "--json", target),
-            *self._padding_flags(),
         )
         return json.loads(target.read_text())
 

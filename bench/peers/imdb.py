@@ -71,36 +71,29 @@ def _from_folder(folder: Path, split: str) -> dict[str, str]:
     return {f"{f.parent.name}/{f.name}": f.read_text(encoding="utf-8") for f in files}
 
 
-def load_tokenizer(tokenizer_file: Path, keep_padding: bool):  # noqa: ANN201 (slow import)
-    """Hugging Face's tokenizer, cutting at 512 ids.
-
-    Some tokenizer.json files, that of bert-base-uncased among them, carry `padding` to a fixed
-    length. The tokenizers library obeys it (`keep_padding`), transformers switches it off.
-    """
+def load_tokenizer(tokenizer_file: Path):  # noqa: ANN201 (slow import)
+    """Hugging Face's tokenizer, cutting at 512 ids, without the padding a file may ask for."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     tokenizer.enable_truncation(MAX_LENGTH)
-    if not keep_padding:
-        tokenizer.no_padding()
+    tokenizer.no_padding()
     return tokenizer
 
 
-def load_tokens(
-    source: Path, split: str, tokenizer_dir: Path, cache: Path, keep_padding: bool = True
-) -> Tokens:
+def load_tokens(source: Path, split: str, tokenizer_dir: Path, cache: Path) -> Tokens:
     """Token ids of a whole split, made once and kept in `cache`."""
-    stored = tokens_file(cache, split, keep_padding)
+    stored = tokens_file(cache, split)
     if not stored.exists():
         reviews = read_reviews(source, split)
-        tokenizer = load_tokenizer(tokenizer_dir / "tokenizer.json", keep_padding)
+        tokenizer = load_tokenizer(tokenizer_dir / "tokenizer.json")
         samples = [encoding.ids for encoding in tokenizer.encode_batch_fast(reviews.texts)]
         save_tokens(stored, samples, reviews.labels)
     return read_tokens(stored)
 
 
-def tokens_file(cache: Path, split: str, keep_padding: bool) -> Path:
-    return cache / f"tokens-{split}-{'padding-kept' if keep_padding else 'padding-dropped'}.npz"
+def tokens_file(cache: Path, split: str) -> Path:
+    return cache / f"tokens-{split}.npz"
 
 
 def read_tokens(stored: Path) -> Tokens:

@@ -49,12 +49,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--peers-only", action="store_true", help="without hone; prints, writes no document")
     add("--checkpoint", type=Path, help="trained model of the rows that need one")
     add("--hone-peak", type=float, metavar="GFLOPS", help="float32 peak hone measured itself")
-    add(
-        "--padding",
-        choices=("kept", "dropped"),
-        default="kept",
-        help="whether a fixed padding in tokenizer.json is obeyed, in both programs (default kept)",
-    )
     add("--seed", type=int, default=1)
     add("--work", type=Path, default=ROOT / "build/bench-peers", help="folder for what is made")
     add("--document", type=Path, default=ROOT / "docs/benchmarks.md")
@@ -103,7 +97,7 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
         names[str(ROOT)] = "."
         if options.checkpoint:
             names[str(options.checkpoint)] = "$CHECKPOINT"
-        hone = Hone(options.hone, *places, options.threads, names, options.padding == "kept")
+        hone = Hone(options.hone, *places, options.threads, names)
     return Context(
         hone,
         *places,
@@ -116,7 +110,6 @@ def make_context(options: argparse.Namespace):  # noqa: ANN201 (imported below, 
         golden=options.golden,
         mase=options.mase,
         checkpoint=options.checkpoint.resolve() if options.checkpoint else None,
-        keep_padding=options.padding == "kept",
         seed=options.seed,
     )
 

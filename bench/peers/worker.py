@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 
-def tokenize(tokenizer_file: str, source: str, method: str, padding: str) -> None:
+def tokenize(tokenizer_file: str, source: str, method: str) -> None:
     """Prints the seconds `method` of Hugging Face tokenizers takes for the texts of a file."""
     from imdb import load_tokenizer
 
     with Path(source).open(encoding="utf-8") as lines:
         texts = [json.loads(line)["text"] for line in lines]
-    tokenizer = load_tokenizer(Path(tokenizer_file), padding == "kept")
+    tokenizer = load_tokenizer(Path(tokenizer_file))
     start = time.perf_counter()
     encodings = getattr(tokenizer, method)(texts)
     seconds = time.perf_counter() - start

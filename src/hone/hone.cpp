@@ -9,6 +9,7 @@
 #include "hone/data/load.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/recipes/compare_models.hpp"
+#include "hone/recipes/labels.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/train/model.hpp"
 
@@ -34,9 +35,9 @@ TextClassifier open(const std::string& name, const OpenOptions& options) {
                 fmt::format("'{}' is a built-in model: its weights are untrained", name),
                 "train it first, then open the folder of its results");
   Model model = load_model({.name = name});
-  ChosenTokenizer chosen = choose_tokenizer(name, options.tokenizer, "", false);
+  ChosenTokenizer chosen = choose_tokenizer(name, options.tokenizer, "");
   check_fit(model.config, chosen.tokenizer, chosen.source, {});
-  const std::int64_t limit = length_limit(model.config, options.max_length);
+  const std::int64_t limit = length_limit(model.config, chosen, options.max_length, {});
   BertConfig config = BertConfig::from_json(model.config, name + "/config.json");
   const Head head = config.head();
   Executor forward = make_forward(model, Mode::compiled);
@@ -64,7 +65,7 @@ std::vector<Prediction> TextClassifier::predict(const std::vector<std::string>& 
   data.label_names = state_->labels;
   data.source = "text";
   const TokenizedData tokens = tokenize(data, state_->tokenizer, state_->max_length);
-  check_lengths(state_->model.config, tokens);
+  check_samples(state_->model.config, tokens);
   const Evaluation evaluation = hone::evaluate(state_->forward, tokens);
   const std::size_t size = static_cast<std::size_t>(state_->head.size);
   std::vector<Prediction> predictions;
@@ -77,15 +78,16 @@ std::vector<Prediction> TextClassifier::predict(const std::vector<std::string>& 
 Judgement TextClassifier::evaluate(const std::string& data, const std::string& split,
                                    const SettingMap& settings, const RunWatcher& watcher) const {
   DataRequest request = make_data_request(data, listed(settings));
-  request.split = split;
+  request.split = split.empty() ? splits_of(request).back() : split;
   check_split_options(request);
   request.max_length = state_->max_length;
+  request.labels = label_use(state_->model.config);
   TokenizedData tokens =
       load_tokenized(request, state_->tokenizer, [&](std::int64_t done, std::int64_t total) {
         if (watcher.work) watcher.work("tokenizing", done, total);
       });
-  match_labels(tokens, state_->model, watcher.say);
-  check_lengths(state_->model.config, tokens);
+  match_labels(tokens, state_->model, request, watcher.say);
+  check_samples(state_->model.config, tokens);
   EvaluateOptions options;
   options.stop = watcher.stop;
   options.progress = [&](std::int64_t done) {

@@ -49,9 +49,9 @@ public:
   // text. Throws Error(bad_format) for a text that is not UTF-8.
   std::vector<Prediction> predict(const std::vector<std::string>& texts,
                                   const std::vector<std::string>& pairs = {}) const;
-  // Metrics on a labelled split ("test", "train", or "all" of a single file) of data as --data
-  // names it: "reviews", "csv:reviews.csv". `settings` are those of the data, without "data.".
-  Judgement evaluate(const std::string& data, const std::string& split = "test",
+  // Metrics on a labelled split of data as --data names it: "reviews", "csv:reviews.csv". Without a
+  // split: test, or all of a single file. `settings` are those of the data, without "data.".
+  Judgement evaluate(const std::string& data, const std::string& split = "",
                      const SettingMap& settings = {}, const RunWatcher& watcher = {}) const;
 
 private:

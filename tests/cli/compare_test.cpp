@@ -81,10 +81,12 @@ TEST(Compare, RefusesWhatCannotBeCompared) {
   EXPECT_THAT(no_data.err, HasSubstr("--data is missing"));
   EXPECT_THAT(run_hone(scratch, {"compare", "a"}).err, HasSubstr("B is missing"));
   EXPECT_THAT(compare(scratch, {"a", "nowhere"}).err, HasSubstr("nowhere"));
-  scratch.write("one.csv", "text,label\ngood,1\nfine,1\n");
+  scratch.write("one.csv", "text,label\ngood,positive\nfine,positive\n");
+  EXPECT_EQ(compare(scratch, {"a", "a"}, {"--data", "csv:one.csv"}).code, 0);
+  scratch.write("one.csv", "text,label\ngood,odd\n");
   const Outcome one = compare(scratch, {"a", "a"}, {"--data", "csv:one.csv"});
   EXPECT_EQ(one.code, 1);
-  EXPECT_THAT(one.err, HasSubstr("one.csv"));
+  EXPECT_THAT(one.err, HasSubstr("one.csv: line 2: column 'label': a has no class 'odd'"));
   EXPECT_THAT(compare(scratch, {"a", "a", "--samples", "0"}).err, HasSubstr("--samples"));
 }
 

@@ -47,7 +47,7 @@ TEST(Tokenize, WritesTheIdsOfEveryText) {
   EXPECT_EQ(complete_lines(scratch.path() / "out.jsonl"), 700u);
 }
 
-TEST(Tokenize, PaddingFollowsTokenizerJsonUnlessDropped) {
+TEST(Tokenize, PaddingOfAFileIsLeftOutAndSaidAndThatOfTheFlagIsMasked) {
   const ScratchDirectory scratch;
   const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(hone::review_words());
   std::filesystem::create_directories(scratch.path() / "t");
@@ -62,22 +62,64 @@ TEST(Tokenize, PaddingFollowsTokenizerJsonUnlessDropped) {
   json["truncation"] = {
       {"direction", "Right"}, {"max_length", 4}, {"strategy", "LongestFirst"}, {"stride", 0}};
   scratch.write("t/tokenizer.json", json.dump());
-  const auto ids = [&](std::vector<std::string> more) {
+  std::string err;
+  const auto line = [&](std::vector<std::string> more) {
     std::vector<std::string> words{"tokenize", "t", "I loved the plot"};
     words.insert(words.end(), more.begin(), more.end());
     const Outcome outcome = run_hone(scratch, words);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    return hone::parse_json(outcome.out).at("ids").get<std::vector<std::int32_t>>();
+    err = outcome.err;
+    return hone::parse_json(outcome.out);
   };
-  const auto plain = [&](std::int64_t length, std::size_t padded) {
-    std::vector<std::int32_t> expected = tokenizer.encode("I loved the plot", length);
-    expected.resize(std::max(padded, expected.size()), 0);
-    return expected;
+  using Ids = std::vector<std::int32_t>;
+  const Ids whole = tokenizer.encode("I loved the plot");
+  EXPECT_EQ(line({}).at("ids").get<Ids>(), whole);
+  EXPECT_FALSE(line({}).contains("attention_mask"));
+  EXPECT_THAT(err, AllOf(HasSubstr("to 8 tokens) is left out"), HasSubstr("--max-length 4")));
+  EXPECT_EQ(line({"--max-length", "4"}).at("ids").get<Ids>(),
+            tokenizer.encode("I loved the plot", 4));
+  Ids padded = whole;
+  padded.resize(9, tokenizer.pad_id());
+  Ids mask(whole.size(), 1);
+  mask.resize(9, 0);
+  EXPECT_EQ(line({"--pad", "9"}).at("ids").get<Ids>(), padded);
+  EXPECT_EQ(line({"--pad", "9"}).at("attention_mask").get<Ids>(), mask);
+  Ids pair;
+  std::vector<std::uint8_t> types;
+  tokenizer.encode_pair("I loved the plot", "good", 0, pair, types);
+  mask.assign(pair.size(), 1);
+  for (auto* list : {&pair, &mask}) list->resize(14, 0);
+  types.resize(14, 0);
+  const auto padded_pair = line({"--pad", "14", "--pair", "good"});
+  EXPECT_EQ(padded_pair.at("ids").get<Ids>(), pair);
+  EXPECT_EQ(padded_pair.at("attention_mask").get<Ids>(), mask);
+  EXPECT_EQ(padded_pair.at("token_type_ids").get<Ids>(), Ids(types.begin(), types.end()));
+  EXPECT_EQ(line({"--pad", "2"}).at("ids").get<Ids>(), whole) << "a longer text stays whole";
+}
+
+TEST(Tokenize, TextsAreCutWhereTheModelOrItsTokenizerEnds) {
+  const ScratchDirectory scratch;
+  std::filesystem::create_directories(scratch.path() / "t");
+  hone::Tokenizer::from_words(hone::review_words()).save(scratch.path() / "t");
+  const auto length = [&] {
+    const Outcome outcome = run_hone(scratch, {"tokenize", "t", "the the the the the the the the"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return hone::parse_json(outcome.out).at("ids").elements().size();
   };
-  EXPECT_EQ(ids({}), plain(4, 8));
-  EXPECT_EQ(ids({"--padding", "none"}), plain(4, 0));
-  EXPECT_EQ(ids({"--max-length", "6"}), plain(6, 8));
-  EXPECT_EQ(ids({"--max-length", "5", "--padding", "none"}), plain(5, 0));
+  EXPECT_EQ(length(), 10u);
+  scratch.write("t/config.json", R"({"model_type": "bert", "max_position_embeddings": 7})");
+  EXPECT_EQ(length(), 7u);
+  const auto set_limit = [&](int limit) {
+    auto config = hone::parse_json(hone::read_file(scratch.path() / "t/tokenizer_config.json"));
+    config["model_max_length"] = limit;
+    scratch.write("t/tokenizer_config.json", config.dump());
+  };
+  set_limit(5);
+  EXPECT_EQ(length(), 5u);
+  set_limit(9);
+  EXPECT_EQ(length(), 7u);
+  std::filesystem::remove(scratch.path() / "t/config.json");
+  EXPECT_EQ(length(), 9u);
 }
 
 TEST(Tokenize, BadInputNamesTheLine) {
@@ -91,12 +133,10 @@ TEST(Tokenize, BadInputNamesTheLine) {
   };
   EXPECT_THAT(error_of("{\"text\": \"a\"}\n{\"text\": \"b\"\n"), HasSubstr("in.jsonl: line 2"));
   EXPECT_THAT(error_of("\n{\"txt\": \"a\"}\n"),
-              AllOf(HasSubstr("in.jsonl: line 2"), HasSubstr("\"text\"")));
-  EXPECT_THAT(error_of("{\"text\": 3}\n"), HasSubstr("is not text"));
+              AllOf(HasSubstr("in.jsonl: line 2: no key 'text'"), HasSubstr("'txt'")));
+  EXPECT_THAT(error_of("{\"text\": 3}\n"), HasSubstr("'text' is an integer, expected text"));
   EXPECT_THAT(error_of("\n{\"text\": \"a\xff\"}\n"),
-              HasSubstr("in.jsonl: line 2: the text is not UTF-8 at byte 1"));
-  EXPECT_THAT(error_of("{\"id\": 1, \"text\": \"a\xff\"}\n"),
-              HasSubstr("in.jsonl: line 1: not UTF-8 at byte 20 of the line"));
+              HasSubstr("in.jsonl: line 2, column 12: the byte 0xFF is not UTF-8"));
   EXPECT_THAT(error_of(""), HasSubstr("holds no texts"));
 }
 

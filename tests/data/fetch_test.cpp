@@ -161,6 +161,15 @@ TEST_F(Fetch, ACompletePartialFileOnlyNeedsItsName) {
   expect_complete();
 }
 
+TEST_F(Fetch, AFailureBeforeTheFirstByteLeavesNothing) {
+  server_->status = 404;
+  EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, "answered 404");
+  EXPECT_FALSE(std::filesystem::exists(partial_));
+  remote_.url = "http://127.0.0.1:1/file.bin";
+  EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::io, remote_.url);
+  EXPECT_FALSE(std::filesystem::exists(partial_));
+}
+
 TEST_F(Fetch, AWrongChecksumLeavesNothing) {
   remote_.md5 = std::string(32, '0');
   EXPECT_ERROR(fetch(remote_, destination_), ErrorCode::bad_format, "expected 00000000");

@@ -138,6 +138,10 @@ TEST(TokenizerPair, TheTemplateOfTheFileIsFollowedAndSavedAgain) {
   const hone_test::ScratchDirectory scratch;
   letter_tokenizer().save(scratch.path());
   Json json = parse_json(read_file(scratch.path() / "tokenizer.json"));
+  // A BertTokenizer has the one template; this takes that of the file.
+  scratch.write("tokenizer_config.json",
+                R"({"tokenizer_class": "PreTrainedTokenizerFast",
+                    "model_input_names": ["input_ids", "token_type_ids"]})");
   // [SEP] B [CLS] A, with types 1 0 0 1.
   const auto token = [](const char* name, int type) {
     return Json{{"SpecialToken", {{"id", name}, {"type_id", type}}}};
@@ -157,6 +161,7 @@ TEST(TokenizerPair, TheTemplateOfTheFileIsFollowedAndSavedAgain) {
   t.save(scratch.path());
   EXPECT_EQ(parse_json(read_file(scratch.path() / "tokenizer.json"))["post_processor"]["pair"],
             json["post_processor"]["pair"]);
+  EXPECT_EQ(Tokenizer::load(scratch.path()).fingerprint(), t.fingerprint());
 
   const auto refuse = [&](const Json& pair, ErrorCode code, const char* message) {
     json["post_processor"]["pair"] = pair;

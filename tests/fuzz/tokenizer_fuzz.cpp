@@ -1,8 +1,11 @@
-// Fuzz target: the bytes are a tokenizer.json, a vocab.txt and texts, one after the other,
-// separated by byte 0xFF. Every file either loads or is refused with an Error; texts of a tokenizer
-// that loads give ids below its size, the same with and without kept words.
+// Fuzz target: the bytes are a file and texts, separated by byte 0xFF; the file is read as each of
+// those that make a tokenizer, beside sound ones. Every file either loads or is refused with an
+// Error; texts of a tokenizer that loads give ids below its size, the same with and without kept
+// words; what is saved loads and gives the same ids.
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,17 +38,34 @@ void encode_with(const hone::Tokenizer& tokenizer, std::string_view text) {
   }
 }
 
-template <typename Parse>
-void parse_and_encode(const Parse& parse, std::string_view text) {
+hone::TokenizerFiles files_of(const hone::TokenizerTexts& texts) {
+  hone::TokenizerFiles files;
+  const auto take = [&](const char* name, std::optional<std::string>& content) {
+    if (const auto found = texts.find(name); found != texts.end()) content = found->second;
+  };
+  take("tokenizer.json", files.json);
+  take("vocab.txt", files.vocabulary);
+  take("tokenizer_config.json", files.config);
+  take("added_tokens.json", files.added);
+  take("special_tokens_map.json", files.special_map);
+  return files;
+}
+
+void parse_and_encode(const hone::TokenizerFiles& files, std::string_view text) {
+  std::optional<hone::Tokenizer> tokenizer;
   try {
-    const hone::Tokenizer tokenizer = hone::Tokenizer::from_definition(parse());
-    encode_with(tokenizer, text);
-    // The compiled form must lead back to the same tokenizer.
-    const std::string packed = hone::pack_definition(tokenizer.definition());
-    const auto again = hone::Tokenizer::from_definition(hone::unpack_definition(packed));
-    require(again.fingerprint() == tokenizer.fingerprint());
+    tokenizer = hone::Tokenizer::from_definition(hone::read_definition(files));
   } catch (const hone::Error&) {
+    return;
   }
+  encode_with(*tokenizer, text);
+  // The compiled form must lead back to the same tokenizer, and so must the saved files.
+  const std::string packed = hone::pack_definition(tokenizer->definition());
+  const auto again = hone::Tokenizer::from_definition(hone::unpack_definition(packed));
+  require(again.fingerprint() == tokenizer->fingerprint());
+  const hone::TokenizerFiles saved = files_of(hone::saved_texts(*tokenizer));
+  const auto back = hone::Tokenizer::from_definition(hone::read_definition(saved));
+  require(back.fingerprint() == tokenizer->fingerprint());
 }
 
 const hone::Tokenizer& fixed_tokenizer() {
@@ -64,8 +84,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view file = input.substr(0, border);
   const std::string_view text = border == std::string_view::npos ? input : input.substr(border + 1);
   encode_with(fixed_tokenizer(), text);
-  parse_and_encode([&] { return hone::parse_tokenizer_json(file, "tokenizer.json"); }, text);
-  parse_and_encode([&] { return hone::parse_vocabulary_text(file, "", "vocab.txt", ""); }, text);
+  const hone::TokenizerFiles sound = files_of(hone::saved_texts(fixed_tokenizer()));
+  const std::string content(file);
+  for (const bool alone : {true, false}) {
+    hone::TokenizerFiles files;
+    if (!alone) files = sound;
+    files.json = content;
+    parse_and_encode(files, text);
+    files = {};
+    if (!alone) files.config = sound.config;
+    files.vocabulary = content;
+    parse_and_encode(files, text);
+  }
+  for (auto member : {&hone::TokenizerFiles::config, &hone::TokenizerFiles::added,
+                      &hone::TokenizerFiles::special_map})
+    for (const bool has_json : {true, false}) {
+      hone::TokenizerFiles files;
+      (has_json ? files.json : files.vocabulary) = has_json ? sound.json : sound.vocabulary;
+      files.*member = content;
+      parse_and_encode(files, text);
+    }
   try {
     hone::unpack_definition(file);
   } catch (const hone::Error&) {

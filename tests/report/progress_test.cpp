@@ -130,6 +130,28 @@ TEST(ProgressMeter, ResumedRunsCountFromWhereTheyBegan) {
   EXPECT_DOUBLE_EQ(*progress.seconds_left(1.0), 9.0);
 }
 
+// 10 samples a second of work; an evaluation of 100 seconds between, and 700 samples of the run
+// before it was resumed.
+TEST(ProgressMeter, RatesAreThoseOfTheWork) {
+  ProgressMeter progress("training", 200, 1000, 70, {.window_seconds = 1e6});
+  double now = 1000, busy = 0, samples = 0;
+  for (int step = 71; step <= 110; ++step) {
+    now += step == 90 ? 101 : 1;
+    progress.update(now, step, {.samples = samples += 10, .busy_seconds = busy += 1});
+  }
+  EXPECT_NEAR(*progress.samples_per_second(), 10, 1e-9);
+  progress.finish(now += 50);
+  EXPECT_THAT(progress.bar(now, 100), HasSubstr("  10 samples/s"));
+}
+
+TEST(ProgressMeter, WhatWasDoneBeforeTheClockCountsInNoRate) {
+  ProgressMeter progress("evaluating", 1000, 0, 500, {}, 500);
+  for (int i = 1; i <= 10; ++i) progress.update(i, 500 + 10 * i, {.samples = 500.0 + 10 * i});
+  EXPECT_DOUBLE_EQ(*progress.samples_per_second(), 10);
+  progress.finish(10);
+  EXPECT_THAT(progress.bar(10, 100), HasSubstr("  10 samples/s"));
+}
+
 TEST(ProgressMeter, LinesComeEveryFewSecondsAndOnceAtTheEnd) {
   ProgressMeter progress("epoch 1/1", 40, 0, 0, {.line_seconds = 10});
   int lines = 0;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "support/expect_error.hpp"
@@ -11,24 +12,6 @@ namespace hone_test {
 namespace {
 
 using namespace hone;
-
-TEST(Wilson, KnownIntervals) {
-  const struct {
-    std::int64_t hits, count;
-    double low, high;
-  } known[] = {{0, 10, 0.0, 0.2775327998628892},
-               {5, 10, 0.236593090512564, 0.763406909487436},
-               {8, 10, 0.4901624715366418, 0.9433178485456247},
-               {1, 1, 0.20654931437723742, 1.0},
-               {21675, 25000, 0.862734227102706, 0.8711530049940488}};
-  for (const auto& each : known) {
-    const Interval interval = wilson_interval(each.hits, each.count);
-    EXPECT_NEAR(interval.low, each.low, 1e-12);
-    EXPECT_NEAR(interval.high, each.high, 1e-12);
-  }
-  EXPECT_EQ(wilson_interval(0, 0).low, 0);
-  EXPECT_EQ(wilson_interval(0, 0).high, 1);
-}
 
 TEST(Evaluate, CountsAndLossFollowFromTheLogits) {
   const Model model = small_bert();
@@ -59,6 +42,73 @@ TEST(Evaluate, CountsAndLossFollowFromTheLogits) {
   EXPECT_EQ(result.correct, correct);
   EXPECT_EQ(result.accuracy, static_cast<double>(correct) / 40);
   EXPECT_EQ(result.interval.low, wilson_interval(correct, 40).low);
+}
+
+// The message of what evaluating `model` throws.
+std::string failure_of(const Model& model, const TokenizedData& data, Mode mode) {
+  Executor forward = make_forward(model, mode);
+  try {
+    evaluate(forward, data);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::numeric);
+    return error.message() + " | " + error.hint();
+  }
+  return "no error";
+}
+
+// A NaN in any weight that is read is found there, in every mode.
+TEST(Evaluate, ANanNamesSampleNodeAndWeight) {
+  TokenizedData data = random_sequences(20);
+  const Model fresh = small_bert();
+  const std::string intermediate = "bert.encoder.layer.0.intermediate.dense.weight";
+  for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference}) {
+    Model model = small_bert();
+    model.parameters.at(intermediate).as<float>()[5] = NAN;
+    model.parameters.at(intermediate).as<float>()[77] = INFINITY;
+    EXPECT_THAT(failure_of(model, data, mode),
+                testing::AllOf(testing::HasSubstr("the model's answer is not a finite number"),
+                               testing::HasSubstr("node 'layer0.wide' [linear], whose parameter '" +
+                                                  intermediate + "' holds 1 NaN and 1 infinity"),
+                               testing::HasSubstr("the weights are damaged")));
+  }
+  for (const std::string& name : fresh.parameters.names()) {
+    Model model = small_bert();
+    Tensor& tensor = model.parameters.at(name);
+    tensor.as<float>()[0] = NAN;
+    for (std::int32_t& id : data.ids) id = id == 1 ? 0 : id;
+    data.ids[0] = 0;
+    EXPECT_THAT(failure_of(model, data, Mode::compiled),
+                testing::HasSubstr("parameter '" + name + "' holds 1 NaN and 0 infinities"))
+        << name;
+  }
+}
+
+// Only the sample that reads the row is named, whatever else is in its batch.
+TEST(Evaluate, TheSampleIsTheOneThatReadsTheNan) {
+  TokenizedData data = random_sequences(20);
+  for (std::int32_t& id : data.ids) id = id == 7 ? 6 : id;
+  data.ids[static_cast<std::size_t>(data.offsets[13])] = 7;
+  Model model = small_bert();
+  model.parameters.at("bert.embeddings.word_embeddings.weight").as<float>()[7 * 36 + 3] = NAN;
+  EXPECT_THAT(failure_of(model, data, Mode::compiled),
+              testing::AllOf(testing::HasSubstr("sample 13: "), testing::HasSubstr("'words'")));
+}
+
+// Finite weights, too large for float32: not said of the weights.
+TEST(Evaluate, AnOverflowIsToldApart) {
+  const TokenizedData data = random_sequences(20);
+  Model model = small_bert();
+  for (float& value :
+       model.parameters.at("bert.encoder.layer.1.intermediate.dense.weight").span<float>())
+    value *= 1e38f;
+  for (float& value : model.parameters.at("bert.encoder.layer.1.output.dense.weight").span<float>())
+    value *= 1e38f;
+  for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference})
+    EXPECT_THAT(failure_of(model, data, mode),
+                testing::AllOf(testing::HasSubstr("it begins in node 'layer1."),
+                               testing::HasSubstr("for finite numbers of up to"),
+                               testing::HasSubstr("the weights are finite"),
+                               testing::Not(testing::HasSubstr("whose parameter"))));
 }
 
 TEST(Evaluate, RefusesWhatItCannotCount) {

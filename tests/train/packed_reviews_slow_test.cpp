@@ -43,7 +43,6 @@ Trained train_once() {
   options.lr = 5e-4;
   options.steps = 200;
   options.seed = 5;
-  options.evaluate_each_epoch = false;
   const ScratchDirectory scratch;
   Trained trained{load_model({.name = "bert-tiny", .seed = 5}), subset(test, chosen)};
   train(trained.model, data, nullptr, options, scratch.path() / "run", false, nullptr, {}, nullptr);

@@ -45,7 +45,6 @@ TEST(Parity, SixtyStepsOfBertTiny) {
   options.schedule = "constant";
   options.clip = 1;
   options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0;
-  options.evaluate_each_epoch = false;
   options.order = trace["sample_order"].get<std::vector<std::int64_t>>();
   const TokenizedData first_batch = subset(data, std::span(options.order).first(8));
   for (const Mode mode : {Mode::compiled, Mode::eager}) {

@@ -52,7 +52,7 @@ class Inference:
         if int(self.hone_result["tokens"]) != expected:
             raise HoneError(
                 f"hone evaluated {self.hone_result['tokens']} tokens, the peers {expected}: not the "
-                "same work (see --padding)"
+                "same work"
             )
         return float(self.hone_result["samples_per_second"])
 

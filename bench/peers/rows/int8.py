@@ -74,7 +74,6 @@ class Int8:
         if int(result["tokens"]) != expected:
             raise HoneError(
                 f"hone evaluated {result['tokens']} tokens, the peer {expected}: not the same work "
-                "(see --padding)"
             )
         self.accuracy[f"hone {name}"] = float(result["accuracy"])
         return float(result["samples_per_second"])

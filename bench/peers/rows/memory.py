@@ -52,7 +52,7 @@ def measure(context: Context) -> list[Comparison]:
     order.write_text(json.dumps(batches))
     model = context.initial_model()
     report = context.work / "time.txt"
-    tokens = str(tokens_file(context.work, "train", context.keep_padding))
+    tokens = str(tokens_file(context.work, "train"))
     threads = str(context.threads)
     peer = [sys.executable, str(WORKER), "train", str(model), tokens, str(order), threads]
     idle = [sys.executable, str(WORKER), "imports"]

@@ -34,9 +34,8 @@ class Tokenizing:
     def run_peer(self, method: str) -> float:
         start = time.perf_counter()
         tokenizer = str(self.context.tokenizer / "tokenizer.json")
-        padding = "kept" if self.context.keep_padding else "dropped"
         result = run_worker(
-            ["tokenize", tokenizer, str(self.source), method, padding],
+            ["tokenize", tokenizer, str(self.source), method],
             {"RAYON_NUM_THREADS": str(self.context.threads), "TOKENIZERS_PARALLELISM": "true"},
         )
         self.peer_whole_seconds[method].append(time.perf_counter() - start)

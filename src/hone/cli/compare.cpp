@@ -11,6 +11,7 @@
 #include "hone/cli/detail/split_data.hpp"
 #include "hone/core/json.hpp"
 #include "hone/recipes/compare_models.hpp"
+#include "hone/recipes/labels.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -30,17 +31,16 @@ EvaluateOptions with_progress(const std::string& label, std::int64_t total) {
   return options;
 }
 
-Classifier load(CommandInput input, const std::string& model, const std::string& data_kind,
-                const std::string& padding) {
+Classifier load(CommandInput input, const std::string& model, const std::string& data_kind) {
   input.arguments["MODEL"] = {model};
-  return load_classifier(input, data_kind, padding);
+  return load_classifier(input, data_kind);
 }
 
 // The command for the second model: it reads the tokens of the first.
 CommandInput with_tokenizer_of(CommandInput input, const std::string& model,
                                const std::string& data_kind) {
   const std::string source =
-      choose_tokenizer(model, input.options.text_or("tokenizer", ""), data_kind, true).source;
+      choose_tokenizer(model, input.options.text_or("tokenizer", ""), data_kind).source;
   if (source != "embedded") input.options.set("tokenizer", source);
   return input;
 }
@@ -91,26 +91,32 @@ CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, split_settings(), false);
   const DataRequest request = split_request(input, given, "test");
-  const std::string padding = given.values.text_or("padding", "saved");
   const std::string a = input.argument("A"), b = input.argument("B");
-  const Classifier first = load(input, a, request.kind, padding);
-  const Classifier second =
-      load(with_tokenizer_of(input, a, request.kind), b, request.kind, padding);
+  const Classifier first = load(input, a, request.kind);
+  const Classifier second = load(with_tokenizer_of(input, a, request.kind), b, request.kind);
   check_same_architecture(first.model, second.model);
   catch_interrupts();
   const TokenizedData data = load_split_for(first, request);
   const std::int64_t samples =
       std::min(input.options.integer_or("samples", default_samples), data.size());
+  std::vector<Evaluation> evaluations;
+  // Each is asked for its own classes, whatever their order.
+  std::vector<TokenizedData> samples_of{data, data};
+  match_labels(samples_of[1], second.model, request, {});
+  std::vector<std::vector<bool>> correct;
+  for (const Classifier* one : {&first, &second}) {
+    const TokenizedData& own = samples_of[evaluations.size()];
+    Executor forward = make_forward(one->model, one->mode);
+    EvaluateOptions options = with_progress("evaluating " + one->model.name, own.size());
+    options.name_of = [&](std::int64_t sample) {
+      return fmt::format("{}: sample {}", one->model.name, sample);
+    };
+    evaluations.push_back(evaluate(forward, own, options));
+    correct.push_back(correct_samples(evaluations.back(), own));
+  }
   const std::vector<NodeError> nodes =
       compare_layers(first.model, second.model, data, samples, with_progress("comparing", samples));
-  std::vector<Evaluation> evaluations;
-  for (const Classifier* one : {&first, &second}) {
-    Executor forward = make_forward(one->model, one->mode);
-    evaluations.push_back(
-        evaluate(forward, data, with_progress("evaluating " + one->model.name, data.size())));
-  }
-  const PairedTest test =
-      compare_correct(correct_samples(evaluations[0], data), correct_samples(evaluations[1], data));
+  const PairedTest test = compare_correct(correct[0], correct[1]);
   console().finish();
 
   TerminalTable table({{request.split, Align::left},
@@ -126,7 +132,7 @@ CommandResult run(const CommandInput& input) {
                    format_significant(e.loss),
                    fmt::format("{}", i == 0 ? test.only_first : test.only_second),
                    format_bytes(static_cast<double>(parameter_bytes(model)))});
-    models.push_back(to_json(summarize_evaluation(e, request.split)));
+    models.push_back(to_json(e, request.split));
     models.back()["model"] = model.name;
     models.back()["bytes"] = parameter_bytes(model);
   }

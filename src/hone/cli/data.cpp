@@ -60,26 +60,51 @@ std::string show_spread(const Json& spread) {
                      spread["median"].dump());
 }
 
-Json show_split(const DataRequest& request) {
-  const TextData data = load_texts(request);
-  std::vector<std::int64_t> bytes;
-  std::vector<std::int64_t> words;
-  std::vector<std::int64_t> count(data.label_names.size());
-  for (std::size_t i = 0; i < data.texts.size(); ++i) {
-    bytes.push_back(static_cast<std::int64_t>(data.texts[i].size()));
-    std::int64_t found = 0;
-    bool inside = false;
-    for (const char c : data.texts[i]) {
-      const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-      found += !space && !inside;
-      inside = !space;
-    }
-    words.push_back(found);
-    ++count[static_cast<std::size_t>(data.labels[i])];
+// Words between white space.
+std::int64_t word_count(std::string_view text) {
+  std::int64_t found = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    found += !space && !inside;
+    inside = !space;
   }
+  return found;
+}
+
+// Labels as classes; where they are real numbers only, as values.
+TextData load_either(DataRequest request) {
+  try {
+    return load_texts(request);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::bad_format) throw;
+    request.labels = LabelUse::values;
+    try {
+      return load_texts(request);
+    } catch (const Error&) {
+    }
+    throw;
+  }
+}
+
+std::string label_of(const TextData& data, std::size_t sample) {
+  return data.targets.empty() ? data.label_names[static_cast<std::size_t>(data.labels[sample])]
+                              : format_significant(data.targets[sample]);
+}
+
+// Rows about the labels; their counts as JSON.
+Json show_labels(const TextData& data, TerminalTable& table) {
+  if (!data.targets.empty()) {
+    const auto [low, high] = std::minmax_element(data.targets.begin(), data.targets.end());
+    const double mean = std::accumulate(data.targets.begin(), data.targets.end(), 0.0) /
+                        static_cast<double>(data.targets.size());
+    table.add_row({"values", fmt::format("{} to {}, mean {}", format_significant(*low),
+                                         format_significant(*high), format_significant(mean))});
+    return {{"lowest", *low}, {"highest", *high}, {"mean", mean}};
+  }
+  std::vector<std::int64_t> count(data.label_names.size());
+  for (const std::int32_t label : data.labels) ++count[static_cast<std::size_t>(label)];
   Json labels = Json::object();
-  TerminalTable table({{request.split, Align::left}, {"", Align::left}});
-  table.add_row({"samples", fmt::format("{}", data.texts.size())});
   for (std::size_t label = 0; label < count.size(); ++label) {
     table.add_row({fmt::format("label {} ({})", label, data.label_names[label]),
                    fmt::format("{} ({})", count[label],
@@ -88,25 +113,49 @@ Json show_split(const DataRequest& request) {
                                               1))});
     labels[data.label_names[label]] = count[label];
   }
-  const Json words_spread = spread(words), bytes_spread = spread(bytes);
-  table.add_row({"words", show_spread(words_spread)});
-  table.add_row({"bytes", show_spread(bytes_spread)});
-  std::string text = table.render(console().style(), 0);
-  // Spread over the split: many files are sorted by label.
+  return labels;
+}
+
+// A few samples, spread over the split: many files are sorted by label.
+std::string show_samples(const TextData& data) {
+  std::string text;
   const std::size_t samples = std::min(shown_samples, data.texts.size());
   for (std::size_t s = 0; s < samples; ++s) {
     const std::size_t i = samples == 1 ? 0 : s * (data.texts.size() - 1) / (samples - 1);
-    text += cut_to_width(fmt::format("  {} [{}] {}", i,
-                                     data.label_names[static_cast<std::size_t>(data.labels[i])],
-                                     data.texts[i]),
-                         console().width(), console().style()) +
-            "\n";
+    const std::string pair = data.pairs.empty() ? "" : "  |  " + data.pairs[i];
+    const std::string line =
+        visible_text(fmt::format("  {} [{}] {}{}", i, label_of(data, i), data.texts[i], pair));
+    text += cut_to_width(line, console().width(), console().style()) + "\n";
   }
-  console().print(text + "\n");
-  return {{"samples", data.texts.size()},
-          {"labels", labels},
-          {"bytes", bytes_spread},
-          {"words", words_spread}};
+  return text;
+}
+
+Json show_split(const DataRequest& request) {
+  const TextData data = load_either(request);
+  std::vector<std::int64_t> bytes;
+  std::vector<std::int64_t> words;
+  for (const auto* texts : {&data.texts, &data.pairs})
+    for (std::size_t i = 0; i < texts->size(); ++i) {
+      if (texts == &data.texts) {
+        bytes.push_back(0);
+        words.push_back(0);
+      }
+      bytes[i] += static_cast<std::int64_t>((*texts)[i].size());
+      words[i] += word_count((*texts)[i]);
+    }
+  TerminalTable table({{request.split, Align::left}, {"", Align::left}});
+  table.add_row({"samples", fmt::format("{}{}", data.texts.size(),
+                                        data.pairs.empty() ? "" : " pairs of texts")});
+  if (data.skipped > 0)
+    table.add_row({"skipped", fmt::format("{} rows with an empty text", data.skipped)});
+  const Json labels = show_labels(data, table);
+  const Json words_spread = spread(words), bytes_spread = spread(bytes);
+  table.add_row({"words", show_spread(words_spread)});
+  table.add_row({"bytes", show_spread(bytes_spread)});
+  console().print(table.render(console().style(), 0) + show_samples(data) + "\n");
+  return {{"samples", data.texts.size()}, {"pairs", !data.pairs.empty()},
+          {"skipped", data.skipped},      {data.targets.empty() ? "labels" : "values", labels},
+          {"bytes", bytes_spread},        {"words", words_spread}};
 }
 
 CommandResult show_data(const CommandInput& input) {
@@ -116,19 +165,13 @@ CommandResult show_data(const CommandInput& input) {
   const Settings given = command_settings(input, {}, false);
   DataRequest request = make_data_request(input.argument("DATA"), given.data);
   Json results = Json::object();
-  std::vector<std::string> splits{"train", "test"};
   const bool chosen = input.options.contains("split");
-  if (chosen) splits = {input.options.text("split")};
+  const std::vector<std::string> splits =
+      chosen ? std::vector<std::string>{input.options.text("split")} : splits_of(request);
   for (const std::string& split : splits) {
     request.split = split;
     if (chosen) check_split_options(request);
-    try {
-      results[split] = show_split(request);
-    } catch (const Error& error) {
-      // A single file is a train split and nothing else.
-      if (chosen || split != "test" || error.code() != ErrorCode::invalid_argument) throw;
-      console().note("no test split: " + error.message());
-    }
+    results[split] = show_split(request);
   }
   return {0, results};
 }
@@ -175,10 +218,11 @@ CommandResult run(const CommandInput& input) {
 
 Command command_data() {
   Command command{{"data", "lists, shows and downloads data sets", {}}};
-  OptionSpec split{.name = "split",
-                   .default_value = {},
-                   .help = "show: this split only; default: train and test"};
-  split.choices = {"train", "test"};
+  OptionSpec split{
+      .name = "split",
+      .default_value = {},
+      .help = "show: this split only; default: train and test, or all of a single file"};
+  split.choices = {"train", "test", "all"};
   command.options = {std::move(split),
                      {.name = "out",
                       .default_value = {},

@@ -4,6 +4,7 @@
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/classifier.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/metric_tables.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/split_data.hpp"
 #include "hone/core/json.hpp"
@@ -17,8 +18,7 @@ CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, split_settings(), false);
   const DataRequest request = split_request(input, given, "test");
-  Classifier classifier =
-      load_classifier(input, request.kind, given.values.text_or("padding", "saved"));
+  Classifier classifier = load_classifier(input, request.kind);
   const TokenizedData data = load_split_for(classifier, request);
   Executor forward = make_forward(classifier.model, classifier.mode);
   EvaluateOptions options;
@@ -26,13 +26,13 @@ CommandResult run(const CommandInput& input) {
     console().progress("evaluating", done, data.size(), 0, {.samples = static_cast<double>(done)},
                        "samples");
   };
+  options.name_of = [&](std::int64_t sample) {
+    return fmt::format("{}: {}: sample {}", classifier.model.name, request.split, sample);
+  };
   const Evaluation evaluation = evaluate(forward, data, options);
   console().finish();
   TerminalTable table({{request.split, Align::left}, {"", Align::left}});
-  table.add_row(
-      {"accuracy (95 % interval)",
-       format_interval(evaluation.accuracy, evaluation.interval.low, evaluation.interval.high)});
-  table.add_row({"loss", format_significant(evaluation.loss)});
+  add_metrics(table, evaluation);
   table.add_row({"samples", fmt::format("{}", evaluation.samples)});
   table.add_row(
       {"speed", format_count(static_cast<double>(evaluation.samples) / evaluation.seconds) +
@@ -41,8 +41,11 @@ CommandResult run(const CommandInput& input) {
                     " tokens/s"});
   table.add_row({"time", format_duration(evaluation.seconds)});
   console().print(table.render(console().style(), 0));
-  Json results = to_json(summarize_evaluation(evaluation, request.split));
+  if (const std::string classes = class_tables(evaluation, console().style(), 0); !classes.empty())
+    console().print("\n" + classes);
+  Json results = to_json(evaluation, request.split);
   results["tokens"] = evaluation.tokens;
+  results["skipped"] = data.skipped;
   results["peak_bytes"] = peak_memory();
   for (const KernelTiming& timing : forward.timings())
     results["kernels"].push_back({{"kernel", timing.kernel},
@@ -55,7 +58,10 @@ CommandResult run(const CommandInput& input) {
 }  // namespace
 
 Command command_eval() {
-  Command command{{"eval", "measures the accuracy of a model on labelled data", {}}};
+  Command command{{"eval",
+                   "measures a model on labelled data: accuracy, F1, confusion matrix, with "
+                   "intervals",
+                   {}}};
   command.options = split_flags("test");
   for (OptionSpec& spec : classifier_flags()) command.options.push_back(std::move(spec));
   command.arguments = {{"MODEL", "a model folder, such as the --out of hone train"}};

@@ -69,23 +69,23 @@ std::string shown_answer(const Prediction& p, const Head& head,
   return head.sigmoid ? fmt::format("{}  (sigmoid {:.4f})", value, p.probabilities.front()) : value;
 }
 
-TokenizedData encode(const Classifier& classifier, const std::vector<std::string>& texts,
-                     const CommandInput& input) {
+TokenizedData encode(const Classifier& classifier, const InputTexts& input) {
   TextData data;
-  data.texts = texts;
-  data.labels.assign(texts.size(), 0);
+  data.texts = input.texts;
+  data.pairs = input.pairs;
+  data.labels.assign(input.texts.size(), 0);
   data.label_names = classifier.labels;
-  data.source = input.options.text_or("input", "text");
+  data.source = input.source;
   try {
     return tokenize(data, classifier.tokenizer, classifier.max_length);
   } catch (const Error&) {
-    // Which line it was is looked up only now.
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      if (const std::size_t bad = find_invalid_utf8(texts[i]); bad != std::string::npos)
-        throw Error(
-            ErrorCode::bad_format,
-            fmt::format("{}: the text is not UTF-8 at byte {}", place_of_text(input, i), bad),
-            "convert it to UTF-8");
+    // Which of them it was is looked up only now.
+    for (const auto* texts : {&input.texts, &input.pairs})
+      for (std::size_t i = 0; i < texts->size(); ++i)
+        if (const std::size_t bad = find_invalid_utf8((*texts)[i]); bad != std::string::npos)
+          throw Error(ErrorCode::bad_format,
+                      fmt::format("{}: the text is not UTF-8 at byte {}", input.place(i), bad),
+                      "convert it to UTF-8");
     throw;
   }
 }
@@ -102,28 +102,22 @@ std::vector<Prediction> predictions_of(const Tensor& logits, const Classifier& c
 }
 
 std::string render(const std::vector<Prediction>& predictions, const Classifier& classifier,
-                   const std::vector<std::string>& texts, bool for_people) {
+                   const InputTexts& input, bool for_people) {
   std::string out;
   std::size_t label_width = 0;
   for (const std::string& label : classifier.labels)
     label_width = std::max(label_width, label.size());
   const int room = console().width() > 70 ? console().width() - 45 : 25;
-  for (std::size_t i = 0; i < texts.size(); ++i)
-    out += for_people ? fmt::format("{}  {}\n",
-                                    shown_answer(predictions[i], classifier.head, classifier.labels,
-                                                 label_width),
-                                    cut_to_width(texts[i], room, console().style()))
-                      : ordered_object(members_of(predictions[i], classifier.head)) + "\n";
+  for (std::size_t i = 0; i < predictions.size(); ++i) {
+    const std::string pair = input.pairs.empty() ? "" : "  |  " + input.pairs[i];
+    out += for_people
+               ? fmt::format(
+                     "{}  {}\n",
+                     shown_answer(predictions[i], classifier.head, classifier.labels, label_width),
+                     cut_to_width(visible_text(input.texts[i] + pair), room, console().style()))
+               : ordered_object(members_of(predictions[i], classifier.head)) + "\n";
+  }
   return out;
-}
-
-// A model whose weights are damaged, or were ruined by training, answers NaN.
-void check_logits(const Tensor& logits, const std::string& model) {
-  for (const float logit : logits.span<float>())
-    if (!std::isfinite(logit))
-      throw Error(
-          ErrorCode::numeric, model + ": the model's answer is not a finite number",
-          "its weights hold NaN or infinity: it diverged when it was trained, or is damaged");
 }
 
 // Waking other threads takes longer than a short text on a small model.
@@ -137,17 +131,19 @@ void choose_threads(const CommandInput& input, const Classifier& classifier,
 
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
-  const Settings given = command_settings(input, {padding_setting()}, false);
-  const std::vector<std::string> texts = read_texts(input);
-  const Classifier classifier =
-      load_classifier(input, "", given.values.text_or("padding", "saved"), false);
+  const Settings given = command_settings(input, {}, false);
+  const InputTexts texts = read_texts(input, given.data);
+  const Classifier classifier = load_classifier(input, "", false);
   const double begin = now_seconds();
-  const TokenizedData data = encode(classifier, texts, input);
-  check_lengths(classifier.model.config, data);
+  const TokenizedData data = encode(classifier, texts);
+  check_samples(classifier.model.config, data);
   choose_threads(input, classifier, data);
   Executor forward = make_forward(classifier.model, classifier.mode);
-  const Evaluation evaluation = evaluate(forward, data);
-  check_logits(evaluation.logits, classifier.model.name);
+  EvaluateOptions options;
+  options.name_of = [&](std::int64_t i) {
+    return fmt::format("{}: {}", classifier.model.name, texts.place(static_cast<std::size_t>(i)));
+  };
+  const Evaluation evaluation = evaluate(forward, data, options);
   const double seconds = now_seconds() - begin;
   const std::vector<Prediction> predictions = predictions_of(evaluation.logits, classifier);
   if (input.options.contains("output"))
@@ -155,7 +151,7 @@ CommandResult run(const CommandInput& input) {
                           render(predictions, classifier, texts, false));
   else
     console().print(render(predictions, classifier, texts, console().output_terminal()));
-  Json results{{"texts", texts.size()}, {"seconds", seconds}, {"labels", classifier.labels}};
+  Json results{{"texts", texts.texts.size()}, {"seconds", seconds}, {"labels", classifier.labels}};
   if (!input.options.contains("json")) return {0, std::move(results)};
   results["predictions"] = Json::array();
   for (const Prediction& prediction : predictions)
@@ -168,22 +164,27 @@ CommandResult run(const CommandInput& input) {
 Command command_predict() {
   Command command{
       {"predict", "says the label of texts with probabilities and logits, or their value", {}}};
-  command.options = {
-      {.name = "input", .default_value = {}, .help = "texts, one {\"text\": \"...\"} a line"},
+  command.options = text_flags();
+  command.options.push_back(
       {.name = "output",
        .default_value = {},
        .help = "write a JSON line for each text: label, probabilities, logits; of a model with one "
-               "label its value"}};
+               "label its value"});
   for (OptionSpec& spec : classifier_flags()) command.options.push_back(std::move(spec));
   command.arguments = {
       {"MODEL", "a model folder, such as the --out of hone train"},
       {"TEXT", "the texts; without any and without --input: the lines of standard input", false,
        true}};
-  command.placeholders = {
-      {"input", "FILE"}, {"output", "FILE"}, {"tokenizer", "DIR"}, {"mode", "MODE"}};
-  command.settings = {padding_setting()};
+  command.placeholders = {{"input", "FILE"},
+                          {"output", "FILE"},
+                          {"tokenizer", "DIR"},
+                          {"mode", "MODE"},
+                          {"pair", "TEXT"}};
+  command.settings_note = text_settings_note();
   command.examples = {"hone predict runs/first \"not bad at all\"",
-                      "hone predict runs/first --input texts.jsonl --output labels.jsonl"};
+                      "hone predict runs/first --input texts.jsonl --output labels.jsonl",
+                      "hone predict runs/first --input mine.csv --set data.text=comment",
+                      "hone predict runs/first \"A man sleeps.\" --pair \"Someone is awake.\""};
   command.run = run;
   return command;
 }

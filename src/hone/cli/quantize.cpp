@@ -5,6 +5,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/metric_tables.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/watch.hpp"
@@ -50,7 +51,7 @@ void refuse_training_options(const CommandInput& input, const PartedSettings& pa
   if (input.options.contains("tokenizer") && !reads_data)
     throw UsageError("--tokenizer changes nothing without --calibrate or --qat", "leave it out");
   for (const auto& [key, value] : parted.training)
-    if (!reads_data || (key != "padding" && key.rfind("data.", 0) != 0))
+    if (!reads_data || key.rfind("data.", 0) != 0)
       throw UsageError(fmt::format("--set {} changes nothing without --qat", key),
                        "leave it out, or train with the rounding: --qat --data DATA");
   for (const char* name : {"data", "resume"})
@@ -79,11 +80,8 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
                                           static_cast<double>(outcome.bytes_before))});
   table.add_row({"left in float32", to_string(outcome.left)});
   table.add_row({"products", outcome.products});
-  if (outcome.training && outcome.training->validation)
-    table.add_row(
-        {"validation accuracy, rounded",
-         format_interval(outcome.training->validation->accuracy, outcome.training->validation->low,
-                         outcome.training->validation->high)});
+  if (outcome.training && outcome.training->result.kept())
+    add_main_metrics(table, *outcome.training->result.kept(), "rounded, validation");
   table.add_row({"saved in", out.string()});
   std::string text = table.render(console().style(), 0);
   text += left_hint(outcome.left, from_file);
@@ -152,10 +150,8 @@ std::optional<CalibrationRequest> calibration_request(const CommandInput& input,
     throw UsageError("--percentile changes nothing with --range " + method,
                      "leave it out, or use --range percentile");
   request.percentile = input.options.real_or("percentile", request.percentile);
-  for (const auto& [key, value] : parted.training) {
-    if (key == "padding") request.padding = value;
+  for (const auto& [key, value] : parted.training)
     if (key.rfind("data.", 0) == 0) request.data_settings.emplace_back(key.substr(5), value);
-  }
   return request;
 }
 

@@ -27,13 +27,14 @@ std::string render(const Json& result) {
                            json["high"].get<double>());
   };
   for (const Json& run : result["runs"]) {
-    const bool judged = !split.empty() && run.contains(split);
+    const Json& judgement = run["judged"];  // null: none
+    const bool judged = !judgement.is_null();
     const auto number = [&](const char* key) {
       return run[key].is_number() ? run[key].get<double>() : std::nan("");
     };
     table.add_row({fmt::format("{}", run["seed"].get<std::int64_t>()), judged ? split : "",
-                   judged ? interval(run[split]) : "",
-                   judged ? format_significant(run[split]["loss"].get<double>()) : "",
+                   judged ? interval(judgement) : "",
+                   judged ? format_significant(judgement["loss"].get<double>()) : "",
                    format_count(number("samples_per_second")), format_duration(number("seconds")),
                    run["out"].get<std::string>()});
   }

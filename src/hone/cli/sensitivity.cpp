@@ -68,7 +68,7 @@ void add_row(TerminalTable& table, const Row& row, const Row& base) {
 }
 
 Json row_json(const Row& row, const std::string& split, bool is_base) {
-  Json json = to_json(summarize_evaluation(row.evaluation, split));
+  Json json = to_json(row.evaluation, split);
   json["bytes"] = row.bytes;
   if (!is_base) json["p"] = row.test.p;
   return json;
@@ -78,8 +78,7 @@ CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const Parted parted = part(input);
   const DataRequest request = split_request(input, parted.split, default_split);
-  const Classifier classifier =
-      load_classifier(input, request.kind, parted.split.values.text_or("padding", "saved"));
+  const Classifier classifier = load_classifier(input, request.kind);
   const Model& model = classifier.model;
   if (!model.quantization.empty())
     throw Error(ErrorCode::invalid_argument,
@@ -104,6 +103,9 @@ CommandResult run(const CommandInput& input) {
       const std::int64_t all = round * data.size() + done;
       console().progress("evaluating each node", all, rounds * data.size(), 0,
                          {.samples = static_cast<double>(all)}, "samples");
+    };
+    options.name_of = [&](std::int64_t sample) {
+      return fmt::format("{}: sample {}", name, sample);
     };
     Row row{name, evaluate(forward, data, options), parameter_bytes(one), {}};
     const std::vector<bool> correct = correct_samples(row.evaluation, data);

@@ -3,6 +3,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/metric_tables.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/watch.hpp"
@@ -13,10 +14,12 @@ namespace hone {
 namespace {
 
 // Settings that are flags; the others are given by --set.
-const std::vector<std::string> flags{
-    "split",    "epochs",  "steps", "batch",   "lr",         "weight_decay",
-    "schedule", "warmup",  "clip",  "dropout", "max_length", "checkpoint_every",
-    "seed",     "threads", "order", "trace",   "mode",       "fresh_head"};
+const std::vector<std::string> flags{"split",  "epochs",       "steps",         "batch",
+                                     "lr",     "weight_decay", "schedule",      "warmup",
+                                     "clip",   "dropout",      "max_length",    "keep",
+                                     "metric", "patience",     "class_weights", "checkpoint_every",
+                                     "seed",   "threads",      "order",         "trace",
+                                     "mode",   "fresh_head"};
 
 std::string summary_table(const TrainOutcome& outcome, const std::filesystem::path& out) {
   const TrainResult& r = outcome.result;
@@ -24,22 +27,30 @@ std::string summary_table(const TrainOutcome& outcome, const std::filesystem::pa
   const auto rate = [&](double amount, const char* unit) {
     return format_count(amount / r.train_seconds) + unit;
   };
-  table.add_row({"steps", fmt::format("{} of {}{}", r.steps, outcome.total_steps,
-                                      r.finished ? "" : " (stopped)")});
+  table.add_row(
+      {"steps", fmt::format("{} of {}{}", r.steps, outcome.total_steps,
+                            r.out_of_patience ? " (no evaluation was better: out of patience)"
+                            : r.finished      ? ""
+                                              : " (stopped)")});
   if (r.samples > 0) {
     table.add_row({"loss of the last step", format_significant(r.last_loss)});
     table.add_row({"speed", rate(static_cast<double>(r.samples), " samples/s, ") +
                                 rate(static_cast<double>(r.tokens), " tokens/s, ") +
                                 rate(r.flop, "FLOP/s")});
   }
-  for (const auto& [name, result] : {std::pair{"validation accuracy", &outcome.validation},
-                                     std::pair{"best validation accuracy", &outcome.best},
-                                     std::pair{"test accuracy", &outcome.test}})
-    if (*result)
-      table.add_row({name, format_interval((*result)->accuracy, (*result)->low, (*result)->high)});
+  for (const auto& [name, evaluation] :
+       {std::pair{"validation", &r.validation}, std::pair{"best validation", &r.best},
+        std::pair{"test", &outcome.test}})
+    if (*evaluation) add_main_metrics(table, **evaluation, name);
   table.add_row({"time", format_duration(outcome.seconds)});
   table.add_row({"peak memory", format_bytes(static_cast<double>(outcome.peak_bytes))});
   table.add_row({"saved in", r.finished ? out.string() : (out / "last").string()});
+  if (r.finished)
+    table.add_row(
+        {"it holds", fmt::format("the {} model, of step {} (epoch {})",
+                                 r.kept_best ? "best" : "last", r.kept_step, r.kept_epoch)});
+  if (r.best)
+    table.add_row({"beside it", "best/: the best model on validation; last/: the last, to resume"});
   return table.render(console().style(), 0);
 }
 
@@ -70,10 +81,11 @@ Command command_train() {
   command.options = {
       {.name = "data",
        .default_value = {},
-       .help = "what to train on: reviews, imdb:PATH, csv:FILE, tsv:FILE or jsonl:FILE"},
+       .help = "what to train on: reviews, imdb:PATH, csv:FILE, tsv:FILE, json:FILE or jsonl:FILE"},
       {.name = "out",
        .default_value = {},
-       .help = "folder of the results: the model, last/, best/, record.jsonl"},
+       .help = "folder of the results: the model that --keep asks for; last/, the newest "
+               "checkpoint; best/, the best on validation; record.jsonl"},
       {.name = "tokenizer",
        .default_value = {},
        .help = "folder or file of the tokenizer; default: the model's own, for reviews the "
@@ -82,7 +94,8 @@ Command command_train() {
   command.options.push_back({.name = "resume",
                              .type = OptionType::boolean,
                              .default_value = {},
-                             .help = "continue the run in --out where its last checkpoint is"});
+                             .help = "continue the run in --out where its last checkpoint is; a "
+                                     "finished one with more --epochs or --steps"});
   command.options.push_back({.name = "overwrite",
                              .type = OptionType::boolean,
                              .default_value = {},
@@ -97,7 +110,7 @@ Command command_train() {
       "of "
       "the data (data.samples=1000; hone list datasets).";
   command.examples = {
-      "hone train bert-tiny --data reviews --out runs/first --epochs 3 --lr 5e-4",
+      "hone train bert-tiny --data reviews --out runs/first",
       "hone train bert-mini --data imdb:aclImdb_v1.tar.gz --tokenizer bert-base-uncased --out "
       "runs/imdb",
       "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine"};

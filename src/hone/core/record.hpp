@@ -1,14 +1,19 @@
 // A record: append-only JSON lines that say what a run measured. Reports are drawn from records
 // alone. Every line is an object with an "event":
 //
-//   run     {command, config{...}, machine{cpu, cores, threads, isa}, versions{hone, ...},
+//   run     {command, config{...}, changed[keys of config that are not at their default],
+//            machine{cpu, cores, threads, isa}, versions{hone, ...},
 //            started (ISO 8601, UTC)}                                       first line of a run
 //   model   {name, parameters, layers[{name, op, parameters, bytes, macs_per_token,
 //            formats{slot: format}}]}
 //   step    {epoch, step, loss, grad_norm, lr, tokens, samples, seconds}    seconds of this step;
 //           epoch and step count from 1
-//   eval    {epoch, step, split, samples, accuracy, low, high, loss, seconds, samples_per_second}
-//           low..high is the 95 % Wilson interval of the accuracy
+//   eval    {epoch, step, split, samples, loss, seconds, samples_per_second}, and what
+//           to_json(Metrics) (train/metrics.hpp) has of classes: {accuracy, low, high, macro_f1,
+//           mcc, intervals{...}, labels[...], confusion[true][predicted], classes[{label, support,
+//           predicted, precision, recall, f1, intervals{...}}]}, or of values: {mse, mae, r2,
+//           pearson, spearman, intervals{...}}; low..high is the 95 % Wilson interval of the
+//           accuracy
 //   timing  {kernel, op, calls, seconds, flop}                              per kernel, whole run
 //   memory  {peak_bytes, arena_bytes}
 //   point   {kind: float | ptq | qat, format, width, seed, samples, accuracy, low, high, loss,
@@ -19,7 +24,8 @@
 //            what packing will give), packed, learned_steps, calibration{data, samples, range,
 //            percentile}, trained{steps, epochs, samples, seconds, parameters}, products}
 //   resume  {step}                                                          a continued run
-//   end     {status: finished | interrupted | failed, seconds, ...}
+//   end     {status: finished | interrupted | failed, seconds, message; of a finished training also
+//           kept: best | last, kept_step, out_of_patience}
 #pragma once
 
 #include <cstdio>

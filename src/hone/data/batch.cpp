@@ -38,6 +38,7 @@ void make_batch(const TokenizedData& data, std::span<const std::int64_t> indices
   out.type_ids.assign(size, 0);
   out.offsets.assign(1, 0);
   out.labels.clear();
+  out.targets.clear();
   out.indices.assign(indices.begin(), indices.end());
   std::int32_t at = 0;
   for (const std::int64_t i : indices) {
@@ -51,6 +52,7 @@ void make_batch(const TokenizedData& data, std::span<const std::int64_t> indices
     at += length;
     out.offsets.push_back(at);
     out.labels.push_back(data.labels[static_cast<std::size_t>(i)]);
+    if (!data.targets.empty()) out.targets.push_back(data.targets[static_cast<std::size_t>(i)]);
   }
 }
 

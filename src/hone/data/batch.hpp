@@ -16,6 +16,7 @@ struct Batch {
   std::vector<std::int32_t> type_ids;   // [T] 0, or of a pair of texts 1 for the second
   std::vector<std::int32_t> offsets;    // [B + 1]
   std::vector<std::int32_t> labels;     // [B]
+  std::vector<float> targets;           // [B] where the data has values, else empty
   std::vector<std::int64_t> indices;    // [B] the sample numbers
   std::int64_t tokens = 0;              // T
 };

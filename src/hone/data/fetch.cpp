@@ -182,9 +182,15 @@ void fetch(const RemoteFile& remote, const fs::path& destination, const Progress
   if (error) fail_disk(destination.parent_path(), "cannot create", error.value());
   if (remote.bytes > 0 && size_or_zero(partial) > remote.bytes) fs::remove(partial);
   const bool complete = remote.bytes > 0 && size_or_zero(partial) == remote.bytes;
-  if (!complete && !transfer_once(remote, partial, progress)) {
-    fs::remove(partial);
-    transfer_once(remote, partial, progress);
+  try {
+    if (!complete && !transfer_once(remote, partial, progress)) {
+      fs::remove(partial);
+      transfer_once(remote, partial, progress);
+    }
+  } catch (...) {
+    // There is nothing in it to continue from.
+    if (size_or_zero(partial) == 0) fs::remove(partial, error);
+    throw;
   }
   if (const std::string sum = md5_of_file(partial); sum != remote.md5) {
     const std::int64_t size = size_or_zero(partial);

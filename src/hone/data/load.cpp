@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
+#include <type_traits>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -21,7 +24,7 @@ constexpr std::uint32_t validation_stream = 0x76616C00u;
 
 // The split the dataset kind is asked for.
 std::string source_split(const DataRequest& request) {
-  const std::vector<std::string> known{"train", "validation", "test"};
+  const std::vector<std::string> known{"train", "validation", "test", "all"};
   if (std::find(known.begin(), known.end(), request.split) == known.end())
     throw Error(ErrorCode::invalid_argument, fmt::format("unknown split '{}'", request.split),
                 did_you_mean(request.split, known));
@@ -33,11 +36,30 @@ std::string source_split(const DataRequest& request) {
     throw Error(ErrorCode::invalid_argument,
                 "the split 'validation' is empty: its share of train is 0",
                 "set a validation share such as 0.1");
+  if (request.split == "all" && splits_of(request).size() > 1)
+    throw Error(ErrorCode::invalid_argument, "the split 'all' is that of a single file",
+                fmt::format("this data has the splits {}", fmt::join(splits_of(request), ", ")));
   return request.split == "test" ? "test" : "train";
 }
 
 bool is_cut(const DataRequest& request) {
-  return request.split != "test" && request.validation > 0;
+  return (request.split == "train" || request.split == "validation") && request.validation > 0;
+}
+
+// What comes through a pipe: asking it for a fingerprint would use it up.
+bool comes_once(const std::string& location) {
+  std::error_code failed;
+  const auto status = std::filesystem::status(location, failed);
+  return !failed && std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+         !std::filesystem::is_directory(status);
+}
+
+void check_label_use(const DataRequest& request, const DatasetKind& kind) {
+  if (request.labels == LabelUse::values && !kind.classes.empty())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("the data '{}' has classes ({}), the model has one label: a value",
+                            kind.name, fmt::join(kind.classes, ", ")),
+                "use data with real numbers, or a model with these classes");
 }
 
 std::vector<std::int64_t> chosen(const DataRequest& request, std::span<const std::int32_t> labels) {
@@ -71,6 +93,12 @@ const DatasetKind& find_dataset(std::string_view kind) {
               did_you_mean(kind, names));
 }
 
+std::vector<std::string> splits_of(const DataRequest& request) {
+  const bool single =
+      find_dataset(request.kind).read != nullptr && request.options.text_or("test", "").empty();
+  return single ? std::vector<std::string>{"all"} : std::vector<std::string>{"train", "test"};
+}
+
 void check_split_options(const DataRequest& request) {
   // The validation split is cut from train.
   const std::string split = request.split == "validation" ? "train" : request.split;
@@ -83,30 +111,46 @@ void check_split_options(const DataRequest& request) {
 TextData load_texts(const DataRequest& request) {
   const std::string split = source_split(request);
   const DatasetKind& kind = find_dataset(request.kind);
-  TextData data = kind.load(request.location, split, options_of(request, kind));
+  check_label_use(request, kind);
+  TextData data = kind.load(request.location, split, options_of(request, kind), request.labels);
   if (!is_cut(request)) return data;
-  TextData part{{}, {}, data.label_names, data.source, {}};
-  for (const std::int64_t i : chosen(request, data.labels)) {
-    const auto at = static_cast<std::size_t>(i);
-    part.texts.push_back(std::move(data.texts[at]));
-    part.labels.push_back(data.labels[at]);
-    if (!data.pairs.empty()) part.pairs.push_back(std::move(data.pairs[at]));
-  }
-  return part;
+  const std::vector<std::int64_t> numbers = chosen(request, data.labels);
+  const auto pick = [&](auto& column) {
+    if (column.empty()) return;
+    std::remove_reference_t<decltype(column)> picked;
+    picked.reserve(numbers.size());
+    for (const std::int64_t i : numbers)
+      picked.push_back(std::move(column[static_cast<std::size_t>(i)]));
+    column = std::move(picked);
+  };
+  pick(data.texts);
+  pick(data.pairs);
+  pick(data.labels);
+  pick(data.targets);
+  pick(data.lines);
+  return data;
 }
 
 TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokenizer,
                              const Progress& progress) {
   const std::string split = source_split(request);
   const DatasetKind& kind = find_dataset(request.kind);
+  check_label_use(request, kind);
   const Options options = options_of(request, kind);
-  const std::string key = sha256(fmt::format("{}\n{}\n{}\n{}", kind.name,
-                                             kind.fingerprint(request.location, split, options),
-                                             tokenizer.fingerprint(), request.max_length));
+  const auto read = [&] {
+    return tokenize(kind.load(request.location, split, options, request.labels), tokenizer,
+                    request.max_length, progress);
+  };
   TokenizedData data;
+  if (comes_once(request.location)) {
+    data = read();
+    return is_cut(request) ? subset(data, chosen(request, data.labels)) : data;
+  }
+  const std::string key = sha256(fmt::format(
+      "{}\n{}\n{}\n{}\n{}", kind.name, kind.fingerprint(request.location, split, options),
+      tokenizer.fingerprint(), request.max_length, static_cast<int>(request.labels)));
   if (!read_token_cache(key, tokenizer.vocab_size(), data)) {
-    data = tokenize(kind.load(request.location, split, options), tokenizer, request.max_length,
-                    progress);
+    data = read();
     write_token_cache(key, tokenizer.vocab_size(), data);
   }
   return is_cut(request) ? subset(data, chosen(request, data.labels)) : data;
@@ -138,6 +182,7 @@ ValidationCut cut_validation(std::span<const std::int32_t> labels, double share,
 TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> indices) {
   TokenizedData part;
   part.label_names = data.label_names;
+  part.skipped = data.skipped;
   part.offsets.push_back(0);
   for (const std::int64_t i : indices) {
     if (i < 0 || i >= data.size())
@@ -151,6 +196,7 @@ TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> in
                            data.type_ids.begin() + data.offsets[at + 1]);
     part.offsets.push_back(static_cast<std::int64_t>(part.ids.size()));
     part.labels.push_back(data.labels[at]);
+    if (!data.targets.empty()) part.targets.push_back(data.targets[at]);
   }
   return part;
 }

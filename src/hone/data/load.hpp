@@ -17,13 +17,15 @@ namespace hone {
 struct DataRequest {
   std::string kind;
   std::string location;
-  std::string split = "train";  // train, validation or test
+  // train, validation or test; all: the whole of a single file, which has no other split.
+  std::string split = "train";
   std::int64_t max_length = 512;
   // Share of the train split that becomes the validation split, in [0, 1). With a share above zero
   // "train" is what is left.
   double validation = 0;
   std::uint64_t seed = 0;  // chooses which samples are validation samples
   Options options;         // of the dataset kind
+  LabelUse labels = LabelUse::classes;
 };
 
 // "imdb:PATH" or "reviews": the part before the first ':' names the kind. Throws
@@ -31,13 +33,17 @@ struct DataRequest {
 DataRequest parse_data(std::string_view text);
 const DatasetKind& find_dataset(std::string_view kind);
 
+// "train" and "test"; "all" for a single file.
+std::vector<std::string> splits_of(const DataRequest& request);
 // Throws Error(invalid_argument) for an option that concerns another split than the request's.
 void check_split_options(const DataRequest& request);
 // The texts of a request (validation cut included). Throws what the dataset kind throws, and
-// Error(invalid_argument) for an unknown split or option, or a validation split without a share.
+// Error(invalid_argument) for an unknown split or option, a validation split without a share, or
+// values of data that has classes.
 TextData load_texts(const DataRequest& request);
 // The same, tokenized. The tokens of the whole split are kept under cache_directory()/tokens, found
-// by the content of the data, the tokenizer and max_length; a damaged file there is made anew.
+// by the content of the data, its options, the tokenizer and max_length; a damaged file there is
+// made anew.
 TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokenizer,
                              const Progress& progress = {});
 

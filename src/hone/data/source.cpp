@@ -1,14 +1,14 @@
 #include "hone/data/source.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <set>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
+#include "hone/core/usage_error.hpp"
+#include "hone/data/labels.hpp"
 
 namespace hone {
 namespace {
@@ -16,113 +16,98 @@ namespace {
 constexpr std::uintmax_t hashed_whole = 16u << 20;
 constexpr std::size_t hashed_end = 1u << 16;
 
-bool is_whole_number(std::string_view text) {
-  if (text.starts_with('-')) text.remove_prefix(1);
-  return !text.empty() && text.size() <= 9 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+constexpr int rows_version = 2;
+
+// Where a column's cell is empty: an error, or a row that is left out.
+bool is_empty_row(const Rows& rows, std::size_t row, bool skip) {
+  const bool without_text = trim(rows.texts[row]).empty();
+  const bool without_pair = !rows.pairs.empty() && trim(rows.pairs[row]).empty();
+  if (!without_text && !without_pair) return false;
+  if (skip) return true;
+  throw Error(
+      ErrorCode::bad_format,
+      rows.place(row, without_text ? rows.columns.text : rows.columns.pair) + ": the text is empty",
+      "remove the row, or skip such rows with the option data.skip_empty=true");
 }
 
-std::string place_of(const LabelledRows& rows, std::size_t row, const std::string& column) {
-  return fmt::format("{}: line {}: column '{}'", rows.path.string(), rows.lines[row], column);
-}
-
-[[noreturn]] void fail_one_class(const std::string& source, const std::string& label) {
-  throw Error(ErrorCode::bad_format,
-              fmt::format("{}: every sample has the label '{}'; expected at least two classes",
-                          source, label),
-              "add samples of another class");
+// Leaves rows with an empty text out; returns how many.
+std::int64_t drop_empty_rows(Rows& rows, bool skip) {
+  std::size_t kept = 0;
+  const auto keep = [&](auto& column, std::size_t row) {
+    if (!column.empty() && kept != row) column[kept] = std::move(column[row]);
+  };
+  const std::size_t all = rows.texts.size();
+  for (std::size_t row = 0; row < all; ++row) {
+    if (is_empty_row(rows, row, skip)) continue;
+    keep(rows.texts, row);
+    keep(rows.pairs, row);
+    keep(rows.labels, row);
+    keep(rows.lines, row);
+    ++kept;
+  }
+  const auto cut = [&](auto& column) {
+    if (!column.empty()) column.resize(kept);
+  };
+  cut(rows.texts);
+  cut(rows.pairs);
+  cut(rows.labels);
+  cut(rows.lines);
+  return static_cast<std::int64_t>(all - kept);
 }
 
 }  // namespace
 
-LabelIndex::LabelIndex(const LabelledRows& train) {
-  std::set<std::string, std::less<>> different(train.labels.begin(), train.labels.end());
-  for (std::size_t row = 0; row < train.labels.size(); ++row)
-    if (train.labels[row].empty())
-      throw Error(ErrorCode::bad_format,
-                  place_of(train, row, train.label_column) + ": the label is empty",
-                  "fill it in or remove the row");
-  const bool numbers =
-      !different.empty() && std::all_of(different.begin(), different.end(),
-                                        [](const auto& s) { return is_whole_number(s); });
-  if (!numbers) {
-    names_.assign(different.begin(), different.end());
-    for (std::size_t i = 0; i < names_.size(); ++i)
-      numbers_[names_[i]] = static_cast<std::int32_t>(i);
-    return;
-  }
-  std::set<int> values;
-  for (const std::string& label : different) values.insert(std::stoi(label));
-  const int count = static_cast<int>(values.size());
-  if (count == 1) fail_one_class(train.path.string(), train.labels.front());
-  for (std::size_t row = 0; row < train.labels.size(); ++row) {
-    const int value = std::stoi(train.labels[row]);
-    if (value < 0 || value >= count)
-      throw Error(
-          ErrorCode::bad_format,
-          fmt::format("{}: label {} is out of range: {} different labels must be the numbers "
-                      "0 to {}",
-                      place_of(train, row, train.label_column), value, count, count - 1),
-          "renumber the labels, or write them as names");
-  }
-  for (int i = 0; i < count; ++i) names_.push_back(std::to_string(i));
-  for (const std::string& label : different) numbers_[label] = std::stoi(label);
-}
-
-std::int32_t LabelIndex::at(const LabelledRows& rows, std::size_t row) const {
-  const auto found = numbers_.find(rows.labels[row]);
-  if (found != numbers_.end()) return found->second;
-  throw Error(ErrorCode::bad_format,
-              fmt::format("{}: label '{}' does not occur in the train split",
-                          place_of(rows, row, rows.label_column), rows.labels[row]),
-              did_you_mean(rows.labels[row], names_));
-}
-
-TextData label_rows(LabelledRows rows, const LabelIndex& index) {
-  TextData data;
-  data.source = rows.path.string();
-  data.label_names = index.names();
-  data.labels.reserve(rows.texts.size());
-  for (std::size_t row = 0; row < rows.texts.size(); ++row) {
-    check_text(rows.texts[row], place_of(rows, row, rows.text_column));
-    data.labels.push_back(index.at(rows, row));
-  }
-  data.texts = std::move(rows.texts);
-  return data;
+Columns columns_of(const Options& options, LabelUse use) {
+  Columns columns{.text = options.text_or("text", "text")};
+  const std::string pair = options.text_or("text_pair", "auto");
+  columns.pair_if_there = pair == "auto";
+  if (pair != "none") columns.pair = columns.pair_if_there ? "text_pair" : pair;
+  if (use != LabelUse::ignored) columns.label = options.text_or("label", "label");
+  if (columns.pair_if_there && (columns.pair == columns.text || columns.pair == columns.label))
+    columns.pair.clear();
+  const auto refuse_same = [](const std::string& a, const std::string& b, const char* names) {
+    if (a == b && !a.empty())
+      throw UsageError(fmt::format("the options data.{} both name the column '{}'", names, a),
+                       "give them different names");
+  };
+  refuse_same(columns.text, columns.label, "text and data.label");
+  refuse_same(columns.text, columns.pair, "text and data.text_pair");
+  refuse_same(columns.pair, columns.label, "text_pair and data.label");
+  return columns;
 }
 
 TextData load_rows(const std::string& location, const std::string& split, const Options& options,
-                   LabelledRows (*read)(const std::filesystem::path& path,
-                                        const Options& options)) {
+                   LabelUse use, ReadRows read) {
   check_split_name(split);
-  if (const std::string text = options.text_or("text", "text");
-      text == options.text_or("label", "label"))
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: the text and the label are both taken from '{}'", location, text),
-                "give the options text and label different names");
-  LabelledRows train = read(location, options);
-  const LabelIndex index(train);
-  if (split == "train") {
-    TextData data = label_rows(std::move(train), index);
-    check_split(data);
-    return data;
-  }
-  const std::string test = options.text_or("test", "");
-  if (test.empty())
-    throw Error(ErrorCode::invalid_argument, location + ": has no test split",
-                "name a file with the option test=FILE, or use the split 'train' or 'validation'");
-  TextData data = label_rows(read(test, options), index);
-  check_split(data);
+  if (split == "test" && !has_test_file(options))
+    throw Error(
+        ErrorCode::invalid_argument, location + ": has no test split",
+        "name a file with the option data.test=FILE, or leave the split out for the whole file");
+  Rows rows =
+      read(split == "test" ? options.text("test") : location, options, columns_of(options, use));
+  TextData data;
+  data.source = rows.path.string();
+  data.skipped = drop_empty_rows(rows, options.boolean_or("skip_empty", false));
+  if (rows.texts.empty())
+    throw Error(ErrorCode::bad_format, data.source + ": holds no samples", "check the file");
+  if (use == LabelUse::classes)
+    number_classes(rows, data);
+  else if (use == LabelUse::values)
+    read_values(rows, data);
+  else
+    data.labels.assign(rows.texts.size(), 0);
+  data.texts = std::move(rows.texts);
+  data.pairs = std::move(rows.pairs);
+  data.lines = std::move(rows.lines);
   return data;
 }
 
 std::string fingerprint_rows(const std::string& location, const std::string& split,
                              const Options& options) {
   require_location(location, "csv, tsv or jsonl");
-  std::string all = file_fingerprint(location);
-  // The labels of a test file are numbered by the train file, so both count.
-  if (split == "test" && !options.text_or("test", "").empty())
-    all += file_fingerprint(options.text("test"));
+  std::string all = fmt::format("rows {}\n", rows_version);
+  all +=
+      file_fingerprint(split == "test" && has_test_file(options) ? options.text("test") : location);
   for (const auto& [name, value] : options.values())
     if (name != "test") all += "\n" + name + "=" + to_string(value);
   return sha256(split + "\n" + all);
@@ -131,12 +116,54 @@ std::string fingerprint_rows(const std::string& location, const std::string& spl
 std::vector<OptionSpec> row_options() {
   return {
       {.name = "text", .default_value = "text", .help = "name of the column with the text"},
+      {.name = "text_pair",
+       .default_value = "auto",
+       .help = "name of the column with a second text; auto: text_pair where there is one; none"},
       {.name = "label", .default_value = "label", .help = "name of the column with the label"},
+      encoding_option(),
+      {.name = "skip_empty",
+       .type = OptionType::boolean,
+       .default_value = false,
+       .help = "leave out rows with an empty text instead of refusing them"},
       {.name = "test",
        .default_value = "",
        .help = "file with the test split, columns named alike"},
   };
 }
+
+std::vector<OptionSpec> delimited_options(const char* separator) {
+  std::vector<OptionSpec> options = row_options();
+  options.push_back({.name = "separator",
+                     .default_value = separator,
+                     .help = "the character between columns, or tab"});
+  options.push_back({.name = "quotes",
+                     .type = OptionType::boolean,
+                     .default_value = true,
+                     .help = "whether fields may be quoted as in RFC 4180"});
+  return options;
+}
+
+Rows read_delimited_file(const std::filesystem::path& path, const Options& options,
+                         const Columns& columns) {
+  const std::string name = options.text_or("separator", ",");
+  const char separator = name == "tab" || name == "\\t" ? '\t' : name.empty() ? '\0' : name[0];
+  if ((name.size() != 1 && separator != '\t') || (separator < ' ' && separator != '\t') ||
+      separator == '"')
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: separator '{}': expected one ASCII character or tab",
+                            path.string(), printable(name)),
+                "for example 'data.separator=;' or data.separator=tab");
+  const TextFile file = read_text_file(path, options.text_or("encoding", "auto"));
+  return read_delimited(file.text, path, separator, options.boolean_or("quotes", true), columns);
+}
+
+Rows read_json_file(const std::filesystem::path& path, const Options& options,
+                    const Columns& columns) {
+  const TextFile file = read_text_file(path, options.text_or("encoding", "auto"));
+  return read_json_rows(file.text, path, columns);
+}
+
+bool has_test_file(const Options& options) { return !options.text_or("test", "").empty(); }
 
 void check_text(std::string_view text, const std::string& place) {
   if (const std::size_t bad = find_invalid_utf8(text); bad != std::string::npos)
@@ -145,14 +172,6 @@ void check_text(std::string_view text, const std::string& place) {
                 "convert it to UTF-8, for example with iconv");
   if (trim(text).empty())
     throw Error(ErrorCode::bad_format, place + ": the text is empty", "remove it from the data");
-}
-
-void check_split(const TextData& data) {
-  if (data.texts.empty())
-    throw Error(ErrorCode::bad_format, data.source + ": holds no samples", "check the file");
-  const std::set<std::int32_t> present(data.labels.begin(), data.labels.end());
-  if (present.size() < 2)
-    fail_one_class(data.source, data.label_names[static_cast<std::size_t>(*present.begin())]);
 }
 
 void check_split_name(const std::string& split) {

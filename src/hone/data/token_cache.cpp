@@ -13,19 +13,22 @@
 namespace hone {
 namespace {
 
-constexpr char magic[16] = "hone tokens 2\n";
+constexpr char magic[16] = "hone tokens 3\n";
 constexpr std::size_t checksum_block = 1u << 20;
 constexpr std::int64_t id_block = 1 << 18;
 
-// The file: this header, the label names (JSON), a length (u32) and a label (i32) for each sample,
-// the ids, the token types (a byte an id, or none at all), and 64 characters of checksum.
+// The file: this header, the label names (JSON), a length (u32), a label (i32) and, where there are
+// values, a target (f32) for each sample, the ids, the token types (a byte an id, or none at all),
+// and 64 characters of checksum.
 struct Header {
   char magic[16] = {};
   std::uint64_t samples = 0;
   std::uint64_t tokens = 0;
   std::uint64_t id_bytes = 0;
   std::uint64_t names_bytes = 0;
-  std::uint64_t types = 0;  // token types: as many as ids, or 0
+  std::uint64_t types = 0;    // token types: as many as ids, or 0
+  std::uint64_t targets = 0;  // as many as samples, or 0
+  std::uint64_t skipped = 0;
 };
 
 // The hash of the hashes of the blocks, so that all threads share the work.
@@ -75,11 +78,14 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
   std::span<const std::byte> rest = body.subspan(sizeof header);
   if (std::memcmp(header.magic, magic, sizeof magic) != 0) return false;
   if (header.id_bytes != 2 && header.id_bytes != 4) return false;
+  if (header.targets != 0 && header.targets != header.samples) return false;
   if (header.names_bytes > rest.size() || header.samples > rest.size() ||
       header.tokens > rest.size() || (header.types != 0 && header.types != header.tokens) ||
-      header.names_bytes + header.samples * 8 + header.tokens * header.id_bytes + header.types !=
+      header.names_bytes + header.samples * 8 + header.targets * 4 +
+              header.tokens * header.id_bytes + header.types !=
           rest.size())
     return false;
+  data.skipped = static_cast<std::int64_t>(header.skipped);
   const auto names = parse_json_or_null(
       std::string_view(reinterpret_cast<const char*>(rest.data()), header.names_bytes));
   if (!names.is_array()) return false;
@@ -98,9 +104,14 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
   rest = rest.subspan(header.samples * 4);
   data.labels.resize(header.samples);
   if (header.samples != 0) std::memcpy(data.labels.data(), rest.data(), header.samples * 4);
+  // Where labels are no classes they are all 0.
+  const std::size_t classes = std::max<std::size_t>(data.label_names.size(), 1);
   for (const std::int32_t label : data.labels)
-    if (label < 0 || static_cast<std::size_t>(label) >= data.label_names.size()) return false;
+    if (label < 0 || static_cast<std::size_t>(label) >= classes) return false;
   rest = rest.subspan(header.samples * 4);
+  data.targets.resize(header.targets);
+  if (header.targets != 0) std::memcpy(data.targets.data(), rest.data(), header.targets * 4);
+  rest = rest.subspan(header.targets * 4);
   data.ids.resize(header.tokens);
   const std::span<const std::byte> types = rest.last(header.types);
   data.type_ids.resize(types.size());
@@ -139,8 +150,10 @@ void write_token_cache(const std::string& key, std::int64_t vocab_size, const To
   header.id_bytes = narrow ? 2 : 4;
   header.names_bytes = names_text.size();
   header.types = data.type_ids.size();
+  header.targets = data.targets.size();
+  header.skipped = static_cast<std::uint64_t>(data.skipped);
   std::string bytes;
-  bytes.reserve(sizeof header + names_text.size() + data.labels.size() * 8 + data.ids.size() * 4 +
+  bytes.reserve(sizeof header + names_text.size() + data.labels.size() * 12 + data.ids.size() * 4 +
                 data.type_ids.size() + 64);
   append(bytes, &header, 1);
   bytes += names_text;
@@ -149,6 +162,7 @@ void write_token_cache(const std::string& key, std::int64_t vocab_size, const To
     append(bytes, &length, 1);
   }
   append(bytes, data.labels.data(), data.labels.size());
+  append(bytes, data.targets.data(), data.targets.size());
   if (narrow) {
     const std::vector<std::uint16_t> ids(data.ids.begin(), data.ids.end());
     append(bytes, ids.data(), ids.size());

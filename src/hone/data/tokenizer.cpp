@@ -10,8 +10,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
-#include "hone/data/tokenizer_state.hpp"
-#include "hone/data/unicode.hpp"
+#include "hone/data/tokenizer_normalizer.hpp"
 
 namespace hone {
 namespace {
@@ -23,7 +22,7 @@ void check_definition(const TokenizerDefinition& d) {
   if (d.longest_word < 1 || d.longest_word > 10000)
     throw Error(ErrorCode::bad_format,
                 fmt::format("max_input_chars_per_word is {}; expected 1 to 10000", d.longest_word));
-  if (d.vocabulary.find(d.unknown) < 0)
+  if (!d.vocabulary.is_piece(d.vocabulary.find(d.unknown)))
     throw Error(ErrorCode::bad_format,
                 fmt::format("the unknown token '{}' is not in the vocabulary", d.unknown));
   const auto check_id = [&](std::int32_t id) {
@@ -33,8 +32,13 @@ void check_definition(const TokenizerDefinition& d) {
   for (const Template* places : {&d.single, &d.pair})
     for (const TemplatePiece& piece : *places)
       if (piece.kind == TemplatePiece::Kind::token) check_id(piece.id);
+  std::map<std::int32_t, std::string> contents;
   for (const AddedToken& token : d.added) {
     check_id(token.id);
+    const auto [other, is_new] = contents.emplace(token.id, token.content);
+    if (!is_new && other->second != token.content)
+      throw Error(ErrorCode::bad_format, fmt::format("id {} is given to both '{}' and '{}'",
+                                                     token.id, other->second, token.content));
     if (token.content.empty()) throw Error(ErrorCode::bad_format, "an added token is empty");
     if (find_invalid_utf8(token.content) != std::string::npos)
       throw Error(ErrorCode::bad_format, "an added token is not UTF-8");
@@ -43,52 +47,55 @@ void check_definition(const TokenizerDefinition& d) {
 
 }  // namespace
 
-CharacterKind kind_of(char32_t c, bool clean_text) {
-  if (clean_text && (c == 0 || unicode::is_removed(c))) return CharacterKind::removed;
-  if (unicode::is_space(c)) return CharacterKind::space;
-  if (unicode::is_punctuation(c)) return CharacterKind::punctuation;
-  return CharacterKind::word;
+std::string TokenizerDefinition::role(std::string_view name) const {
+  for (const auto& [known, content] : roles)
+    if (known == name) return content;
+  return "";
 }
 
-Template single_template(std::int32_t classify, std::int32_t separate) {
-  using Kind = TemplatePiece::Kind;
-  return {{Kind::token, classify, 0}, {Kind::first, 0, 0}, {Kind::token, separate, 0}};
-}
-
-Template pair_template(std::int32_t classify, std::int32_t separate) {
-  Template pieces = single_template(classify, separate);
-  pieces.push_back({TemplatePiece::Kind::second, 0, 1});
-  pieces.push_back({TemplatePiece::Kind::token, separate, 1});
-  return pieces;
+Tokenizer::State::State(TokenizerDefinition d)
+    : definition(std::move(d)),
+      raw(definition.clean_text, definition.lowercase),
+      normalized(false, false) {
+  unknown = definition.vocabulary.find(definition.unknown);
+  for (std::size_t c = 0; c < punctuation.size(); ++c) {
+    const char byte = static_cast<char>(c);
+    const std::int32_t id = definition.vocabulary.find(std::string_view(&byte, 1));
+    punctuation[c] = definition.vocabulary.is_piece(id) ? id : unknown;
+  }
+  Normalizer normalizer(definition, raw);
+  std::map<std::string, std::string> forms;
+  for (const AddedToken& token : definition.added) {
+    const bool passed_over = definition.split_special && token.special;
+    if (!token.normalized) {
+      added.add(token, token.content, passed_over);
+      continue;
+    }
+    std::string form;
+    normalizer.append(token.content, form);
+    if (form.empty())
+      throw Error(
+          ErrorCode::bad_format,
+          fmt::format("normalization leaves nothing of the added token '{}'", token.content),
+          "set its \"normalized\" to false");
+    const auto [known, is_new] = forms.emplace(form, token.content);
+    if (!is_new)
+      throw Error(
+          ErrorCode::bad_format,
+          fmt::format("the added tokens '{}' and '{}' are the same in normalized text: '{}'",
+                      known->second, token.content, form),
+          "set \"normalized\" of one of them to false");
+    added_normalized.add(token, std::move(form), passed_over);
+  }
 }
 
 Tokenizer Tokenizer::from_definition(TokenizerDefinition definition) {
-  auto state = std::make_shared<State>();
+  const auto by_id = [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; };
+  std::stable_sort(definition.added.begin(), definition.added.end(), by_id);
+  std::sort(definition.roles.begin(), definition.roles.end());
   definition.vocabulary.build(definition.prefix);
   check_definition(definition);
-  state->definition = std::move(definition);
-  const TokenizerDefinition& d = state->definition;
-  state->unknown = d.vocabulary.find(d.unknown);
-  state->kinds.fill(CharacterKind::other);
-  for (int c = 0; c < 128; ++c) {
-    const auto i = static_cast<std::size_t>(c);
-    const char byte = static_cast<char>(c);
-    state->kinds[i] = kind_of(static_cast<char32_t>(c), d.clean_text);
-    state->lower[i] = d.lowercase && byte >= 'A' && byte <= 'Z' ? static_cast<char>(c + 32) : byte;
-    const std::int32_t id = d.vocabulary.find(std::string_view(&byte, 1));
-    state->punctuation[i] = id >= 0 ? id : state->unknown;
-  }
-  for (const AddedToken& token : d.added) {
-    const int first = static_cast<unsigned char>(token.content[0]);
-    state->added_first = !state->has_added || state->added_first == first ? first : -1;
-    state->has_added = true;
-    state->added[static_cast<std::size_t>(first)].push_back(token);
-  }
-  for (std::vector<AddedToken>& tokens : state->added)
-    std::stable_sort(tokens.begin(), tokens.end(), [](const AddedToken& a, const AddedToken& b) {
-      return a.content.size() > b.content.size();
-    });
-  return Tokenizer(std::move(state));
+  return Tokenizer(std::make_shared<const State>(std::move(definition)));
 }
 
 Tokenizer Tokenizer::from_words(std::span<const std::string> words) {
@@ -96,11 +103,12 @@ Tokenizer Tokenizer::from_words(std::span<const std::string> words) {
   for (std::size_t i = 0; i < words.size(); ++i)
     definition.vocabulary.add(words[i], static_cast<std::int64_t>(i));
   definition.vocabulary.build(definition.prefix);
-  for (const char* name : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {
+  for (const auto& [role, name] : default_roles()) {
     const std::int32_t id = definition.vocabulary.find(name);
     if (id < 0)
       throw Error(ErrorCode::invalid_argument, fmt::format("the word list lacks '{}'", name));
     definition.added.push_back({name, id});
+    definition.roles.emplace_back(role, name);
   }
   const std::int32_t classify = definition.vocabulary.find("[CLS]");
   const std::int32_t separate = definition.vocabulary.find("[SEP]");
@@ -121,7 +129,9 @@ std::string Tokenizer::token(std::int64_t id) const {
 
 const TokenizerDefinition& Tokenizer::definition() const { return state_->definition; }
 
-std::string Tokenizer::fingerprint() const { return sha256(pack_definition(state_->definition)); }
+std::string Tokenizer::fingerprint() const {
+  return sha256(pack_definition(state_->definition, Packed::identity));
+}
 
 void Tokenizer::encode(std::string_view text, std::int64_t max_length,
                        std::vector<std::int32_t>& out) const {
@@ -140,26 +150,23 @@ void Tokenizer::encode_pair(std::string_view text, std::string_view pair, std::i
   Encoder(*this, false).encode_pair(text, pair, max_length, ids, type_ids);
 }
 
-void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin,
-                  std::vector<std::int32_t>& out) {
-  const TokenizerDefinition& d = definition;
-  auto length = static_cast<std::int64_t>(out.size() - begin);
-  length = std::max(length, d.pad_to);
-  if (d.pad_multiple > 0) length = (length + d.pad_multiple - 1) / d.pad_multiple * d.pad_multiple;
-  out.resize(begin + static_cast<std::size_t>(length), d.pad_id);
-}
+std::int32_t Tokenizer::pad_id() const { return std::max(0, id(definition().role("pad_token"))); }
 
-void Tokenizer::encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const {
-  const std::size_t begin = out.size();
-  encode(text, definition().truncate_to, out);
-  pad_as_saved(definition(), begin, out);
-}
-
-Tokenizer Tokenizer::without_padding() const {
-  TokenizerDefinition plain = definition();
-  plain.pad_to = 0;
-  plain.pad_multiple = 0;
-  return from_definition(std::move(plain));
+std::vector<std::string> Tokenizer::unheeded(std::int64_t max_length) const {
+  const TokenizerDefinition& d = definition();
+  std::vector<std::string> notes = d.notes;
+  if (d.saved_padding > 0 || d.saved_padding_multiple > 1)
+    notes.push_back(fmt::format(
+        "the padding that tokenizer.json asks for (to {} tokens) is left out: it changes no result",
+        d.saved_padding > 0 ? std::to_string(d.saved_padding)
+                            : fmt::format("a multiple of {}", d.saved_padding_multiple)));
+  if (d.saved_truncation > 0 && (max_length == 0 || d.saved_truncation < max_length))
+    notes.push_back(fmt::format(
+        "the truncation of tokenizer.json to {} tokens is not obeyed: texts "
+        "are cut {}; --max-length {} cuts them there",
+        d.saved_truncation, max_length == 0 ? "nowhere" : fmt::format("at {}", max_length),
+        d.saved_truncation));
+  return notes;
 }
 
 TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
@@ -174,6 +181,8 @@ TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::in
   TokenizedData result;
   result.labels = data.labels;
   result.label_names = data.label_names;
+  result.targets = data.targets;
+  result.skipped = data.skipped;
   result.offsets.assign(static_cast<std::size_t>(total) + 1, 0);
   std::vector<std::vector<std::int32_t>> parts(static_cast<std::size_t>(chunks));
   std::vector<std::vector<std::uint8_t>> type_parts(static_cast<std::size_t>(pairs ? chunks : 0));
@@ -198,7 +207,6 @@ TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::in
                                type_parts[static_cast<std::size_t>(chunk)]);
         } else {
           encoder->encode(data.texts[sample], max_length, ids);
-          pad_as_saved(tokenizer.definition(), before, ids);
         }
       } catch (const Error& error) {
         stop = true;

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "hone/data/dataset.hpp"
@@ -18,7 +19,7 @@
 
 namespace hone {
 
-// A token found in the raw text before anything else is done to it, such as "[MASK]".
+// A token that is found as a whole, such as "[MASK]".
 struct AddedToken {
   std::string content;
   std::int32_t id = 0;
@@ -26,6 +27,9 @@ struct AddedToken {
   bool strip_left = false;   // takes the white space before it with it
   bool strip_right = false;  // and after it
   bool special = true;
+  bool normalized = false;  // its normalized form is found in normalized text, not it in the text
+
+  bool operator==(const AddedToken&) const = default;
 };
 
 // A place in the template around texts: one of the texts, or a special token.
@@ -56,22 +60,37 @@ struct TokenizerDefinition {
   Template single;             // what stands around one text; all of type 0
   Template pair;               // and around two; empty: pairs are refused
   bool truncate_left = false;  // texts that are too long lose their beginning, not their end
-  // What tokenizer.json asks of its users beyond the ids; encode() pays no attention to it.
-  std::int64_t truncate_to = 0;   // ids in all; 0: no limit
-  std::int64_t pad_to = 0;        // shorter texts are padded to this length; 0: they are not
-  std::int64_t pad_multiple = 0;  // lengths are padded to a multiple of this; 0: they are not
-  std::int32_t pad_id = 0;
-  std::string pad_token = "[PAD]";
+  bool split_special = false;  // special tokens in a text are text like any other
+  // What the tokens are for: {"cls_token", "[CLS]"}; and special tokens without such a name.
+  std::vector<std::pair<std::string, std::string>> roles;
+  std::vector<std::string> extra_special;
+
+  // What the files say beyond the ids.
+  std::int64_t model_max_length = 0;  // the most ids a text should have; 0: nothing is said
+  // Truncation and padding that tokenizer.json carries; they are not obeyed. 0: none.
+  std::int64_t saved_truncation = 0;
+  std::int64_t saved_padding = 0;
+  std::int64_t saved_padding_multiple = 0;
+  // What in the files is overruled by another of them, a sentence each.
+  std::vector<std::string> notes;
+  std::string other_settings = "{}";  // of tokenizer_config.json; JSON
+  bool has_special_map = false;       // special_tokens_map.json was there
+  bool has_added_file = false;        // and added_tokens.json
+
+  // The token of a role, or "".
+  std::string role(std::string_view name) const;
 };
 
 class Tokenizer {
 public:
   class Encoder;
 
-  // From a directory that holds tokenizer.json (preferred) or vocab.txt (with tokenizer_config.json
-  // if there), or from one such file. Throws Error(not_found | bad_format | unsupported) naming it.
-  // A compiled form of the file is kept under cache_directory()/tokenizers, found by content; it is
-  // optional: nothing fails when it cannot be read or written.
+  // From a directory that holds tokenizer.json (preferred) or vocab.txt, or from one such file;
+  // with tokenizer_config.json, added_tokens.json and special_tokens_map.json beside it, each of
+  // which counts where transformers lets it count: the ids are those of its AutoTokenizer for a
+  // BERT model. Throws Error(not_found | bad_format | unsupported) naming the file. A compiled form
+  // is kept under cache_directory()/tokenizers, found by content; it is optional: nothing fails
+  // when it cannot be read or written.
   static Tokenizer load(const std::filesystem::path& path);
   // From a list of tokens, ids in the order of the list, which must hold [PAD], [UNK], [CLS], [SEP]
   // and [MASK]; lower-casing as bert-base-uncased.
@@ -93,24 +112,23 @@ public:
   void encode_pair(std::string_view text, std::string_view pair, std::int64_t max_length,
                    std::vector<std::int32_t>& ids, std::vector<std::uint8_t>& type_ids) const;
 
-  // Encodes with the truncation and the padding that tokenizer.json itself names (hone never pads
-  // batches; other libraries do, and this gives what they give). Appends to `out`.
-  void encode_as_saved(std::string_view text, std::vector<std::int32_t>& out) const;
-
-  // The same tokenizer that never pads.
-  Tokenizer without_padding() const;
-
   // One more than the largest id: the rows an embedding table needs.
   std::int64_t vocab_size() const;
   // The id of a token, or -1; the text of an id, or "".
   std::int32_t id(std::string_view token) const;
   std::string token(std::int64_t id) const;
   const TokenizerDefinition& definition() const;
-  // SHA-256 of all that defines the tokenizer.
+  // The id that stands for padding: that of the role pad_token, 0 without one.
+  std::int32_t pad_id() const;
+  // SHA-256 of all that decides ids.
   std::string fingerprint() const;
+  // What the files ask for that is not done: settings one file overrules in another, and the
+  // padding and truncation of tokenizer.json where texts are cut at `max_length`. A sentence each.
+  std::vector<std::string> unheeded(std::int64_t max_length) const;
 
-  // Writes tokenizer.json, tokenizer_config.json and vocab.txt (when the ids have no gap), each
-  // atomically, such that other libraries load the same tokenizer.
+  // Writes tokenizer.json, tokenizer_config.json, vocab.txt (when the ids have no gap), and
+  // special_tokens_map.json and added_tokens.json where they were, each atomically, such that
+  // transformers loads the same tokenizer. The texts are made once for all copies of a tokenizer.
   void save(const std::filesystem::path& directory) const;
 
 private:
@@ -135,13 +153,8 @@ private:
   std::unique_ptr<Work> work_;
 };
 
-// Appends what tokenizer.json's padding asks for to the ids that begin at `begin`.
-void pad_as_saved(const TokenizerDefinition& definition, std::size_t begin,
-                  std::vector<std::int32_t>& out);
-
-// Tokenizes a whole split in parallel, padded as tokenizer.json asks; the result does not depend on
-// the number of threads. Data with `pairs` are encoded as pairs. Errors name data.source and the
-// sample.
+// Tokenizes a whole split in parallel; the result does not depend on the number of threads. Data
+// with `pairs` are encoded as pairs. Errors name data.source and the sample.
 TokenizedData tokenize(const TextData& data, const Tokenizer& tokenizer, std::int64_t max_length,
                        const Progress& progress = {});
 

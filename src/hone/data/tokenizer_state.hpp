@@ -1,7 +1,13 @@
-// What a loaded tokenizer holds besides its definition. Internal to the tokenizer's sources.
+// What a loaded tokenizer holds besides its definition, and the steps from files to a definition
+// and back. Internal to the tokenizer's sources.
 #pragma once
 
+#include <map>
+#include <mutex>
+#include <optional>
+
 #include "hone/data/tokenizer.hpp"
+#include "hone/data/tokenizer_added.hpp"
 
 namespace hone {
 
@@ -10,29 +16,60 @@ enum class CharacterKind : std::uint8_t { word, space, punctuation, removed, oth
 // Never `other`; `removed` only with clean_text.
 CharacterKind kind_of(char32_t c, bool clean_text);
 
-struct Tokenizer::State {
-  TokenizerDefinition definition;
-  std::int32_t unknown = -1;
-  // By byte: the kind (bytes above ASCII are `other`), the lower-case form, the id as a word.
+// By byte: the kind (bytes above ASCII are `other`) and the lower-case form.
+struct CharacterTable {
+  CharacterTable(bool clean_text, bool lowercase);
   std::array<CharacterKind, 256> kinds{};
   std::array<char, 256> lower{};
-  std::array<std::int32_t, 128> punctuation{};
-  // Added tokens by first byte, longest first: the leftmost longest match wins.
-  std::array<std::vector<AddedToken>, 256> added;
-  // The only first byte of all added tokens, or -1.
-  int added_first = -1;
-  bool has_added = false;
 };
 
-// The canonical bytes of a definition, and the way back; throws Error(bad_format) for broken bytes.
-// They are what the fingerprint is the hash of and what the compiled form holds.
-std::string pack_definition(const TokenizerDefinition& definition);
-TokenizerDefinition unpack_definition(std::string_view bytes);
+// The files of a saved tokenizer, by name.
+using TokenizerTexts = std::map<std::string, std::string>;
 
-// Reads the definition from a tokenizer.json, or from a vocab.txt with an optional config.
-TokenizerDefinition parse_tokenizer_json(std::string_view text, const std::filesystem::path& path);
-TokenizerDefinition parse_vocabulary_text(std::string_view text, std::string_view config,
-                                          const std::filesystem::path& path,
-                                          const std::filesystem::path& config_path);
+struct Tokenizer::State {
+  explicit State(TokenizerDefinition d);
+
+  TokenizerDefinition definition;
+  std::int32_t unknown = -1;
+  CharacterTable raw;                           // of a text as it is given
+  CharacterTable normalized;                    // of one that was normalized before
+  std::array<std::int32_t, 128> punctuation{};  // ids as words
+  AddedTokenTable added;                        // found in the text as it is given
+  AddedTokenTable added_normalized;             // found in normalized text
+  // What save() writes, made once.
+  mutable std::once_flag texts_made;
+  mutable TokenizerTexts texts;
+};
+
+// The contents of the files that define a tokenizer. Only the first two hold a vocabulary; of both
+// the first counts.
+struct TokenizerFiles {
+  std::filesystem::path json_path;        // tokenizer.json
+  std::filesystem::path vocabulary_path;  // vocab.txt
+  std::filesystem::path directory;        // of the others
+  std::optional<std::string> json;
+  std::optional<std::string> vocabulary;
+  std::optional<std::string> config;       // tokenizer_config.json
+  std::optional<std::string> added;        // added_tokens.json
+  std::optional<std::string> special_map;  // special_tokens_map.json
+  std::string model_class;                 // tokenizer_class of config.json
+};
+
+// The definition that transformers' AutoTokenizer reads out of these files. Throws Error(bad_format
+// | unsupported) naming file and place.
+TokenizerDefinition read_definition(const TokenizerFiles& files);
+
+// What the tokens of BERT are called, by role in alphabetical order.
+std::vector<std::pair<std::string, std::string>> default_roles();
+
+// The texts of the files that save() writes.
+TokenizerTexts saved_texts(const Tokenizer& tokenizer);
+
+// The canonical bytes of a definition, and the way back; throws Error(bad_format) for broken bytes.
+// `identity` leaves out what changes no id (the notes, names of roles): the fingerprint is the hash
+// of that.
+enum class Packed { identity, whole };
+std::string pack_definition(const TokenizerDefinition& definition, Packed what = Packed::whole);
+TokenizerDefinition unpack_definition(std::string_view bytes);
 
 }  // namespace hone

@@ -32,7 +32,7 @@ std::uint64_t finish(std::uint64_t hash) {
 
 }  // namespace
 
-void Vocabulary::add(std::string_view token, std::int64_t id) {
+void Vocabulary::add(std::string_view token, std::int64_t id, bool piece) {
   if (id < 0 || id >= maximum_size)
     throw Error(ErrorCode::bad_format,
                 fmt::format("token '{}' has id {}; expected 0 to {}", token, id, maximum_size - 1));
@@ -46,7 +46,8 @@ void Vocabulary::add(std::string_view token, std::int64_t id) {
     throw Error(ErrorCode::bad_format,
                 fmt::format("id {} is given to both '{}' and '{}'", id, this->token(id), token));
   }
-  entry = {static_cast<std::uint32_t>(pool_.size()), static_cast<std::uint32_t>(token.size())};
+  entry = {static_cast<std::uint32_t>(pool_.size()), static_cast<std::uint32_t>(token.size()),
+           piece};
   pool_ += token;
 }
 
@@ -54,23 +55,29 @@ void Vocabulary::build(std::string_view prefix) {
   prefix_ = prefix;
   prefix_hash_ = hash_of(prefix);
   longest_ = 0;
+  pieces_ = 0;
   const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(16, entries_.size() * 2));
   shift_ = 64 - std::countr_zero(capacity);
   slots_.assign(capacity, {});
   for (std::size_t id = 0; id < entries_.size(); ++id) {
     if (entries_[id].length == absent) continue;
     const std::string_view text = token(static_cast<std::int64_t>(id));
-    longest_ = std::max(longest_, text.size());
+    if (entries_[id].piece) longest_ = std::max(longest_, text.size());
     const std::uint64_t hash = finish(hash_of(text));
     std::size_t slot = hash >> shift_;
     while (slots_[slot].id >= 0 && token(slots_[slot].id) != text)
       slot = (slot + 1) & (capacity - 1);
+    if (slots_[slot].id < 0 && entries_[id].piece) ++pieces_;
     slots_[slot] = {static_cast<std::uint32_t>(hash), static_cast<std::int32_t>(id)};
   }
 }
 
 bool Vocabulary::has(std::int64_t id) const {
   return id >= 0 && id < size() && entries_[static_cast<std::size_t>(id)].length != absent;
+}
+
+bool Vocabulary::is_piece(std::int64_t id) const {
+  return has(id) && entries_[static_cast<std::size_t>(id)].piece;
 }
 
 std::string_view Vocabulary::token(std::int64_t id) const {
@@ -116,7 +123,8 @@ int Vocabulary::split_word(std::string_view word, std::vector<std::uint64_t>& ha
       const std::size_t end = begin + length;
       if (end < word.size() && (static_cast<unsigned char>(word[end]) & 0xc0u) == 0x80u) continue;
       id = look_up(hashes[length - 1], head, word.substr(begin, length));
-      if (id >= 0) break;
+      if (id >= 0 && entries_[static_cast<std::size_t>(id)].piece) break;
+      id = -1;
     }
     if (id < 0) return 0;
     out[count++] = id;

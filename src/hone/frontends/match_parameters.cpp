@@ -66,9 +66,16 @@ void check_tensor(const ParameterSpec& spec, const std::string& name, const Mode
   for (const float value : tensor.span<float>())
     special |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & 0x7f800000u) ==
                                           0x7f800000u);
-  if (special != 0)
-    throw Error(ErrorCode::numeric, where + ": holds NaN or infinity",
-                "the model diverged when it was trained, or the file is damaged");
+  if (special == 0) return;
+  const auto values = tensor.span<float>();
+  throw Error(ErrorCode::numeric,
+              fmt::format("{}: holds NaN or infinity: {} NaN, {} infinite of {} numbers", where,
+                          std::count_if(values.begin(), values.end(),
+                                        [](float value) { return std::isnan(value); }),
+                          std::count_if(values.begin(), values.end(),
+                                        [](float value) { return std::isinf(value); }),
+                          values.size()),
+              "the model diverged when it was trained, or the file is damaged");
 }
 
 // A fresh head can be trained; a backbone with a hole is a damaged file or another model. (A

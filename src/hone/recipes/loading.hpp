@@ -37,14 +37,14 @@ std::pair<std::string, std::string> split_setting(const std::string& text,
                                                   const std::string& where);
 
 // The tokenizer of a job, first found of: `given` (a directory or file), the one in the model's
-// directory (or in its last checkpoint), the embedded one of the data `reviews`. With
-// `keep_padding` it pads as its tokenizer.json asks. Throws Error(not_found) saying what to give.
+// directory (or in its last checkpoint), the embedded one of the data `reviews`. Throws
+// Error(not_found) saying what to give.
 struct ChosenTokenizer {
   Tokenizer tokenizer;
   std::string source;  // its path, or "embedded"
 };
 ChosenTokenizer choose_tokenizer(const std::string& model, const std::string& given,
-                                 const std::string& data_kind, bool keep_padding);
+                                 const std::string& data_kind);
 // The same when the name is a tokenizer itself (a directory, a file, or "reviews") or a model.
 ChosenTokenizer load_named_tokenizer(const std::string& name);
 
@@ -54,23 +54,20 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
 // The configuration of a model by name, without its weights: config.json of a directory (or of its
 // last checkpoint), or that of a built-in model with `sizes` set.
 Json model_configuration(const std::string& model, const TextSettings& sizes);
-// Ids a model takes at most. `asked` above that is an error; 0 asks for the default of 512 or what
-// the model takes.
-std::int64_t length_limit(const Json& config, std::int64_t asked);
+// Ids a text is cut at. `asked` above the model's positions is an error; 0 asks for the default:
+// these positions, or model_max_length of the tokenizer where that is less. What the tokenizer's
+// files ask for and do not get is said (`say` may be empty).
+std::int64_t length_limit(const Json& config, const ChosenTokenizer& tokenizer, std::int64_t asked,
+                          const std::function<void(const std::string&)>& say);
 // Says what loading a model did to the tensors of its files, what starts afresh and what is not
 // used.
 void say_report(const Model& model, const std::function<void(const std::string&)>& say);
-// Renumbers the labels of data to those of the model, by their names (letters of either case, where
-// that leaves no doubt). Where the model has none of the names they are matched by position, which
-// is said (`say` may be empty); numbers are positions. Throws Error(invalid_argument) when the
-// model has only some of the names, or fewer classes than the data has labels, naming both.
-void match_labels(TokenizedData& data, const Model& model,
-                  const std::function<void(const std::string&)>& say);
-// Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks, or
-// a sample is longer than the model's positions. A tokenizer with fewer tokens than the vocabulary
-// is said (`say` may be empty): a vocabulary may be padded, a tokenizer may be cut short.
+// Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks. A
+// tokenizer with fewer tokens than the vocabulary is said (`say` may be empty): a vocabulary may be
+// padded, a tokenizer may be cut short.
 void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
                const std::function<void(const std::string&)>& say);
-void check_lengths(const Json& config, const TokenizedData& data);
+// Throws Error(invalid_argument) when a sample has a token type that the model has not.
+void check_samples(const Json& config, const TokenizedData& data);
 
 }  // namespace hone

@@ -18,8 +18,7 @@ namespace hone {
 struct CalibrationRequest {
   std::string data;  // "imdb:PATH"; its split train
   TextSettings data_settings = {};
-  std::string tokenizer;  // "": the model's own
-  std::string padding = "saved";
+  std::string tokenizer;        // "": the model's own
   std::int64_t max_length = 0;  // tokens of a sample; 0: what the model takes
   std::int64_t samples = 256;
   RangeMethod method = RangeMethod::mse;

@@ -94,6 +94,14 @@ Json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
   return result;
 }
 
+// The evaluation of the model that a run left: on the test split, else on validation; null: none.
+Json judgement_of(const Json& run) {
+  const bool best = run.value("kept", "last") == "best";
+  for (const char* part : {"test", best ? "best" : "validation"})
+    if (run.contains(part)) return run.at(part);
+  return nullptr;
+}
+
 Json run(const RecipeCall& call, const RunWatcher& watcher) {
   const fs::path folder = result_folder(call);
   Json result{{"recipe", call.file}, {"runs", Json::array()}};
@@ -101,14 +109,17 @@ Json run(const RecipeCall& call, const RunWatcher& watcher) {
   std::string split;
   for (std::int64_t seed : number_list(call, "seeds", "0", 0)) {
     const Json one = run_seed(call, seed, folder / fmt::format("seed-{}", seed), watcher);
-    for (const char* part : {"validation", "test"})
-      if (one.contains(part)) split = part;
-    if (!split.empty()) accuracies.push_back(one.at(split).at("accuracy").get<double>());
+    const Json judged = judgement_of(one);
+    if (!judged.is_null()) {
+      split = judged.at("split").text();
+      accuracies.push_back(judged.at("accuracy").get<double>());
+    }
     result["runs"].push_back(one);
+    result["runs"].back()["judged"] = judged;
   }
   if (!accuracies.empty()) {
     // One run has only the interval of its own samples.
-    const Json& first = result["runs"][0].at(split);
+    const Json& first = result["runs"][0].at("judged");
     const MeanInterval mean = mean_interval(accuracies);
     const bool single = accuracies.size() == 1;
     result["split"] = split;

@@ -49,23 +49,14 @@ struct TrainRequest {
   std::string command;         // for the record
 };
 
-// An accuracy with its 95 % interval, as results are written.
-struct EvaluationResult {
-  std::string split;
-  std::int64_t samples = 0;
-  double accuracy = 0, low = 0, high = 0, loss = 0;
-  double seconds = 0;  // 0: not known, it was before a resumption
-};
-
 struct TrainOutcome {
   TrainResult result;
   std::int64_t total_steps = 0;
   std::int64_t parameters = 0;
-  std::int64_t peak_bytes = 0;                 // largest resident set of the process
-  double seconds = 0;                          // everything: loading, training, evaluating
-  std::optional<EvaluationResult> validation;  // the last one
-  std::optional<EvaluationResult> best;        // the best one on validation
-  std::optional<EvaluationResult> test;        // of evaluate_split
+  std::int64_t peak_bytes = 0;     // largest resident set of the process
+  double seconds = 0;              // everything: loading, training, evaluating
+  std::optional<Evaluation> test;  // of evaluate_split; without logits
+  std::string test_split;
 };
 
 // Trains into request.out: the model, last/, best/, record.jsonl. Throws Error: what the parts
@@ -75,8 +66,9 @@ TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher
 // steps, samples_per_second, tokens_per_second, flops_per_second, loss, accuracies, seconds,
 // peak_bytes, out.
 Json to_json(const TrainOutcome& outcome, const std::filesystem::path& out);
-Json to_json(const EvaluationResult& result);
-EvaluationResult summarize_evaluation(const Evaluation& evaluation, const std::string& split);
+// {split, metrics..., seconds, samples_per_second}; the last two are null where they are not known
+// (it was before a resumption).
+Json to_json(const Evaluation& evaluation, const std::string& split);
 
 // Largest resident set of this process so far, in bytes.
 std::int64_t peak_memory();

@@ -27,7 +27,7 @@ struct ProgressMeter::Texts {
 };
 
 ProgressMeter::ProgressMeter(std::string label, std::optional<std::int64_t> total, double now,
-                             std::int64_t first, ProgressOptions options)
+                             std::int64_t first, ProgressOptions options, double first_samples)
     : label_(std::move(label)),
       total_(total),
       options_(std::move(options)),
@@ -35,6 +35,8 @@ ProgressMeter::ProgressMeter(std::string label, std::optional<std::int64_t> tota
       step_(first),
       mark_time_(now),
       mark_step_(first),
+      mark_samples_(first_samples),
+      first_samples_(first_samples),
       updated_at_(now) {}
 
 void ProgressMeter::update(double now, std::int64_t step, const ProgressValues& values) {
@@ -44,11 +46,13 @@ void ProgressMeter::update(double now, std::int64_t step, const ProgressValues& 
   const double seconds = now - mark_time_;
   if (seconds < least_interval || step <= mark_step_) return;
   window_.push_back({seconds, static_cast<double>(step - mark_step_),
-                     values.samples ? std::max(0.0, *values.samples - mark_samples_) : 0});
+                     values.samples ? std::max(0.0, *values.samples - mark_samples_) : 0,
+                     values.busy_seconds ? std::max(0.0, *values.busy_seconds - mark_busy_) : 0});
   window_length_ += seconds;
   mark_time_ = now;
   mark_step_ = step;
   if (values.samples) mark_samples_ = *values.samples;
+  if (values.busy_seconds) mark_busy_ = *values.busy_seconds;
   while (window_.size() > fewest_intervals &&
          (window_.size() > most_intervals || window_length_ > options_.window_seconds)) {
     window_length_ -= window_.front().seconds;
@@ -67,13 +71,14 @@ std::optional<ProgressMeter::Rates> ProgressMeter::rates() const {
   const auto middle = per_step.begin() + static_cast<std::ptrdiff_t>(per_step.size() / 2);
   std::nth_element(per_step.begin(), middle, per_step.end());
   const double most = *middle * pause_factor;
-  double seconds = 0, steps = 0, samples = 0;
+  double seconds = 0, steps = 0, samples = 0, busy = 0;
   for (const Interval& interval : window_) {
     seconds += std::min(interval.seconds, most * interval.steps);
     steps += interval.steps;
     samples += interval.samples;
+    busy += interval.busy;
   }
-  return Rates{steps / seconds, samples / seconds};
+  return Rates{steps / seconds, samples / (busy > 0 ? busy : seconds)};
 }
 
 std::optional<double> ProgressMeter::steps_per_second() const {
@@ -107,9 +112,11 @@ ProgressMeter::Texts ProgressMeter::texts(double now) const {
   if (finished_at_) {
     const double seconds = *finished_at_ - started_at_;
     texts.time = "done in " + format_clock(seconds);
-    // The end tells the speed of the whole, pauses included.
-    if (values_.samples && seconds > 0)
-      texts.speed = fmt::format("{} {}/s", format_count(*values_.samples / seconds), options_.unit);
+    // The end tells the speed of the whole; by the clock, pauses are included.
+    const double busy = values_.busy_seconds.value_or(seconds);
+    const double samples = values_.samples.value_or(0) - first_samples_;
+    if (samples > 0 && busy > 0)
+      texts.speed = fmt::format("{} {}/s", format_count(samples / busy), options_.unit);
     return texts;
   }
   if (const auto speed = samples_per_second())

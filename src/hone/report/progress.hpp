@@ -26,15 +26,18 @@ struct ProgressOptions {
 struct ProgressValues {
   std::optional<double> loss = std::nullopt;
   std::optional<double> learning_rate = std::nullopt;
-  std::optional<double> samples = std::nullopt;  // done since this object was made
+  std::optional<double> samples = std::nullopt;  // done in all
+  // Spent on them in all, where that is known: without evaluations and saving. Absent: the clock.
+  std::optional<double> busy_seconds = std::nullopt;
 };
 
 // All times are seconds of one monotonic clock.
 class ProgressMeter {
 public:
-  // `total` absent: unknown. `first` is the step a resumed run continues from.
+  // `total` absent: unknown. `first` steps and `first_samples` were done before `now`: they count
+  // in no rate.
   ProgressMeter(std::string label, std::optional<std::int64_t> total, double now,
-                std::int64_t first = 0, ProgressOptions options = {});
+                std::int64_t first = 0, ProgressOptions options = {}, double first_samples = 0);
 
   void update(double now, std::int64_t step, const ProgressValues& values = {});
   // The next epoch or phase of the same work.
@@ -48,8 +51,9 @@ public:
   // Plain mode: a line when one is due (the first update, every `line_seconds`, the end).
   std::optional<std::string> line(double now);
 
-  // Over the window; nothing before the first timed step. A pause (evaluation, saving) counts at
-  // most five times the median step, so it does not swing the estimate.
+  // Over the window; nothing before the first timed step. Samples a second are of the busy seconds
+  // where those are known. By the clock, a pause (evaluation, saving) counts at most five times the
+  // median step, so it does not swing the estimate.
   std::optional<double> steps_per_second() const;
   std::optional<double> samples_per_second() const;
   std::optional<double> seconds_left(double now) const;
@@ -61,6 +65,7 @@ private:
     double seconds;
     double steps;
     double samples;
+    double busy;
   };
   struct Rates {
     double steps;
@@ -82,7 +87,9 @@ private:
   // Where the interval being collected began.
   double mark_time_;
   std::int64_t mark_step_;
-  double mark_samples_ = 0;
+  double mark_samples_;
+  double mark_busy_ = 0;
+  double first_samples_;
   double updated_at_;
   std::optional<double> finished_at_;
   std::optional<double> drawn_at_;

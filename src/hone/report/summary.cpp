@@ -40,6 +40,7 @@ void read_run(Collected& all, const Fields& fields) {
   close_process(all);
   run.command = fields.text("command");
   run.config = fields.object("config");
+  run.changed = fields.texts("changed");
   run.machine = fields.object("machine");
   run.versions = fields.object("versions");
   if (run.started.empty()) run.started = fields.text("started");

@@ -117,6 +117,7 @@ struct RunSummary {
   std::string command;
   std::string started;
   Json config = Json::object();
+  std::vector<std::string> changed;  // keys of the configuration that are not at their default
   Json machine = Json::object();
   Json versions = Json::object();
 

@@ -201,6 +201,15 @@ ReportTable configuration_table(Runs runs) {
                     column_per_run(runs, "Option"),
                     {}};
   add_keys(table, runs, "", [](const RunSummary& run) { return flatten(run.config); });
+  // First what somebody chose; among many defaults it would be lost.
+  const auto is_changed = [&](const std::vector<ReportCell>& row) {
+    return std::any_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
+      return std::any_of(run.changed.begin(), run.changed.end(), [&](const std::string& key) {
+        return row[0].text == key || row[0].text.rfind(key + ".", 0) == 0;
+      });
+    });
+  };
+  std::stable_partition(table.rows.begin(), table.rows.end(), is_changed);
   return table;
 }
 

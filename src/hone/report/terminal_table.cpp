@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include <fmt/format.h>
 #include <utf8proc.h>
 
 #include "hone/core/error.hpp"
@@ -102,6 +103,28 @@ std::string terminal_text(std::string_view text, TextStyle style) {
     const Character character = next_character(text);
     append(out, character, style);
     text.remove_prefix(character.bytes.size());
+  }
+  return out;
+}
+
+std::string visible_text(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const Character character = next_character(text);
+    text.remove_prefix(character.bytes.size());
+    const auto first = static_cast<unsigned char>(character.bytes[0]);
+    if (character.code >= 0) {
+      out += character.bytes;
+    } else if (first == '\n' || first == '\t' || first == '\r') {
+      out += first == '\n' ? "\\n" : first == '\t' ? "\\t" : "\\r";
+    } else if (character.bytes.size() == 1) {
+      out += fmt::format("\\x{:02x}", first);
+    } else {
+      utf8proc_int32_t code = 0;
+      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(character.bytes.data()),
+                       static_cast<utf8proc_ssize_t>(character.bytes.size()), &code);
+      out += fmt::format("\\u{:04x}", code);
+    }
   }
   return out;
 }

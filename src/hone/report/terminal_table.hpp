@@ -17,6 +17,9 @@ std::size_t display_width(std::string_view text);
 // The text with control characters and broken bytes replaced, safe to print. In ascii style,
 // characters outside ASCII are replaced by the nearest ASCII ones, or by question marks.
 std::string terminal_text(std::string_view text, TextStyle style = TextStyle::unicode);
+// A text of data on one line, so that nothing in it is lost: line ends, tabs and other control
+// characters as \n, \t, \x1b, \u202e.
+std::string visible_text(std::string_view text);
 // The printable text cut to at most `width` columns; a cut is marked by an ellipsis.
 std::string cut_to_width(std::string_view text, std::size_t width,
                          TextStyle style = TextStyle::unicode);

@@ -36,6 +36,12 @@ Executor& Executor::operator=(Executor&&) noexcept = default;
 
 const Graph& Executor::graph() const { return state_->graph; }
 
+const ExecutorOptions& Executor::options() const { return state_->options; }
+
+const Tensor& Executor::bound(ValueId id) const {
+  return state_->external[static_cast<std::size_t>(id)];
+}
+
 void Executor::parameters_changed() { state_->packed = nullptr; }
 
 std::int64_t Executor::arena_bytes() const {

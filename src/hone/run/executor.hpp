@@ -43,6 +43,9 @@ public:
   std::map<std::string, Tensor> run(const std::map<std::string, Tensor>& inputs);
 
   const Graph& graph() const;
+  const ExecutorOptions& options() const;
+  // What is bound to a parameter or state of the graph; empty where nothing is.
+  const Tensor& bound(ValueId id) const;
   // The plan for these sizes (made on first use, kept).
   const Plan& plan(const DimSizes& sizes);
   // Parameters were changed from outside: what was packed from them is packed again.

@@ -17,6 +17,11 @@ struct TrainPosition {
   std::int64_t step = 0;  // steps done
   // The last and the best one, without logits and seconds.
   std::optional<Evaluation> validation, best;
+  std::int64_t best_step = 0;
+  std::int64_t since_best = 0;  // evaluations
+  // {first step, steps of the whole run as it was planned from there}: one entry, and one more each
+  // time the finished run went on.
+  std::vector<std::pair<std::int64_t, std::int64_t>> lengths;
   int threads = 0;  // 0: not recorded
   Json options;     // describe(TrainOptions) and what identifies the data
 };

@@ -1,68 +1,96 @@
 #include "hone/train/evaluate.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
 #include "hone/run/clock.hpp"
+#include "hone/run/nonfinite.hpp"
 #include "hone/train/inputs.hpp"
 
 namespace hone {
+namespace {
 
-Interval wilson_interval(std::int64_t hits, std::int64_t count) {
-  if (count == 0) return {0, 1};
-  const double z = 1.959963984540054;
-  const auto n = static_cast<double>(count);
-  const double p = static_cast<double>(hits) / n;
-  const double center = p + z * z / (2 * n);
-  const double spread = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  const double scale = 1 + z * z / n;
-  return {std::max(0.0, (center - spread) / scale), std::min(1.0, (center + spread) / scale)};
+std::string name_of(std::int64_t sample, const EvaluateOptions& options) {
+  return options.name_of ? options.name_of(sample) : fmt::format("sample {}", sample);
 }
+
+// Throws for the first sample of a batch whose logits are not finite. It is looked at alone, then,
+// where it is finite alone, in its batch.
+[[noreturn]] void refuse_nonfinite(const Executor& forward, const TokenizedData& data,
+                                   const std::vector<std::int64_t>& indices, const Tensor& logits,
+                                   const EvaluateOptions& options) {
+  const std::int64_t classes = logits.shape()[1];
+  std::size_t row = 0;
+  while (row + 1 < indices.size() && is_finite({DType::f32,
+                                                {classes},
+                                                nullptr,
+                                                const_cast<float*>(logits.as<float>()) +
+                                                    static_cast<std::int64_t>(row) * classes}))
+    ++row;
+  std::optional<NonFinite> found;
+  for (const std::vector<std::int64_t>& part : {std::vector<std::int64_t>{indices[row]}, indices}) {
+    Batch batch;
+    make_batch(data, part, batch);
+    if (!found) found = find_nonfinite(forward, batch_inputs(batch));
+  }
+  const std::string what =
+      name_of(indices[row], options) + ": the model's answer is not a finite number";
+  if (!found)
+    throw Error(ErrorCode::numeric, what + "; node by node it is",
+                "its numbers lie at the edge of float32: compare with --mode eager");
+  throw Error(ErrorCode::numeric, fmt::format("{}: it begins in {}", what, found->text()),
+              found->bad_weights()
+                  ? "the weights are damaged, or training diverged: use an earlier checkpoint"
+                  : "the weights are finite, the computation leaves the range of float32: training "
+                    "diverged, or the weights are damaged");
+}
+
+}  // namespace
 
 Evaluation evaluate(Executor& forward, const TokenizedData& data, const EvaluateOptions& options) {
   if (data.size() == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to evaluate on");
+  if (!data.targets.empty())
+    throw Error(ErrorCode::unsupported, "the model gives values: it has no accuracy",
+                "hone predict shows its values");
   Evaluation result;
   const double begin = now_seconds();
   Batch batch;
-  double loss = 0;
-  std::int64_t classes = 0;
+  std::int64_t done = 0, tokens = 0;
+  Tensor all;
   for (const std::vector<std::int64_t>& indices :
        cut_batches(data, sorted_by_length(data), options.max_tokens)) {
     if (options.stop && options.stop())
       throw Error(ErrorCode::interrupted, "stopped while evaluating");
     make_batch(data, indices, batch);
     const Tensor logits = forward.run(batch_inputs(batch)).at("logits");
-    if (result.logits.empty()) {
-      classes = logits.shape()[1];
-      result.logits = Tensor(DType::f32, {data.size(), classes});
-    }
+    const std::int64_t classes = logits.shape()[1];
+    if (all.empty()) all = Tensor(DType::f32, {data.size(), classes});
+    if (!is_finite(logits)) refuse_nonfinite(forward, data, indices, logits, options);
     for (std::size_t b = 0; b < indices.size(); ++b) {
       const float* row = logits.as<float>() + static_cast<std::int64_t>(b) * classes;
-      std::copy(row, row + classes, result.logits.as<float>() + indices[b] * classes);
+      std::copy(row, row + classes, all.as<float>() + indices[b] * classes);
       const std::int32_t label = batch.labels[b];
-      if (label < 0 || label >= classes)
+      if (data.targets.empty() && (label < 0 || label >= classes))
         throw Error(ErrorCode::invalid_argument,
-                    fmt::format("sample {}: label {} is outside the model's {} classes", indices[b],
-                                label, classes));
-      const float largest = *std::max_element(row, row + classes);
-      double sum = 0;
-      for (std::int64_t c = 0; c < classes; ++c)
-        sum += std::exp(static_cast<double>(row[c]) - largest);
-      loss += largest + std::log(sum) - row[label];
-      if (std::max_element(row, row + classes) - row == label) ++result.correct;
+                    fmt::format("{}: label {} is outside the model's {} classes",
+                                name_of(indices[b], options), label, classes));
     }
-    result.samples += static_cast<std::int64_t>(indices.size());
-    result.tokens += batch.tokens;
-    if (options.progress) options.progress(result.samples);
+    done += static_cast<std::int64_t>(indices.size());
+    tokens += batch.tokens;
+    if (options.progress) options.progress(done);
   }
-  result.seconds = now_seconds() - begin;
-  result.accuracy = static_cast<double>(result.correct) / static_cast<double>(result.samples);
-  result.interval = wilson_interval(result.correct, result.samples);
-  result.loss = loss / static_cast<double>(result.samples);
+  const double seconds = now_seconds() - begin;
+  static_cast<Metrics&>(result) =
+      data.targets.empty() ? measure_classes(all, data.labels) : measure_values(all, data.targets);
+  result.seconds = seconds;
+  result.tokens = tokens;
+  if (result.of_classes()) result.labels = data.label_names;
+  for (std::size_t c = result.labels.size(); c < result.classes.size(); ++c)
+    result.labels.push_back(fmt::format("LABEL_{}", c));
+  result.logits = std::move(all);
   return result;
 }
 

@@ -40,13 +40,29 @@ Tensor rng_state(std::uint64_t seed, std::uint32_t counter) {
   return tensor;
 }
 
+// The loss is a mean; over parts of a step it is their mean by the weights of their samples.
+double weight_of(const TokenizedData& data, std::span<const std::int64_t> indices,
+                 const std::vector<float>& class_weights) {
+  if (class_weights.empty()) return static_cast<double>(indices.size());
+  double sum = 0;
+  for (const std::int64_t index : indices)
+    sum += class_weights[static_cast<std::size_t>(data.labels[static_cast<std::size_t>(index)])];
+  return sum;
+}
+
+Graph build_with_loss(const Model& model, const TrainOptions& options) {
+  return model.architecture->build(model.config, {.training = true,
+                                                  .hidden_dropout = options.hidden_dropout,
+                                                  .attention_dropout = options.attention_dropout,
+                                                  .classifier_dropout = options.classifier_dropout,
+                                                  .class_weights = !options.class_weights.empty()});
+}
+
 }  // namespace
 
 Graph make_training_graph(const Model& model, const TrainOptions& options,
                           std::vector<PassReport>* reports) {
-  Graph graph = model.architecture->build(
-      model.config,
-      {true, options.hidden_dropout, options.attention_dropout, options.classifier_dropout});
+  Graph graph = build_with_loss(model, options);
   std::vector<PassRequest> passes;
   if (!model.quantization.empty())
     passes.push_back({"quantize", quantize_options(model.quantization)});
@@ -92,9 +108,7 @@ void Stepper::build_single(const Model& model) {
 }
 
 void Stepper::build_accumulating(const Model& model) {
-  Graph graph = model.architecture->build(
-      model.config,
-      {true, options_.hidden_dropout, options_.attention_dropout, options_.classifier_dropout});
+  Graph graph = build_with_loss(model, options_);
   const bool compiled = options_.mode == Mode::compiled;
   std::vector<PassRequest> passes;
   if (!model.quantization.empty())
@@ -135,9 +149,17 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
                              double share) {
     make_batch(data, part, batch_);
     std::map<std::string, Tensor> inputs = batch_inputs(batch_);
-    inputs["labels"] = int_vector(batch_.labels);
+    if (data.targets.empty())
+      inputs["labels"] = int_vector(batch_.labels);
+    else
+      inputs["targets"] = Tensor::from<float>(
+          DType::f32, {static_cast<std::int64_t>(batch_.targets.size())}, batch_.targets);
     inputs["rng"] = rng_state(options_.seed, counter);
     inputs["loss_gradient"] = scalar_f32(share);
+    if (!options_.class_weights.empty())
+      inputs["class_weights"] = Tensor::from<float>(
+          DType::f32, {static_cast<std::int64_t>(options_.class_weights.size())},
+          options_.class_weights);
     if (!update_) {
       inputs["schedule"] = schedule_;
       inputs["step"] = scalar_i32(step);
@@ -155,16 +177,17 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
     }
   const auto count = static_cast<std::int64_t>(indices.size());
   const std::int64_t parts = std::min(options_.accumulate, count);
+  const double total = weight_of(data, indices, options_.class_weights);
   double loss = 0;
   for (std::int64_t p = 0; p < parts; ++p) {
     const std::int64_t begin = count * p / parts;
     const std::int64_t end = count * (p + 1) / parts;
-    const double share = static_cast<double>(end - begin) / static_cast<double>(count);
+    const auto part =
+        indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    const double share = weight_of(data, part, options_.class_weights) / total;
     // Every micro-batch of every step has random numbers of its own.
     const auto counter = static_cast<std::uint32_t>(step * options_.accumulate + p);
-    const auto results = run_batch(
-        indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)),
-        counter, share);
+    const auto results = run_batch(part, counter, share);
     loss += share * static_cast<double>(results.at("loss").as<float>()[0]);
   }
   const auto results = update_->run({{"schedule", schedule_}, {"step", scalar_i32(step)}});

@@ -9,10 +9,13 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
+#include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
+#include "hone/train/detail/continuation.hpp"
+#include "hone/train/model.hpp"
 #include "hone/train/schedule.hpp"
 #include "hone/train/stepper.hpp"
 
@@ -23,28 +26,22 @@ const char* name_of(Mode mode) {
   return mode == Mode::compiled ? "compiled" : mode == Mode::eager ? "eager" : "reference";
 }
 
-// What a resumed run must find again: {samples, tokens, sha256}.
-Json fingerprint(const TokenizedData& data) {
-  const std::string parts = sha256(std::as_bytes(std::span(data.ids))) +
-                            sha256(std::as_bytes(std::span(data.offsets))) +
-                            sha256(std::as_bytes(std::span(data.labels)));
-  return {{"samples", data.size()},
-          {"tokens", static_cast<std::int64_t>(data.ids.size())},
-          {"sha256", sha256(parts)}};
-}
-
-std::int64_t samples_of_epoch(const TokenizedData& data, const TrainOptions& options) {
-  return options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
-}
-
-std::int64_t steps_of_epoch(const TokenizedData& data, const TrainOptions& options) {
-  return (samples_of_epoch(data, options) + options.batch - 1) / options.batch;
-}
-
-std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options) {
-  if (options.steps > 0) return options.steps;
-  return static_cast<std::int64_t>(
-      std::ceil(options.epochs * static_cast<double>(steps_of_epoch(data, options))));
+// What an option would choose among evaluations that there are none of.
+void check_selection(const TokenizedData& data, const TokenizedData* validation,
+                     const TrainOptions& options) {
+  const std::vector<std::string>& known = metric_names(data.targets.empty());
+  if (!options.metric.empty() &&
+      std::find(known.begin(), known.end(), options.metric) == known.end())
+    throw Error(ErrorCode::invalid_argument, "unknown metric '" + options.metric + "'",
+                did_you_mean(options.metric, known));
+  if (validation != nullptr) return;
+  for (const auto& [name, given] :
+       {std::pair{"keep = best", options.keep == Keep::best},
+        std::pair{"patience", options.patience > 0}, std::pair{"metric", !options.metric.empty()}})
+    if (given)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{} changes nothing: there is no validation split", name),
+                  "leave it out, or keep a share of the data for validation");
 }
 
 // The run: which samples each step takes, and what is done between steps.
@@ -61,24 +58,27 @@ public:
         record_(record),
         events_(events),
         tokenizer_(tokenizer) {
-    check_training(model, data, options);
+    check_training(model, data, validation, options);
     per_epoch_ = samples_of_epoch(data, options);
     steps_per_epoch_ = steps_of_epoch(data, options);
     steps_ = steps_of_run(data, options);
-    position_.options = describe(options);
-    position_.options["data"] = fingerprint(data);
-    position_.options["total_steps"] = steps_;
-    position_.options["config"] = model.config;
+    metric_ = metric_of(model, options);
+    position_.lengths = {{0, steps_}};
+    position_.options = identity_of(model, data, validation, options);
   }
 
   TrainResult run(bool resume) {
-    Stepper stepper(model_, options_,
-                    make_schedule(options_.schedule, options_.lr, options_.warmup, steps_));
-    if (resume) restore(stepper);
+    if (resume) position_ = load_resumed(position_.options, out_ / "last");
+    rates_ = rates_of(position_, options_);
+    Stepper stepper(model_, options_, rates_);
+    if (resume) {
+      stepper.restore(load_state(out_ / "last"));
+      if (record_ != nullptr) record_->write({{"event", "resume"}, {"step", position_.step}});
+    }
     TrainResult result;
     const double begin = now_seconds();
     bool stopped = false;
-    while (position_.step < steps_ && !stopped) {
+    while (!is_done() && !stopped) {
       const StepReport report = step(stepper);
       result.train_seconds += report.seconds;
       result.samples += report.samples;
@@ -86,19 +86,16 @@ public:
       result.last_loss = report.loss;
       const bool epoch_ends = position_.step % steps_per_epoch_ == 0 || position_.step == steps_;
       if (epoch_ends) evaluate_epoch(stepper, report.epoch);
-      stopped = events_.stop && events_.stop() && position_.step < steps_;
+      stopped = events_.stop && events_.stop() && !is_done();
       const bool due = options_.checkpoint_every > 0
                            ? position_.step % options_.checkpoint_every == 0
                            : epoch_ends;
-      if (due || stopped || position_.step == steps_) checkpoint(stepper);
+      if (due || stopped || is_done()) checkpoint(stepper);
     }
-    result.finished = position_.step == steps_;
-    if (result.finished) {
-      ParameterStore parameters = stepper.parameters(position_.step);
-      save_checkpoint(out_, model_, parameters, tokenizer_, nullptr, nullptr);
-      model_.parameters = parameters;
-    }
+    result.finished = is_done();
+    if (result.finished) finish(stepper, result);
     result.steps = position_.step;
+    result.out_of_patience = position_.step < steps_ && result.finished;
     result.validation = position_.validation;
     result.best = position_.best;
     result.seconds = now_seconds() - begin;
@@ -109,6 +106,29 @@ public:
   }
 
 private:
+  bool is_done() const {
+    return position_.step == steps_ || is_out_of_patience(position_, options_);
+  }
+
+  // Writes the model that the run leaves.
+  void finish(const Stepper& stepper, TrainResult& result) {
+    result.kept_best = keeps_best(options_, validation_) && position_.best;
+    result.kept_step = result.kept_best ? position_.best_step : position_.step;
+    result.kept_epoch = (result.kept_step - 1) / steps_per_epoch_ + 1;
+    ParameterStore parameters =
+        result.kept_step == position_.step ? stepper.parameters(position_.step) : best_parameters();
+    save_checkpoint(out_, model_, parameters, tokenizer_, nullptr, nullptr);
+    model_.parameters = std::move(parameters);
+  }
+
+  ParameterStore best_parameters() const {
+    const std::filesystem::path best = out_ / "best";
+    if (!std::filesystem::is_directory(best))
+      throw Error(ErrorCode::not_found, best.string() + ": is missing",
+                  "it holds the model that this run keeps: put it back, or start anew");
+    return load_model({.name = best.string()}).parameters;
+  }
+
   std::vector<std::int64_t> samples_of_step(std::int64_t done) {
     const std::int64_t epoch = done / steps_per_epoch_;
     if (epoch != order_epoch_) {
@@ -141,7 +161,7 @@ private:
                                                  : remedy);
     }
     position_.step = number;
-    const double lr = make_rate(number);
+    const double lr = rates_[static_cast<std::size_t>(number - 1)];
     const StepReport report{(number - 1) / steps_per_epoch_ + 1,
                             number,
                             steps_,
@@ -165,40 +185,45 @@ private:
     return report;
   }
 
-  double make_rate(std::int64_t number) {
-    if (rates_.empty())
-      rates_ = make_schedule(options_.schedule, options_.lr, options_.warmup, steps_);
-    return rates_[static_cast<std::size_t>(number - 1)];
-  }
-
   void evaluate_epoch(Stepper& stepper, std::int64_t epoch) {
-    if (validation_ == nullptr || !options_.evaluate_each_epoch) return;
+    if (validation_ == nullptr) return;
     Model current = model_;
     current.parameters = stepper.parameters(position_.step);
     Executor forward = make_forward(current, options_.mode, options_.disabled_passes);
     EvaluateOptions evaluate_options;
-    const Evaluation evaluation = evaluate(forward, *validation_, evaluate_options);
-    const bool best = !position_.best || evaluation.accuracy > position_.best->accuracy;
+    evaluate_options.name_of = [&](std::int64_t sample) {
+      return fmt::format("validation after step {}: sample {}", position_.step, sample);
+    };
+    Evaluation evaluation = evaluate(forward, *validation_, evaluate_options);
+    evaluation.logits = {};
+    const bool best = is_better(evaluation);
     position_.validation = evaluation;
-    position_.validation->logits = {};
-    if (record_ != nullptr)
-      record_->write(
-          {{"event", "eval"},
-           {"epoch", epoch},
-           {"step", position_.step},
-           {"split", "validation"},
-           {"samples", evaluation.samples},
-           {"accuracy", evaluation.accuracy},
-           {"low", evaluation.interval.low},
-           {"high", evaluation.interval.high},
-           {"loss", evaluation.loss},
-           {"seconds", evaluation.seconds},
-           {"samples_per_second", static_cast<double>(evaluation.samples) / evaluation.seconds}});
+    if (record_ != nullptr) {
+      Json line = to_json(evaluation, evaluation.labels);
+      line["event"] = "eval";
+      line["epoch"] = epoch;
+      line["step"] = position_.step;
+      line["split"] = "validation";
+      line["seconds"] = evaluation.seconds;
+      line["samples_per_second"] = static_cast<double>(evaluation.samples) / evaluation.seconds;
+      record_->write(line);
+    }
+    position_.since_best = best ? 0 : position_.since_best + 1;
     if (best) {
-      position_.best = position_.validation;
+      position_.best = evaluation;
+      position_.best_step = position_.step;
       save_checkpoint(out_ / "best", model_, current.parameters, tokenizer_, nullptr, nullptr);
     }
     if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch, position_.step, best);
+  }
+
+  // A metric that is undefined is worse than any other.
+  bool is_better(const Evaluation& evaluation) const {
+    if (!position_.best) return true;
+    const double now = metric_value(evaluation, metric_);
+    const double before = metric_value(*position_.best, metric_);
+    if (std::isnan(now) || std::isnan(before)) return !std::isnan(now);
+    return higher_is_better(metric_) ? now > before : now < before;
   }
 
   void checkpoint(const Stepper& stepper) {
@@ -207,21 +232,6 @@ private:
     save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_,
                     &position_, &state);
     if (events_.on_checkpoint) events_.on_checkpoint(out_ / "last", position_.step);
-  }
-
-  void restore(Stepper& stepper) {
-    TrainPosition saved = load_position(out_ / "last");
-    for (const auto& [key, value] : position_.options.items()) {
-      if (saved.options.contains(key) && saved.options[key] == value) continue;
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: this run has {} = {}, the checkpoint has {}",
-                              (out_ / "last").string(), key, value.dump(),
-                              saved.options.contains(key) ? saved.options[key].dump() : "none"),
-                  "resume with the same options, or start anew without --resume");
-    }
-    stepper.restore(load_state(out_ / "last"));
-    position_ = std::move(saved);
-    if (record_ != nullptr) record_->write({{"event", "resume"}, {"step", position_.step}});
   }
 
   Model& model_;
@@ -233,6 +243,7 @@ private:
   const TrainEvents& events_;
   const Tokenizer* tokenizer_;
   std::int64_t per_epoch_ = 0, steps_per_epoch_ = 0, steps_ = 0;
+  std::string metric_;
   TrainPosition position_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;
@@ -264,10 +275,17 @@ Json describe(const TrainOptions& o) {
             {"mode", name_of(o.mode)},
             {"disabled_passes", o.disabled_passes}};
   if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
+  if (o.patience > 0) json["patience"] = o.patience;
+  if (!o.class_weights.empty()) json["class_weights"] = o.class_weights;
   return json;
 }
 
-void check_training(const Model& model, const TokenizedData& data, const TrainOptions& options) {
+bool keeps_best(const TrainOptions& options, const TokenizedData* validation) {
+  return options.keep == Keep::best || (options.keep == Keep::automatic && validation != nullptr);
+}
+
+void check_training(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+                    const TrainOptions& options) {
   if (options.batch < 1)
     throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
   if (options.accumulate < 1)
@@ -284,7 +302,7 @@ void check_training(const Model& model, const TokenizedData& data, const TrainOp
     throw Error(ErrorCode::invalid_argument, "the run has no steps",
                 "give --epochs or --steps above zero");
   const std::int64_t classes = model.parameters.at("classifier.weight").shape()[0];
-  for (std::int64_t i = 0; i < data.size(); ++i)
+  for (std::int64_t i = 0; data.targets.empty() && i < data.size(); ++i)
     if (data.labels[static_cast<std::size_t>(i)] < 0 ||
         data.labels[static_cast<std::size_t>(i)] >= classes)
       throw Error(ErrorCode::invalid_argument,
@@ -298,6 +316,26 @@ void check_training(const Model& model, const TokenizedData& data, const TrainOp
                   "leave it out of disable_pass");
   }
   make_schedule(options.schedule, options.lr, options.warmup, steps);
+  check_selection(data, validation, options);
+  if (!options.class_weights.empty() && !data.targets.empty())
+    throw Error(ErrorCode::invalid_argument, "class_weights: the data has values, no classes",
+                "leave them out");
+  if (!options.class_weights.empty() &&
+      static_cast<std::int64_t>(options.class_weights.size()) != classes)
+    throw Error(ErrorCode::invalid_argument, fmt::format("{} class weights for {} classes",
+                                                         options.class_weights.size(), classes));
+}
+
+void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+                  const TrainOptions& options, const std::filesystem::path& out) {
+  const std::filesystem::path place = out / "last";
+  const TrainPosition position = load_resumed(identity_of(model, data, validation, options), place);
+  const ParameterStore state = load_state(place);
+  for (const std::string& name : model.parameters.names())
+    if (!state.contains(name))
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the checkpoint lacks the tensor '{}'", place.string(), name),
+                  "the checkpoint is damaged: start anew with --overwrite");
 }
 
 TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,

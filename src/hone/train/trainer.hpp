@@ -18,6 +18,10 @@ namespace hone {
 
 struct Model;
 
+// Which parameters a run leaves at its end: those after its last step, or those of its best
+// evaluation. `automatic`: the best where there is a validation split.
+enum class Keep { automatic, last, best };
+
 struct TrainOptions {
   double epochs = 1;       // may be a fraction
   std::int64_t steps = 0;  // above 0: instead of epochs
@@ -39,7 +43,13 @@ struct TrainOptions {
   Mode mode = Mode::compiled;
   std::vector<std::int64_t> order;  // sample numbers to train on, in this order; empty: shuffled
   std::vector<std::string> disabled_passes;
-  bool evaluate_each_epoch = true;
+  Keep keep = Keep::automatic;
+  // What "best" means (metric_names()); empty: accuracy, or mse of values.
+  std::string metric;
+  // Evaluations in a row without a new best after which the run ends; 0: never.
+  std::int64_t patience = 0;
+  // Of the loss, by class (balanced_class_weights()); empty: all alike.
+  std::vector<float> class_weights;
 };
 
 struct StepReport {
@@ -58,14 +68,20 @@ struct TrainEvents {
 };
 
 struct TrainResult {
-  bool finished = false;  // false: stopped early, saved
+  bool finished = false;  // false: stopped, saved
   std::int64_t steps = 0;
+  bool out_of_patience = false;  // why it finished before its last step
+  // The step whose parameters `out` holds, once finished, and its epoch.
+  std::int64_t kept_step = 0, kept_epoch = 0;
+  bool kept_best = false;
   double seconds = 0;        // of this process
   double train_seconds = 0;  // in steps alone
   double last_loss = 0;
   // On the validation samples, after the last and the best epoch; without logits, and without
   // seconds where it was before a resumption.
   std::optional<Evaluation> validation, best;
+  // Of the model that `out` holds.
+  const std::optional<Evaluation>& kept() const { return kept_best ? best : validation; }
   std::int64_t samples = 0, tokens = 0;  // trained on by this process
   double flop = 0;                       // executed by the kernels that count them
   std::vector<KernelTiming> timings;
@@ -73,18 +89,34 @@ struct TrainResult {
 };
 
 // Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a Hugging Face
-// directory with hone's own state beside it), best/ (highest accuracy on `validation`, when there
-// is one), and at the end the model itself. With `resume`, continues from last/ as if the run had
-// not stopped: same options, same data, same bits. Throws Error(numeric) naming step and samples
-// when the loss is not finite, Error(invalid_argument) when a resumed run has other options.
-// `tokenizer` (may be null) is saved beside the weights.
+// directory with hone's own state beside it), best/ (the model of the best evaluation on
+// `validation`, when there is one), and at the end the model that `keep` asks for. `validation` is
+// evaluated at the end of every epoch.
+//
+// With `resume`, continues from last/ as if the run had not stopped: same options, same data, same
+// bits. A finished run goes on with more epochs or steps: steps done keep the rates they had, those
+// to come have the rates that the schedule gives them in a run of the new length.
+//
+// Throws Error(numeric) naming step and samples when the loss is not finite,
+// Error(invalid_argument) when a resumed run has other options. `tokenizer` (may be null) is saved
+// beside the weights.
 TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,
                   const TrainOptions& options, const std::filesystem::path& out, bool resume,
                   Record* record, const TrainEvents& events, const Tokenizer* tokenizer);
 
+// The metric that "best" is judged by.
+std::string metric_of(const Model& model, const TrainOptions& options);
+
 // Throws Error(invalid_argument) for what train() would refuse: options that do not fit together or
-// to the data, labels that the model does not have.
-void check_training(const Model& model, const TokenizedData& data, const TrainOptions& options);
+// to the data, or change nothing; labels that the model does not have.
+void check_training(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+                    const TrainOptions& options);
+// The same for `resume`: throws what train() would, before anything is written.
+void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+                  const TrainOptions& options, const std::filesystem::path& out);
+
+// Whether the run leaves its best model, not its last.
+bool keeps_best(const TrainOptions& options, const TokenizedData* validation);
 
 // The options as a record has them, and what decides whether a run may be resumed.
 Json describe(const TrainOptions& options);

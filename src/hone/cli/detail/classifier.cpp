@@ -1,6 +1,7 @@
 #include "hone/cli/detail/classifier.hpp"
 
 #include <filesystem>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -21,7 +22,9 @@ std::vector<OptionSpec> classifier_flags() {
           {.name = "max_length",
            .type = OptionType::integer,
            .default_value = {},
-           .help = "longest text in tokens; the end is cut; default: 512, or what the model takes",
+           .help = "longest text in tokens; the rest is cut; default: the model's positions, or "
+                   "model_max_length of its "
+                   "tokenizer",
            .minimum = 1,
            .maximum = 1e6},
           std::move(mode),
@@ -33,16 +36,18 @@ std::vector<OptionSpec> classifier_flags() {
            .maximum = 4096}};
 }
 
-OptionSpec padding_setting() {
-  OptionSpec spec{.name = "padding",
-                  .default_value = "saved",
-                  .help = "saved: pad texts as tokenizer.json asks; none: never"};
-  spec.choices = {"saved", "none"};
-  return spec;
+namespace {
+
+// Two models of one command may have the same tokenizer.
+void note_once(const std::string& text) {
+  static std::set<std::string> said;
+  if (said.insert(text).second) console().note(text);
 }
 
+}  // namespace
+
 Classifier load_classifier(const CommandInput& input, const std::string& data_kind,
-                           const std::string& padding, bool check_values) {
+                           bool check_values) {
   const std::string name = input.argument("MODEL");
   if (!std::filesystem::exists(name) && is_builtin_bert(name))
     throw Error(ErrorCode::invalid_argument,
@@ -51,10 +56,11 @@ Classifier load_classifier(const CommandInput& input, const std::string& data_ki
   Model model = load_model({.name = name, .check_values = check_values});
   say_report(model, [](const std::string& text) { console().note(text); });
   ChosenTokenizer chosen =
-      choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind, padding == "saved");
+      choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind);
   check_fit(model.config, chosen.tokenizer, chosen.source,
             [](const std::string& text) { console().note(text); });
-  const std::int64_t limit = length_limit(model.config, input.options.integer_or("max_length", 0));
+  const std::int64_t limit =
+      length_limit(model.config, chosen, input.options.integer_or("max_length", 0), note_once);
   BertConfig config = BertConfig::from_json(model.config, name + "/config.json");
   const Head head = config.head();
   const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));

@@ -22,10 +22,8 @@ struct Classifier {
 // Flags of every command that runs a classifier: --tokenizer --max-length --mode --threads.
 std::vector<OptionSpec> classifier_flags();
 // Loads MODEL with its tokenizer; says on the console what was initialised or left unused.
-// `padding` is "saved" or "none". Without `check_values` NaN in the weights is not looked for.
+// Without `check_values` NaN in the weights is not looked for.
 Classifier load_classifier(const CommandInput& input, const std::string& data_kind,
-                           const std::string& padding, bool check_values = true);
-// The spec of the setting `padding`.
-OptionSpec padding_setting();
+                           bool check_values = true);
 
 }  // namespace hone

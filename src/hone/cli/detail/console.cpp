@@ -88,7 +88,11 @@ void Console::progress(const std::string& label, std::int64_t done, std::int64_t
     ProgressOptions options;
     options.style = style_;
     options.unit = unit;
-    meter_.emplace(label, total > 0 ? std::optional(total) : std::nullopt, now, first, options);
+    // What was done when the work is heard of for the first time took a time that is known, or none
+    // that could be measured.
+    const double busy = values.busy_seconds.value_or(0);
+    meter_.emplace(label, total > 0 ? std::optional(total) : std::nullopt, now - busy,
+                   busy > 0 ? first : done, options, busy > 0 ? 0 : values.samples.value_or(0));
     label_ = label;
   }
   meter_->update(now, done, values);

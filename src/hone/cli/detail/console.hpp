@@ -24,7 +24,8 @@ public:
   void error_text(const std::string& text);
 
   // Progress of one piece of work at a time: a bar on a terminal, plain lines elsewhere. A piece
-  // with another label ends the one before.
+  // with another label ends the one before. `first` is the step that a resumed run continues from,
+  // for work that knows its busy seconds.
   void progress(const std::string& label, std::int64_t done, std::int64_t total, std::int64_t first,
                 const ProgressValues& values, const std::string& unit);
   void finish();  // ends the bar

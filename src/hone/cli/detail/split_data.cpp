@@ -5,22 +5,25 @@
 #include "hone/cli/detail/console.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/usage_error.hpp"
+#include "hone/recipes/labels.hpp"
 
 namespace hone {
 
 std::vector<OptionSpec> split_flags(const char* default_split) {
-  OptionSpec split{
-      .name = "split", .default_value = default_split, .help = "which part of the data"};
-  split.choices = {"train", "validation", "test"};
+  const std::string usual = default_split;
+  OptionSpec split{.name = "split",
+                   .default_value = {},
+                   .help = "which part of the data; default: " + usual +
+                           (usual == "test" ? ", or all of a single file" : "")};
+  split.choices = {"train", "validation", "test", "all"};
   return {{.name = "data",
            .default_value = {},
-           .help = "reviews, imdb:PATH, csv:FILE, tsv:FILE or jsonl:FILE"},
+           .help = "reviews, imdb:PATH, csv:FILE, tsv:FILE, json:FILE or jsonl:FILE"},
           std::move(split)};
 }
 
 const std::vector<OptionSpec>& split_settings() {
   static const std::vector<OptionSpec> specs{
-      padding_setting(),
       {.name = "validation",
        .type = OptionType::real,
        .default_value = 0.1,
@@ -38,7 +41,9 @@ const std::vector<OptionSpec>& split_settings() {
 DataRequest split_request(const CommandInput& input, const Settings& given,
                           const char* default_split) {
   DataRequest request = make_data_request(input.options.text("data"), given.data);
-  request.split = input.options.text_or("split", default_split);
+  const std::string usual = default_split;
+  request.split =
+      input.options.text_or("split", usual == "test" ? splits_of(request).back() : usual);
   const bool validation = request.split == "validation";
   for (const char* name : {"validation", "seed"})
     if (!validation && given.values.contains(name))
@@ -52,13 +57,20 @@ DataRequest split_request(const CommandInput& input, const Settings& given,
 
 TokenizedData load_split_for(const Classifier& classifier, DataRequest request) {
   request.max_length = classifier.max_length;
+  request.labels = label_use(classifier.model.config);
   TokenizedData data =
       load_tokenized(request, classifier.tokenizer, [](std::int64_t done, std::int64_t total) {
         console().progress("tokenizing", done, total, 0, {.samples = static_cast<double>(done)},
                            "samples");
       });
-  match_labels(data, classifier.model, [](const std::string& text) { console().note(text); });
-  check_lengths(classifier.model.config, data);
+  if (data.skipped > 0)
+    console().note(
+        fmt::format("{}: {} rows with an empty text are skipped", request.location, data.skipped));
+  if (!data.type_ids.empty())
+    console().note(fmt::format("{}: pairs of texts, told apart by token types", request.location));
+  match_labels(data, classifier.model, request,
+               [](const std::string& text) { console().note(text); });
+  check_samples(classifier.model.config, data);
   return data;
 }
 

@@ -1,142 +1,153 @@
 #include "hone/cli/detail/texts.hpp"
 
-#include <cstring>
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <iterator>
+#include <optional>
 
 #include <fmt/format.h>
 
-#include "hone/cli/detail/program.hpp"
-#include "hone/core/file.hpp"
-#include "hone/core/json.hpp"
+#include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
-#include "hone/core/threads.hpp"
+#include "hone/core/usage_error.hpp"
+#include "hone/data/source.hpp"
 
 namespace hone {
 namespace {
 
-// Reads {"text": "..."} where the text has only the common escapes; false: left to the JSON parser.
-bool read_plain_line(std::string_view line, std::string& out) {
-  const auto skip = [&](std::string_view expected) {
-    while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
-    if (line.substr(0, expected.size()) != expected) return false;
-    line.remove_prefix(expected.size());
-    return true;
-  };
-  if (!skip("{") || !skip("\"text\"") || !skip(":") || !skip("\"")) return false;
-  out.clear();
-  out.reserve(line.size());
-  for (std::size_t i = 0; i < line.size();) {
-    const std::size_t begin = i;
-    while (i < line.size() && line[i] != '"' && line[i] != '\\' &&
-           static_cast<unsigned char>(line[i]) >= 0x20)
-      ++i;
-    out.append(line, begin, i - begin);
-    if (i >= line.size()) return false;
-    if (line[i] == '"') {
-      line.remove_prefix(i + 1);
-      return skip("}") && trim(line).empty();
-    }
-    if (line[i] != '\\' || i + 1 >= line.size()) return false;
-    switch (line[i + 1]) {
-      case 'n': out += '\n'; break;
-      case 't': out += '\t'; break;
-      case 'r': out += '\r'; break;
-      case '"': out += '"'; break;
-      case '\\': out += '\\'; break;
-      case '/': out += '/'; break;
-      default: return false;  // \u and the rare ones
-    }
-    i += 2;
-  }
-  return false;
-}
+// Options of a dataset kind that say something about labels or splits.
+constexpr const char* not_for_texts[] = {"label", "test", "skip_empty"};
 
-void refuse_invalid_utf8(std::string_view text, const std::string& where) {
-  const std::size_t bad = find_invalid_utf8(text);
-  if (bad != std::string_view::npos)
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}: not UTF-8 at byte {} of the line", where, bad),
-                "convert the file to UTF-8");
-}
-
-std::string read_any_line(std::string_view line, const std::string& where) {
-  refuse_invalid_utf8(line, where);
-  const Json json = parse_json(line, where);
-  if (json.is_string()) return json.get<std::string>();
-  if (!json.is_object() || !json.contains("text"))
-    throw Error(ErrorCode::bad_format, where + ": expected an object with a \"text\"",
-                "one {\"text\": \"...\"} a line");
-  if (!json["text"].is_string())
-    throw Error(ErrorCode::bad_format, where + ": \"text\" is not text");
-  return json["text"].get<std::string>();
-}
-
-struct Line {
-  std::string_view text;
-  std::int64_t number;
+struct Source {
+  std::string kind;  // of a data set; "": by content
+  std::string path;
 };
 
-std::vector<Line> find_lines(std::string_view rest) {
-  std::vector<Line> lines;
-  for (std::int64_t number = 1; !rest.empty(); ++number) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = rest.substr(0, end);
-    if (!trim(line).empty()) lines.push_back({line, number});
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+Source source_of(const std::string& name) {
+  const std::size_t colon = name.find(':');
+  std::error_code ignored;
+  if (colon != std::string::npos && !std::filesystem::exists(name, ignored))
+    for (const DatasetKind& kind : dataset_table())
+      if (kind.read != nullptr && kind.name == name.substr(0, colon))
+        return {kind.name, name.substr(colon + 1)};
+  std::filesystem::path path = name;
+  for (const char* packed : {".gz", ".zst", ".bz2", ".xz", ".lz4"})
+    if (path.extension() == packed) path.replace_extension();
+  const std::string end = path.extension().string();
+  if (end == ".ndjson") return {"jsonl", name};
+  for (const DatasetKind& kind : dataset_table())
+    if (kind.read != nullptr && end == "." + kind.name) return {kind.name, name};
+  return {end == ".txt" ? "txt" : "", name};
+}
+
+// The options of the kind that count here; "" and txt have the encoding alone, or what JSON has.
+std::vector<OptionSpec> specs_of(const std::string& kind) {
+  if (kind == "txt") return {encoding_option()};
+  std::vector<OptionSpec> specs = find_dataset(kind.empty() ? "jsonl" : kind).options;
+  std::erase_if(specs, [](const OptionSpec& spec) {
+    return std::any_of(std::begin(not_for_texts), std::end(not_for_texts),
+                       [&](const char* name) { return spec.name == name; });
+  });
+  return specs;
+}
+
+Options options_of(const Source& source, const TextSettings& data) {
+  const std::vector<OptionSpec> specs = specs_of(source.kind);
+  Options options;
+  for (const auto& [key, value] : data) {
+    const auto known = [name = key](const char* other) { return name == other; };
+    if (std::any_of(std::begin(not_for_texts), std::end(not_for_texts), known))
+      throw UsageError(fmt::format("--set data.{} changes nothing: only texts are read", key),
+                       "leave it out");
+    const std::string where = fmt::format("texts of '{}'", source.path);
+    options.set(key, parse_option(find_option(specs, key, where), value,
+                                  fmt::format("{}: --set data.{}", where, key)));
   }
-  return lines;
+  return options;
+}
+
+bool begins_like_json(std::string_view text) {
+  const std::string_view begin = trim(text.substr(0, 1 << 12));
+  return begin.starts_with('{') || begin.starts_with('[');
+}
+
+Rows read_rows(const Source& source, const Options& options) {
+  const Columns columns = columns_of(options, LabelUse::ignored);
+  if (!source.kind.empty() && source.kind != "txt") {
+    const DatasetKind& kind = find_dataset(source.kind);
+    return kind.read(source.path, complete_options(kind.options, options, source.path), columns);
+  }
+  const TextFile file = read_text_file(source.path, options.text_or("encoding", "auto"));
+  if (source.kind.empty() && begins_like_json(file.text))
+    return read_json_rows(file.text, source.path, columns);
+  for (const auto& [name, value] : options.values())
+    if (name != "encoding")
+      throw UsageError(fmt::format("--set data.{} changes nothing: {} is read as a text a line",
+                                   name, source.path),
+                       "leave it out, or say what the file is: --input csv:FILE");
+  return read_plain_rows(file.text, source.path);
+}
+
+InputTexts from_rows(Rows rows, const std::string& source) {
+  for (std::size_t row = 0; row < rows.pairs.size(); ++row)
+    if (trim(rows.pairs[row]).empty())
+      throw Error(ErrorCode::bad_format, rows.place(row, rows.columns.pair) + ": the text is empty",
+                  "give every row a second text, or read none: --set data.text_pair=none");
+  if (rows.texts.empty())
+    throw Error(ErrorCode::bad_format, source + ": holds no texts", "one text a row is expected");
+  return {std::move(rows.texts), std::move(rows.pairs), source, std::move(rows.lines)};
+}
+
+InputTexts from_standard_input() {
+  const std::string content(std::istreambuf_iterator<char>(std::cin), {});
+  const std::string source = "standard input";
+  if (content.empty())
+    throw UsageError("no texts: none given, and standard input is empty",
+                     "give texts or --input FILE");
+  const TextFile file = decode_text({nullptr, content}, source, "auto");
+  return from_rows(read_plain_rows(file.text, source), source);
 }
 
 }  // namespace
 
-std::vector<std::string> read_jsonl_texts(const std::filesystem::path& path) {
-  const MappedFile file = map_file(path);
-  std::string_view all(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
-  if (all.starts_with("\xEF\xBB\xBF")) all.remove_prefix(3);
-  const std::vector<Line> lines = find_lines(all);
-  std::vector<std::string> texts(lines.size());
-  constexpr std::int64_t chunk = 64;
-  const auto count = static_cast<std::int64_t>(lines.size());
-  parallel_items((count + chunk - 1) / chunk, [&](std::int64_t c, int) {
-    for (std::int64_t i = c * chunk; i < std::min(count, (c + 1) * chunk); ++i) {
-      const Line& line = lines[static_cast<std::size_t>(i)];
-      std::string& text = texts[static_cast<std::size_t>(i)];
-      if (!read_plain_line(line.text, text))
-        text = read_any_line(line.text, fmt::format("{}: line {}", path.string(), line.number));
-    }
-  });
-  if (texts.empty())
-    throw Error(ErrorCode::bad_format, path.string() + ": holds no texts",
-                "one {\"text\": \"...\"} a line");
-  return texts;
+std::string InputTexts::place(std::size_t index) const {
+  if (!lines.empty()) return fmt::format("{}: line {}", source, lines[index]);
+  return fmt::format("{} {}", source, index + 1);
 }
 
-std::string place_of_text(const CommandInput& input, std::size_t index) {
-  if (input.options.contains("input")) {
-    const std::string path = input.options.text("input");
-    std::error_code failed;
-    // What came through a pipe is gone.
-    if (!std::filesystem::is_regular_file(path, failed))
-      return fmt::format("{}: text {}", path, index + 1);
-    const MappedFile file = map_file(path);
-    const auto lines =
-        find_lines({reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()});
-    return fmt::format("{}: line {}", path, index < lines.size() ? lines[index].number : 0);
-  }
-  return fmt::format("{} {}", input.has("TEXT") ? "text" : "standard input: line", index + 1);
+std::vector<OptionSpec> text_flags() {
+  return {{.name = "input",
+           .default_value = {},
+           .help = "texts: a csv, tsv, json, jsonl or txt file (.gz, .zst, ... too), or KIND:FILE"},
+          {.name = "pair", .default_value = {}, .help = "the second text of each TEXT"}};
 }
 
-std::vector<std::string> read_texts(const CommandInput& input) {
+const char* text_settings_note() {
+  return "With --input also options of the file: data.text=COLUMN, data.text_pair=COLUMN, "
+         "data.separator, data.encoding, ... (hone data list).";
+}
+
+InputTexts read_texts(const CommandInput& input, const TextSettings& data) {
   const bool from_file = input.options.contains("input");
   if (from_file && input.has("TEXT"))
     throw UsageError("texts and --input are both given", "give one of them");
-  if (from_file) return read_jsonl_texts(input.options.text("input"));
-  if (input.has("TEXT")) return input.arguments.at("TEXT");
-  std::vector<std::string> texts;
-  for (std::string line; std::getline(std::cin, line);) texts.push_back(line);
-  if (texts.empty())
-    throw UsageError("no texts: none given, and standard input is empty",
-                     fmt::format("give texts or --input FILE"));
+  if (input.options.contains("pair") && !input.has("TEXT"))
+    throw UsageError("--pair changes nothing: it belongs to a TEXT of the command line",
+                     "write second texts into the column text_pair of --input");
+  if (from_file) {
+    const std::string name = input.options.text("input");
+    const Source source = source_of(name);
+    return from_rows(read_rows(source, options_of(source, data)), source.path);
+  }
+  if (!data.empty())
+    throw UsageError(
+        fmt::format("--set data.{} changes nothing: no file is read", data.front().first),
+        "leave it out, or give --input FILE");
+  if (!input.has("TEXT")) return from_standard_input();
+  InputTexts texts{input.arguments.at("TEXT"), {}, "text"};
+  if (input.options.contains("pair"))
+    texts.pairs.assign(texts.texts.size(), input.options.text("pair"));
   return texts;
 }
 

@@ -1,7 +1,7 @@
-// Texts that a command works on: words of the command line, a JSONL file, or lines of stdin.
+// Texts that a command works on: words of the command line, a file, or lines of stdin.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,12 +9,26 @@
 
 namespace hone {
 
-// The TEXT arguments; else the "text" of every line of --input; else the lines of stdin.
-std::vector<std::string> read_texts(const CommandInput& input);
-// What an error about one of them calls it: "texts.jsonl: line 4", "text 2".
-std::string place_of_text(const CommandInput& input, std::size_t index);
-// One JSON object with a "text", or one JSON text, a line; empty lines are skipped. Read in
-// parallel. Throws Error(bad_format) naming the line.
-std::vector<std::string> read_jsonl_texts(const std::filesystem::path& path);
+struct InputTexts {
+  std::vector<std::string> texts;
+  std::vector<std::string> pairs;        // second texts, one a text; empty: single texts
+  std::string source;                    // a file, "text" or "standard input"
+  std::vector<std::int64_t> lines = {};  // of the source
+
+  // What an error about one of them calls it: "texts.jsonl: line 4", "text 2".
+  std::string place(std::size_t index) const;
+};
+
+// --input and --pair, as the commands that read texts have them.
+std::vector<OptionSpec> text_flags();
+// What the settings data.KEY are, for the help.
+const char* text_settings_note();
+
+// The TEXT arguments, each with --pair; else the rows of --input; else the lines of stdin. A file
+// is read by what its name ends with (csv, tsv, json, jsonl, txt; then .gz and such), a pipe or
+// another name as JSON where it begins like it, else a text a line; KIND:FILE says it. `data` are
+// the options of that kind. Throws UsageError for texts given twice and for options that change
+// nothing, Error(bad_format) naming the line.
+InputTexts read_texts(const CommandInput& input, const TextSettings& data);
 
 }  // namespace hone

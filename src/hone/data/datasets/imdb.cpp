@@ -55,7 +55,7 @@ std::vector<NamedText> read_folder(const fs::path& folder) {
   return texts;
 }
 
-TextData load(const std::string& location, const std::string& split, const Options&) {
+TextData load(const std::string& location, const std::string& split, const Options&, LabelUse) {
   require_location(location, "imdb");
   check_split_name(split);
   ReviewFolders folders;
@@ -79,7 +79,9 @@ TextData load(const std::string& location, const std::string& split, const Optio
   };
   take(folders.negative, 0);
   take(folders.positive, 1);
-  check_split(data);
+  if (data.texts.empty())
+    throw Error(ErrorCode::bad_format, fmt::format("{}: {} holds no samples", location, split),
+                "fetch it again with: hone data fetch imdb");
   return data;
 }
 
@@ -99,7 +101,9 @@ std::string fingerprint(const std::string& location, const std::string& split, c
 DatasetKind dataset_imdb() {
   return {{"imdb", "Large Movie Review Dataset: imdb:FOLDER or imdb:ARCHIVE.tar.gz"},
           load,
-          fingerprint};
+          fingerprint,
+          nullptr,
+          {"neg", "pos"}};
 }
 
 }  // namespace hone

@@ -25,14 +25,13 @@ void check_location(const std::string& location) {
                 "write reviews alone; samples, test_samples and seed are options");
 }
 
-TextData load(const std::string& location, const std::string& split, const Options& options) {
+TextData load(const std::string& location, const std::string& split, const Options& options,
+              LabelUse) {
   check_split_name(split);
   check_location(location);
-  TextData data = generate_reviews(count_of(split, options),
-                                   static_cast<std::uint64_t>(options.integer_or("seed", 1)),
-                                   split == "train" ? ReviewSplit::train : ReviewSplit::test);
-  check_split(data);
-  return data;
+  return generate_reviews(count_of(split, options),
+                          static_cast<std::uint64_t>(options.integer_or("seed", 1)),
+                          split == "train" ? ReviewSplit::train : ReviewSplit::test);
 }
 
 std::string fingerprint(const std::string& location, const std::string& split,
@@ -64,6 +63,8 @@ DatasetKind dataset_reviews() {
              .minimum = 0}}},
           load,
           fingerprint,
+          nullptr,
+          {"negative", "positive"},
           {{"samples", "train"}, {"test_samples", "test"}}};
 }
 

@@ -1,28 +1,22 @@
 // tsv:PATH, tab-separated values with a header line, quoted as in RFC 4180.
-#include "hone/data/delimited.hpp"
+#include "hone/data/source.hpp"
 
 namespace hone {
 namespace {
 
-LabelledRows read(const std::filesystem::path& path, const Options& options) {
-  return read_delimited(path, '\t', options.boolean_or("quotes", true),
-                        options.text_or("text", "text"), options.text_or("label", "label"));
-}
-
-TextData load(const std::string& location, const std::string& split, const Options& options) {
+TextData load(const std::string& location, const std::string& split, const Options& options,
+              LabelUse use) {
   require_location(location, "tsv");
-  return load_rows(location, split, options, read);
+  return load_rows(location, split, options, use, read_delimited_file);
 }
 
 }  // namespace
 
 DatasetKind dataset_tsv() {
-  std::vector<OptionSpec> options = row_options();
-  options.push_back({.name = "quotes",
-                     .type = OptionType::boolean,
-                     .default_value = true,
-                     .help = "whether fields may be quoted as in RFC 4180"});
-  return {{"tsv", "tab-separated values: tsv:PATH", std::move(options)}, load, fingerprint_rows};
+  return {{"tsv", "tab-separated values: tsv:PATH", delimited_options("tab")},
+          load,
+          fingerprint_rows,
+          read_delimited_file};
 }
 
 }  // namespace hone

@@ -19,6 +19,7 @@ struct GraphRequest {
   double hidden_dropout = -1;
   double attention_dropout = -1;
   double classifier_dropout = -1;
+  bool class_weights = false;  // of the loss
 };
 
 struct Architecture : Described {
@@ -28,7 +29,8 @@ struct Architecture : Described {
   // What its logits mean.
   Head (*head)(const Json& config) = nullptr;
   // Inputs: ids i32[T], type_ids i32[T], positions i32[T], offsets i32[B+1]; when training also
-  // labels i32[B] and rng u32[3]. Outputs: logits f32[B,C]; when training also loss f32[1].
+  // labels i32[B] and rng u32[3], with class_weights also class_weights f32[C]. Outputs: logits
+  // f32[B,C]; when training also loss f32[1].
   Graph (*build)(const Json& config, const GraphRequest& request) = nullptr;
 };
 

@@ -45,18 +45,29 @@ public:
     const ValueId logits = classifier(x);
     graph_.outputs.emplace_back("logits", logits);
     if (request_.training) {
-      if (config_.head().kind != HeadKind::classes)
-        throw Error(ErrorCode::unsupported,
-                    "the model gives values, not one of several classes: it cannot be trained");
-      const ValueId labels = graph_.input("labels", {DType::i32, {Dim("B")}});
-      graph_.outputs.emplace_back("loss",
-                                  graph_.apply("cross_entropy", {logits, labels}, {}, "loss"));
+      graph_.outputs.emplace_back("loss", loss(logits));
     }
     graph_.remove_dead();
     return std::move(graph_);
   }
 
 private:
+  // Cross entropy of classes, the mean squared error of one value.
+  ValueId loss(ValueId logits) {
+    const Head head = config_.head();
+    if (head.kind == HeadKind::values && head.size == 1) {
+      const ValueId targets = graph_.input("targets", {DType::f32, {Dim("B")}});
+      return graph_.apply("mean_squared_error", {logits, targets}, {}, "loss");
+    }
+    if (head.kind != HeadKind::classes)
+      throw Error(ErrorCode::unsupported,
+                  "the model gives several labels or values a text: it cannot be trained");
+    std::vector<ValueId> inputs{logits, graph_.input("labels", {DType::i32, {Dim("B")}})};
+    if (request_.class_weights)
+      inputs.push_back(graph_.input("class_weights", {DType::f32, {graph_.type(logits).dims[1]}}));
+    return graph_.apply("cross_entropy", inputs, {}, "loss");
+  }
+
   static ValueType tokens() { return {DType::i32, {Dim("T")}}; }
   ValueId parameter(const std::string& name) const { return graph_.find(name); }
 

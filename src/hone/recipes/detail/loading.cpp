@@ -23,12 +23,6 @@ namespace fs = std::filesystem;
 constexpr std::int64_t default_length = 512;
 constexpr const char* data_prefix = "data.";
 
-std::string lower_case(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 bool holds_tokenizer(const fs::path& directory) {
   return fs::exists(directory / "tokenizer.json") || fs::exists(directory / "vocab.txt");
 }
@@ -59,26 +53,6 @@ std::vector<std::string> known_keys(const std::vector<OptionSpec>& specs, bool m
 
 std::int64_t positions_of(const Json& config) {
   return config.value("max_position_embeddings", default_length);
-}
-
-// The class that a label of the data names, -1 for none. Letters of either case are the same where
-// that leaves no doubt.
-std::ptrdiff_t class_of(const std::string& name, const std::vector<std::string>& known,
-                        const std::vector<std::string>& own) {
-  if (const auto exact = std::find(known.begin(), known.end(), name); exact != known.end())
-    return exact - known.begin();
-  const auto same = [&](const std::string& other) { return lower_case(other) == lower_case(name); };
-  if (std::count_if(known.begin(), known.end(), same) != 1 ||
-      std::count_if(own.begin(), own.end(), same) != 1)
-    return -1;
-  return std::find_if(known.begin(), known.end(), same) - known.begin();
-}
-
-// 0, 1, 2, ...: positions already.
-bool are_numbers(const std::vector<std::string>& labels) {
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    if (labels[i] != std::to_string(i)) return false;
-  return true;
 }
 
 }  // namespace
@@ -115,17 +89,12 @@ std::pair<std::string, std::string> split_setting(const std::string& text,
 }
 
 ChosenTokenizer choose_tokenizer(const std::string& model, const std::string& given,
-                                 const std::string& data_kind, bool keep_padding) {
-  const auto ready = [&](Tokenizer tokenizer, const std::string& source) {
-    const TokenizerDefinition& definition = tokenizer.definition();
-    const bool pads = definition.pad_to > 0 || definition.pad_multiple > 0;
-    return ChosenTokenizer{pads && !keep_padding ? tokenizer.without_padding() : tokenizer, source};
-  };
-  if (!given.empty()) return ready(Tokenizer::load(given), given);
+                                 const std::string& data_kind) {
+  if (!given.empty()) return {Tokenizer::load(given), given};
   for (const fs::path& directory : {fs::path(model), fs::path(model) / "last"})
     if (fs::is_directory(directory) && holds_tokenizer(directory))
-      return ready(Tokenizer::load(directory), directory.string());
-  if (data_kind == "reviews") return ready(embedded_tokenizer(), "embedded");
+      return {Tokenizer::load(directory), directory.string()};
+  if (data_kind == "reviews") return {embedded_tokenizer(), "embedded"};
   throw Error(ErrorCode::not_found,
               fs::is_directory(model)
                   ? fmt::format("{}: has no tokenizer.json and no vocab.txt", model)
@@ -175,13 +144,19 @@ Json model_configuration(const std::string& model, const TextSettings& sizes) {
   return config.to_json();
 }
 
-std::int64_t length_limit(const Json& config, std::int64_t asked) {
+std::int64_t length_limit(const Json& config, const ChosenTokenizer& tokenizer, std::int64_t asked,
+                          const std::function<void(const std::string&)>& say) {
   const std::int64_t positions = positions_of(config);
   if (asked > positions)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("max_length is {}, the model has {} positions", asked, positions),
                 fmt::format("lower it to {}", positions));
-  return asked > 0 ? asked : std::min(default_length, positions);
+  const std::int64_t own = tokenizer.tokenizer.definition().model_max_length;
+  const std::int64_t limit = asked > 0 ? asked : own > 0 ? std::min(own, positions) : positions;
+  if (say)
+    for (const std::string& note : tokenizer.tokenizer.unheeded(limit))
+      say(fmt::format("tokenizer ({}): {}", tokenizer.source, note));
+  return limit;
 }
 
 void say_report(const Model& model, const std::function<void(const std::string&)>& say) {
@@ -194,47 +169,6 @@ void say_report(const Model& model, const std::function<void(const std::string&)
   if (!report.unused.empty())
     say(fmt::format("{}: {} tensors of the files are not used: {}", model.name,
                     report.unused.size(), list_some(report.unused)));
-}
-
-void match_labels(TokenizedData& data, const Model& model,
-                  const std::function<void(const std::string&)>& say) {
-  if (model.architecture->head(model.config).kind != HeadKind::classes)
-    throw Error(
-        ErrorCode::unsupported,
-        model.name + ": gives values, not one of several classes: labels cannot be matched");
-  const std::vector<std::string> known =
-      BertConfig::from_json(model.config, model.name + "/config.json").id2label;
-  const std::vector<std::string>& own = data.label_names;
-  if (own.size() > known.size())
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("the data has {} labels ({}), {} knows {} ({})", own.size(),
-                            fmt::join(own, ", "), model.name, known.size(), fmt::join(known, ", ")),
-                "use data with the model's labels; to train on these, start a new classifier with "
-                "--fresh-head");
-  std::vector<std::int32_t> numbers;
-  std::vector<std::string> unknown;
-  for (const std::string& name : own) {
-    const std::ptrdiff_t number = class_of(name, known, own);
-    if (number < 0) unknown.push_back(name);
-    numbers.push_back(static_cast<std::int32_t>(number));
-  }
-  if (unknown.empty()) {
-    for (std::int32_t& label : data.labels) label = numbers[static_cast<std::size_t>(label)];
-    data.label_names = known;
-    return;
-  }
-  // By position some of the names known would mean another class.
-  if (unknown.size() < own.size())
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{} has no class for the labels {} of the data; its classes: {}",
-                            model.name, fmt::join(unknown, ", "), fmt::join(known, ", ")),
-                "give the data the labels of the model; to train on these, start a new classifier "
-                "with --fresh-head");
-  if (are_numbers(own) || !say || data.size() == 0) return;
-  std::vector<std::string> pairs;
-  for (std::size_t i = 0; i < own.size(); ++i) pairs.push_back(own[i] + " = " + known[i]);
-  say(fmt::format("labels of the data are taken for the model's by position: {}",
-                  fmt::join(pairs, ", ")));
 }
 
 void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
@@ -252,14 +186,15 @@ void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string
               "they do not belong together: give the tokenizer the model was trained with");
 }
 
-void check_lengths(const Json& config, const TokenizedData& data) {
-  const std::int64_t positions = positions_of(config);
-  for (std::int64_t i = 0; i < data.size(); ++i)
-    if (data.length(i) > positions)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("sample {} has {} tokens, the model has {} positions", i,
-                              data.length(i), positions),
-                  "the tokenizer pads beyond what the model takes: --set padding=none drops it");
+void check_samples(const Json& config, const TokenizedData& data) {
+  const auto types = config.value("type_vocab_size", std::int64_t{2});
+  const auto largest = std::max_element(data.type_ids.begin(), data.type_ids.end());
+  if (largest != data.type_ids.end() && *largest >= types)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("pairs of texts have the token types 0 to {}, the model has {} "
+                            "(type_vocab_size)",
+                            *largest, types),
+                "use a model that has them, or read one text a row with data.text_pair=none");
 }
 
 }  // namespace hone

@@ -48,16 +48,19 @@ void run_calibration(Quantization& quantization, const Model& model,
                      const CalibrationRequest& request, const RunWatcher& watcher) {
   check_calibration(quantization);
   DataRequest data = make_data_request(request.data, request.data_settings);
-  const ChosenTokenizer chosen =
-      choose_tokenizer(model.name, request.tokenizer, data.kind, request.padding == "saved");
+  const ChosenTokenizer chosen = choose_tokenizer(model.name, request.tokenizer, data.kind);
   check_fit(model.config, chosen.tokenizer, chosen.source, {});
   data.split = "train";
-  data.max_length = length_limit(model.config, request.max_length);
+  data.labels = LabelUse::ignored;
+  data.max_length = length_limit(model.config, chosen, request.max_length, watcher.say);
   const TokenizedData tokens =
       load_tokenized(data, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
         if (watcher.work) watcher.work("tokenizing train", done, total);
       });
-  check_lengths(model.config, tokens);
+  if (tokens.skipped > 0 && watcher.say)
+    watcher.say(
+        fmt::format("{}: {} rows with an empty text are skipped", request.data, tokens.skipped));
+  check_samples(model.config, tokens);
   calibrate_on_data(quantization, model, tokens,
                     {.samples = request.samples,
                      .method = request.method,
@@ -148,8 +151,8 @@ void write_record(const QuantizeRequest& request, const Model& model,
     line["learned_steps"] = outcome.learned_steps;
   }
   record.write(line);
-  if (outcome.training && outcome.training->validation) {
-    Json eval = to_json(*outcome.training->validation);
+  if (outcome.training && outcome.training->result.kept()) {
+    Json eval = to_json(*outcome.training->result.kept(), "validation");
     eval["event"] = "eval";
     eval["step"] = outcome.training->total_steps;
     record.write(eval);

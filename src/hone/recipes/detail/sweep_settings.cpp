@@ -20,8 +20,8 @@ constexpr const char* all_widths = "4,5,6,7,8,10,12,16,20,24,28,32";
 constexpr const char* qat_prefix = "qat_";
 
 // Training settings that both trainings share.
-const std::set<std::string> shared_keys{"max_length", "threads", "mode",
-                                        "validation", "padding", "disable_pass"};
+const std::set<std::string> shared_keys{"max_length", "threads", "mode", "validation",
+                                        "disable_pass"};
 // Those that make no sense here: each point has its own seed and files.
 const std::set<std::string> left_out{"seed", "trace", "order", "split"};
 

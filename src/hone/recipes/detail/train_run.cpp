@@ -1,24 +1,26 @@
 #include "hone/recipes/train_run.hpp"
-#include "hone/core/json.hpp"
-#include "hone/train/calibrate.hpp"
 
 #include <fstream>
 
 #include <fmt/format.h>
-#include <sys/resource.h>
+#include <fmt/ranges.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_settings.hpp"
+#include "hone/recipes/labels.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/run/clock.hpp"
+#include "hone/train/calibrate.hpp"
 #include "hone/train/checkpoint.hpp"
+#include "hone/train/choices.hpp"
 
 namespace hone {
 namespace {
@@ -40,7 +42,9 @@ public:
     prepare_out();
     choose_threads();
     load();
-    check_training(model_, data_, options_);
+    choose_defaults();
+    check_training(model_, data_, validation(), options_);
+    if (resumes_) check_resume(model_, data_, validation(), options_, request_.out);
     open_record();
     TrainOutcome outcome;
     try {
@@ -58,7 +62,7 @@ public:
     record_->write({{"event", "memory"},
                     {"peak_bytes", outcome.peak_bytes},
                     {"arena_bytes", outcome.result.arena_bytes}});
-    end(outcome.result.finished ? "finished" : "interrupted", outcome.seconds, "");
+    end(outcome.result.finished ? "finished" : "interrupted", outcome.seconds, "", &outcome.result);
     return outcome;
   }
 
@@ -69,10 +73,20 @@ private:
     if (watcher_.say) watcher_.say(text);
   }
 
-  void end(const char* status, double seconds, const std::string& message) {
+  const TokenizedData* validation() const {
+    return validation_.size() > 0 ? &validation_ : nullptr;
+  }
+
+  void end(const char* status, double seconds, const std::string& message,
+           const TrainResult* result = nullptr) {
     if (!record_) return;
     Json line{{"event", "end"}, {"status", status}, {"seconds", seconds}};
     if (!message.empty()) line["message"] = message;
+    if (result != nullptr && result->finished) {
+      line["kept"] = result->kept_best ? "best" : "last";
+      line["kept_step"] = result->kept_step;
+      line["out_of_patience"] = result->out_of_patience;
+    }
     record_->write(line);
   }
 
@@ -134,9 +148,8 @@ private:
 
   void load() {
     DataRequest data = make_data_request(request_.data, request_.settings.data);
-    ChosenTokenizer chosen = choose_tokenizer(request_.model, request_.tokenizer, data.kind,
-                                              settings().text_or("padding", "saved") == "saved");
-    tokenizer_ = std::move(chosen.tokenizer);
+    const ChosenTokenizer chosen = choose_tokenizer(request_.model, request_.tokenizer, data.kind);
+    tokenizer_ = chosen.tokenizer;
     tokenizer_source_ = chosen.source;
     data.split = settings().text_or("split", "train");
     data.seed = options_.seed;
@@ -150,17 +163,28 @@ private:
           "order and validation are both given: the order counts the samples of the whole "
           "split",
           "leave validation out");
-    data.max_length = length_limit(model_configuration(request_.model, request_.settings.model),
-                                   settings().integer_or("max_length", 0));
+    const Json config = model_configuration(request_.model, request_.settings.model);
+    data.max_length =
+        length_limit(config, chosen, settings().integer_or("max_length", 0), watcher_.say);
+    // A fresh head gives classes, whatever the one before it gave.
+    data.labels =
+        settings().boolean_or("fresh_head", false) ? LabelUse::classes : label_use(config);
     data_request_ = data;
     data.validation = 0;
     data_ = load_split(data);
+    if (data_.skipped > 0)
+      say(fmt::format("{}: {} rows with an empty text are skipped", request_.data, data_.skipped));
+    if (!data_.type_ids.empty())
+      say(fmt::format("{}: pairs of texts, told apart by token types", request_.data));
+    check_two_classes(data_, request_.data);
     load_model_for(data_.label_names);
-    check_lengths(model_.config, data_);
+    check_samples(model_.config, data_);
     check_order();
     cut();
-    match_labels(data_, model_, watcher_.say);
-    match_labels(validation_, model_, {});
+    match_labels(data_, model_, data_request_, watcher_.say);
+    data.split = "validation";
+    data.validation = data_request_.validation;
+    match_labels(validation_, model_, data, {});
     initialize_learned_steps(model_, data_);
   }
 
@@ -169,10 +193,13 @@ private:
     ModelRequest request{
         .name = request_.model, .settings = request_.settings.model, .seed = options_.seed};
     request.vocab_size = tokenizer_->vocab_size();
-    request.num_labels = static_cast<std::int64_t>(labels.size());
-    request.label_names = labels;
     request.fresh_head = settings().boolean_or("fresh_head", false);
+    if (data_request_.labels == LabelUse::classes) {
+      request.num_labels = static_cast<std::int64_t>(labels.size());
+      request.label_names = labels;
+    }
     model_ = load_model(request);
+    if (data_request_.labels == LabelUse::classes) name_classes(model_, labels, watcher_.say);
     // Training moves float32 weights and rounds them in every step.
     unpack_parameters(model_);
     if (!request_.formats.empty())
@@ -185,6 +212,35 @@ private:
                       request_.model, model_.quantization.size()));
     check_fit(model_.config, *tokenizer_, tokenizer_source_, watcher_.say);
     say_report(model_, watcher_.say);
+  }
+
+  // What nobody said.
+  void choose_defaults() {
+    std::vector<std::string> chosen;
+    if (!settings().contains("lr")) {
+      options_.lr = default_learning_rate(model_);
+      chosen.push_back(fmt::format("--lr {:g}", options_.lr));
+    }
+    if (!settings().contains("epochs") && options_.steps == 0) {
+      options_.epochs = default_epochs(model_);
+      chosen.push_back(fmt::format("--epochs {:g}", options_.epochs));
+    }
+    if (!chosen.empty())
+      say(fmt::format(
+          "{}: {}: {}", request_.model,
+          starts_at_random(model_) ? "the weights start at random" : "the weights are pre-trained",
+          fmt::join(chosen, ", ")));
+    if (!settings().contains("class_weights")) return;
+    if (!data_.targets.empty())
+      throw UsageError("class_weights changes nothing: the model gives a value, no classes",
+                       "leave it out");
+    const std::int64_t classes = model_.parameters.at("classifier.weight").shape()[0];
+    options_.class_weights = balanced_class_weights(data_, classes);
+    std::vector<std::string> weights;
+    for (std::size_t c = 0; c < options_.class_weights.size(); ++c)
+      weights.push_back(
+          fmt::format("{} {:.4g}", data_.label_names.at(c), options_.class_weights[c]));
+    say(fmt::format("class weights: {}", fmt::join(weights, ", ")));
   }
 
   void check_order() const {
@@ -229,15 +285,31 @@ private:
     config["data"] = request_.data;
     config["split"] = data_request_.split;
     config["tokenizer"] = tokenizer_source_;
-    config["padding"] = settings().text_or("padding", "saved");
     config["fresh_head"] = settings().boolean_or("fresh_head", false);
     config["max_length"] = data_request_.max_length;
     config["validation"] = data_request_.validation;
     config["train_samples"] = data_.size();
     config["validation_samples"] = validation_.size();
+    config["skipped_rows"] = data_.skipped;
+    config["pairs"] = !data_.type_ids.empty();
+    config["keep"] = keeps_best(options_, validation()) ? "best" : "last";
+    if (validation() != nullptr) config["metric"] = metric_of(model_, options_);
     for (const auto& [key, value] : request_.settings.model) config["model_settings"][key] = value;
     for (const auto& [key, value] : request_.settings.data) config["data_settings"][key] = value;
     return config;
+  }
+
+  // The keys of the configuration that are not at their default.
+  std::vector<std::string> changed() const {
+    std::vector<std::string> keys;
+    for (const auto& [name, value] : settings().values()) {
+      const OptionSpec& spec = find_option(train_settings(), name, "settings");
+      if (spec.default_value != value) keys.push_back(name);
+    }
+    for (const auto& [key, value] : request_.settings.model)
+      keys.push_back("model_settings." + key);
+    for (const auto& [key, value] : request_.settings.data) keys.push_back("data_settings." + key);
+    return keys;
   }
 
   // Of the run that is replaced nothing must be taken for this one's, should this one be killed.
@@ -279,6 +351,7 @@ private:
     record_->write({{"event", "run"},
                     {"command", request_.command},
                     {"config", configuration()},
+                    {"changed", changed()},
                     {"machine", describe_machine()},
                     {"versions", describe_versions()},
                     {"started", utc_now()}});
@@ -316,18 +389,12 @@ private:
       if (watcher_.on_evaluation)
         watcher_.on_evaluation(evaluation, "validation", static_cast<double>(epoch), best);
     };
-    outcome.result = train(model_, data_, validation_.size() > 0 ? &validation_ : nullptr, options_,
-                           request_.out, resumes_, &*record_, events, &*tokenizer_);
+    outcome.result = train(model_, data_, validation(), options_, request_.out, resumes_, &*record_,
+                           events, &*tokenizer_);
     if (outcome.total_steps == 0) {
       outcome.total_steps = outcome.result.steps;
       say(request_.out.string() + ": the run was finished before, no step was left to train");
     }
-    const auto summarize = [](const std::optional<Evaluation>& evaluation) {
-      return evaluation ? std::optional(summarize_evaluation(*evaluation, "validation"))
-                        : std::nullopt;
-    };
-    outcome.validation = summarize(outcome.result.validation);
-    outcome.best = summarize(outcome.result.best);
     for (const KernelTiming& timing : outcome.result.timings)
       record_->write({{"event", "timing"},
                       {"kernel", timing.kernel},
@@ -343,17 +410,22 @@ private:
     DataRequest request = data_request_;
     request.split = request_.evaluate_split;
     TokenizedData data = load_split(request);
-    match_labels(data, model_, {});
-    check_lengths(model_.config, data);
+    match_labels(data, model_, request, {});
+    check_samples(model_.config, data);
     Executor forward = make_forward(model_, options_.mode, options_.disabled_passes);
     EvaluateOptions options;
     options.stop = watcher_.stop;
     options.progress = [&](std::int64_t done) {
       if (watcher_.work) watcher_.work("evaluating " + request.split, done, data.size());
     };
-    const Evaluation evaluation = evaluate(forward, data, options);
-    outcome.test = summarize_evaluation(evaluation, request.split);
-    Json line = to_json(*outcome.test);
+    options.name_of = [&](std::int64_t sample) {
+      return fmt::format("{}: sample {}", request.split, sample);
+    };
+    Evaluation evaluation = evaluate(forward, data, options);
+    evaluation.logits = {};
+    outcome.test = evaluation;
+    outcome.test_split = request.split;
+    Json line = to_json(evaluation, request.split);
     line["event"] = "eval";
     line["step"] = outcome.result.steps;
     line["epoch"] = options_.epochs;
@@ -380,54 +452,6 @@ private:
 
 TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher) {
   return Run(request, watcher).run();
-}
-
-EvaluationResult summarize_evaluation(const Evaluation& e, const std::string& split) {
-  return {split, e.samples, e.accuracy, e.interval.low, e.interval.high, e.loss, e.seconds};
-}
-
-Json to_json(const EvaluationResult& r) {
-  const bool timed = r.seconds > 0;
-  return {{"split", r.split},
-          {"samples", r.samples},
-          {"accuracy", r.accuracy},
-          {"low", r.low},
-          {"high", r.high},
-          {"loss", r.loss},
-          {"seconds", timed ? Json(r.seconds) : Json(nullptr)},
-          {"samples_per_second",
-           timed ? Json(static_cast<double>(r.samples) / r.seconds) : Json(nullptr)}};
-}
-
-Json to_json(const TrainOutcome& outcome, const fs::path& out) {
-  const TrainResult& r = outcome.result;
-  const auto rate = [&](double amount) {
-    return r.train_seconds > 0 ? Json(amount / r.train_seconds) : Json(nullptr);
-  };
-  Json json{{"finished", r.finished},
-            {"steps", r.steps},
-            {"total_steps", outcome.total_steps},
-            {"samples_per_second", rate(static_cast<double>(r.samples))},
-            {"tokens_per_second", rate(static_cast<double>(r.tokens))},
-            {"flops_per_second", rate(r.flop)},
-            {"loss", r.last_loss},
-            {"train_seconds", r.train_seconds},
-            {"seconds", outcome.seconds},
-            {"peak_bytes", outcome.peak_bytes},
-            {"arena_bytes", r.arena_bytes},
-            {"parameters", outcome.parameters},
-            {"out", out.string()}};
-  if (r.samples == 0) json["loss"] = nullptr;
-  if (outcome.validation) json["validation"] = to_json(*outcome.validation);
-  if (outcome.best) json["best"] = to_json(*outcome.best);
-  if (outcome.test) json["test"] = to_json(*outcome.test);
-  return json;
-}
-
-std::int64_t peak_memory() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
 }
 
 }  // namespace hone

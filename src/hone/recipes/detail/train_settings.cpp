@@ -11,6 +11,14 @@
 namespace hone {
 namespace {
 
+// Of classes, then of values.
+std::vector<std::string> all_metric_names() {
+  std::vector<std::string> names = metric_names(true);
+  const std::vector<std::string>& values = metric_names(false);
+  names.insert(names.end(), values.begin(), values.end());
+  return names;
+}
+
 OptionSpec whole(const char* name, std::optional<OptionValue> value, const char* help,
                  double minimum, double maximum = 1e15) {
   return {name, OptionType::integer, std::move(value), help, minimum, maximum};
@@ -33,16 +41,35 @@ std::vector<OptionSpec> make_settings() {
   const auto limit = std::optional<OptionValue>();
   return {
       text("split", "train", "the split to train on", {"train", "test"}),
-      real("epochs", d.epochs, "passes over the data; may be a fraction", 1e-6, 1e6),
+      real("epochs", limit,
+           "passes over the data; may be a fraction; default: 3, or 8 for a model that starts at "
+           "random",
+           1e-6, 1e6),
       whole("steps", limit, "stop after this many steps, instead of --epochs", 1),
       whole("batch", d.batch, "samples of a step", 1, 1e6),
-      real("lr", d.lr, "learning rate", 0, 1e6),
+      real("lr", limit,
+           "learning rate; default: 5e-5, or 0.032 / hidden_size for a model that starts at random "
+           "(bert-tiny: 2.5e-4)",
+           0, 1e6),
       real("weight_decay", d.weight_decay, "decay of matrices and embeddings", 0, 1e3),
       text("schedule", d.schedule, "how the learning rate goes", {"linear", "cosine", "constant"}),
       real("warmup", d.warmup, "steps the rate rises from zero; below 1: a share of all", 0, 1e12),
       real("clip", d.clip, "largest gradient norm; 0: no clipping", 0, 1e9),
       real("dropout", limit, "all three dropouts of the model; default: as its config says", 0,
            0.99),
+      text("keep", limit,
+           "which model --out holds at the end; default: best where there is a validation split, "
+           "else last",
+           {"best", "last"}),
+      text("metric", limit,
+           "what best means on the validation split; default: accuracy, of models that give a "
+           "value mse",
+           all_metric_names()),
+      whole("patience", limit,
+            "end after this many evaluations in a row that are not better; default: never", 1, 1e9),
+      text("class_weights", limit,
+           "balanced: in the loss a class counts n / (classes * its samples); default: all alike",
+           {"balanced"}),
       whole("max_length", limit,
             "longest text in tokens; the end is cut; default: 512, or what the model takes", 1,
             1e6),
@@ -68,8 +95,6 @@ std::vector<OptionSpec> make_settings() {
             1, 1e6),
       real("validation", limit, "share of train kept for validation; default: 0.1, with --order 0",
            0, 0.9),
-      text("padding", "saved", "saved: pad texts as tokenizer.json asks; none: never",
-           {"saved", "none"}),
       text("disable_pass", limit, "passes to leave out, separated by commas"),
   };
 }
@@ -144,6 +169,9 @@ TrainOptions make_train_options(const Options& given) {
   set_dropout(given, options);
   options.seed = static_cast<std::uint64_t>(given.integer_or("seed", 0));
   options.checkpoint_every = given.integer_or("checkpoint_every", 0);
+  if (given.contains("keep")) options.keep = given.text("keep") == "best" ? Keep::best : Keep::last;
+  options.metric = given.text_or("metric", "");
+  options.patience = given.integer_or("patience", 0);
   options.mode = parse_mode(given.text_or("mode", "compiled"));
   if (given.contains("order")) options.order = read_order(given.text("order"));
   if (given.contains("disable_pass"))

@@ -14,6 +14,7 @@
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/detail/sweep_settings.hpp"
+#include "hone/recipes/labels.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/sweep.hpp"
@@ -255,7 +256,7 @@ private:
 
   Json measure(const Point& point, const Model& model, double training_seconds) {
     const TokenizedData& data = evaluation_data(model);
-    check_lengths(model.config, data);
+    check_samples(model.config, data);
     Executor forward =
         make_forward(model, parse_mode(call_.settings.values.text_or("mode", "compiled")));
     EvaluateOptions options;
@@ -337,16 +338,17 @@ private:
     const Options& values = call_.settings.values;
     DataRequest request = make_data_request(settings_.data, call_.settings.data);
     const ChosenTokenizer chosen =
-        choose_tokenizer(float_folder(), settings_.tokenizer, request.kind,
-                         values.text_or("padding", "saved") == "saved");
+        choose_tokenizer(float_folder(), settings_.tokenizer, request.kind);
     check_fit(model.config, chosen.tokenizer, chosen.source, {});
     request.split = settings_.split;
     request.seed = static_cast<std::uint64_t>(float_seed_);
     if (settings_.split == "validation") request.validation = values.real_or("validation", 0.1);
-    request.max_length = length_limit(model.config, values.integer_or("max_length", 0));
+    request.max_length = length_limit(model.config, chosen, values.integer_or("max_length", 0), {});
+    request.labels = label_use(model.config);
     data_ = load_tokenized(request, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
       if (watcher_.work) watcher_.work("tokenizing " + request.split, done, total);
     });
+    match_labels(*data_, model, request, watcher_.say);
     return *data_;
   }
 

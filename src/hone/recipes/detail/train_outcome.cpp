@@ -1,0 +1,56 @@
+// What a training run gave, as results have it.
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include "hone/core/json.hpp"
+#include "hone/recipes/train_run.hpp"
+
+namespace hone {
+
+Json to_json(const Evaluation& evaluation, const std::string& split) {
+  Json json = to_json(evaluation, evaluation.labels);
+  json["split"] = split;
+  const bool timed = evaluation.seconds > 0;
+  json["seconds"] = timed ? Json(evaluation.seconds) : Json(nullptr);
+  json["samples_per_second"] =
+      timed ? Json(static_cast<double>(evaluation.samples) / evaluation.seconds) : Json(nullptr);
+  return json;
+}
+
+Json to_json(const TrainOutcome& outcome, const std::filesystem::path& out) {
+  const TrainResult& r = outcome.result;
+  const auto rate = [&](double amount) {
+    return r.train_seconds > 0 ? Json(amount / r.train_seconds) : Json(nullptr);
+  };
+  Json json{{"finished", r.finished},
+            {"steps", r.steps},
+            {"total_steps", outcome.total_steps},
+            {"samples_per_second", rate(static_cast<double>(r.samples))},
+            {"tokens_per_second", rate(static_cast<double>(r.tokens))},
+            {"flops_per_second", rate(r.flop)},
+            {"loss", r.last_loss},
+            {"train_seconds", r.train_seconds},
+            {"seconds", outcome.seconds},
+            {"peak_bytes", outcome.peak_bytes},
+            {"arena_bytes", r.arena_bytes},
+            {"parameters", outcome.parameters},
+            {"out", out.string()}};
+  if (r.samples == 0) json["loss"] = nullptr;
+  if (r.finished) {
+    json["kept"] = r.kept_best ? "best" : "last";
+    json["kept_step"] = r.kept_step;
+    json["out_of_patience"] = r.out_of_patience;
+  }
+  if (r.validation) json["validation"] = to_json(*r.validation, "validation");
+  if (r.best) json["best"] = to_json(*r.best, "validation");
+  if (outcome.test) json["test"] = to_json(*outcome.test, outcome.test_split);
+  return json;
+}
+
+std::int64_t peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace hone

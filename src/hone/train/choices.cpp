@@ -1,0 +1,45 @@
+#include "hone/train/choices.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+
+bool starts_at_random(const Model& model) {
+  if (model.directory.empty()) return true;
+  std::int64_t fresh = 0;
+  for (const std::string& name : model.report.initialized)
+    if (model.parameters.contains(name)) fresh += model.parameters.at(name).size();
+  return 2 * fresh > parameter_count(model);
+}
+
+double default_learning_rate(const Model& model) {
+  constexpr double pretrained = 5e-5, fresh_times_width = 0.032;
+  if (!starts_at_random(model)) return pretrained;
+  const double rate = fresh_times_width / model.config.at("hidden_size").get<double>();
+  // As it would be typed: two digits.
+  return std::stod(fmt::format("{:.1e}", rate));
+}
+
+double default_epochs(const Model& model) { return starts_at_random(model) ? 8 : 3; }
+
+std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_t classes) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(classes));
+  for (const std::int32_t label : data.labels) ++counts.at(static_cast<std::size_t>(label));
+  const auto occurring = static_cast<double>(
+      std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; }));
+  std::vector<float> weights;
+  for (const std::int64_t count : counts)
+    weights.push_back(count == 0 ? 1.0f
+                                 : static_cast<float>(static_cast<double>(data.size()) /
+                                                      (occurring * static_cast<double>(count))));
+  if (std::all_of(weights.begin(), weights.end(), [](float weight) { return weight == 1; }))
+    throw Error(ErrorCode::invalid_argument,
+                "class_weights changes nothing: every class has as many samples", "leave it out");
+  return weights;
+}
+
+}  // namespace hone

@@ -1,0 +1,28 @@
+// What a run takes from its model and data where nobody says otherwise.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "hone/data/dataset.hpp"
+#include "hone/train/model.hpp"
+
+namespace hone {
+
+// Whether more than half of the model's numbers were not read from files: a built-in model, or a
+// directory without its encoder's weights.
+bool starts_at_random(const Model& model);
+
+// 5e-5 for a pre-trained model, as transformers. For one that starts at random 0.032 / hidden_size:
+// 2.5e-4 for BERT-tiny (the best rate of Adam falls as one over the width: Yang et al., "Tensor
+// Programs V", 2022).
+double default_learning_rate(const Model& model);
+// 3 for a pre-trained model, as transformers; 8 for one that starts at random.
+double default_epochs(const Model& model);
+
+// n / (k n_c) for class c of `classes`, as scikit-learn's class_weight="balanced": n samples, n_c
+// of the class, k classes that occur; 1 for classes that do not. Throws Error(invalid_argument)
+// when all are 1: they change nothing.
+std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_t classes);
+
+}  // namespace hone
