@@ -489,7 +489,7 @@ class Checker:
         pairs = None
         if setting.pairs:  # hone refuses rows without a second text
             half = len(texts) // 2
-            pairs = [text or " " for text in texts[half:] + texts[:half]]
+            pairs = [text if text.strip() else "." for text in texts[half:] + texts[:half]]
         outcome = Outcome()
         theirs = self.transformers(folder, texts, pairs, setting.max_length)
         self.compare(outcome, "hone", theirs, self.ids(folder, texts, pairs, setting), texts)

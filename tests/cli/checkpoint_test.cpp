@@ -2,12 +2,14 @@
 // weights quantized by others.
 #include <cmath>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cli/program.hpp"
 
 #include "frontends/pickle_writer.hpp"
+#include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/data/review_generator.hpp"
 #include "hone/data/tokenizer.hpp"
@@ -91,6 +93,57 @@ TEST(OneLabel, IsTheLogitOfTheSameWeightsInAModelOfClasses) {
   const auto values = predictions(scratch, "one");
   for (std::size_t i = 0; i < 3; ++i)
     EXPECT_NEAR(values[i].at("value").get<double>(), logits[i].at("logits")[1].get<double>(), 1e-5);
+}
+
+// The errors that eval states are those of what predict answers; training makes them smaller.
+TEST(OneLabel, IsTrainedAndMeasured) {
+  const ScratchDirectory scratch;
+  write_model(scratch, "start", {"score"}, "regression");
+  const std::vector<std::string> texts{"great acting", "dull plot", "not bad"};
+  const std::vector<double> targets{0.75, -1.5, 0.25};
+  std::string rows = "text,label\n";
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    rows += fmt::format("{},{}\n", texts[i], targets[i]);
+  scratch.write("scores.csv", rows);
+  const auto evaluated = [&](const std::string& model) {
+    const Outcome outcome =
+        run_hone(scratch, {"eval", model, "--data", "csv:scores.csv", "--json", "eval.json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("mean squared error"), Not(HasSubstr("accuracy"))));
+    const hone::Json json = hone::parse_json(hone::read_file(scratch.path() / "eval.json"));
+    const auto answers = predictions(scratch, model);
+    double squares = 0, distances = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double error = answers[i].at("value").get<double>() - targets[i];
+      squares += error * error / 3;
+      distances += std::abs(error) / 3;
+    }
+    EXPECT_NEAR(json.at("mse").get<double>(), squares, 1e-5 * squares);
+    EXPECT_NEAR(json.at("mae").get<double>(), distances, 1e-5 * distances);
+    EXPECT_FALSE(json.contains("accuracy"));
+    return squares;
+  };
+  const double before = evaluated("start");
+  const Outcome train =
+      run_hone(scratch, {"train", "start", "--data", "csv:scores.csv", "--out", "run", "--epochs",
+                         "60", "--lr", "3e-3", "--dropout", "0", "--set", "validation=0"});
+  ASSERT_EQ(train.code, 0) << train.err;
+  EXPECT_LT(evaluated("run"), 0.05 * before);
+  const Outcome kept =
+      run_hone(scratch, {"train", "start", "--data", "csv:scores.csv", "--out", "kept", "--epochs",
+                         "2", "--set", "validation=0.4", "--metric", "mae", "--patience", "3"});
+  ASSERT_EQ(kept.code, 0) << kept.err;
+  EXPECT_THAT(kept.out, HasSubstr("mean squared error"));
+  EXPECT_THAT(run_hone(scratch, {"train", "start", "--data", "csv:scores.csv", "--out", "no",
+                                 "--class-weights", "balanced"})
+                  .err,
+              HasSubstr("class_weights changes nothing"));
+  EXPECT_THAT(run_hone(scratch, {"train", "start", "--data", "csv:scores.csv", "--out", "no",
+                                 "--metric", "accuracy"})
+                  .err,
+              HasSubstr("unknown metric 'accuracy'"));
+  EXPECT_THAT(run_hone(scratch, {"compare", "start", "run", "--data", "csv:scores.csv"}).err,
+              HasSubstr("no accuracy to compare"));
 }
 
 TEST(SeveralLabels, EachByItselfOrValues) {

@@ -97,6 +97,7 @@ CommandResult run(const CommandInput& input) {
   check_same_architecture(first.model, second.model);
   catch_interrupts();
   const TokenizedData data = load_split_for(first, request);
+  require_classes(data, first.model.name);
   const std::int64_t samples =
       std::min(input.options.integer_or("samples", default_samples), data.size());
   std::vector<Evaluation> evaluations;

@@ -12,6 +12,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
 #include "hone/recipes/compare_models.hpp"
+#include "hone/recipes/labels.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -91,6 +92,7 @@ CommandResult run(const CommandInput& input) {
   refuse_unsigned_data(plain, nodes);
   catch_interrupts();
   const TokenizedData data = load_split_for(classifier, request);
+  require_classes(data, classifier.model.name);
 
   const auto rounds = static_cast<std::int64_t>(nodes.size()) + 2;
   std::int64_t round = 0;

@@ -32,6 +32,10 @@ void match_labels(TokenizedData& data, const Model& model, const DataRequest& re
 void name_classes(Model& model, const std::vector<std::string>& names,
                   const std::function<void(const std::string&)>& say);
 
+// Throws Error(unsupported) for a model that gives values, where accuracies are compared. `model`
+// is what the message calls it.
+void require_classes(const TokenizedData& data, const std::string& model);
+
 // Throws Error(bad_format) when the data has classes and only one of them occurs: nothing could be
 // learned. `source` is what the message calls the data.
 void check_two_classes(const TokenizedData& data, const std::string& source);

@@ -176,6 +176,12 @@ void name_classes(Model& model, const Names& names,
   for (const char* key : {"id2label", "label2id"}) model.config[key] = named.at(key);
 }
 
+void require_classes(const TokenizedData& data, const std::string& model) {
+  if (!data.targets.empty())
+    throw Error(ErrorCode::unsupported, model + ": gives a value: it has no accuracy to compare",
+                "hone eval measures the errors of its values");
+}
+
 void check_two_classes(const TokenizedData& data, const std::string& source) {
   if (data.label_names.empty()) return;
   const std::set<std::int32_t> present(data.labels.begin(), data.labels.end());

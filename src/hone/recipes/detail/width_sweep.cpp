@@ -348,6 +348,7 @@ private:
     data_ = load_tokenized(request, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
       if (watcher_.work) watcher_.work("tokenizing " + request.split, done, total);
     });
+    require_classes(*data_, model.name);
     match_labels(*data_, model, request, watcher_.say);
     return *data_;
   }
