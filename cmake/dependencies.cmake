@@ -1,6 +1,6 @@
 # Debian packages; docs/dependencies.md gives the reason for each.
 find_package(PkgConfig REQUIRED)
-find_package(OpenMP REQUIRED)
+find_package(Threads REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -19,7 +19,7 @@ function(hone_link_dependencies target)
   target_link_libraries(${target} PUBLIC fmt::fmt)
   # Nothing here walks JSON with <ranges>, which takes long to parse.
   target_compile_definitions(${target} PRIVATE JSON_HAS_RANGES=0)
-  target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX CLI11::CLI11 CURL::libcurl
+  target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json Threads::Threads CLI11::CLI11 CURL::libcurl
     OpenSSL::Crypto LibArchive::LibArchive ZLIB::ZLIB PkgConfig::tomlplusplus PkgConfig::utf8proc
     PkgConfig::hwy)
   if(XSMM_LIBRARY AND XSMM_NOBLAS_LIBRARY)

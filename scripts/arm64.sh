@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 sysroot=build/arm64-sysroot
-read -ra packages <<<"libc6-dev libstdc++-12-dev libgomp1 $(scripts/setup.sh --libraries)"
+read -ra packages <<<"libc6-dev libstdc++-12-dev $(scripts/setup.sh --libraries)"
 # A folder made of another list is made again.
 list="$(. /etc/os-release && echo "$VERSION_CODENAME") ${packages[*]}"
 [ "$(cat "$sysroot/packages" 2>/dev/null)" != "$list" ] || exit 0

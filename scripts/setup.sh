@@ -21,7 +21,7 @@ esac
 for extra in "$@"; do
   case "$extra" in
     lint) packages+=(clang-format clang-tidy) ;;
-    fuzz) packages+=(clang libclang-rt-14-dev libomp-dev) ;;
+    fuzz) packages+=(clang libclang-rt-14-dev) ;;
     arm64) packages+=(g++-aarch64-linux-gnu qemu-user mmdebstrap) ;;
     bench) packages+=(libbenchmark-dev) ;;
     peers) packages+=(python3-venv python3-dev hyperfine time) ;;
