@@ -250,6 +250,45 @@ TEST(Quantize, KeepsWhatIsThere) {
       HasSubstr("calibrating changes no format"));
 }
 
+// Another model's tokenizer files would change ids, a run's checkpoints would be resumed.
+TEST(Quantize, OverwritingLeavesNothingOfTheOldModelOrItsRun) {
+  namespace fs = std::filesystem;
+  const ScratchDirectory scratch;
+  const std::vector<std::string> train =
+      train_words("m", {"--steps", "4", "--set", "checkpoint_every=2"});
+  ASSERT_EQ(run_hone(scratch, train).code, 0);
+  const fs::path model = scratch.path() / "m", old = scratch.path() / "old";
+  std::vector<std::string> quantize{"quantize", "m",   "--format",   "mxint",
+                                    "--out",    "old", "--overwrite"};
+  ASSERT_EQ(run_hone(scratch, {"quantize", "m", "--format", "mxint", "--out", "q"}).code, 0);
+  const std::vector<std::string> dequantize{"quantize", "q",   "--dequantize",
+                                            "--out",    "old", "--overwrite"};
+  for (const auto& words : {quantize, dequantize}) {
+    fs::remove_all(old);
+    fs::copy(model, old, fs::copy_options::recursive);
+    ASSERT_TRUE(fs::exists(old / "last"));
+    for (const char* name : {"added_tokens.json", "special_tokens_map.json"})
+      scratch.write(std::string("old/") + name, "{}");
+    scratch.write("old/notes.txt", "mine");
+    const Outcome made = run_hone(scratch, words);
+    ASSERT_EQ(made.code, 0) << made.err;
+    for (const char* name : {"last", "best", "added_tokens.json", "special_tokens_map.json"})
+      EXPECT_FALSE(fs::exists(old / name)) << name;
+    EXPECT_TRUE(fs::exists(old / "notes.txt"));
+    EXPECT_TRUE(fs::exists(old / "tokenizer.json"));
+    std::vector<std::string> resume =
+        train_words("old", {"--steps", "4", "--set", "checkpoint_every=2", "--resume"});
+    EXPECT_NE(run_hone(scratch, resume).code, 0);
+  }
+  fs::create_directories(scratch.path() / "n");
+  fs::copy(model, scratch.path() / "n", fs::copy_options::recursive);
+  EXPECT_THAT(
+      run_hone(scratch, {"quantize", "n/last", "--format", "mxint", "--out", "n", "--overwrite"})
+          .err,
+      HasSubstr("--out n holds the model that is read"));
+  EXPECT_TRUE(fs::exists(scratch.path() / "n/last"));
+}
+
 TEST(Quantize, AwareTrainingWithCalibration) {
   const ScratchDirectory scratch;
   ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "40", "--lr", "1e-3"})).code, 0);

@@ -267,6 +267,94 @@ TEST_F(TokenizerFolder, NewSpecialTokensGetTheNextIds) {
   expect_saved_alike("<b>a<x>b");
 }
 
+// An object of hone's Json would sort its members: these files are written as texts.
+TEST_F(TokenizerFolder, NamedSpecialTokensGetTheirIdsInTheOrderOfTheFile) {
+  const char* const named[] = {R"({"z_token": "<x>", "b_token": "<y>"})",
+                               R"({"extra_special_tokens": {"z": "<x>", "b": "<y>"}})",
+                               R"({"additional_special_tokens": {"z": "<x>", "b": "<y>"}})",
+                               R"({"model_specific_special_tokens": {"z": "<x>", "b": "<y>"}})"};
+  for (const char* text : named) {
+    scratch_.write("tokenizer_config.json", text);
+    EXPECT_EQ(ids("<x>a<y>"), (Ids{2, 14, 5, 15, 3})) << text;
+    expect_saved_alike("<x>a<y>");
+  }
+  std::filesystem::remove(scratch_.path() / "tokenizer_config.json");
+  for (const char* text : {named[0], named[1]}) {
+    scratch_.write("special_tokens_map.json", text);
+    EXPECT_EQ(ids("<x>a<y>"), (Ids{2, 14, 5, 15, 3})) << text;
+  }
+  // What the map names comes before what the configuration gathers under other names.
+  scratch_.write("tokenizer_config.json", R"({"c_token": "<z>"})");
+  scratch_.write("special_tokens_map.json",
+                 R"({"b_token": "<y>", "extra_special_tokens": {"k": "<x>"}})");
+  EXPECT_EQ(ids("<x>a<y><z>"), (Ids{2, 16, 5, 14, 15, 3}));
+}
+
+TEST_F(TokenizerFolder, AMaskOrAPadThatTheVocabularyLacksTakesTheNextId) {
+  configure({{"mask_token", "<x>"}, {"extra_special_tokens", Json::array({"<y>"})}});
+  EXPECT_EQ(ids("<x> a <y>"), (Ids{2, 14, 5, 15, 3}));
+  expect_saved_alike("<x> a <y>");
+  configure({{"pad_token", "<x>"}});
+  EXPECT_EQ(ids("<x> a"), (Ids{2, 14, 5, 3}));
+  EXPECT_EQ(load().pad_id(), 14);
+  std::vector<std::string> list = words;
+  list.erase(list.begin() + 4);
+  write_vocabulary(list);
+  configure({{"extra_special_tokens", Json::array({"<x>", "<y>"})}});
+  EXPECT_EQ(ids("[MASK] <x> a <y>"), (Ids{2, 13, 14, 4, 15, 3}));
+  EXPECT_EQ(load().vocab_size(), 16);
+  expect_saved_alike("[MASK] <x> a <y>");
+  configure({{"mask_token", nullptr}, {"extra_special_tokens", Json::array({"<x>", "<y>"})}});
+  EXPECT_EQ(ids("<x> a <y>"), (Ids{2, 13, 4, 14, 3}));
+}
+
+TEST_F(TokenizerFolder, TokenizerJsonDecidesTheFlagsOfATokenThatAddedTokensJsonListsToo) {
+  Json json = tokenizer_json();
+  Json listed = token("<x>");
+  listed["id"] = 14;
+  json["added_tokens"].push_back(listed);
+  write("tokenizer.json", json);
+  write("added_tokens.json", {{"<x>", 14}, {"<y>", 15}});
+  for (const char* name : {"PreTrainedTokenizerFast", "BertTokenizer"}) {
+    configure({{"tokenizer_class", name}});
+    EXPECT_EQ(ids("<x> <y> <Y>"), (Ids{2, 14, 15, 15, 3})) << name;
+    EXPECT_EQ(ids("<X>"), (Ids{2, 1, 1, 1, 3})) << name;
+  }
+}
+
+TEST_F(TokenizerFolder, OfAddedTokensJsonOnlyRolesThatAreNamedAreSpecial) {
+  write("added_tokens.json", {{"[MASK]", 4}});
+  EXPECT_EQ(ids("[MASK] [mask]"), (Ids{2, 4, 4, 3}));
+  configure({{"mask_token", "[MASK]"}});
+  EXPECT_EQ(ids("[MASK] [mask]"), (Ids{2, 4, 1, 1, 1, 3}));
+}
+
+TEST_F(TokenizerFolder, StepsThatBertTokenizerMakesItselfNeedNotBeKnown) {
+  const auto with = [&](const char* section, const Json& value, const char* name) {
+    Json json = tokenizer_json();
+    json[section] = value;
+    write("tokenizer.json", json);
+    configure({{"tokenizer_class", name}});
+  };
+  const Json normalizer = tokenizer_json()["normalizer"];
+  const std::pair<const char*, Json> steps[] = {
+      {"normalizer", {{"type", "Sequence"}, {"normalizers", Json::array({normalizer})}}},
+      {"pre_tokenizer", {{"type", "WhitespaceSplit"}}},
+      {"pre_tokenizer", nullptr},
+      {"post_processor", {{"type", "Sequence"}, {"processors", Json::array()}}}};
+  for (const auto& [section, value] : steps) {
+    with(section, value, "BertTokenizer");
+    EXPECT_EQ(ids("A-b"), (Ids{2, 5, 11, 6, 3})) << section;
+    const std::vector<std::string> notes = load().unheeded(0);
+    ASSERT_EQ(notes.size(), 1u) << section;
+    EXPECT_NE(notes[0].find(std::string("the ") + section + " of tokenizer.json is overruled"),
+              std::string::npos)
+        << notes[0];
+    with(section, value, "PreTrainedTokenizerFast");
+    EXPECT_ERROR(load(), ErrorCode::unsupported, section);
+  }
+}
+
 TEST_F(TokenizerFolder, SpecialTokensNamedInTheMapAlone) {
   std::vector<std::string> list = words;
   const std::vector<std::string> names{"<pad>", "<unk>", "<s>", "</s>", "<mask>"};
@@ -413,6 +501,7 @@ TEST_F(TokenizerFolder, UnknownSettingsAreRefusedAndHarmlessOnesAreNot) {
   Json json = tokenizer_json();
   json["normalizer"]["lower_greek"] = true;
   write("tokenizer.json", json);
+  configure({{"tokenizer_class", "PreTrainedTokenizerFast"}});
   EXPECT_ERROR(load(), ErrorCode::unsupported, "normalizer: unknown key 'lower_greek'");
   json = tokenizer_json();
   json["model"]["dropout"] = 0.1;
@@ -469,6 +558,8 @@ TEST_F(TokenizerFolder, AddedTokensThatCollideAreRefused) {
   refuse({{"20", token("ab")}}, "'ab' has id 20, but the next free id is 14");
   refuse({{"14", token("AB", {"normalized"})}, {"15", token("ab", {"normalized"})}},
          "'AB' and 'ab' are the same in normalized text: 'ab'");
+  refuse({{"14", token("\xC3\x89", {"normalized"})}, {"15", token("E", {"normalized", "special"})}},
+         "are the same in normalized text: 'e'");
   refuse({{"14", token("\xCC\x81", {"normalized"})}}, "normalization leaves nothing");
   configure(Json::object());
   write("added_tokens.json", {{"ab", 14}, {"ac", 14}});

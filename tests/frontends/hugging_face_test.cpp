@@ -327,6 +327,28 @@ TEST(Save, ReplacesAModelAndKeepsOtherFiles) {
   EXPECT_THAT(listing(folder / "m"), ElementsAre("config.json", "model.safetensors", "notes.txt"));
 }
 
+// A tokenizer_config.json of another tokenizer would change ids.
+TEST(Save, NoFileOfTheOldModelIsTakenForOneOfTheNew) {
+  for (const bool beside_a_folder : {false, true}) {
+    const TemporaryFolder folder;
+    if (beside_a_folder) fs::create_directories(folder / "m/x");
+    save_model_directory(folder / "m", {{"a", 1}}, one_value(1));
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                             "added_tokens.json", "pytorch_model.bin", "vocab.txt"})
+      write_text(folder / "m" / name, "old");
+    write_text(folder / "m/notes.txt", "mine");
+    write_text(folder / "vocab.txt", "new");
+    save_model_directory(folder / "m", {{"a", 2}}, one_value(2), {folder / "vocab.txt"});
+    std::vector<std::string> names{"config.json", "model.safetensors", "notes.txt", "vocab.txt"};
+    if (beside_a_folder) names.emplace_back("x");
+    EXPECT_EQ(listing(folder / "m"), names);
+    EXPECT_EQ(read_file(folder / "m/vocab.txt"), "new");
+    // Files of the directory itself are part of the new model.
+    save_model_directory(folder / "m", {{"a", 3}}, one_value(2), {folder / "m/vocab.txt"});
+    EXPECT_EQ(read_file(folder / "m/vocab.txt"), "new");
+  }
+}
+
 // Fine-tuning in place: the parameters are mapped from the file that is replaced.
 TEST(Save, OverTheFilesItReads) {
   const TemporaryFolder folder;

@@ -98,6 +98,12 @@ void refuse_overwriting(const CommandInput& input) {
   if (fs::equivalent(out, input.argument("MODEL"), ignored))
     throw UsageError("--out " + out.string() + " is the model that is read",
                      "choose another folder");
+  const fs::path model = fs::weakly_canonical(input.argument("MODEL"), ignored);
+  for (fs::path folder = model; folder.has_relative_path(); folder = folder.parent_path())
+    if (folder != model && fs::equivalent(out, folder, ignored) &&
+        input.options.boolean_or("overwrite", false))
+      throw UsageError("--out " + out.string() + " holds the model that is read",
+                       "choose another folder");
   if (input.options.boolean_or("overwrite", false)) {
     if (input.options.boolean_or("resume", false))
       throw UsageError("--resume and --overwrite are both given", "give one of them");
@@ -122,6 +128,11 @@ CommandResult dequantize(const CommandInput& input) {
                 input.argument("MODEL") + ": is not quantized: nothing to turn back");
   const std::int64_t before = parameter_bytes(model);
   set_quantization(model, {});
+  if (input.options.boolean_or("overwrite", false)) {
+    remove_run(out);
+    std::error_code ignored;
+    std::filesystem::remove_all(out / "training", ignored);
+  }
   save_model(model, out);
   console().print(fmt::format("saved in {}: {} as float32\n", out.string(),
                               format_bytes(static_cast<double>(parameter_bytes(model)))));
@@ -163,6 +174,7 @@ CommandResult run(const CommandInput& input) {
   QuantizeRequest request;
   request.model = input.argument("MODEL");
   request.out = input.options.text("out");
+  request.overwrite = input.options.boolean_or("overwrite", false);
   if (input.options.contains("formats")) {
     for (const char* name : {"format", "nodes"})
       if (input.options.contains(name))

@@ -84,7 +84,7 @@ Tokenizer::State::State(TokenizerDefinition d)
           ErrorCode::bad_format,
           fmt::format("the added tokens '{}' and '{}' are the same in normalized text: '{}'",
                       known->second, token.content, form),
-          "set \"normalized\" of one of them to false");
+          "other libraries find one of the two, by chance: leave one of them out");
     added_normalized.add(token, std::move(form), passed_over);
   }
 }

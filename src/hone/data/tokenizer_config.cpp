@@ -58,6 +58,10 @@ constexpr std::string_view place_keys[] = {"files_loaded", "is_local", "local_fi
 constexpr std::string_view file_keys[] = {"full_tokenizer_file", "special_tokens_map_file",
                                           "tokenizer_file", "vocab_file"};
 
+// The roles that every tokenizer knows, in the order in which those that are new get their ids.
+constexpr std::string_view common_roles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                             "pad_token", "cls_token", "mask_token"};
+
 template <std::size_t N>
 bool is_among(std::string_view key, const std::string_view (&keys)[N]) {
   return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
@@ -191,11 +195,13 @@ private:
     if (!decoder.is_null() && !decoder.is_object())
       fail(path_, "'added_tokens_decoder' is not an object");
     for (const auto& [key, value] : decoder.items()) read_decoder_entry(key, value);
-    fold_additional(settings);
+    if (is_empty(member(settings, "extra_special_tokens"))) fold_additional(settings);
+    gather_named(settings);
     if (files_.special_map) read_special_map(settings);
+    if (!settings.contains("extra_special_tokens")) fold_additional(settings);
     read_roles(settings);
     read_extra(settings);
-    if (files_.added) read_added_file();
+    if (files_.added) read_added_file(settings);
     // A role is the added token of the same text, with its flags.
     for (auto& [role, token] : out_.roles)
       for (const auto& [id, added] : out_.added)
@@ -228,19 +234,36 @@ private:
                   "give each token an id of its own");
   }
 
+  static bool is_empty(const LibraryJson& json) { return json.is_null() || json.empty(); }
+
   // The older name of extra_special_tokens.
   static void fold_additional(LibraryJson& settings) {
-    const LibraryJson extra = member(settings, "extra_special_tokens");
-    const bool has_extra = !extra.is_null() && !extra.empty();
-    if (!has_extra && !member(settings, "additional_special_tokens").is_null())
-      settings["extra_special_tokens"] = settings["additional_special_tokens"];
+    if (member(settings, "additional_special_tokens").is_null()) return;
+    settings["extra_special_tokens"] = LibraryJson(settings["additional_special_tokens"]);
     settings.erase("additional_special_tokens");
+  }
+
+  // Tokens by names that are no role of every tokenizer, as one object: {"z_token": ...} and an
+  // object extra_special_tokens. It takes the place of one that the settings hold.
+  static void gather_named(LibraryJson& settings) {
+    LibraryJson named = LibraryJson::object();
+    for (const auto& [key, value] : settings.items())
+      if (is_role(key) && !is_among(key, common_roles) && value.is_string()) named[key] = value;
+    for (const auto& [key, value] : named.items()) settings.erase(key);
+    move_named(settings, named);
+    if (!named.empty()) settings["model_specific_special_tokens"] = named;
+  }
+
+  // An object extra_special_tokens becomes members of `named`.
+  static void move_named(LibraryJson& settings, LibraryJson& named) {
+    if (!member(settings, "extra_special_tokens").is_object()) return;
+    for (const auto& [key, value] : settings["extra_special_tokens"].items()) named[key] = value;
+    settings.erase("extra_special_tokens");
   }
 
   void read_special_map(LibraryJson& settings) {
     const std::filesystem::path path = files_.directory / "special_tokens_map.json";
     const LibraryJson map = read_document(*files_.special_map, path);
-    const bool has_extra = settings.contains("extra_special_tokens");
     for (const auto& [key, value] : map.items()) {
       const bool is_list = key == "additional_special_tokens" || key == "extra_special_tokens";
       if (!is_list && !is_role(key))
@@ -251,8 +274,9 @@ private:
         note_unread_role(key, value, path);
         continue;
       }
+      if (value.is_array() && !is_list) fail(path, fmt::format("'{}' is an array", key));
       if (value.is_array()) {
-        if (!is_list) fail(path, fmt::format("'{}' is an array", key));
+        // The newer name adds to the list of the settings.
         LibraryJson list = LibraryJson::array();
         if (key == "extra_special_tokens") list = member(settings, "extra_special_tokens");
         if (!list.is_array()) list = LibraryJson::array();
@@ -261,13 +285,17 @@ private:
           if (item.is_object()) special["special"] = true;
           if (std::find(list.begin(), list.end(), special) == list.end()) list.push_back(special);
         }
-        if (key == "extra_special_tokens" || !has_extra) settings["extra_special_tokens"] = list;
+        settings[key] = list;
         continue;
       }
       settings[key] = value;
       if (value.is_object() && !is_list) settings[key]["special"] = true;
-      if (is_list) settings[key] = value;
     }
+    if (out_.has_decoder) return;
+    LibraryJson named = member(settings, "model_specific_special_tokens");
+    if (named.is_null()) named = LibraryJson::object();
+    move_named(settings, named);
+    settings["model_specific_special_tokens"] = named;
   }
 
   void note_unread_role(const std::string& key, const LibraryJson& value,
@@ -286,15 +314,22 @@ private:
                       there.content, key, here));
   }
 
+  // In the order in which tokens that are new get their ids: the roles of every tokenizer, those
+  // of other names, and those gathered. A name given again keeps its place.
   void read_roles(const LibraryJson& settings) {
-    static constexpr const char* order[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                            "pad_token", "cls_token", "mask_token"};
     const auto take = [&](const std::string& key, const LibraryJson& value) {
       if (value.is_null()) return;
-      out_.roles.emplace_back(key, read_added_token(value, path_, "'" + key + "'", false));
-      out_.roles.back().second.special = true;
+      AddedToken token = read_added_token(value, path_, "'" + key + "'", false);
+      token.special = true;
+      const auto known = std::find_if(out_.roles.begin(), out_.roles.end(),
+                                      [&](const auto& role) { return role.first == key; });
+      if (known == out_.roles.end())
+        out_.roles.emplace_back(key, std::move(token));
+      else
+        known->second = std::move(token);
     };
-    for (const char* key : order) {
+    for (const std::string_view name : common_roles) {
+      const std::string key(name);
       if (settings.contains(key)) {
         take(key, settings[key]);
         continue;
@@ -303,23 +338,24 @@ private:
         if (role == key && out_.is_bert) out_.roles.emplace_back(role, AddedToken{token});
     }
     for (const auto& [key, value] : settings.items())
-      if (is_role(key) && std::find(std::begin(order), std::end(order), key) == std::end(order))
-        take(key, value);
-    for (const char* key : {"model_specific_special_tokens", "extra_special_tokens"})
-      if (const LibraryJson& named = member(settings, key); named.is_object())
-        for (const auto& [role, value] : named.items()) take(role, value);
+      if (is_role(key) && !is_among(key, common_roles)) take(key, value);
+    const LibraryJson& named = member(settings, "model_specific_special_tokens");
+    if (named.is_null()) return;
+    if (!named.is_object()) fail(path_, "'model_specific_special_tokens' is not an object");
+    for (const auto& [key, value] : named.items()) take(key, value);
   }
 
   void read_extra(const LibraryJson& settings) {
     const LibraryJson& list = member(settings, "extra_special_tokens");
-    if (list.is_null() || list.is_object()) return;
+    if (list.is_null()) return;
     if (!list.is_array()) fail(path_, "'extra_special_tokens' is not an array");
     for (const LibraryJson& item : list)
       out_.extra.push_back(read_added_token(item, path_, "extra_special_tokens", false));
   }
 
-  // {"token": id, ...}: special where it has a role.
-  void read_added_file() {
+  // {"token": id, ...}: special where the settings give it a role; the roles of BertTokenizer
+  // itself and those of other names do not count.
+  void read_added_file(const LibraryJson& settings) {
     const std::filesystem::path path = files_.directory / "added_tokens.json";
     const LibraryJson list = read_document(*files_.added, path);
     for (const auto& [content, id] : list.items()) {
@@ -328,9 +364,13 @@ private:
       if (content.empty()) fail(path, "an added token is empty");
       AddedToken token{content};
       token.special =
-          std::any_of(
-              out_.roles.begin(), out_.roles.end(),
-              [&, &text = content](const auto& role) { return role.second.content == text; }) ||
+          std::any_of(std::begin(common_roles), std::end(common_roles),
+                      [&, &text = content](std::string_view role) {
+                        const LibraryJson& given = member(settings, std::string(role).c_str());
+                        return !given.is_null() &&
+                               read_added_token(given, path_, std::string(role), false).content ==
+                                   text;
+                      }) ||
           std::any_of(
               out_.extra.begin(), out_.extra.end(),
               [&, &text = content](const AddedToken& extra) { return extra.content == text; });

@@ -15,7 +15,8 @@
 
 namespace hone {
 
-using LibraryJson = nlohmann::json;
+// Members in the order of the file: special tokens that are new get their ids in it.
+using LibraryJson = nlohmann::ordered_json;
 
 // Throws Error(bad_format) with the file and what is wrong in it.
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view what);

@@ -13,7 +13,7 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr std::string_view definition_magic = "hone tokenizer 3\n";
+constexpr std::string_view definition_magic = "hone tokenizer 4\n";
 constexpr std::uint32_t no_token = 0xffffffffu;
 
 void put_u32(std::string& out, std::uint32_t value) {

@@ -28,6 +28,18 @@ void read_normalizer(const LibraryJson& root, const std::filesystem::path& path,
   d.strip_accents = section.get<bool>("strip_accents", d.lowercase);
 }
 
+void read_pre_tokenizer(const LibraryJson& root, const std::filesystem::path& path,
+                        TokenizerDefinition&) {
+  const LibraryJson& json = member(root, "pre_tokenizer");
+  if (json.is_null())
+    throw Error(ErrorCode::unsupported,
+                path.string() + ": has no pre_tokenizer; only 'BertPreTokenizer' is supported",
+                "use the tokenizer of a BERT model");
+  const Section splitter(path, "pre_tokenizer", json);
+  splitter.require_type("BertPreTokenizer");
+  splitter.allow_only({"type"});
+}
+
 std::vector<AddedToken> read_added(const LibraryJson& root, const std::filesystem::path& path) {
   std::vector<AddedToken> added;
   const LibraryJson& list = member(root, "added_tokens");
@@ -192,7 +204,8 @@ AddedToken read_added_token(const LibraryJson& json, const std::filesystem::path
   return token;
 }
 
-JsonTokenizer parse_tokenizer_json(std::string_view text, const std::filesystem::path& path) {
+JsonTokenizer parse_tokenizer_json(std::string_view text, const std::filesystem::path& path,
+                                   bool for_bert) {
   JsonTokenizer out;
   TokenizerDefinition& d = out.definition;
   bool has_vocabulary = false;
@@ -208,12 +221,18 @@ JsonTokenizer parse_tokenizer_json(std::string_view text, const std::filesystem:
   d.unknown = model.get<std::string>("unk_token");
   d.prefix = model.get<std::string>("continuing_subword_prefix", "##");
   d.longest_word = model.get<std::int64_t>("max_input_chars_per_word", 100);
-  const Section splitter(path, "pre_tokenizer", member(root, "pre_tokenizer"));
-  splitter.require_type("BertPreTokenizer");
-  splitter.allow_only({"type"});
-  read_normalizer(root, path, d);
   out.added = read_added(root, path);
-  read_post_processor(root, path, d);
+  const auto read_step = [&](const char* name, const auto& read) {
+    try {
+      read(root, path, d);
+    } catch (const Error& error) {
+      if (!for_bert || error.code() != ErrorCode::unsupported) throw;
+      out.unread.emplace_back(name);
+    }
+  };
+  read_step("normalizer", read_normalizer);
+  read_step("pre_tokenizer", read_pre_tokenizer);
+  read_step("post_processor", read_post_processor);
   read_truncation_and_padding(root, path, out);
   return out;
 }

@@ -16,11 +16,15 @@ namespace hone {
 
 // A tokenizer.json, as the tokenizers library reads it.
 struct JsonTokenizer {
-  TokenizerDefinition definition;  // without added tokens; the vocabulary is not yet built
-  std::vector<AddedToken> added;   // with their ids
-  bool truncates_left = false;     // "direction" of its truncation
+  TokenizerDefinition definition;   // without added tokens; the vocabulary is not yet built
+  std::vector<AddedToken> added;    // with their ids
+  bool truncates_left = false;      // "direction" of its truncation
+  std::vector<std::string> unread;  // sections that count for nothing and are not known
 };
-JsonTokenizer parse_tokenizer_json(std::string_view text, const std::filesystem::path& path);
+// With `for_bert` the steps before and after the model count for nothing: BertTokenizer has its
+// own.
+JsonTokenizer parse_tokenizer_json(std::string_view text, const std::filesystem::path& path,
+                                   bool for_bert);
 
 // The tokens of a vocab.txt, one a line; white space at the end of a line is no part of it.
 Vocabulary parse_vocabulary_text(std::string_view text, const std::filesystem::path& path);

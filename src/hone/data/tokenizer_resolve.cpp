@@ -87,7 +87,7 @@ public:
 
   TokenizerDefinition resolve() {
     std::optional<JsonTokenizer> json;
-    if (files_.json) json = parse_tokenizer_json(*files_.json, files_.json_path);
+    if (files_.json) json = parse_tokenizer_json(*files_.json, files_.json_path, config_.is_bert);
     if (config_.is_bert)
       take_bert(
           json ? std::move(json->definition.vocabulary)
@@ -105,7 +105,7 @@ public:
     d_.other_settings = config_.other_settings;
     d_.has_special_map = files_.special_map.has_value();
     d_.has_added_file = files_.added.has_value();
-    if (json) compare(json->definition);
+    if (json) compare(*json);
     if (json) {
       d_.saved_truncation = json->definition.saved_truncation;
       d_.saved_padding = json->definition.saved_padding;
@@ -157,15 +157,16 @@ private:
     AddedTokens added(d_.vocabulary, d_.prefix);
     const std::map<std::int32_t, AddedToken> own = by_id(of_json);
     const std::string own_place = files_.json_path.string() + ": added_tokens";
-    // For BertTokenizer added_tokens_decoder takes the place of what tokenizer.json lists; without
-    // one, that takes the place of added_tokens.json, token by token.
+    // For BertTokenizer added_tokens_decoder takes the place of what tokenizer.json lists; for the
+    // other class it adds to it. Without one, what tokenizer.json lists takes the place of
+    // added_tokens.json, token by token.
     const bool overruled = config_.is_bert && config_.has_decoder;
     if (overruled)
       for (const AddedToken& token : of_json) note_dropped(token);
     if (!config_.is_bert)
       for (const auto& [id, token] : own) add_named(added, token, own_place);
     std::map<std::int32_t, AddedToken> listed = config_.added;
-    if (config_.is_bert && !overruled)
+    if (!config_.has_decoder)
       for (const auto& [id, token] : own) listed.insert_or_assign(id, checked_same(listed, token));
     for (const auto& [id, token] : listed)
       add_named(added, token, config_.added.contains(id) ? config_.added_place : own_place);
@@ -175,15 +176,9 @@ private:
       else
         d_.extra_special.push_back(token.content);
       if (added.has(token.content)) continue;
-      // Never met in data, and many vocabularies lack them: they are no part of this tokenizer.
-      const bool optional = name == "mask_token" || name == "pad_token";
       const bool required = name == "cls_token" || name == "sep_token" || name == "unk_token";
-      if ((optional || (required && config_.is_bert)) &&
-          !d_.vocabulary.is_piece(d_.vocabulary.find(token.content))) {
-        if (required) refuse_missing(name, token.content);
-        d_.roles.pop_back();
-        continue;
-      }
+      if (required && config_.is_bert && !d_.vocabulary.is_piece(d_.vocabulary.find(token.content)))
+        refuse_missing(name, token.content);
       added.add(token, -1, config_.added_place);
     }
     for (const AddedToken& token : config_.extra) {
@@ -265,7 +260,8 @@ private:
   }
 
   // Says what tokenizer.json asks for and does not get, and the other way round.
-  void compare(const TokenizerDefinition& json) {
+  void compare(const JsonTokenizer& tokenizer) {
+    const TokenizerDefinition& json = tokenizer.definition;
     const auto differ = [&](const char* there, const auto& value, const char* here,
                             const auto& holds) {
       if (value != holds)
@@ -282,15 +278,26 @@ private:
                         *config_.lowercase, d_.lowercase));
       return;
     }
-    differ("lowercase", json.lowercase, "do_lower_case", d_.lowercase);
-    differ("strip_accents", json.strip_accents, "strip_accents", d_.strip_accents);
-    differ("handle_chinese_chars", json.split_chinese, "tokenize_chinese_chars", d_.split_chinese);
-    differ("clean_text", json.clean_text, "clean_text", true);
+    const auto is_read = [&](std::string_view section) {
+      const auto& unread = tokenizer.unread;
+      return std::find(unread.begin(), unread.end(), section) == unread.end();
+    };
+    for (const std::string& section : tokenizer.unread)
+      d_.notes.push_back(fmt::format(
+          "the {} of tokenizer.json is overruled: a BertTokenizer has one of its own", section));
+    if (is_read("normalizer")) {
+      differ("lowercase", json.lowercase, "do_lower_case", d_.lowercase);
+      differ("strip_accents", json.strip_accents, "strip_accents", d_.strip_accents);
+      differ("handle_chinese_chars", json.split_chinese, "tokenize_chinese_chars",
+             d_.split_chinese);
+      differ("clean_text", json.clean_text, "clean_text", true);
+    }
     differ("continuing_subword_prefix", json.prefix, "prefix", d_.prefix);
     differ("max_input_chars_per_word", json.longest_word, "longest word", d_.longest_word);
     differ("unk_token", json.unknown, "unk_token", d_.unknown);
-    if (json.single != d_.single ||
-        (!json.pair.empty() && config_.gives_types && json.pair != d_.pair))
+    if (is_read("post_processor") &&
+        (json.single != d_.single ||
+         (!json.pair.empty() && config_.gives_types && json.pair != d_.pair)))
       d_.notes.push_back(
           "the post_processor of tokenizer.json is overruled: a BertTokenizer puts " +
           role("cls_token") + " before and " + role("sep_token") + " after each text");

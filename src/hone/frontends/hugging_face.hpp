@@ -77,9 +77,10 @@ ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, st
 // When `directory` is not there yet, or holds only plain files, everything is written into
 // `directory` + ".partial", flushed, and put in its place in one step (rename, or an exchange of
 // the two): a crash leaves the old directory or the new one, whole. Other files of the old
-// directory are kept, but for weights under other names. When it holds folders, is a mount point,
-// or the file system cannot exchange, the files are replaced one by one, each atomically, the
-// weights last. A failure leaves the old files.
+// directory are kept, but for those of a model (is_model_file): they belong to the old one. When it
+// holds folders, is a mount point, or the file system cannot exchange, the files are replaced one
+// by one, each atomically, the weights last; there a `more` that writes a tokenizer removes the
+// files of the old one itself. A failure leaves the old files.
 void save_model_directory(const std::filesystem::path& directory, Json config,
                           const ParameterStore& parameters,
                           const std::vector<std::filesystem::path>& copies = {},

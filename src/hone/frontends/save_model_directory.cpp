@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -39,7 +40,7 @@ void set_dtype(Json& config, const ParameterStore& parameters) {
 }
 
 // The weights come last: a new directory that is unfinished does not load. Weights under other
-// names belong to what was there before.
+// names, and files of a tokenizer that are not among the copies, belong to what was there before.
 void write_files(const fs::path& directory, const Json& config, const ParameterStore& parameters,
                  const std::vector<fs::path>& copies,
                  const std::function<void(const fs::path&)>& more) {
@@ -56,7 +57,11 @@ void write_files(const fs::path& directory, const Json& config, const ParameterS
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     std::error_code ignored;
-    if (name != weights && is_weights_file(name)) fs::remove(entry.path(), ignored);
+    const bool written = name == weights || name == "config.json" ||
+                         std::any_of(copies.begin(), copies.end(),
+                                     [&](const fs::path& copy) { return copy.filename() == name; });
+    if (!written && (more ? is_weights_file(name) : is_model_file(name)))
+      fs::remove(entry.path(), ignored);
   }
 }
 
@@ -74,11 +79,12 @@ void flush_directory(const fs::path& directory) {
   ::close(descriptor);
 }
 
-// Files of the old directory that the new one does not have: a second name for each, else a copy.
+// Files of the old directory that the new one does not have and that belong to no model: a second
+// name for each, else a copy.
 void keep_other_files(const fs::path& from, const fs::path& to) {
   for (const auto& entry : fs::directory_iterator(from)) {
     const fs::path name = entry.path().filename();
-    if (fs::exists(to / name) || name.extension() == ".partial" || is_weights_file(name)) continue;
+    if (fs::exists(to / name) || name.extension() == ".partial" || is_model_file(name)) continue;
     std::error_code refused;
     fs::create_hard_link(entry.path(), to / name, refused);
     if (refused) fs::copy_file(entry.path(), to / name);

@@ -62,12 +62,13 @@ std::int64_t length_limit(const Json& config, const ChosenTokenizer& tokenizer, 
 // Says what loading a model did to the tensors of its files, what starts afresh and what is not
 // used.
 void say_report(const Model& model, const std::function<void(const std::string&)>& say);
-// Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks. A
+// Throws Error(invalid_argument) when the tokenizer makes ids that the model's vocabulary lacks; a
+// mask and a pad, which texts do not hold, may be among them, which is said. A
 // tokenizer with fewer tokens than the vocabulary is said (`say` may be empty): a vocabulary may be
 // padded, a tokenizer may be cut short.
 void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
                const std::function<void(const std::string&)>& say);
-// Throws Error(invalid_argument) when a sample has a token type that the model has not.
+// Throws Error(invalid_argument) when a sample has an id or a token type that the model has not.
 void check_samples(const Json& config, const TokenizedData& data);
 
 }  // namespace hone

@@ -63,6 +63,10 @@ struct TrainOutcome {
 // throw, and Error(invalid_argument) when `out` holds another run.
 TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher);
 
+// Removes what a run left in a folder whose model is replaced (last/, best/, record.jsonl), so that
+// nothing of it is taken for part of another. Throws Error(io) when another process writes into it.
+void remove_run(const std::filesystem::path& out);
+
 // steps, samples_per_second, tokens_per_second, flops_per_second, loss, accuracies, seconds,
 // peak_bytes, out.
 Json to_json(const TrainOutcome& outcome, const std::filesystem::path& out);

@@ -180,6 +180,23 @@ void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string
                     "was trained with, and whole?",
                     source, tokenizer.vocab_size(), vocabulary));
   if (tokenizer.vocab_size() <= vocabulary) return;
+  // Tokenizers are made with a mask and a pad that many vocabularies lack and no text holds.
+  std::vector<std::string> unknown;
+  std::int64_t known = tokenizer.vocab_size();
+  for (const char* role : {"mask_token", "pad_token"}) {
+    const std::string token = tokenizer.definition().role(role);
+    if (token.empty() || tokenizer.id(token) < vocabulary) continue;
+    unknown.push_back(fmt::format("'{}' ({})", token, role));
+    --known;
+  }
+  if (known <= vocabulary) {
+    if (say)
+      say(
+          fmt::format("the tokenizer ({}) has tokens that the model lacks: {}; a text with one is "
+                      "refused",
+                      source, fmt::join(unknown, ", ")));
+    return;
+  }
   throw Error(ErrorCode::invalid_argument,
               fmt::format("the tokenizer ({}) has {} tokens, the model knows {}", source,
                           tokenizer.vocab_size(), vocabulary),
@@ -187,6 +204,16 @@ void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string
 }
 
 void check_samples(const Json& config, const TokenizedData& data) {
+  const auto vocabulary = config.value("vocab_size", std::int64_t{0});
+  const auto last = std::max_element(data.ids.begin(), data.ids.end());
+  if (last != data.ids.end() && *last >= vocabulary) {
+    const auto place = static_cast<std::int64_t>(last - data.ids.begin());
+    const auto next = std::upper_bound(data.offsets.begin(), data.offsets.end(), place);
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("sample {} holds the token id {}, the model knows {} tokens",
+                            next - data.offsets.begin() - 1, *last, vocabulary),
+                "take the token out of the text");
+  }
   const auto types = config.value("type_vocab_size", std::int64_t{2});
   const auto largest = std::max_element(data.type_ids.begin(), data.type_ids.end());
   if (largest != data.type_ids.end() && *largest >= types)

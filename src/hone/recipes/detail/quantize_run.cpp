@@ -212,6 +212,11 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   outcome.bytes_after = parameter_bytes(model);
   outcome.left = left_in_float32(model);
   outcome.products = describe_products(model);
+  if (request.overwrite) {
+    remove_run(request.out);
+    std::error_code ignored;
+    if (!request.training) fs::remove_all(request.out / "training", ignored);
+  }
   save_model(model, request.out);
   write_record(request, model, outcome, started, now_seconds() - begin);
   return outcome;

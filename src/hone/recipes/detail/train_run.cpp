@@ -27,6 +27,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+void remove_parts(const fs::path& out) {
+  std::error_code ignored;
+  for (const char* part : {"last", "best", "record.jsonl"}) fs::remove_all(out / part, ignored);
+}
+
 constexpr double default_validation = 0.1;
 
 // One run, step by step; holds what later steps need.
@@ -314,8 +319,8 @@ private:
 
   // Of the run that is replaced nothing must be taken for this one's, should this one be killed.
   void remove_old_run() const {
+    remove_parts(request_.out);
     std::error_code ignored;
-    for (const char* part : {"last", "best"}) fs::remove_all(request_.out / part, ignored);
     for (const fs::directory_entry& entry : fs::directory_iterator(request_.out, ignored)) {
       if (is_model_file(entry.path().filename().string())) fs::remove(entry.path(), ignored);
     }
@@ -449,6 +454,12 @@ private:
 };
 
 }  // namespace
+
+void remove_run(const fs::path& out) {
+  if (!fs::exists(out)) return;
+  const FolderLock lock(out);
+  remove_parts(out);
+}
 
 TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher) {
   return Run(request, watcher).run();
