@@ -112,6 +112,48 @@ TEST(AttentionKernel, NanStaysNan) {
   }
 }
 
+// Numbers so large that float32 overflows on the way: what a kernel gives is right, or not finite.
+class HugeInputs : public testing::TestWithParam<const char*> {};
+
+TEST_P(HugeInputs, AnOverflowIsNotHidden) {
+  const Op& op = find_op(GetParam());
+  int huge = 0;
+  for (const OpSample& each : op.samples())
+    for (const float scale : {1e10f, 1e18f, 3e19f, 1e25f, 1e30f, 1e37f}) {
+      OpSample sample = each;
+      // Of the others, gamma and beta of layer_norm and the like stay as they are.
+      const std::size_t scaled = op.name == "attention" || op.name == "global_norm" ? 3 : 1;
+      for (std::size_t i = 0; i < std::min(scaled, sample.inputs.size()); ++i) {
+        if (sample.inputs[i].empty() || sample.inputs[i].dtype() != DType::f32) continue;
+        sample.inputs[i] = sample.inputs[i].clone();
+        for (float& value : sample.inputs[i].span<float>())
+          value = std::clamp(value * scale, -3e38f, 3e38f);
+      }
+      const Tensor expected = reference_of(op, sample)[0];
+      double largest = 0;
+      for (const float value : expected.span<float>())
+        if (std::isfinite(value)) largest = std::max(largest, std::abs(double{value}));
+      for_each_vector_target([&] {
+        SCOPED_TRACE(testing::Message() << sample.name << " times " << scale);
+        Executor executor(sample_graph(op, sample, false), ExecutorOptions{.use_kernels = true});
+        const Tensor result = run_once(executor, op, sample)[0];
+        int hidden = 0;
+        for (std::int64_t i = 0; i < result.size(); ++i) {
+          const double value = result.as<float>()[i], wanted = expected.as<float>()[i];
+          hidden += std::isfinite(value) && !(std::abs(value - wanted) <= 2e-3 * largest);
+          ++huge;
+        }
+        EXPECT_EQ(hidden, 0);
+      });
+    }
+  EXPECT_GT(huge, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, HugeInputs,
+                         testing::Values("layer_norm", "softmax", "gelu", "relu", "tanh",
+                                         "attention", "global_norm"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
 // On x86-64 with AVX-512 both sets must really have run.
 TEST(VectorTargets, AreForced) {
   std::vector<std::string> names;

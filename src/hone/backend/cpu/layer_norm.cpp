@@ -4,6 +4,8 @@
 #include <hwy/highway.h>
 
 #include <cmath>
+#include <limits>
+
 #include "hone/backend/cpu/detail/math-inl.hpp"
 #include "hone/backend/kernel.hpp"
 
@@ -41,7 +43,10 @@ void run_layer_norm(const KernelCall& call) {
           squares = hn::MulAdd(v, v, squares);
         });
     const double variance = hn::GetLane(hn::SumOfLanes(d, squares)) / static_cast<double>(n);
-    const auto rstd = static_cast<float>(1.0 / std::sqrt(variance + epsilon));
+    // Infinite squares would make rstd 0 and the row `beta`: an overflow that nothing shows.
+    const float rstd = std::isfinite(variance)
+                           ? static_cast<float>(1.0 / std::sqrt(variance + epsilon))
+                           : std::numeric_limits<float>::quiet_NaN();
     const VecF factor = hn::Set(d, rstd);
     const auto normalize = [&](VecF v, VecF g, VecF b) {
       return hn::MulAdd(hn::Mul(hn::Sub(v, center), factor), g, b);

@@ -132,6 +132,10 @@ private:
         throw Error(ErrorCode::not_found, out.string() + ": holds no run to resume",
                     "check --out, or leave out --resume to start anew");
       resumes_ = has_checkpoint();
+      // A run that was killed early left no weights: these are not its own.
+      if (!resumes_ && holds_weights(out))
+        throw Error(ErrorCode::not_found, out.string() + ": holds a model, but no run to resume",
+                    "check --out, or replace it with --overwrite");
       if (!resumes_) say("no checkpoint was saved before the run ended: starting anew");
       return;
     }
