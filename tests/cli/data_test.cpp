@@ -179,7 +179,6 @@ TEST_F(ClassifierCommands, PredictRefusesSettingsThatChangeNothing) {
     EXPECT_THAT(outcome.err, HasSubstr(message));
   };
   refused("p.csv", "text\na\n", "data.label=x", "data.label changes nothing");
-  refused("p.csv", "text\na\n", "data.skip_empty=true", "data.skip_empty changes nothing");
   refused("p.txt", "a\n", "data.text=x", "unknown key 'text'");
   refused("p", "a\n", "data.text=x", "data.text changes nothing");
   refused("p.jsonl", "{\"text\":\"a\"}\n", "data.separator=;", "'separator'");
@@ -188,8 +187,30 @@ TEST_F(ClassifierCommands, PredictRefusesSettingsThatChangeNothing) {
   EXPECT_THAT(words.err, HasSubstr("data.text changes nothing: no data set is read"));
   EXPECT_THAT(run_hone(*scratch, {"predict", "run", "--pair", "x", "--input", "p.csv"}).err,
               HasSubstr("--pair changes nothing"));
-  EXPECT_THAT(predict("p.csv", "text,text_pair\na,b\nc,\n").err,
-              HasSubstr("p.csv: line 3: column 'text_pair': the text is empty"));
+}
+
+// What eval refuses predict answers, from a file as from the command line; what it advises works.
+TEST_F(ClassifierCommands, EmptyTextsArePredictedOrSkippedOnRequest) {
+  const auto of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"predict", "run"});
+    const Outcome outcome = run_hone(*scratch, words);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  const char* const file = "text,text_pair\ngood,odd\nodd,\n,good\n,\n";
+  const std::string whole = of({"good", "--pair", "odd"}) + of({"odd", "--pair", ""}) +
+                            of({"", "--pair", "good"}) + of({"", "--pair", ""});
+  EXPECT_EQ(predict("p.csv", file).out, whole);
+  const Outcome skipped = predict("p.csv", file, {"--set", "data.skip_empty=true"});
+  EXPECT_EQ(skipped.out, of({"good", "--pair", "odd"})) << skipped.err;
+  EXPECT_THAT(skipped.err, HasSubstr("p.csv: 3 rows with an empty text are skipped"));
+  // [CLS] a [SEP] [SEP], as transformers has it.
+  const Outcome ids = run_hone(*scratch, {"tokenize", "run", "--input", "p.csv"});
+  EXPECT_THAT(ids.out, HasSubstr("{\"ids\": [2,3,3], \"token_type_ids\": [0,0,1]}"));
+  EXPECT_EQ(std::count(ids.out.begin(), ids.out.end(), '\n'), 4);
+  const Outcome fewer =
+      run_hone(*scratch, {"tokenize", "run", "--input", "p.csv", "--set", "data.skip_empty=true"});
+  EXPECT_EQ(std::count(fewer.out.begin(), fewer.out.end(), '\n'), 1) << fewer.err;
 }
 
 TEST_F(ClassifierCommands, CalibrationNeedsNeitherLabelsNorClasses) {

@@ -95,7 +95,12 @@ TEST_F(Datasets, CsvErrorsNameThePlace) {
   expect("review,sentiment\na,0\n", "line 1: no column 'text'",
          "name it with the option data.text=COLUMN; known: review, sentiment");
   expect("text,text,label\na,b,0\n", "line 1: two columns are named 'text'");
-  expect("text,label\na,0\nb\n", "line 3: 1 fields, but the header names 2");
+  expect("text,label\na,0\nb\n", "line 3: 1 field, but the header names 2",
+         "fill in the fields that are missing");
+  expect("text,label\na,0\nb,c,1\n", "line 3: 3 fields, but the header names 2",
+         "quote fields that hold the separator");
+  expect("text,label\na,0\n  \nb,1\n", "line 3: nothing but white space, but the header names 2",
+         "remove the line");
   expect("text,label\n\"a\nb\"c,0\n", "line 3, column 3: a character follows the closing quote");
   expect("text,label\na,0\n\"b,1\n", "line 3, column 1: the quote is never closed");
   expect("text,label\na,0\nb\xFF,1\n", "line 3, column 2: the byte 0xFF is not UTF-8",

@@ -122,9 +122,58 @@ TEST(Prefixes, OfEveryTensorAreTakenOffAndSaid) {
   }
 }
 
-TEST(Prefixes, OfSomeTensorsAreNot) {
+// AveragedModel counts beside the model, an outer module has the classifier.
+TEST(Prefixes, OfSomeTensorsAreTakenOffWhereTheRestIsWanted) {
+  const ParameterStore expected = small_parameters();
+  for (const char* stray : {"n_averaged", "epoch"})
+    for (const std::string prefix : {"module.", "_orig_mod.module.", "model."}) {
+      const TemporaryFolder folder;
+      ParameterStore stored = renamed(expected, prefix);
+      stored.set(stray, Tensor(DType::i64, {}));
+      write_directory(folder.path(), stored);
+      const Loaded loaded = load(folder.path());
+      expect_equal(loaded.matched.parameters, expected);
+      EXPECT_THAT(loaded.matched.report.unused, ElementsAre(stray));
+      const std::size_t all = expected.names().size();
+      EXPECT_THAT(loaded.matched.report.notes,
+                  ElementsAre(fmt::format(
+                      "the names of {} of {} tensors begin with '{}': taken off; without it: {}",
+                      all, all + 1, prefix, stray)));
+    }
+  // Also under a prefix that all have.
+  for (const std::string outer : {"", "module."}) {
+    const TemporaryFolder folder;
+    ParameterStore stored;
+    for (const std::string& name : expected.names())
+      stored.set(outer + (name.starts_with("bert.") ? "model." + name : name), expected.at(name));
+    write_directory(folder.path(), stored);
+    const Loaded loaded = load(folder.path());
+    expect_equal(loaded.matched.parameters, expected);
+    EXPECT_THAT(loaded.matched.report.initialized, IsEmpty());
+    EXPECT_THAT(loaded.matched.report.unused, IsEmpty());
+  }
+}
+
+// A copy of the model beside it (an average): the plain names are the model.
+TEST(Prefixes, OfASecondCopyAreNotTakenOff) {
   const TemporaryFolder folder;
-  ParameterStore stored = renamed(small_parameters(), "module.");
+  const ParameterStore expected = small_parameters();
+  ParameterStore stored = renamed(expected, "module.");
+  for (const std::string& name : stored.names()) {
+    Tensor copy = stored.at(name).clone();
+    for (float& value : copy.span<float>()) value += 1;
+    stored.set(name, copy);
+  }
+  for (const std::string& name : expected.names()) stored.set(name, expected.at(name));
+  write_directory(folder.path(), stored);
+  const Loaded loaded = load(folder.path());
+  expect_equal(loaded.matched.parameters, expected);
+  EXPECT_EQ(loaded.matched.report.unused.size(), expected.names().size());
+}
+
+TEST(Prefixes, OfTensorsThatNobodyWantsAreNotTakenOff) {
+  const TemporaryFolder folder;
+  ParameterStore stored = renamed(small_parameters(), "module.other.");
   stored.set("n_averaged", Tensor(DType::i64, {}));
   write_directory(folder.path(), stored);
   expect_error(ErrorCode::not_found, {"none of the tensors of the backbone"},

@@ -109,6 +109,26 @@ TEST_F(MatchLabels, NumbersBesideNamesAreSaid) {
                "line 3: column 'label': m has no class '1'");
 }
 
+// A place is no number of a name: these were taken for 4 and 5, -1, 2 stars and 3 stars.
+TEST_F(MatchLabels, NumbersAreNoPlacesWhereNamesHoldNumbers) {
+  EXPECT_ERROR(match({"3", "4", "5"}, {"1", "2"}), ErrorCode::bad_format, "m has no class '1'");
+  EXPECT_ERROR(match({"-1", "1"}, {"0"}), ErrorCode::bad_format, "m has no class '0'");
+  EXPECT_ERROR(match({"-1", "1"}, {"false"}), ErrorCode::bad_format, "m has no class 'false'");
+  const Names stars{"1 star", "2 stars", "3 stars"};
+  EXPECT_EQ(match(stars, {"1", "2"}), (Labels{0, 1}));
+  EXPECT_EQ(said_,
+            "labels of the data are taken for numbers of the model's classes: 1 is 1 star, 2 is 2 "
+            "stars");
+  EXPECT_EQ(match({"3 stars", "1 star"}, {"3", "1.0"}), (Labels{0, 1}));
+  EXPECT_ERROR(match(stars, {"1", "0"}), ErrorCode::bad_format, "m has no class '0'");
+  EXPECT_EQ(match(stars, {"LABEL_2", "LABEL_0"}), (Labels{2, 0}));
+  // Which number is meant is not clear.
+  for (const Names& names :
+       {Names{"1 star", "good"}, Names{"1 to 2", "3 to 4"}, Names{"grade-1", "grade-2"},
+        Names{"0.5 stars", "1 star"}, Names{"a1", "b1"}})
+    EXPECT_ERROR(match(names, {"1", "0"}), ErrorCode::bad_format, "m has no class '");
+}
+
 TEST_F(MatchLabels, TheNearestNameIsSuggested) {
   EXPECT_ERROR(match({"negative", "positive"}, {"positive", "negatve"}), ErrorCode::bad_format,
                "line 3: column 'label': m has no class 'negatve'", "did you mean 'negative'?");

@@ -185,11 +185,19 @@ Rows read_delimited(std::string_view text, const std::filesystem::path& path, ch
   const std::size_t label_at = labelled ? at(columns.label, "label") : 0;
   if (!paired) rows.columns.pair.clear();
   while (reader.next(fields, line)) {
-    if (fields.size() != header.size())
+    if (fields.size() != header.size()) {
+      const bool blank = fields.size() == 1 && trim(fields[0]).empty();
       throw Error(ErrorCode::bad_format,
-                  fmt::format("{}: line {}: {} fields, but the header names {}", path.string(),
-                              line, fields.size(), header.size()),
-                  "quote fields that hold the separator");
+                  fmt::format("{}: line {}: {}, but the header names {}", path.string(), line,
+                              blank ? "nothing but white space"
+                                    : fmt::format("{} field{}", fields.size(),
+                                                  fields.size() == 1 ? "" : "s"),
+                              header.size()),
+                  blank                           ? "remove the line"
+                  : fields.size() < header.size() ? "fill in the fields that are missing; where a "
+                                                    "field holds a line end, quote it"
+                                                  : "quote fields that hold the separator");
+    }
     rows.texts.push_back(std::move(fields[text_at]));
     if (paired) rows.pairs.push_back(std::move(fields[pair_at]));
     if (labelled) rows.labels.emplace_back(trim(fields[label_at]));

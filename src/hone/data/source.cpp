@@ -30,7 +30,8 @@ bool is_empty_row(const Rows& rows, std::size_t row, bool skip) {
       "remove the row, or skip such rows with the option data.skip_empty=true");
 }
 
-// Leaves rows with an empty text out; returns how many.
+}  // namespace
+
 std::int64_t drop_empty_rows(Rows& rows, bool skip) {
   std::size_t kept = 0;
   const auto keep = [&](auto& column, std::size_t row) {
@@ -54,8 +55,6 @@ std::int64_t drop_empty_rows(Rows& rows, bool skip) {
   cut(rows.lines);
   return static_cast<std::int64_t>(all - kept);
 }
-
-}  // namespace
 
 Columns columns_of(const Options& options, LabelUse use) {
   Columns columns{.text = options.text_or("text", "text")};

@@ -21,6 +21,9 @@ TextData load_rows(const std::string& location, const std::string& split, const 
                    LabelUse use, ReadRows read);
 std::string fingerprint_rows(const std::string& location, const std::string& split,
                              const Options& options);
+// Leaves rows with an empty text or second text out when `skip` is set, else throws
+// Error(bad_format) naming the first; returns how many.
+std::int64_t drop_empty_rows(Rows& rows, bool skip);
 // The options all file kinds share: text, text_pair, label, encoding, skip_empty, test.
 std::vector<OptionSpec> row_options();
 // The same with separator and quotes, and the reader of files of separated values.

@@ -1,4 +1,5 @@
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/zoo/architecture.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -83,32 +84,99 @@ void load_shards(ModelFiles& files, const fs::path& index, const WeightsReader& 
   }
 }
 
-// Takes what wrappers put before every name off: DistributedDataParallel, torch.compile, modules
-// that hold the model as a member.
-void take_prefixes_off(ModelFiles& files) {
-  std::string taken;
-  const auto find_prefix = [&]() -> std::string_view {
-    const std::vector<std::string>& names = files.parameters.names();
-    for (const std::string_view prefix : {"module.", "_orig_mod.", "model."})
-      if (!names.empty() && std::all_of(names.begin(), names.end(), [&](const std::string& name) {
-            return std::string_view(name).substr(taken.size()).starts_with(prefix);
-          }))
-        return prefix;
-    return {};
+constexpr std::string_view backbone = "bert.";  // a file of the bare backbone lacks it
+constexpr std::string_view wrapper_prefixes[] = {"module.", "_orig_mod.", "model."};
+
+// What of these `name` begins with, one after another.
+std::string wrappers_of(std::string_view name) {
+  std::size_t taken = 0;
+  for (bool found = true; found;) {
+    found = false;
+    for (const std::string_view prefix : wrapper_prefixes)
+      if (name.substr(taken).starts_with(prefix)) {
+        taken += prefix.size();
+        found = true;
+      }
+  }
+  return std::string(name.substr(0, taken));
+}
+
+// The prefix of wrappers that all names have.
+std::string common_wrappers(const std::vector<std::string>& names) {
+  std::string taken = names.empty() ? "" : wrappers_of(names.front());
+  const auto have_it = [&] {
+    return std::all_of(names.begin(), names.end(),
+                       [&](const std::string& name) { return name.starts_with(taken); });
   };
-  for (std::string_view prefix = find_prefix(); !prefix.empty(); prefix = find_prefix())
-    taken += prefix;
-  if (taken.empty()) return;
+  // Shorter by whole wrappers: "module.model." by "model.".
+  while (!have_it()) taken.resize(taken.rfind('.', taken.size() - 2) + 1);
+  return taken;
+}
+
+// The prefix of wrappers that some names have and without which they are parameters of the
+// architecture, where no other tensor has these names.
+std::string wrappers_of_some(const ModelFiles& files) {
+  const std::vector<std::string>& names = files.parameters.names();
+  if (std::all_of(names.begin(), names.end(),
+                  [](const std::string& name) { return wrappers_of(name).empty(); }))
+    return "";
+  std::set<std::string> wanted;
+  try {
+    const std::string type = files.config.value("model_type", "");
+    for (const ParameterSpec& spec : find_architecture(type).parameters(files.config)) {
+      wanted.insert(spec.name);
+      if (spec.name.starts_with(backbone)) wanted.insert(spec.name.substr(backbone.size()));
+    }
+  } catch (const Error&) {
+    return "";  // said by whoever builds the model
+  }
+  for (const std::string& name : names) {
+    const std::string prefix = wrappers_of(name);
+    if (prefix.empty() || !wanted.contains(name.substr(prefix.size()))) continue;
+    const bool collides = std::any_of(names.begin(), names.end(), [&](const std::string& other) {
+      return other.starts_with(prefix) && files.parameters.contains(other.substr(prefix.size()));
+    });
+    return collides ? "" : prefix;
+  }
+  return "";
+}
+
+void take_off(ModelFiles& files, const std::string& prefix) {
   ParameterStore renamed;
   std::map<std::string, fs::path> file_of;
   for (const std::string& name : files.parameters.names()) {
-    renamed.set(name.substr(taken.size()), files.parameters.at(name));
-    file_of[name.substr(taken.size())] = files.file_of.at(name);
+    const std::string bare = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    renamed.set(bare, files.parameters.at(name));
+    file_of[bare] = files.file_of.at(name);
   }
   files.parameters = std::move(renamed);
   files.file_of = std::move(file_of);
+}
+
+// Takes what wrappers put before every name off: DistributedDataParallel, torch.compile, modules
+// that hold the model as a member. Some tensors may stand beside the wrapped model: counters of an
+// average, a classifier of the outer module.
+void take_prefixes_off(ModelFiles& files) {
+  if (const std::string prefix = common_wrappers(files.parameters.names()); !prefix.empty()) {
+    take_off(files, prefix);
+    files.notes.push_back(
+        fmt::format("every tensor's name begins with '{}': taken off", printable(prefix)));
+  }
+  const std::string prefix = wrappers_of_some(files);
+  if (prefix.empty()) return;
+  std::vector<std::string> others;
+  for (const std::string& name : files.parameters.names())
+    if (!name.starts_with(prefix)) others.push_back(printable(name));
+  const std::size_t all = files.parameters.names().size();
+  take_off(files, prefix);
+  constexpr std::size_t shown = 4;
+  const std::size_t more = others.size() > shown ? others.size() - shown : 0;
+  others.resize(others.size() - more);
   files.notes.push_back(
-      fmt::format("every tensor's name begins with '{}': taken off", printable(taken)));
+      fmt::format("the names of {} of {} tensors begin with '{}': taken off; "
+                  "without it: {}{}",
+                  all - others.size() - more, all, printable(prefix), fmt::join(others, ", "),
+                  more > 0 ? fmt::format(" and {} more", more) : ""));
 }
 
 // Up to six names of what is there, for the message that says what is not.

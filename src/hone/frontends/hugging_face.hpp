@@ -37,9 +37,10 @@ struct ModelFiles {
 // the configuration has formats), model.safetensors, its shards by model.safetensors.index.json,
 // pytorch_model.bin, its shards by pytorch_model.bin.index.json.
 // Real numbers come back as float32; those stored so share the mapped file. Shards must be plain
-// file names inside the directory. Prefixes that wrappers left before every name (module.,
-// _orig_mod., model.) are taken off; weights that other libraries quantized become float32
-// (foreign_quantization.hpp). Throws Error naming the file and the tensor, or what was looked for.
+// file names inside the directory. Prefixes that wrappers left (module., _orig_mod., model.) are
+// taken off where every name has them, or the architecture wants the names without them; weights
+// that other libraries quantized become float32 (foreign_quantization.hpp). Throws Error naming the
+// file and the tensor, or what was looked for.
 ModelFiles load_model_files(const std::filesystem::path& directory);
 // Whether a file of that name belongs to a model directory: its configuration, weights or
 // tokenizer.

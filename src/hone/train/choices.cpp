@@ -36,9 +36,6 @@ std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_
     weights.push_back(count == 0 ? 1.0f
                                  : static_cast<float>(static_cast<double>(data.size()) /
                                                       (occurring * static_cast<double>(count))));
-  if (std::all_of(weights.begin(), weights.end(), [](float weight) { return weight == 1; }))
-    throw Error(ErrorCode::invalid_argument,
-                "class_weights changes nothing: every class has as many samples", "leave it out");
   return weights;
 }
 

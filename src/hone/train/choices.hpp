@@ -21,8 +21,7 @@ double default_learning_rate(const Model& model);
 double default_epochs(const Model& model);
 
 // n / (k n_c) for class c of `classes`, as scikit-learn's class_weight="balanced": n samples, n_c
-// of the class, k classes that occur; 1 for classes that do not. Throws Error(invalid_argument)
-// when all are 1: they change nothing.
+// of the class, k classes that occur; 1 for classes that do not.
 std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_t classes);
 
 }  // namespace hone

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "hone/cli/detail/console.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
@@ -17,7 +18,7 @@ namespace hone {
 namespace {
 
 // Options of a dataset kind that say something about labels or splits.
-constexpr const char* not_for_texts[] = {"label", "test", "skip_empty"};
+constexpr const char* not_for_texts[] = {"label", "test"};
 
 struct Source {
   std::string kind;  // of a data set; "": by content
@@ -89,11 +90,8 @@ Rows read_rows(const Source& source, const Options& options) {
   return read_plain_rows(file.text, source.path);
 }
 
+// Empty texts are texts: their answer is that to the special tokens alone.
 InputTexts from_rows(Rows rows, const std::string& source) {
-  for (std::size_t row = 0; row < rows.pairs.size(); ++row)
-    if (trim(rows.pairs[row]).empty())
-      throw Error(ErrorCode::bad_format, rows.place(row, rows.columns.pair) + ": the text is empty",
-                  "give every row a second text, or read none: --set data.text_pair=none");
   if (rows.texts.empty())
     throw Error(ErrorCode::bad_format, source + ": holds no texts", "one text a row is expected");
   return {std::move(rows.texts), std::move(rows.pairs), source, std::move(rows.lines)};
@@ -125,7 +123,7 @@ std::vector<OptionSpec> text_flags() {
 
 const char* text_settings_note() {
   return "With --input also options of the file: data.text=COLUMN, data.text_pair=COLUMN, "
-         "data.separator, data.encoding, ... (hone data list).";
+         "data.separator, data.encoding, data.skip_empty, ... (hone data list).";
 }
 
 InputTexts read_texts(const CommandInput& input, const TextSettings& data) {
@@ -138,7 +136,13 @@ InputTexts read_texts(const CommandInput& input, const TextSettings& data) {
   if (from_file) {
     const std::string name = input.options.text("input");
     const Source source = source_of(name);
-    return from_rows(read_rows(source, options_of(source, data)), source.path);
+    const Options options = options_of(source, data);
+    Rows rows = read_rows(source, options);
+    const bool skip = options.boolean_or("skip_empty", false);
+    if (const std::int64_t skipped = skip ? drop_empty_rows(rows, true) : 0; skipped > 0)
+      console().note(
+          fmt::format("{}: {} rows with an empty text are skipped", source.path, skipped));
+    return from_rows(std::move(rows), source.path);
   }
   if (!data.empty())
     throw UsageError(

@@ -19,6 +19,8 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+constexpr std::string_view default_name = "LABEL_";
+
 std::string lower_case(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -65,13 +67,36 @@ std::int32_t named_class(const std::string& label, const Names& classes, const N
 
 // The class that a label numbers, -1 for none.
 std::int32_t numbered_class(const std::string& label, std::size_t classes) {
-  constexpr std::string_view default_name = "LABEL_";
   std::optional<std::int64_t> number =
       whole_number(label.starts_with(default_name) ? label.substr(default_name.size()) : label);
   if (const auto truth = truth_value(label); truth && classes == 2) number = *truth ? 1 : 0;
   return number && *number >= 0 && *number < static_cast<std::int64_t>(classes)
              ? static_cast<std::int32_t>(*number)
              : -1;
+}
+
+// The only number in a name, such as that of "2 stars"; nothing for none, for two, and where a sign
+// or a point may belong to it.
+std::optional<std::int64_t> held_number(const std::string& name) {
+  constexpr std::string_view digits = "0123456789";
+  const std::size_t begin = name.find_first_of(digits);
+  if (begin == std::string::npos) return std::nullopt;
+  const std::size_t end = std::min(name.find_first_not_of(digits, begin), name.size());
+  const bool is_plain =
+      begin == 0 || std::string_view("+-.,").find(name[begin - 1]) == std::string_view::npos;
+  if (!is_plain || name.find_first_of(digits, end) != std::string::npos) return std::nullopt;
+  return whole_number(name.substr(begin, end - begin));
+}
+
+// The class whose name holds the number that the label is, -1 for none. It is meant only where the
+// names of all classes hold one, each its own.
+std::int32_t held_class(const std::string& label, const Names& classes) {
+  std::set<std::int64_t> held;
+  for (const std::string& name : classes)
+    if (const auto number = held_number(name)) held.insert(*number);
+  const auto number = whole_number(label);
+  if (!number || held.size() != classes.size()) return -1;
+  return only(classes, [&](const std::string& name) { return held_number(name) == number; });
 }
 
 // Labels of the data by class of the model, -1 where it has none.
@@ -82,9 +107,19 @@ std::vector<std::int32_t> find_classes(const Names& labels, const Names& classes
   if (std::any_of(found.begin(), found.end(), [](std::int32_t number) { return number >= 0; }))
     return found;
   const bool numbered = own_classes == labels && are_default_names(classes);
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    found[i] = numbered ? (i < classes.size() ? static_cast<std::int32_t>(i) : -1)
-                        : numbered_class(labels[i], classes.size());
+  // Numbers in the names are not those of their places: "2 stars" is no class 2.
+  const bool by_place = are_default_names(classes) ||
+                        std::none_of(classes.begin(), classes.end(), [](const std::string& name) {
+                          return name.find_first_of("0123456789") != std::string::npos;
+                        });
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (numbered)
+      found[i] = i < classes.size() ? static_cast<std::int32_t>(i) : -1;
+    else if (by_place || labels[i].starts_with(default_name))
+      found[i] = numbered_class(labels[i], classes.size());
+    else
+      found[i] = held_class(labels[i], classes);
+  }
   // Beside names of its own a model's numbers count only where all labels are numbers.
   if (!are_default_names(classes) && std::count(found.begin(), found.end(), -1) > 0)
     std::fill(found.begin(), found.end(), -1);

@@ -245,6 +245,13 @@ private:
                        "leave it out");
     const std::int64_t classes = model_.parameters.at("classifier.weight").shape()[0];
     options_.class_weights = balanced_class_weights(data_, classes);
+    // Weights of 1 are no weights.
+    if (std::all_of(options_.class_weights.begin(), options_.class_weights.end(),
+                    [](float weight) { return weight == 1; })) {
+      options_.class_weights.clear();
+      say("class weights: all 1, the data are balanced");
+      return;
+    }
     std::vector<std::string> weights;
     for (std::size_t c = 0; c < options_.class_weights.size(); ++c)
       weights.push_back(
