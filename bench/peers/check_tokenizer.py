@@ -267,6 +267,9 @@ class Grid:
         yield from self.added_tokens()
         yield from self.lengths()
         yield from self.names()
+        yield from self.new_tokens()
+        yield from self.two_lists()
+        yield from self.overruled()
         yield from self.backend()
         yield from self.original()
 
@@ -427,6 +430,79 @@ class Grid:
                       self.files("vocab.txt", {}, **{"special_tokens_map.json": {
                           "additional_special_tokens": ["<x>", "foo"], "cls_token": "[CLS]"}}),
                       added=("<x>", "foo"), saves=True)  # fmt: skip
+
+    def new_tokens(self) -> Iterator[Setting]:
+        """Tokens that the vocabulary lacks: which id each of them gets."""
+        named = {"z": "<x>", "b": "<y>"}
+        suffixed = {"z_token": "<x>", "b_token": "<y>"}
+        configs: dict[str, Json] = {
+            "by suffix": suffixed,
+            "extra_special_tokens": {"extra_special_tokens": named},
+            "additional_special_tokens": {"additional_special_tokens": named},
+            "model_specific_special_tokens": {"model_specific_special_tokens": named},
+            "by suffix and extra": {"z_token": "<y>", "extra_special_tokens": {"a": "<x>"}},
+            "dict and list": {"extra_special_tokens": {"a": "<x>"},
+                              "additional_special_tokens": ["<y>"]},
+            "mask and pad": {"mask_token": "<x>", "pad_token": "<y>",
+                             "extra_special_tokens": ["<z>"]},
+            "all roles": {"mask_token": "<m>", "eos_token": "<y>", "pad_token": "<p>",
+                          "extra_special_tokens": ["<x>"], "bos_token": "<z>"},
+        }  # fmt: skip
+        sown = ("<x>", "<y>", "<z>", "<m>", "<p>", "[MASK]", "[PAD]")
+        for lacking in ((), ("[MASK]",), ("[PAD]", "[MASK]")):
+            words = [word for word in self.vocabulary if word not in lacking]
+            lines = "".join(word + "\n" for word in words)
+            for name, config in configs.items():
+                yield Setting("tokens that are new", f"{name}, without {lacking}",
+                              {"vocab.txt": lines, "tokenizer_config.json": config},
+                              added=sown, saves=True)  # fmt: skip
+        maps: dict[str, Json] = {
+            "by suffix": suffixed,
+            "extra_special_tokens": {"extra_special_tokens": named},
+            "roles": {"eos_token": "<x>", "bos_token": "<y>", "additional_special_tokens": ["<z>"]},
+        }
+        for (name, map_file), config in itertools.product(
+            maps.items(), ({}, {"c_token": "<m>"}, {"extra_special_tokens": {"c": "<m>"}})
+        ):
+            yield Setting("tokens that are new", f"special_tokens_map.json, {name}, {config}",
+                          self.files("vocab.txt", config, **{"special_tokens_map.json": map_file}),
+                          added=sown, saves=True)  # fmt: skip
+
+    def two_lists(self) -> Iterator[Setting]:
+        """Tokens that tokenizer.json and added_tokens.json both list."""
+        new = len(self.vocabulary)
+        for number, values in enumerate(itertools.product((False, True), repeat=len(FLAGS))):
+            flags = dict(zip(FLAGS, values, strict=True))
+            name = "+".join(flag for flag, on in flags.items() if on) or "no flag"
+            own = tokenizer_json(self.vocabulary)
+            own["added_tokens"].append({"id": new, **added_token("<Ä x>", **flags)})
+            lists = {"<Ä x>": new, "covid19": new + 1, "[MASK]": 4}
+            classes = ("BertTokenizer", "PreTrainedTokenizerFast")
+            yield Setting(
+                "tokenizer.json and added_tokens.json", f"{name}, {classes[number % 2]}",
+                self.files("tokenizer.json", {"tokenizer_class": classes[number % 2]},
+                           **{"tokenizer.json": own, "added_tokens.json": lists}),
+                added=(*lists, "[mask]"), saves=True,
+            )  # fmt: skip
+        yield Setting("tokenizer.json and added_tokens.json", "added_tokens.json with a role",
+                      self.files("vocab.txt", {}, **{"added_tokens.json": {"[MASK]": 4}}),
+                      added=("[MASK]", "[mask]"), saves=True)  # fmt: skip
+
+    def overruled(self) -> Iterator[Setting]:
+        """Sections of tokenizer.json that a BertTokenizer makes itself."""
+        normalizer = tokenizer_json(self.vocabulary)["normalizer"]
+        sections: dict[str, Json] = {
+            "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, normalizer]},
+            "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "post_processor": {"type": "RobertaProcessing", "sep": ["[SEP]", 3],
+                               "cls": ["[CLS]", 2], "trim_offsets": True,
+                               "add_prefix_space": False},
+        }  # fmt: skip
+        for (name, section), pairs in itertools.product(sections.items(), (False, True)):
+            changed = tokenizer_json(self.vocabulary, **{name: section})
+            yield Setting("sections that are overruled", f"{name}, pairs {pairs}",
+                          self.files("tokenizer.json", {}, **{"tokenizer.json": changed}),
+                          pairs=pairs, saves=True)  # fmt: skip
 
     def backend(self) -> Iterator[Setting]:
         """tokenizer.json taken as it is."""

@@ -89,7 +89,8 @@ TEST(OneLabel, IsTheLogitOfTheSameWeightsInAModelOfClasses) {
   one.parameters = model.parameters.clone();
   one.parameters.set("classifier.weight", row);
   one.parameters.set("classifier.bias", hone::Tensor(hone::DType::f32, {1}));
-  hone::save_model_directory(scratch.path() / "one", one.config, one.parameters);
+  hone::save_model_directory(scratch.path() / "one", one.config, one.parameters,
+                             hone::tokenizer_files(scratch.path() / "one"));
   const auto values = predictions(scratch, "one");
   for (std::size_t i = 0; i < 3; ++i)
     EXPECT_NEAR(values[i].at("value").get<double>(), logits[i].at("logits")[1].get<double>(), 1e-5);

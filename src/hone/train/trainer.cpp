@@ -11,6 +11,7 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/data/load.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
@@ -70,6 +71,7 @@ public:
   TrainResult run(bool resume) {
     if (resume) position_ = load_resumed(position_.options, out_ / "last");
     rates_ = rates_of(position_, options_);
+    if (position_.step == 0) check_start();
     Stepper stepper(model_, options_, rates_);
     if (resume) {
       stepper.restore(load_state(out_ / "last"));
@@ -139,6 +141,18 @@ private:
     const std::int64_t begin = done % steps_per_epoch_ * options_.batch;
     const std::int64_t end = std::min(begin + options_.batch, per_epoch_);
     return {order_.begin() + begin, order_.begin() + end};
+  }
+
+  // What overflows before anything was learned is no matter of the learning rate: the first batch
+  // goes through the model once, and the error names the node.
+  void check_start() {
+    const std::vector<std::int64_t> indices = samples_of_step(0);
+    Executor forward = make_forward(model_, options_.mode, options_.disabled_passes);
+    EvaluateOptions options;
+    options.name_of = [&](std::int64_t sample) {
+      return fmt::format("before step 1: sample {}", indices[static_cast<std::size_t>(sample)]);
+    };
+    evaluate(forward, subset(data_, indices), options);
   }
 
   StepReport step(Stepper& stepper) {
