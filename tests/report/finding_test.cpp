@@ -6,6 +6,8 @@
 
 #include "hone/core/json.hpp"
 #include "hone/report/confusion.hpp"
+#include "hone/report/html.hpp"
+#include "hone/report/tables.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone {
@@ -67,6 +69,29 @@ TEST(Finding, RunsAreComparedAndSeedsAveraged) {
   // Student's t for two values: 12.706 / sqrt(2) times the deviation.
   EXPECT_EQ(finding({one("a", 0.950, 0, 1e-3), one("b", 0.951, 1, 1e-3)}),
             "95.05 % test accuracy, the mean of 2 seeds (94.41–95.69)");
+}
+
+// A run of values beside one of classes, and runs that were evaluated on different splits.
+TEST(Finding, RunsOfDifferentKindsKeepTheirAccuracies) {
+  const RunSummary classes = run_of({eval_line("test", 1, 0.9)}, "a");
+  const RunSummary values =
+      run_of({{{"event", "eval"}, {"step", 9}, {"split", "test"}, {"mse", 0.31}}}, "b");
+  EXPECT_EQ(finding({values, classes}),
+            "a: 90.00 % test accuracy (89.00–91.00); the other has no final accuracy");
+  EXPECT_EQ(finding({values, values}), "2 runs without a common measure");
+  const RunSummary other = run_of({eval_line("validation", 1, 0.8)}, "c", 1);
+  EXPECT_EQ(finding({classes, other}), "2 runs without a common measure");
+  const std::vector<RunSummary> runs{classes, other, values};
+  const ReportTable overview = report_tables(runs).front();
+  std::string text;
+  for (const auto& row : overview.rows)
+    for (const ReportCell& cell : row) text += cell.text + "\n";
+  EXPECT_THAT(text, AllOf(HasSubstr("89.00–91.00), test"), HasSubstr("79.00–81.00), validation")));
+  const Json page = report_data(runs);
+  EXPECT_EQ(page.at("runs")[0].at("card").at("accuracy"), "90.00 %");
+  EXPECT_EQ(page.at("runs")[0].at("card").at("split"), "test");
+  EXPECT_EQ(page.at("runs")[1].at("card").at("split"), "validation");
+  EXPECT_FALSE(page.at("runs")[2].at("card").contains("accuracy"));
 }
 
 const std::vector<std::vector<std::int64_t>> matrix{{8, 2, 0}, {1, 9, 0}, {0, 0, 0}};

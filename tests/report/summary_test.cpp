@@ -334,8 +334,20 @@ TEST(Comparison, ComparesOnASplitAllRunsHave) {
   const Comparison comparison = compare_final_accuracy(runs);
   EXPECT_EQ(comparison.split, "validation");
   EXPECT_EQ(comparison.runs[0].eval->accuracy, 0.6);
+  // A run without any accuracy, of values or killed, takes nothing from the others.
+  runs.push_back(summary_of({}));
+  EXPECT_EQ(compare_final_accuracy(runs).split, "validation");
+  EXPECT_FALSE(compare_final_accuracy(runs).runs[2].eval);
+  std::swap(runs[0], runs[2]);
+  EXPECT_EQ(compare_final_accuracy(runs).split, "validation");
+  std::swap(runs[0], runs[2]);
+  // Without a common split each has its own, and none is ranked.
   runs[1].evals[0].split = "other";
-  EXPECT_EQ(compare_final_accuracy(runs).split, "");
+  const Comparison apart = compare_final_accuracy(runs);
+  EXPECT_EQ(apart.split, "");
+  EXPECT_EQ(apart.runs[0].eval->split, "test");
+  EXPECT_EQ(apart.runs[1].eval->split, "other");
+  for (const FinalAccuracy& run : apart.runs) EXPECT_EQ(run.standing, Standing::unranked);
 }
 
 }  // namespace

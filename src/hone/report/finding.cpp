@@ -93,14 +93,19 @@ std::string mean_of_seeds(Runs runs, const Comparison& comparison) {
 }
 
 std::string several_runs(Runs runs, const Comparison& comparison) {
-  std::size_t best = runs.size();
+  std::size_t best = runs.size(), measured = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const auto& eval = comparison.runs[i].eval;
+    measured += eval ? 1 : 0;
     if (eval && (best == runs.size() || eval->accuracy > comparison.runs[best].eval->accuracy))
       best = i;
   }
-  if (best == runs.size()) return fmt::format("{} runs without a common measure", runs.size());
+  if (best == runs.size() || comparison.split.empty())
+    return fmt::format("{} runs without a common measure", runs.size());
   const FinalAccuracy& first = comparison.runs[best];
+  if (measured == 1)
+    return fmt::format("{}: {}; {} no final accuracy", runs[best].name, accuracy_of(*first.eval),
+                       runs.size() == 2 ? "the other has" : "the others have");
   if (first.standing == Standing::best)
     return fmt::format("{} is best: {}", runs[best].name, accuracy_of(*first.eval));
   const std::string n = sample_count(first.eval->samples);
@@ -152,7 +157,8 @@ std::string describe_finding(Runs runs) {
   if (runs.empty()) return "No runs";
   const Comparison comparison = compare_final_accuracy(runs);
   if (runs.size() == 1) return one_run(runs.front(), comparison);
-  const bool judged = std::all_of(comparison.runs.begin(), comparison.runs.end(),
+  const bool judged = !comparison.split.empty() &&
+                      std::all_of(comparison.runs.begin(), comparison.runs.end(),
                                   [](const FinalAccuracy& run) { return run.eval.has_value(); });
   return judged && are_seeds(runs) ? mean_of_seeds(runs, comparison)
                                    : several_runs(runs, comparison);

@@ -134,6 +134,7 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
               {"standing_text", describe_standing(runs, final)}};
   if (final.eval) {
     result["accuracy"] = format_percent(final.eval->accuracy);
+    result["split"] = final.eval->split;
     result["samples"] = format_count(final.eval->samples);
     if (final.eval->has_interval())
       result["interval"] =
@@ -179,9 +180,11 @@ std::string report_title(std::span<const RunSummary> runs) {
 Json report_data(std::span<const RunSummary> runs) {
   const Comparison comparison = compare_final_accuracy(runs);
   const std::size_t limit = points_of_curve(runs.size());
-  Json data{{"title", report_title(runs)}, {"finding", describe_finding(runs)},
-            {"split", comparison.split},   {"point_limit", limit},
-            {"runs", Json::array()},       {"tables", Json::array()}};
+  Json data{{"title", report_title(runs)},
+            {"finding", describe_finding(runs)},
+            {"point_limit", limit},
+            {"runs", Json::array()},
+            {"tables", Json::array()}};
   for (std::size_t i = 0; i < runs.size(); ++i)
     data["runs"].push_back(
         {{"name", runs[i].name},

@@ -307,13 +307,23 @@ std::optional<EvalPoint> last_eval(const RunSummary& run, const std::string& spl
   return std::nullopt;
 }
 
+// The splits of a run's accuracies: test before validation before others.
+std::vector<std::string> splits_of(const RunSummary& run) {
+  std::vector<std::string> splits{"test", "validation"};
+  for (const EvalPoint& eval : run.evals) splits.push_back(eval.split);
+  std::erase_if(splits, [&](const std::string& split) { return !last_eval(run, split); });
+  return splits;
+}
+
+// Runs without any accuracy (of values, or killed) do not count.
 std::string common_split(std::span<const RunSummary> runs) {
-  if (runs.empty()) return "";
-  std::vector<std::string> candidates{"test", "validation"};
-  for (const EvalPoint& eval : runs.front().evals) candidates.push_back(eval.split);
-  for (const std::string& split : candidates)
-    if (std::all_of(runs.begin(), runs.end(),
-                    [&](const RunSummary& run) { return last_eval(run, split).has_value(); }))
+  const auto first = std::find_if(runs.begin(), runs.end(),
+                                  [](const RunSummary& run) { return !splits_of(run).empty(); });
+  if (first == runs.end()) return "";
+  for (const std::string& split : splits_of(*first))
+    if (std::all_of(first, runs.end(), [&](const RunSummary& run) {
+          return last_eval(run, split).has_value() || splits_of(run).empty();
+        }))
       return split;
   return "";
 }
@@ -326,8 +336,9 @@ Comparison compare_final_accuracy(std::span<const RunSummary> runs) {
   std::size_t with_interval = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     FinalAccuracy& run = result.runs[i];
-    if (!result.split.empty()) run.eval = last_eval(runs[i], result.split);
-    if (!run.eval || !run.eval->has_interval()) continue;
+    const std::vector<std::string> own = splits_of(runs[i]);
+    if (!own.empty()) run.eval = last_eval(runs[i], result.split.empty() ? own[0] : result.split);
+    if (result.split.empty() || !run.eval || !run.eval->has_interval()) continue;
     ++with_interval;
     if (!best || run.eval->accuracy > result.runs[*best].eval->accuracy) best = i;
   }

@@ -162,12 +162,16 @@ std::vector<RunSummary> read_runs(std::span<const std::filesystem::path> paths);
 // Final accuracies side by side.
 enum class Standing { unranked, best, tied_for_best, lower };
 struct FinalAccuracy {
-  std::optional<EvalPoint> eval;  // the last one on the split; absent when the run has none
+  // The last one on the common split, or, without one, on the first that the run has; absent when
+  // it has none.
+  std::optional<EvalPoint> eval;
   Standing standing = Standing::unranked;
   std::vector<std::size_t> tied_with;  // runs whose 95 % intervals overlap this one's
 };
 struct Comparison {
-  std::string split;  // the split all runs have: test before validation before others; may be empty
+  // The split of all runs that have an accuracy: test before validation before others; may be
+  // empty, then nothing is ranked.
+  std::string split;
   std::vector<FinalAccuracy> runs;
 };
 // Two-sided: two runs are tied when their 95 % intervals overlap. A run without an interval is not

@@ -89,22 +89,28 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
   bool any_accuracy = false, any_standing = false;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const FinalAccuracy& final = comparison.runs[i];
-    accuracies.push_back(
-        final.eval ? format_interval(final.eval->accuracy, final.eval->low, final.eval->high) : "");
+    std::string accuracy =
+        final.eval ? format_interval(final.eval->accuracy, final.eval->low, final.eval->high) : "";
+    if (final.eval && comparison.split.empty()) accuracy += ", " + or_missing(final.eval->split);
+    accuracies.push_back(std::move(accuracy));
     standings.push_back(describe_standing(runs, final));
     any_accuracy |= final.eval.has_value();
     any_standing |= final.standing != Standing::unranked;
   }
   add_measured(table, runs, "Status", describe_status);
   if (any_accuracy)
-    add_compared(table, fmt::format("Accuracy, {} (95 % interval)", or_missing(comparison.split)),
+    add_compared(table,
+                 comparison.split.empty()
+                     ? "Accuracy (95 % interval), split"
+                     : fmt::format("Accuracy, {} (95 % interval)", comparison.split),
                  accuracies, false);
   if (any_standing) add_compared(table, "Standing", standings, false);
   for (const auto& [title, member] :
        {std::pair{"Macro-F1", &EvalPoint::macro_f1}, {"Matthews correlation", &EvalPoint::mcc}}) {
     std::vector<std::string> values;
     for (const FinalAccuracy& final : comparison.runs) {
-      const double value = final.eval ? (*final.eval).*member : not_recorded;
+      const bool common = final.eval && !comparison.split.empty();
+      const double value = common ? (*final.eval).*member : not_recorded;
       values.push_back(std::isnan(value) ? "" : fmt::format("{:.4f}", value));
     }
     if (std::any_of(values.begin(), values.end(), [](const auto& text) { return !text.empty(); }))

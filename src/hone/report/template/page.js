@@ -123,7 +123,7 @@
       : element('span', {class: `chip ${facts.standing}`}, facts.standing_text);
     const status = element('span', {class: `chip ${run.status}`}, run.status);
     const about = [facts.interval ? `95 %: ${facts.interval}` : 'no interval recorded',
-      data.split, facts.samples ? `${facts.samples} samples` : ''].filter(Boolean).join(' · ');
+      facts.split, facts.samples ? `${facts.samples} samples` : ''].filter(Boolean).join(' · ');
     const value = facts.accuracy
       ? [several || facts.of ? element('div', {class: 'big'}, facts.accuracy) : null, element('p', {class: 'note'}, `${facts.of || 'accuracy'}, ${unbroken(about)}`)]
       : element('p', {class: 'note'}, 'No accuracy recorded.');
