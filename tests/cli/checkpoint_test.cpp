@@ -147,6 +147,28 @@ TEST(OneLabel, IsTrainedAndMeasured) {
               HasSubstr("no accuracy to compare"));
 }
 
+// Many vocabularies have no mask; the tokenizer makes one that the model has no row for.
+TEST(MaskWithoutARow, IsRefusedInTextsAlone) {
+  const ScratchDirectory scratch;
+  hone::Model model = write_model(scratch, "m", {"a", "b"}, nullptr);
+  model.config["vocab_size"] = 7;
+  hone::Tensor& table = model.parameters.at("bert.embeddings.word_embeddings.weight");
+  hone::Tensor rows(hone::DType::f32, {7, 32});
+  std::copy_n(table.as<float>(), rows.size(), rows.as<float>());
+  table = rows;
+  hone::save_model_directory(scratch.path() / "m", model.config, model.parameters);
+  scratch.write("m/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\ngood\nbad\nplot\n");
+  const Outcome fine = run_hone(scratch, {"predict", "m", "good plot"});
+  EXPECT_EQ(fine.code, 0) << fine.err;
+  EXPECT_THAT(fine.err, HasSubstr("has tokens that the model lacks: '[MASK]' (mask_token)"));
+  const Outcome masked = run_hone(scratch, {"predict", "m", "good [MASK]"});
+  EXPECT_EQ(masked.code, 1);
+  EXPECT_THAT(masked.err, HasSubstr("sample 0 holds the token id 7, the model knows 7 tokens"));
+  scratch.write("m/tokenizer_config.json", R"({"extra_special_tokens": ["<x>"]})");
+  EXPECT_THAT(run_hone(scratch, {"predict", "m", "good plot"}).err,
+              HasSubstr("has 9 tokens, the model knows 7"));
+}
+
 TEST(SeveralLabels, EachByItselfOrValues) {
   const ScratchDirectory scratch;
   write_model(scratch, "labels", {"joy", "awe", "fear"}, "multi_label_classification");
