@@ -17,6 +17,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/schedule.hpp"
@@ -120,7 +121,7 @@ void checkpoint(benchmark::State& state) {
   position.options = hone::describe(options);
   const fs::path folder = scratch.path() / "last";
   const auto save = [&] {
-    const hone::ParameterStore moments = stepper.state();
+    const hone::TensorStore moments = stepper.state();
     hone::save_checkpoint(folder, model, stepper.parameters(steps), &tokenizer, &position,
                           &moments);
   };

@@ -1,18 +1,19 @@
 # hone_table(<folder> <prefix> <type> <header> <accessor>)
 #
 # A table is a folder with one contract struct and one file a member. The file name is the
-# registration: ops/gelu.cpp must define `hone::Op op_gelu()`. This function globs the folder and
+# registration: ops/nn/gelu.cpp must define `hone::Op op_gelu()`. This function globs the folder and
 # generates the function `const std::vector<type>& accessor()` that lists every member, in the order
 # of their names. An added file is listed at the next build, a deleted one leaves, a misnamed one
-# fails at link. Files in subfolders are helpers, not members, and so is main.cpp.
+# fails at link. Subfolders are looked into (a family may have one); what lies in detail/ helps and
+# is no member, and so is main.cpp.
 function(hone_table folder prefix type header accessor)
-  file(GLOB members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
-  list(FILTER members EXCLUDE REGEX "/main\\.cpp$")
+  file(GLOB_RECURSE members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
+  list(FILTER members EXCLUDE REGEX "/main\\.cpp$|/detail/")
+  list(TRANSFORM members REPLACE "^.*/([^/]+)\\.cpp$" "\\1")
   list(SORT members)
   set(declarations "")
   set(entries "")
-  foreach(member IN LISTS members)
-    get_filename_component(name "${member}" NAME_WE)
+  foreach(name IN LISTS members)
     string(APPEND declarations "${type} ${prefix}_${name}();\n")
     string(APPEND entries "      ${prefix}_${name}(),\n")
   endforeach()

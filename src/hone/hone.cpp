@@ -7,11 +7,11 @@
 
 #include "hone/core/text.hpp"
 #include "hone/data/load.hpp"
-#include "hone/frontends/bert_config.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/loading.hpp"
-#include "hone/train/model.hpp"
+#include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {
@@ -24,32 +24,27 @@ struct TextClassifier::State {
   Model model;
   Tokenizer tokenizer;
   std::int64_t max_length = 0;
-  std::vector<std::string> labels;
-  Head head;
   Executor forward;
 };
 
 TextClassifier open(const std::string& name, const OpenOptions& options) {
-  if (!std::filesystem::exists(name) && is_builtin_bert(name))
+  if (!std::filesystem::exists(name) && is_builtin_model(name))
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' is a built-in model: its weights are untrained", name),
                 "train it first, then open the folder of its results");
   Model model = load_model({.name = name});
   ChosenTokenizer chosen = choose_tokenizer(name, options.tokenizer, "");
-  check_fit(model.config, chosen.tokenizer, chosen.source, {});
-  const std::int64_t limit = length_limit(model.config, chosen, options.max_length, {});
-  BertConfig config = BertConfig::from_json(model.config, name + "/config.json");
-  const Head head = config.head();
+  check_fit(model.limits, chosen.tokenizer, chosen.source, {});
+  const std::int64_t limit = length_limit(model.limits, chosen, options.max_length, {});
   Executor forward = make_forward(model, Mode::compiled);
-  return TextClassifier(std::make_shared<TextClassifier::State>(
-      TextClassifier::State{std::move(model), std::move(chosen.tokenizer), limit,
-                            std::move(config.id2label), head, std::move(forward)}));
+  return TextClassifier(std::make_shared<TextClassifier::State>(TextClassifier::State{
+      std::move(model), std::move(chosen.tokenizer), limit, std::move(forward)}));
 }
 
 const std::string& TextClassifier::name() const { return state_->model.name; }
-const std::vector<std::string>& TextClassifier::labels() const { return state_->labels; }
+const std::vector<std::string>& TextClassifier::labels() const { return state_->model.labels; }
 std::int64_t TextClassifier::parameters() const { return parameter_count(state_->model); }
-std::int64_t TextClassifier::bytes() const { return parameter_bytes(state_->model); }
+std::int64_t TextClassifier::bytes() const { return tensor_bytes(state_->model); }
 
 std::vector<Prediction> TextClassifier::predict(const std::vector<std::string>& texts,
                                                 const std::vector<std::string>& pairs) const {
@@ -62,16 +57,16 @@ std::vector<Prediction> TextClassifier::predict(const std::vector<std::string>& 
   data.texts = texts;
   data.pairs = pairs;
   data.labels.assign(texts.size(), 0);
-  data.label_names = state_->labels;
+  data.label_names = state_->model.labels;
   data.source = "text";
   const TokenizedData tokens = tokenize(data, state_->tokenizer, state_->max_length);
-  check_samples(state_->model.config, tokens);
+  check_samples(state_->model.limits, tokens);
   const Evaluation evaluation = hone::evaluate(state_->forward, tokens);
-  const std::size_t size = static_cast<std::size_t>(state_->head.size);
+  const std::size_t size = static_cast<std::size_t>(state_->model.head.size);
   std::vector<Prediction> predictions;
   for (std::size_t i = 0; i < texts.size(); ++i)
     predictions.push_back(make_prediction(evaluation.logits.span<float>().subspan(i * size, size),
-                                          state_->head, state_->labels));
+                                          state_->model.head, state_->model.labels));
   return predictions;
 }
 
@@ -81,20 +76,20 @@ Judgement TextClassifier::evaluate(const std::string& data, const std::string& s
   request.split = split.empty() ? splits_of(request).back() : split;
   check_split_options(request);
   request.max_length = state_->max_length;
-  request.labels = label_use(state_->model.config);
+  request.labels = label_use(state_->model.head);
   TokenizedData tokens =
       load_tokenized(request, state_->tokenizer, [&](std::int64_t done, std::int64_t total) {
         if (watcher.work) watcher.work("tokenizing", done, total);
       });
   match_labels(tokens, state_->model, request, watcher.say);
-  check_samples(state_->model.config, tokens);
+  check_samples(state_->model.limits, tokens);
   EvaluateOptions options;
   options.stop = watcher.stop;
   options.progress = [&](std::int64_t done) {
     if (watcher.work) watcher.work("evaluating", done, tokens.size());
   };
   Judgement judgement{hone::evaluate(state_->forward, tokens, options), {}};
-  if (state_->head.kind == HeadKind::classes)
+  if (state_->model.head.kind == HeadKind::classes)
     judgement.correct = correct_samples(judgement, tokens);
   return judgement;
 }

@@ -14,8 +14,9 @@
 #include "hone/data/review_generator.hpp"
 #include "hone/data/tokenizer.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/frontends/safetensors.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone_test {
 namespace {
@@ -35,11 +36,10 @@ hone::Model write_model(const ScratchDirectory& scratch, const std::string& name
                       {"intermediate_size", "64"},
                       {"initializer_range", "0.3"}};
   request.vocab_size = tokenizer.vocab_size();
-  request.num_labels = static_cast<std::int64_t>(labels.size());
   request.label_names = labels;
   hone::Model model = hone::load_model(request);
   if (!problem_type.is_null()) model.config["problem_type"] = problem_type;
-  hone::save_model_directory(scratch.path() / name, model.config, model.parameters, {},
+  hone::save_model_directory(scratch.path() / name, model.config, model.tensors, {},
                              [&](const std::filesystem::path& folder) { tokenizer.save(folder); });
   return model;
 }
@@ -82,14 +82,14 @@ TEST(OneLabel, IsTheLogitOfTheSameWeightsInAModelOfClasses) {
   hone::Model model = write_model(scratch, "two", {"a", "b"}, nullptr);
   const auto logits = predictions(scratch, "two");
   // The second class alone.
-  const hone::Tensor weight = model.parameters.at("classifier.weight");
+  const hone::Tensor weight = model.tensors.at("classifier.weight");
   hone::Tensor row(hone::DType::f32, {1, 32});
   std::copy_n(weight.as<float>() + 32, 32, row.as<float>());
   hone::Model one = write_model(scratch, "one", {"b"}, nullptr);
-  one.parameters = model.parameters.clone();
-  one.parameters.set("classifier.weight", row);
-  one.parameters.set("classifier.bias", hone::Tensor(hone::DType::f32, {1}));
-  hone::save_model_directory(scratch.path() / "one", one.config, one.parameters,
+  one.tensors = model.tensors.clone();
+  one.tensors.set("classifier.weight", row);
+  one.tensors.set("classifier.bias", hone::Tensor(hone::DType::f32, {1}));
+  hone::save_model_directory(scratch.path() / "one", one.config, one.tensors,
                              hone::tokenizer_files(scratch.path() / "one"));
   const auto values = predictions(scratch, "one");
   for (std::size_t i = 0; i < 3; ++i)
@@ -233,7 +233,7 @@ TEST(FreshHead, WhereItChangesNothingIsRefused) {
   EXPECT_EQ(builtin.code, 1);
   EXPECT_THAT(builtin.err, HasSubstr("changes nothing"));
   const hone::Model model = write_model(scratch, "m", {"negative", "positive"}, nullptr);
-  hone::ParameterStore encoder = model.parameters.clone();
+  hone::TensorStore encoder = model.tensors.clone();
   for (const char* name : {"classifier.weight", "classifier.bias"}) encoder.erase(name);
   hone::save_model_directory(scratch.path() / "m", model.config, encoder);
   const std::vector<std::string> data{"--data",           "reviews", "--set",
@@ -270,9 +270,9 @@ TEST(FreshHead, BeforeQuantizationAwareTraining) {
 TEST(Inspect, NamesWhatItSees) {
   const ScratchDirectory scratch;
   const hone::Model model = write_model(scratch, "m", {"negative", "positive"}, nullptr);
-  hone::ParameterStore stored;
-  for (const std::string& name : model.parameters.names())
-    stored.set("module." + name, model.parameters.at(name));
+  hone::TensorStore stored;
+  for (const std::string& name : model.tensors.names())
+    stored.set("module." + name, model.tensors.at(name));
   hone::Tensor integers(hone::DType::i8, {2, 32});
   for (std::int64_t i = 0; i < 64; ++i)
     integers.as<std::int8_t>()[i] = static_cast<std::int8_t>(3 * i - 96);

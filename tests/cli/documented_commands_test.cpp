@@ -80,7 +80,7 @@ protected:
   // Files of tensors for `hone format apply`.
   void prepare_vectors() {
     run("cp runs/first/model.safetensors .");
-    hone::ParameterStore tensors;
+    hone::TensorStore tensors;
     tensors.set("x", hone::Tensor(hone::DType::f32, {4, 32}));
     for (const char* name : {"X.safetensors", "inputs.safetensors"})
       hone::write_safetensors(scratch_.path() / name, tensors);

@@ -45,7 +45,7 @@ TEST(FormatCommand, ListsAndShowsEveryFormat) {
 
 TEST(FormatCommand, AppliesAFormatToTheFloatTensors) {
   const ScratchDirectory scratch;
-  hone::ParameterStore tensors;
+  hone::TensorStore tensors;
   tensors.set("a", numbers({2, 2}, {0.3f, -0.3f, 5.0f, -9.0f}));
   hone::Tensor ids(hone::DType::i32, {2});
   ids.as<std::int32_t>()[1] = 7;
@@ -74,7 +74,7 @@ TEST(FormatCommand, AppliesAFormatToTheFloatTensors) {
 
 TEST(FormatCommand, RunsAManifest) {
   const ScratchDirectory scratch;
-  hone::ParameterStore tensors;
+  hone::TensorStore tensors;
   tensors.set("x", numbers({3}, {1.0f, 0.0f, -0.26f}));
   hone::write_safetensors(scratch.path() / "inputs.safetensors", tensors);
   scratch.write("m.json", R"({"cases": [

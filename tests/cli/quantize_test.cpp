@@ -40,7 +40,7 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   EXPECT_THAT(run_hone(scratch, {"inspect", "f"}).out, HasSubstr("bert"));
   EXPECT_TRUE(std::filesystem::exists(scratch.path() / "f/model.safetensors"));
   EXPECT_THAT(run_hone(scratch, {"inspect", "q"}).out,
-              HasSubstr("hone_model.safetensors: safetensors of a model with number formats"));
+              HasSubstr("hone_model.safetensors: safetensors ("));
   // A packed model is trained on like any other.
   const Outcome trained =
       run_hone(scratch, {"train", "q", "--data", "reviews", "--out", "t", "--steps", "5", "--set",

@@ -184,8 +184,8 @@ TEST(EvalMetrics, AreTheTablesAndTheJson) {
 // Damages a saved model: element 0 of a tensor.
 void damage(const ScratchDirectory& scratch, const std::string& name, float value) {
   const std::filesystem::path file = scratch.path() / "run/model.safetensors";
-  const hone::ParameterStore stored = hone::read_safetensors(file);
-  hone::ParameterStore copied;
+  const hone::TensorStore stored = hone::read_safetensors(file);
+  hone::TensorStore copied;
   for (const std::string& one : stored.names()) copied.set(one, stored.at(one).clone());
   copied.at(name).as<float>()[0] = value;
   hone::write_safetensors(file, copied);

@@ -407,7 +407,7 @@ TEST(Train, AMistakeLosesNoRun) {
     EXPECT_TRUE(std::filesystem::exists(scratch.path() / "run/last")) << said;
   };
   refused(train_words("run", {"--overwrite", "--set", "disable_pass=differentiate"}),
-          "no training without the pass 'differentiate'");
+          "nothing runs without the pass 'differentiate'");
   refused(train_words("run", {"--overwrite", "--trace", "run/record.jsonl"}),
           "--trace run/record.jsonl: the same file as the record.jsonl of --out");
   refused(train_words("run", {"--overwrite", "--json", "run/../run/config.json"}),

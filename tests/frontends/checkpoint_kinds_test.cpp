@@ -13,7 +13,9 @@
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/foreign_quantization.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/frontends/safetensors.hpp"
+#include "hone/frontends/saved_model.hpp"
 
 namespace hone {
 namespace {
@@ -37,11 +39,11 @@ BertConfig small_config() {
   return config;
 }
 
-ParameterStore small_parameters() {
+TensorStore small_parameters() {
   return initialize_parameters(bert_parameter_specs(small_config()), 11);
 }
 
-void write_directory(const fs::path& folder, const ParameterStore& parameters,
+void write_directory(const fs::path& folder, const TensorStore& parameters,
                      const Json& foreign = nullptr) {
   Json config = small_config().to_json();
   if (!foreign.is_null()) config["quantization_config"] = foreign;
@@ -60,7 +62,7 @@ Loaded load(const fs::path& folder) {
   return {config, match_parameters(bert_parameter_specs(small_config()), files, 0)};
 }
 
-void expect_equal(const ParameterStore& found, const ParameterStore& expected) {
+void expect_equal(const TensorStore& found, const TensorStore& expected) {
   ASSERT_EQ(found.names(), expected.names());
   for (const std::string& name : expected.names())
     EXPECT_EQ(
@@ -68,8 +70,8 @@ void expect_equal(const ParameterStore& found, const ParameterStore& expected) {
         << name;
 }
 
-ParameterStore renamed(const ParameterStore& store, const std::string& prefix) {
-  ParameterStore result;
+TensorStore renamed(const TensorStore& store, const std::string& prefix) {
+  TensorStore result;
   for (const std::string& name : store.names()) result.set(prefix + name, store.at(name));
   return result;
 }
@@ -105,12 +107,12 @@ Quantized quantize(const Shape& shape, std::int64_t width, double divisor, bool 
 // --- prefixes
 
 TEST(Prefixes, OfEveryTensorAreTakenOffAndSaid) {
-  const ParameterStore expected = small_parameters();
+  const TensorStore expected = small_parameters();
   for (const std::string prefix : {"module.", "_orig_mod.", "model.", "_orig_mod.module.",
                                    "module._orig_mod.", "model.module._orig_mod."}) {
     SCOPED_TRACE(prefix);
     const TemporaryFolder folder;
-    ParameterStore stored = expected.clone();
+    TensorStore stored = expected.clone();
     stored.set("bert.embeddings.position_ids", Tensor(DType::i64, {1, 16}));
     write_directory(folder.path(), renamed(stored, prefix));
     const Loaded loaded = load(folder.path());
@@ -124,11 +126,11 @@ TEST(Prefixes, OfEveryTensorAreTakenOffAndSaid) {
 
 // AveragedModel counts beside the model, an outer module has the classifier.
 TEST(Prefixes, OfSomeTensorsAreTakenOffWhereTheRestIsWanted) {
-  const ParameterStore expected = small_parameters();
+  const TensorStore expected = small_parameters();
   for (const char* stray : {"n_averaged", "epoch"})
     for (const std::string prefix : {"module.", "_orig_mod.module.", "model."}) {
       const TemporaryFolder folder;
-      ParameterStore stored = renamed(expected, prefix);
+      TensorStore stored = renamed(expected, prefix);
       stored.set(stray, Tensor(DType::i64, {}));
       write_directory(folder.path(), stored);
       const Loaded loaded = load(folder.path());
@@ -143,7 +145,7 @@ TEST(Prefixes, OfSomeTensorsAreTakenOffWhereTheRestIsWanted) {
   // Also under a prefix that all have.
   for (const std::string outer : {"", "module."}) {
     const TemporaryFolder folder;
-    ParameterStore stored;
+    TensorStore stored;
     for (const std::string& name : expected.names())
       stored.set(outer + (name.starts_with("bert.") ? "model." + name : name), expected.at(name));
     write_directory(folder.path(), stored);
@@ -157,8 +159,8 @@ TEST(Prefixes, OfSomeTensorsAreTakenOffWhereTheRestIsWanted) {
 // A copy of the model beside it (an average): the plain names are the model.
 TEST(Prefixes, OfASecondCopyAreNotTakenOff) {
   const TemporaryFolder folder;
-  const ParameterStore expected = small_parameters();
-  ParameterStore stored = renamed(expected, "module.");
+  const TensorStore expected = small_parameters();
+  TensorStore stored = renamed(expected, "module.");
   for (const std::string& name : stored.names()) {
     Tensor copy = stored.at(name).clone();
     for (float& value : copy.span<float>()) value += 1;
@@ -173,7 +175,7 @@ TEST(Prefixes, OfASecondCopyAreNotTakenOff) {
 
 TEST(Prefixes, OfTensorsThatNobodyWantsAreNotTakenOff) {
   const TemporaryFolder folder;
-  ParameterStore stored = renamed(small_parameters(), "module.other.");
+  TensorStore stored = renamed(small_parameters(), "module.other.");
   stored.set("n_averaged", Tensor(DType::i64, {}));
   write_directory(folder.path(), stored);
   expect_error(ErrorCode::not_found, {"none of the tensors of the backbone"},
@@ -190,9 +192,9 @@ TEST(Prefixes, NoPrefixIsNotSaid) {
 
 TEST(LegacyDirectory, LoadsAsTheSameModelInSafetensors) {
   const TemporaryFolder folder;
-  const ParameterStore expected = small_parameters();
+  const TensorStore expected = small_parameters();
   write_text(folder / "config.json", small_config().to_json().dump());
-  ParameterStore stored = expected.clone();
+  TensorStore stored = expected.clone();
   stored.set("bert.embeddings.position_ids", Tensor(DType::i64, {1, 16}));
   write_text(folder / "pytorch_model.bin",
              hone_test::pickled::legacy_file(renamed(stored, "module.")));
@@ -207,7 +209,7 @@ TEST(Integers, AreNeverTakenAsRealNumbers) {
     for (const bool in_torch : {false, true}) {
       SCOPED_TRACE(std::string(name_of(dtype)));
       const TemporaryFolder folder;
-      ParameterStore stored = small_parameters();
+      TensorStore stored = small_parameters();
       stored.set(name, Tensor(dtype, stored.at(name).shape()));
       write_directory(folder.path(), stored);
       if (in_torch) {
@@ -232,8 +234,8 @@ TEST(ForeignQuantization, BitsandbytesInEightBits) {
   for (const Json& foreign : {keys, Json{{"load_in_8bit", true}}, Json(nullptr)}) {
     SCOPED_TRACE(foreign.dump());
     const TemporaryFolder folder;
-    ParameterStore stored = small_parameters();
-    ParameterStore expected = small_parameters();
+    TensorStore stored = small_parameters();
+    TensorStore expected = small_parameters();
     std::uint32_t seed = 0;
     for (const std::string& name : matrices) {
       const Shape shape = stored.at(name + ".weight").shape();
@@ -266,8 +268,8 @@ TEST(ForeignQuantization, CompressedTensorsInEightBits) {
                           Case{2, false, true}, Case{0, false, false}, Case{0, true, true}}) {
     SCOPED_TRACE(testing::Message() << one.groups << one.flat << one.zeros);
     const TemporaryFolder folder;
-    ParameterStore stored = small_parameters();
-    ParameterStore expected = small_parameters();
+    TensorStore stored = small_parameters();
+    TensorStore expected = small_parameters();
     std::uint32_t seed = 0;
     for (const std::string& name : matrices) {
       const Shape shape = stored.at(name + ".weight").shape();
@@ -307,7 +309,7 @@ TEST(ForeignQuantization, CompressedTensorsInEightBits) {
 // Activations that were rounded there are not here: that is said, and their scales are no weights.
 TEST(ForeignQuantization, RoundedActivationsAreSaid) {
   const TemporaryFolder folder;
-  ParameterStore stored = small_parameters();
+  TensorStore stored = small_parameters();
   const Quantized q = quantize({12, 12}, 12, 1, false, 1);
   stored.set("bert.pooler.dense.weight", q.integers);
   stored.set("bert.pooler.dense.weight_scale", q.scales);
@@ -357,7 +359,7 @@ TEST(ForeignQuantization, TensorsOfOtherMethodsAreRefusedByName) {
   for (const auto& [ending, method] :
        {std::pair{"qweight", "GPTQ"}, {"weight_packed", "packed"}, {"weight.absmax", "4 bits"}}) {
     const TemporaryFolder folder;
-    ParameterStore stored = small_parameters();
+    TensorStore stored = small_parameters();
     stored.set(std::string("bert.pooler.dense.") + ending, Tensor(DType::i32, {3, 4}));
     write_directory(folder.path(), stored);
     expect_error(ErrorCode::unsupported, {"model.safetensors", ending, method},
@@ -369,7 +371,7 @@ TEST(ForeignQuantization, ScalesThatDoNotFitAreRefused) {
   const auto refused = [](const std::string& part, const Tensor& tensor, const std::string& said,
                           ErrorCode code = ErrorCode::bad_format, const char* scale = "SCB") {
     const TemporaryFolder folder;
-    ParameterStore stored = small_parameters();
+    TensorStore stored = small_parameters();
     const Quantized q = quantize({12, 12}, 12, 127, false, 1);
     stored.set("bert.pooler.dense.weight", q.integers);
     stored.set(std::string("bert.pooler.dense.") + scale, q.scales.reshaped({12}));
@@ -393,29 +395,34 @@ TEST(ForeignQuantization, ScalesThatDoNotFitAreRefused) {
 
 TEST(OwnWeights, HaveANameThatOthersDoNotLookFor) {
   const TemporaryFolder folder;
-  Json config = small_config().to_json();
+  const Json config = small_config().to_json();
   save_model_directory(folder / "m", config, small_parameters());
   EXPECT_TRUE(fs::exists(folder / "m/model.safetensors"));
   write_text(folder / "m/pytorch_model.bin", "of before");
   write_text(folder / "m/model-00001-of-00002.safetensors", "of before");
   write_text(folder / "m/notes.txt", "mine");
-  config["hone_quantization"] = {{"version", 1}, {"nodes", Json::array()}};
+  Model model = load_model({.name = (folder / "m").string()});
+  // Any node that its architecture does not have.
+  model.graph.outputs[0].second =
+      model.graph.apply("scale", {model.graph.output("logits")}, {{"factor", 2.0}}, "twice");
   for (const bool beside_a_folder : {false, true}) {
     if (beside_a_folder) fs::create_directories(folder / "m/best");
-    save_model_directory(folder / "m", config, small_parameters());
+    save_model(folder / "m", model, model.tensors);
     EXPECT_TRUE(fs::exists(folder / "m/hone_model.safetensors"));
     for (const char* name :
          {"model.safetensors", "pytorch_model.bin", "model-00001-of-00002.safetensors"})
       EXPECT_FALSE(fs::exists(folder / "m" / name)) << name;
     EXPECT_TRUE(fs::exists(folder / "m/notes.txt"));
-    expect_equal(load(folder / "m").matched.parameters, small_parameters());
+    const Model again = load_model({.name = (folder / "m").string()});
+    EXPECT_TRUE(same_computation(again.graph, model.graph));
+    expect_equal(again.tensors, model.tensors);
     write_text(folder / "m/model.safetensors", "of before");
   }
   // And back.
-  config.erase("hone_quantization");
   save_model_directory(folder / "m", config, small_parameters());
   EXPECT_TRUE(fs::exists(folder / "m/model.safetensors"));
-  EXPECT_FALSE(fs::exists(folder / "m/hone_model.safetensors"));
+  for (const char* name : {"hone_model.safetensors", "hone_model.json", "hone_graph.txt"})
+    EXPECT_FALSE(fs::exists(folder / "m" / name)) << name;
   // A plain configuration beside such weights is no model.
   fs::rename(folder / "m/model.safetensors", folder / "m/hone_model.safetensors");
   expect_error(ErrorCode::not_found, {"has no weights"}, [&] { load(folder / "m"); });

@@ -31,7 +31,7 @@ bool equal(const Tensor& a, const Tensor& b) {
          std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
-bool equal(const ParameterStore& a, const ParameterStore& b) {
+bool equal(const TensorStore& a, const TensorStore& b) {
   return a.names() == b.names() &&
          std::all_of(a.names().begin(), a.names().end(),
                      [&](const std::string& name) { return equal(a.at(name), b.at(name)); });
@@ -58,8 +58,7 @@ void copy_fixture(const std::string& name, const TemporaryFolder& folder) {
 TEST(HuggingFace, TheReadersAreATable) {
   std::vector<std::string> files;
   for (const WeightsReader& reader : weights_reader_table()) files.push_back(reader.file_name);
-  EXPECT_THAT(files,
-              ElementsAre("hone_model.safetensors", "model.safetensors", "pytorch_model.bin"));
+  EXPECT_THAT(files, ElementsAre("model.safetensors", "pytorch_model.bin"));
 }
 
 TEST(HuggingFace, AClassifierOfTransformersLoadsWhole) {
@@ -136,7 +135,7 @@ TEST(HuggingFace, AWrongShapeNamesTensorShapesAndFile) {
 TEST(HuggingFace, WeightsOfAnotherModelAreRefused) {
   const TemporaryFolder folder;
   copy_fixture("classifier", folder);
-  ParameterStore store;
+  TensorStore store;
   store.set("transformer.h.0.weight", Tensor(DType::f32, {2}));
   write_safetensors(folder / "model.safetensors", store);
   expect_error(ErrorCode::not_found,
@@ -150,8 +149,8 @@ TEST(HuggingFace, AHoleInTheBackboneIsRefused) {
        {"bert.embeddings.LayerNorm.weight", "bert.encoder.layer.0.attention.self.query.bias"}) {
     const TemporaryFolder folder;
     copy_fixture("classifier", folder);
-    const ParameterStore whole = read_safetensors(folder / "model.safetensors").clone();
-    ParameterStore store;
+    const TensorStore whole = read_safetensors(folder / "model.safetensors").clone();
+    TensorStore store;
     for (const std::string& name : whole.names()) {
       if (name != hole) store.set(name, whole.at(name));
     }
@@ -166,7 +165,7 @@ TEST(HuggingFace, NaNInTheWeightsIsNamed) {
        {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     const TemporaryFolder folder;
     copy_fixture("classifier", folder);
-    ParameterStore store = read_safetensors(folder / "model.safetensors").clone();
+    TensorStore store = read_safetensors(folder / "model.safetensors").clone();
     store.at("classifier.weight").as<float>()[7] = value;
     write_safetensors(folder / "model.safetensors", store);
     expect_error(ErrorCode::numeric,
@@ -227,11 +226,11 @@ TEST(HuggingFace, HostileIndexes) {
 }
 
 TEST(Initialize, HasTheAskedDistribution) {
-  const ParameterStore store = initialize_parameters({{"w", {1000, 1001}, Initializer::normal, 0.5},
-                                                      {"zero", {3}, Initializer::zeros, 0},
-                                                      {"one", {3}, Initializer::ones, 0},
-                                                      {"none", {0, 3}, Initializer::normal, 1}},
-                                                     42);
+  const TensorStore store = initialize_parameters({{"w", {1000, 1001}, Initializer::normal, 0.5},
+                                                   {"zero", {3}, Initializer::zeros, 0},
+                                                   {"one", {3}, Initializer::ones, 0},
+                                                   {"none", {0, 3}, Initializer::normal, 1}},
+                                                  42);
   double sum = 0;
   double squares = 0;
   double fourth = 0;
@@ -261,9 +260,9 @@ TEST(Initialize, DependsOnSeedAndNameAlone) {
   const ParameterSpec a{"a", {7, 9}, Initializer::normal, 1.0};
   const ParameterSpec b{"b", {7, 9}, Initializer::normal, 1.0};
   set_thread_count(1);
-  const ParameterStore one = initialize_parameters({a, b}, 5);
+  const TensorStore one = initialize_parameters({a, b}, 5);
   set_thread_count(3);
-  const ParameterStore three = initialize_parameters({b, a}, 5);
+  const TensorStore three = initialize_parameters({b, a}, 5);
   set_thread_count(0);
   EXPECT_TRUE(equal(one.at("a"), three.at("a")));
   EXPECT_TRUE(equal(one.at("b"), three.at("b")));
@@ -296,8 +295,8 @@ TEST(Save, ADirectoryLoadsBackEqual) {
   EXPECT_THAT(back.matched.report.unused, IsEmpty());
 }
 
-ParameterStore one_value(float value) {
-  ParameterStore store;
+TensorStore one_value(float value) {
+  TensorStore store;
   const std::vector<float> values(256, value);
   store.set("w", Tensor::from<float>(DType::f32, {256}, values));
   return store;
@@ -356,7 +355,7 @@ TEST(Save, OverTheFilesItReads) {
   write_text(folder / "vocab.txt", "v");
   Loaded loaded = load(folder.path());
   loaded.matched.parameters.at("classifier.bias").as<float>()[0] = 77.0f;
-  const ParameterStore expected = loaded.matched.parameters.clone();
+  const TensorStore expected = loaded.matched.parameters.clone();
   save_model_directory(folder.path(), loaded.config.to_json(), loaded.matched.parameters,
                        tokenizer_files(folder.path()));
   EXPECT_TRUE(equal(load(folder.path()).matched.parameters, expected));
@@ -378,7 +377,7 @@ TEST(Save, BesideFoldersFilesAreReplacedOneByOne) {
 TEST(Save, AFullDiskLeavesTheOldModel) {
   const TemporaryFolder folder;
   save_model_directory(folder / "m", {{"a", 1}}, one_value(1));
-  ParameterStore large;
+  TensorStore large;
   large.set("w", Tensor(DType::f32, {100, 1000}));
   {
     const hone_test::FullDisk full(64 * 1024);

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 
 namespace hone_test::pickled {
 
@@ -49,7 +49,7 @@ inline std::string legacy_keys(const std::vector<std::string>& names) {
 }
 
 // A whole state dict as such a file.
-inline std::string legacy_file(const hone::ParameterStore& store) {
+inline std::string legacy_file(const hone::TensorStore& store) {
   std::string items;
   std::string values;
   for (const std::string& name : store.names()) {

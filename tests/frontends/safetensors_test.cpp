@@ -27,7 +27,7 @@ void expect_bad(const std::string& header, std::size_t data, const std::vector<s
   expect_error(code, texts, [&] { read_safetensors(bytes_of(file_of(header, data)), "m.st"); });
 }
 
-void expect_fixture(const ParameterStore& store) {
+void expect_fixture(const TensorStore& store) {
   ASSERT_EQ(store.names().size(), 12u);
   for (const char* name : {"float32", "float64", "float16", "bfloat16"}) {
     const Tensor values = store.at(name).to_f32();
@@ -58,7 +58,7 @@ TEST(Safetensors, ReadsEveryTypeOfTheReferenceWriter) {
 
 TEST(Safetensors, WhatIsWrittenReadsBack) {
   const TemporaryFolder folder;
-  const ParameterStore store = read_safetensors(fixture("every_type.safetensors"));
+  const TensorStore store = read_safetensors(fixture("every_type.safetensors"));
   write_safetensors(folder / "copy.safetensors", store);
   expect_fixture(read_safetensors(folder / "copy.safetensors"));
   EXPECT_FALSE(std::filesystem::exists(folder / "copy.safetensors.partial"));
@@ -66,7 +66,7 @@ TEST(Safetensors, WhatIsWrittenReadsBack) {
 
 TEST(Safetensors, TheDataStartsOnACacheLineAndItsTypesAreAligned) {
   const TemporaryFolder folder;
-  ParameterStore store;
+  TensorStore store;
   store.set("flag", Tensor(DType::boolean, {3}));
   store.set("half", Tensor(DType::f16, {5}));
   store.set("wide", Tensor(DType::f64, {1}));
@@ -76,13 +76,13 @@ TEST(Safetensors, TheDataStartsOnACacheLineAndItsTypesAreAligned) {
   std::uint64_t length = 0;
   std::memcpy(&length, content.data(), 8);
   EXPECT_EQ((8 + length) % 64, 0u);
-  const ParameterStore back = read_safetensors(folder / "m.safetensors");
+  const TensorStore back = read_safetensors(folder / "m.safetensors");
   EXPECT_EQ(back.names(), (std::vector<std::string>{"wide", "float", "half", "flag"}));
 }
 
 TEST(Safetensors, AnEmptyStoreIsAFile) {
   const TemporaryFolder folder;
-  write_safetensors(folder / "m.safetensors", ParameterStore{});
+  write_safetensors(folder / "m.safetensors", TensorStore{});
   EXPECT_TRUE(read_safetensors(folder / "m.safetensors").names().empty());
   EXPECT_TRUE(read_safetensors(bytes_of(file_of("{}", 0)), "m.st").names().empty());
 }
@@ -90,12 +90,12 @@ TEST(Safetensors, AnEmptyStoreIsAFile) {
 // A mapped tensor is trained in place: the file must not change, the memory must.
 TEST(Safetensors, WritingToAMappedTensorLeavesTheFile) {
   const TemporaryFolder folder;
-  ParameterStore store;
+  TensorStore store;
   store.set("large", Tensor(DType::f32, {64, 64}));
   store.set("last", Tensor(DType::f32, {1}));
   write_safetensors(folder / "m.safetensors", store);
   const std::string before = read_file(folder / "m.safetensors");
-  ParameterStore mapped = read_safetensors(folder / "m.safetensors");
+  TensorStore mapped = read_safetensors(folder / "m.safetensors");
   for (const char* name : {"large", "last"})
     for (float& value : mapped.at(name).span<float>()) value = 3.0f;
   EXPECT_EQ(mapped.at("large").as<float>()[4095], 3.0f);
@@ -106,7 +106,7 @@ TEST(Safetensors, TheMapOutlivesTheFileAndTheStore) {
   const TemporaryFolder folder;
   Tensor tensor;
   {
-    ParameterStore store;
+    TensorStore store;
     Tensor ones(DType::f32, {2000});
     for (float& value : ones.span<float>()) value = 1.0f;
     store.set("ones", std::move(ones));
@@ -220,7 +220,7 @@ TEST(Safetensors, HostileHeaders) {
 TEST(Safetensors, SpacesAfterTheHeaderAndMetadataAreFine) {
   const std::string header =
       R"({"__metadata__":{"format":"pt"},"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}    )";
-  const ParameterStore store = read_safetensors(bytes_of(file_of(header, 2)), "m.st");
+  const TensorStore store = read_safetensors(bytes_of(file_of(header, 2)), "m.st");
   EXPECT_EQ(store.names(), (std::vector<std::string>{"a"}));
   EXPECT_EQ(store.at("a").as<std::uint8_t>()[1], 1);
 }
@@ -228,7 +228,7 @@ TEST(Safetensors, SpacesAfterTheHeaderAndMetadataAreFine) {
 TEST(Safetensors, NamesThatTheFormatCannotHoldAreRefused) {
   const TemporaryFolder folder;
   for (const char* name : {"__metadata__", "bad\xff"}) {
-    ParameterStore store;
+    TensorStore store;
     store.set(name, Tensor(DType::f32, {1}));
     expect_error(ErrorCode::invalid_argument, {"cannot be named"},
                  [&] { write_safetensors(folder / "m.safetensors", store); });
@@ -238,11 +238,11 @@ TEST(Safetensors, NamesThatTheFormatCannotHoldAreRefused) {
 
 TEST(Safetensors, AFullDiskLeavesTheOldFile) {
   const TemporaryFolder folder;
-  ParameterStore small;
+  TensorStore small;
   small.set("a", Tensor(DType::f32, {4}));
   write_safetensors(folder / "m.safetensors", small);
   const std::string before = read_file(folder / "m.safetensors");
-  ParameterStore large;
+  TensorStore large;
   large.set("a", Tensor(DType::f32, {100, 1000}));
   {
     const hone_test::FullDisk full(64 * 1024);

@@ -26,11 +26,11 @@ std::vector<float> floats(const Tensor& tensor) {
 
 // All formats, written by PyTorch from the same tensors, must read alike.
 TEST(TorchBin, ReadsEveryTypeAsTheSafetensorsFileHoldsIt) {
-  const ParameterStore expected = read_safetensors(fixture("every_type.safetensors"));
+  const TensorStore expected = read_safetensors(fixture("every_type.safetensors"));
   for (const char* name : {"every_type.bin", "deflated.bin", "legacy.bin"}) {
     SCOPED_TRACE(name);
     const std::string content = read_file(fixture(name));
-    for (const ParameterStore& store :
+    for (const TensorStore& store :
          {read_torch_bin(fixture(name)), read_torch_bin(bytes_of(content), "memory")}) {
       ASSERT_EQ(store.names().size(), expected.names().size());
       EXPECT_EQ(store.names().front(), "float32");
@@ -47,7 +47,7 @@ TEST(TorchBin, ReadsEveryTypeAsTheSafetensorsFileHoldsIt) {
 TEST(TorchBin, StridedViewsBecomeContiguous) {
   for (const char* name : {"views_protocol2.bin", "views_protocol4.bin"}) {
     SCOPED_TRACE(name);
-    ParameterStore store = read_torch_bin(fixture(name));
+    TensorStore store = read_torch_bin(fixture(name));
     EXPECT_EQ(store.names(), (std::vector<std::string>{"base", "tied", "transposed", "slice",
                                                        "expanded", "parameter"}));
     for (std::int64_t i = 0; i < 24; ++i) {
@@ -108,13 +108,13 @@ TEST(TorchBin, EveryTruncationIsAnError) {
 TEST(TorchBin, NoFlippedBitChangesAValue) {
   for (const char* name : {"views_protocol4.bin", "deflated.bin"}) {
     std::string content = read_file(fixture(name));
-    const ParameterStore good = read_torch_bin(bytes_of(content), name);
+    const TensorStore good = read_torch_bin(bytes_of(content), name);
     int refused = 0;
     // About one bit of every byte, each time another: all bits would take seconds.
     for (std::size_t bit = 0; bit < 8 * content.size(); bit += 9) {
       content[bit / 8] = static_cast<char>(content[bit / 8] ^ (1 << (bit % 8)));
       try {
-        const ParameterStore store = read_torch_bin(bytes_of(content), "flip.bin");
+        const TensorStore store = read_torch_bin(bytes_of(content), "flip.bin");
         ASSERT_EQ(store.names(), good.names()) << bit;
         for (const std::string& tensor : good.names())
           ASSERT_EQ(floats(store.at(tensor)), floats(good.at(tensor))) << bit << " " << tensor;

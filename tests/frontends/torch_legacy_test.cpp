@@ -42,7 +42,7 @@ std::string whole(std::int32_t elements, const std::string& type, const std::str
   return storage(elements, type, key, "N");
 }
 
-ParameterStore read(const std::string& content) {
+TensorStore read(const std::string& content) {
   return read_torch_bin(bytes_of(content), "old.bin");
 }
 
@@ -66,7 +66,7 @@ std::string views() {
 }
 
 TEST(TorchLegacy, ViewsOffsetsAndSharedStorages) {
-  ParameterStore store = read(views());
+  TensorStore store = read(views());
   EXPECT_EQ(store.names(), (std::vector<std::string>{"m", "t", "part", "row", "other", "scalar"}));
   EXPECT_EQ(floats(store.at("m")), twelve);
   EXPECT_EQ(store.at("t").shape(), (Shape{4, 3}));
@@ -102,7 +102,7 @@ TEST(TorchLegacy, EveryType) {
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.type);
-    const ParameterStore store =
+    const TensorStore store =
         read(file(state(text("w") + tensor(whole(2, one.type, "k"), "K\x00"s, "K\x02", "K\x01")),
                   keys({"k"}) + bytes<std::int64_t>({2}) + one.values));
     EXPECT_EQ(store.at("w").dtype(), one.dtype);
@@ -120,7 +120,7 @@ TEST(TorchLegacy, PartsOfStoragesAndOlderCalls) {
     return global("torch._utils", "_rebuild_tensor") + "(" + content + "K\x01(K\x02t(K\x01ttR";
   };
   const std::string rest = keys({"s"}) + content(twelve);
-  const ParameterStore store =
+  const TensorStore store =
       read(file(state("U\x01"s + "w" + old_tensor(part("K\x04", "K\x03"))), rest));
   EXPECT_EQ(floats(store.at("w")), (std::vector<float>{5, 6}));
   for (const auto& [offset, size, said] :

@@ -6,6 +6,7 @@
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/train/loss.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone_test {
@@ -16,8 +17,9 @@ using namespace hone;
 // The graphs of a BERT, at every stage of the pipeline.
 std::vector<Graph> bert_graphs() {
   const Json config = builtin_bert_config("bert-tiny").to_json();
-  const Architecture& bert = find_architecture("bert");
-  std::vector<Graph> graphs{bert.build(config, {}), bert.build(config, {.training = true})};
+  const Blueprint bert = architecture_of(config, "test").make(config, "test");
+  std::vector<Graph> graphs{bert.graph, bert.graph};
+  append_loss(graphs.back(), bert.facts.head, false);
   for (const char* pass :
        {"push_gather", "differentiate", "append_optimizer", "sparse_embedding", "group_rows"}) {
     graphs.push_back(graphs.back());

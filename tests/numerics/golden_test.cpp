@@ -77,7 +77,7 @@ TEST(Golden, RulesGiveTheBitsOfTheSystemsTheyComeFrom) {
 
 // Codes and scales equal, numbers bit for bit (any NaN equals any NaN), sums within their bound.
 std::string mxint8_difference(const std::string& name, const Tensor& got,
-                              const ParameterStore& stored) {
+                              const TensorStore& stored) {
   const Tensor& expected = stored.at(name);
   if (got.size() != expected.size()) return "size";
   for (std::int64_t i = 0; i < got.size(); ++i) {
@@ -103,7 +103,7 @@ TEST(Golden, MxInt8EncodesAndDecodesAsItsReference) {
   const ManifestResult result = run_manifest(shared_path, {});
   EXPECT_TRUE(result.failed.empty());
   EXPECT_EQ(result.written, result.cases);
-  std::map<std::string, ParameterStore> files;
+  std::map<std::string, TensorStore> files;
   for (const std::string& output : result.outputs.names()) {
     const std::string name = output.substr(0, output.find('.'));
     if (files.count(name) == 0)
@@ -118,7 +118,7 @@ TEST(Golden, MxInt8EncodesAndDecodesAsItsReference) {
 // What hone packs as mxint is what the OCP encoder of the vectors makes of the same numbers.
 TEST(Golden, PackedMxIntIsTheOcpEncoding) {
   HONE_REQUIRE_SHARED("golden/mxint8/quant_f32_g32.safetensors");
-  const ParameterStore stored = read_vectors(shared_path);
+  const TensorStore stored = read_vectors(shared_path);
   const std::int64_t groups = stored.at("ocp_rne_scales").size();
   const auto quantizer = FormatCase{"mxint", "block_size=32"}.bind();
   std::int64_t compared = 0;

@@ -11,7 +11,7 @@ namespace hone_test {
 namespace {
 
 TEST(MaseWidths, GiveTheBitsOfTheFormulas) {
-  const ParameterStore vectors = read_safetensors(
+  const TensorStore vectors = read_safetensors(
       std::filesystem::path(HONE_SOURCE_DIR "/tests/numerics/fixtures/mase_widths.safetensors"));
   const Tensor& x = vectors.at("x");
   int compared = 0;

@@ -21,8 +21,8 @@ const std::vector<MxElement> elements{{"e4m3", "exponent_width=4 frac_width=3", 
                                       {"e2m3", "exponent_width=2 frac_width=3", 4},
                                       {"e2m1", "exponent_width=2 frac_width=1", 4}};
 
-const ParameterStore& vectors() {
-  static const ParameterStore stored = read_safetensors(
+const TensorStore& vectors() {
+  static const TensorStore stored = read_safetensors(
       std::filesystem::path(HONE_SOURCE_DIR "/tests/numerics/fixtures/mx.safetensors"));
   return stored;
 }

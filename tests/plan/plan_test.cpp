@@ -8,6 +8,7 @@
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/train/loss.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone_test {
@@ -16,8 +17,10 @@ namespace {
 using namespace hone;
 
 Graph training_graph(bool compiled) {
-  Graph graph = find_architecture("bert").build(builtin_bert_config("bert-tiny").to_json(),
-                                                {.training = true});
+  const Json config = builtin_architecture("bert-tiny").builtin("bert-tiny", {});
+  const Blueprint bert = architecture_of(config, "test").make(config, "test");
+  Graph graph = bert.graph;
+  append_loss(graph, bert.facts.head, false);
   if (compiled)
     run_passes(graph, {{"push_gather"},
                        {"differentiate"},

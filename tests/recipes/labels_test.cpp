@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "hone/data/labels.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/small_bert.hpp"
@@ -19,13 +19,7 @@ protected:
   Model model_with(const Names& names) const {
     Model model;
     model.name = "m";
-    model.config = base_;
-    model.config["id2label"] = Json::object();
-    model.config["label2id"] = Json::object();
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      model.config["id2label"][std::to_string(i)] = names[i];
-      model.config["label2id"][names[i]] = i;
-    }
+    model.labels = names;
     return model;
   }
   // The classes that a csv file with these labels gets.
@@ -51,7 +45,6 @@ protected:
   }
 
   hone_test::ScratchDirectory scratch_;
-  Json base_ = hone_test::small_bert().config;
   std::string said_;
 };
 
@@ -139,17 +132,17 @@ TEST_F(MatchLabels, AModelWithoutNamesTakesThoseOfItsTrainingData) {
   std::string said;
   const auto say = [&](const std::string& text) { said = text; };
   name_classes(model, {"0", "1"}, say);
-  EXPECT_EQ(model.config.at("id2label").at("0"), "LABEL_0") << "numbers are no names";
+  EXPECT_EQ(model.labels[0], "LABEL_0") << "numbers are no names";
   name_classes(model, {"a", "b", "c"}, say);
-  EXPECT_EQ(model.config.at("id2label").at("0"), "LABEL_0") << "too many";
+  EXPECT_EQ(model.labels[0], "LABEL_0") << "too many";
   EXPECT_EQ(said, "");
   name_classes(model, {"a", "b"}, say);
-  EXPECT_EQ(model.config.at("id2label").at("1"), "b");
-  EXPECT_EQ(model.config.at("label2id").at("a"), 0);
+  EXPECT_EQ(model.labels[1], "b");
+  EXPECT_EQ(model.labels[0], "a");
   EXPECT_NE(said.find("LABEL_0, LABEL_1 take the names of the data: a, b"), std::string::npos);
   said.clear();
   name_classes(model, {"x", "y"}, say);
-  EXPECT_EQ(model.config.at("id2label").at("1"), "b") << "it has names";
+  EXPECT_EQ(model.labels[1], "b") << "it has names";
   EXPECT_EQ(said, "");
 }
 
@@ -167,11 +160,9 @@ TEST_F(MatchLabels, TrainingNeedsTwoClasses) {
 }
 
 TEST(LabelUse, OneLabelIsAValue) {
-  Json config = hone_test::small_bert().config;
-  EXPECT_EQ(label_use(config), LabelUse::classes);
-  config["id2label"] = {{"0", "LABEL_0"}};
-  config["label2id"] = {{"LABEL_0", 0}};
-  EXPECT_EQ(label_use(config), LabelUse::values);
+  EXPECT_EQ(label_use(make_head("", 2, "test")), LabelUse::classes);
+  EXPECT_EQ(label_use(make_head("", 1, "test")), LabelUse::values);
+  EXPECT_ERROR(label_use(make_head("regression", 3, "test")), ErrorCode::unsupported, "3 values");
 }
 
 }  // namespace

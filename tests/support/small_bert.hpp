@@ -5,7 +5,8 @@
 
 #include "hone/core/philox.hpp"
 #include "hone/data/dataset.hpp"
-#include "hone/train/model.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/model/model.hpp"
 #include "support/thread_scope.hpp"
 
 namespace hone_test {
@@ -17,7 +18,6 @@ inline hone::Model small_bert(std::uint64_t seed = 3) {
   request.settings = {
       {"hidden_size", "36"},       {"num_hidden_layers", "2"},        {"num_attention_heads", "3"},
       {"intermediate_size", "50"}, {"max_position_embeddings", "80"}, {"vocab_size", "1100"}};
-  request.num_labels = 3;
   request.label_names = {"low", "middle", "high"};
   request.seed = seed;
   return hone::load_model(request);

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hone/run/forward.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/schedule.hpp"
 #include "hone/train/stepper.hpp"
@@ -18,7 +19,7 @@ using namespace hone;
 
 struct Outcome {
   std::vector<double> losses, norms;
-  ParameterStore parameters;
+  TensorStore parameters;
   Tensor logits;
 };
 
@@ -51,7 +52,7 @@ Outcome train_steps(const TrainOptions& options, int threads) {
   }
   outcome.parameters = stepper.parameters(steps).clone();
   Model trained = model;
-  trained.parameters = outcome.parameters;
+  trained.tensors = outcome.parameters;
   Executor forward = make_forward(trained, options.mode, options.disabled_passes);
   outcome.logits = evaluate(forward, data).logits;
   return outcome;
@@ -90,12 +91,11 @@ const Outcome& reference_outcome() {
 
 TEST(Modes, TrainingChangesEveryParameter) {
   const Model fresh = small_bert();
-  for (const std::string& name : fresh.parameters.names())
+  for (const std::string& name : fresh.tensors.names())
     // A bias of the keys adds the same to all scores of a query: its gradient is zero.
     if (name.find("key.bias") == std::string::npos)
-      EXPECT_GT(
-          largest_difference(fresh.parameters.at(name), reference_outcome().parameters.at(name)),
-          1e-8)
+      EXPECT_GT(largest_difference(fresh.tensors.at(name), reference_outcome().parameters.at(name)),
+                1e-8)
           << name;
 }
 

@@ -8,9 +8,14 @@
 #include "hone/core/error.hpp"
 #include "hone/data/load.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/select_formats.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/calibrate.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/model.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/small_bert.hpp"
@@ -88,7 +93,7 @@ class BatchIndependence : public testing::TestWithParam<std::string> {};
 
 TEST_P(BatchIndependence, OfEveryOptionThatIsTaken) {
   const Model plain = small_bert();
-  const Graph graph = plain.architecture->build(plain.config, {});
+  const Graph graph = plain.graph;
   int taken = 0;
   for (const Keys& keys : settings_of(find_format(GetParam()))) {
     // Weights in 8 bits beside data in the format: most rules have no packing for weights.
@@ -106,7 +111,7 @@ TEST_P(BatchIndependence, OfEveryOptionThatIsTaken) {
     SCOPED_TRACE(GetParam() + text);
     Model model = plain;
     try {
-      set_quantization(model, select_formats(graph, {selection}));
+      set_formats(model, select_formats(graph, {selection}));
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::invalid_argument);
       EXPECT_FALSE(error.hint().empty()) << error.message();
@@ -116,7 +121,7 @@ TEST_P(BatchIndependence, OfEveryOptionThatIsTaken) {
     try {
       // Simulated and packed, of every rule; of its options packed alone, for time.
       if (keys.size() == 1) expect_alone_as_in_batch(model, Mode::eager);
-      pack_parameters(model);
+      pack_weights(model);
       expect_alone_as_in_batch(model, Mode::compiled);
     } catch (const Error& error) {
       // Shapes that the format was told not to take.
@@ -136,15 +141,14 @@ INSTANTIATE_TEST_SUITE_P(Formats, BatchIndependence, testing::ValuesIn(data_form
                          [](const auto& instance) { return instance.param; });
 
 Quantization with_data(const Model& model, const std::string& format, Keys keys) {
-  return select_formats(model.architecture->build(model.config, {}),
-                        {{"linear", format, std::move(keys)}});
+  return select_formats(model.graph, {{"linear", format, std::move(keys)}});
 }
 
 TEST(SharedScales, OfDataAreRefusedWithTheRemedy) {
   const Model plain = small_bert();
   const auto set = [&](const std::string& format, Keys keys) {
     Model model = plain;
-    set_quantization(model, with_data(model, format, std::move(keys)));
+    set_formats(model, with_data(model, format, std::move(keys)));
   };
   EXPECT_ERROR(set("affine", {{"granularity", "tensor"}}), ErrorCode::invalid_argument,
                "texts beside it", "--calibrate DATA");
@@ -165,22 +169,21 @@ TEST(SharedScales, CalibratedOnesAreTaken) {
   Model model = small_bert();
   Quantization formats = with_data(model, "affine", {{"granularity", "tensor"}});
   calibrate_on_data(formats, model, random_sequences(20), {});
-  EXPECT_NO_THROW(set_quantization(model, formats));
+  EXPECT_NO_THROW(set_formats(model, formats));
   expect_alone_as_in_batch(model, Mode::eager);
-  pack_parameters(model);
+  pack_weights(model);
   expect_alone_as_in_batch(model, Mode::compiled);
 }
 
-// A folder that an older version saved.
+// A graph that somebody edited.
 TEST(SharedScales, OfLoadedModelsAreRefused) {
   const ScratchDirectory scratch;
   Model model = small_bert();
-  set_quantization(model, with_data(model, "affine", {{"bias_format", "none"}}));
-  for (Json& node : model.config["hone_quantization"]["nodes"])
-    node["data_in"]["options"] = "granularity=tensor";
-  save_model_directory(scratch.path() / "m", model.config, stored_tensors(model));
+  set_formats(model, with_data(model, "affine", {{"bias_format", "none"}}));
+  apply_formats(model.graph, with_data(model, "affine", {{"data_in_granularity", "tensor"}}));
+  save_model(scratch.path() / "m", model, model.tensors);
   EXPECT_ERROR(load_model({.name = (scratch.path() / "m").string()}), ErrorCode::invalid_argument,
-               "texts beside it", "quantize the model again");
+               "texts beside it", "granularity = channel");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "hone/train/evaluate.hpp"
+#include "hone/run/forward.hpp"
 
 #include <cmath>
 
@@ -63,17 +64,17 @@ TEST(Evaluate, ANanNamesSampleNodeAndWeight) {
   const std::string intermediate = "bert.encoder.layer.0.intermediate.dense.weight";
   for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference}) {
     Model model = small_bert();
-    model.parameters.at(intermediate).as<float>()[5] = NAN;
-    model.parameters.at(intermediate).as<float>()[77] = INFINITY;
+    model.tensors.at(intermediate).as<float>()[5] = NAN;
+    model.tensors.at(intermediate).as<float>()[77] = INFINITY;
     EXPECT_THAT(failure_of(model, data, mode),
                 testing::AllOf(testing::HasSubstr("the model's answer is not a finite number"),
                                testing::HasSubstr("node 'layer0.wide' [linear], whose parameter '" +
                                                   intermediate + "' holds 1 NaN and 1 infinity"),
                                testing::HasSubstr("the weights are damaged")));
   }
-  for (const std::string& name : fresh.parameters.names()) {
+  for (const std::string& name : fresh.tensors.names()) {
     Model model = small_bert();
-    Tensor& tensor = model.parameters.at(name);
+    Tensor& tensor = model.tensors.at(name);
     tensor.as<float>()[0] = NAN;
     for (std::int32_t& id : data.ids) id = id == 1 ? 0 : id;
     data.ids[0] = 0;
@@ -89,7 +90,7 @@ TEST(Evaluate, TheSampleIsTheOneThatReadsTheNan) {
   for (std::int32_t& id : data.ids) id = id == 7 ? 6 : id;
   data.ids[static_cast<std::size_t>(data.offsets[13])] = 7;
   Model model = small_bert();
-  model.parameters.at("bert.embeddings.word_embeddings.weight").as<float>()[7 * 36 + 3] = NAN;
+  model.tensors.at("bert.embeddings.word_embeddings.weight").as<float>()[7 * 36 + 3] = NAN;
   EXPECT_THAT(failure_of(model, data, Mode::compiled),
               testing::AllOf(testing::HasSubstr("sample 13: "), testing::HasSubstr("'words'")));
 }
@@ -99,9 +100,9 @@ TEST(Evaluate, AnOverflowIsToldApart) {
   const TokenizedData data = random_sequences(20);
   Model model = small_bert();
   for (float& value :
-       model.parameters.at("bert.encoder.layer.1.intermediate.dense.weight").span<float>())
+       model.tensors.at("bert.encoder.layer.1.intermediate.dense.weight").span<float>())
     value *= 1e38f;
-  for (float& value : model.parameters.at("bert.encoder.layer.1.output.dense.weight").span<float>())
+  for (float& value : model.tensors.at("bert.encoder.layer.1.output.dense.weight").span<float>())
     value *= 1e38f;
   for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference})
     EXPECT_THAT(failure_of(model, data, mode),

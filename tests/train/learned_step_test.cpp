@@ -5,7 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
 #include "hone/ops/detail/learned.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/select_formats.hpp"
 #include "hone/train/calibrate.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/expect_error.hpp"
@@ -91,16 +96,16 @@ TEST(LearnedSteps, TheSmallestStepHasNoGradient) {
 
 Model learning(const char* format) {
   Model model = small_bert();
-  set_quantization(
-      model, select_formats(model.architecture->build(model.config, {}),
-                            {{"linear", format, {{"width", "4"}, {"learned_step", "true"}}}}));
+  set_formats(model,
+              select_formats(model.graph,
+                             {{"linear", format, {{"width", "4"}, {"learned_step", "true"}}}}));
   initialize_learned_steps(model, random_sequences(30));
   return model;
 }
 
 std::vector<std::string> steps_of(const Model& model) {
   std::vector<std::string> names;
-  for (const std::string& name : model.parameters.names())
+  for (const std::string& name : model.tensors.names())
     if (name.size() > 5 && name.compare(name.size() - 5, 5, ".step") == 0) names.push_back(name);
   return names;
 }
@@ -112,10 +117,10 @@ TEST(LearnedSteps, StayPositiveAtAnyLearningRate) {
         SCOPED_TRACE(testing::Message() << format << " " << optimizer << " " << accumulate);
         const ScratchDirectory scratch;
         Model model = learning(format);
-        const ParameterStore first = model.parameters;
+        const TensorStore first = model.tensors;
         std::map<std::string, float> before;
         for (const std::string& name : steps_of(model))
-          before[name] = model.parameters.at(name).as<float>()[0];
+          before[name] = model.tensors.at(name).as<float>()[0];
         ASSERT_GT(before.size(), 10u);
         TrainOptions options;
         options.optimizer = optimizer;
@@ -128,7 +133,7 @@ TEST(LearnedSteps, StayPositiveAtAnyLearningRate) {
               {}, nullptr);
         int smaller = 0;
         for (const std::string& name : steps_of(model)) {
-          const float step = model.parameters.at(name).as<float>()[0];
+          const float step = model.tensors.at(name).as<float>()[0];
           EXPECT_GT(step, 0) << name;
           EXPECT_TRUE(std::isfinite(step)) << name;
           smaller += step < before.at(name);
@@ -145,8 +150,7 @@ TEST(LearnedSteps, NegativeStepsAreMirrorImages) {
   options.batch = 4;
   const auto trained = [&](float sign, const char* name) {
     Model model = learning("affine");
-    for (const std::string& step : steps_of(model))
-      model.parameters.at(step).as<float>()[0] *= sign;
+    for (const std::string& step : steps_of(model)) model.tensors.at(step).as<float>()[0] *= sign;
     train(model, random_sequences(30), nullptr, options, scratch.path() / name, false, nullptr, {},
           nullptr);
     return model;
@@ -154,18 +158,17 @@ TEST(LearnedSteps, NegativeStepsAreMirrorImages) {
   const ThreadScope threads(1);
   const Model up = trained(1.0f, "up"), down = trained(-1.0f, "down");
   for (const std::string& step : steps_of(up))
-    EXPECT_EQ(up.parameters.at(step).as<float>()[0], -down.parameters.at(step).as<float>()[0])
-        << step;
-  EXPECT_EQ(up.parameters.at("classifier.weight").as<float>()[0],
-            down.parameters.at("classifier.weight").as<float>()[0]);
+    EXPECT_EQ(up.tensors.at(step).as<float>()[0], -down.tensors.at(step).as<float>()[0]) << step;
+  EXPECT_EQ(up.tensors.at("classifier.weight").as<float>()[0],
+            down.tensors.at("classifier.weight").as<float>()[0]);
 }
 
 TEST(LearnedSteps, FilesWithoutAStepAreRefused) {
   const ScratchDirectory scratch;
   Model model = learning("affine");
   for (const double wrong : {0.0, std::nan(""), HUGE_VAL}) {
-    model.parameters.at("layer0.wide.weight.step").as<float>()[0] = static_cast<float>(wrong);
-    save_model_directory(scratch.path() / "m", model.config, stored_tensors(model));
+    model.tensors.at("layer0.wide.weight.step").as<float>()[0] = static_cast<float>(wrong);
+    save_model(scratch.path() / "m", model, model.tensors);
     EXPECT_ERROR(load_model({.name = (scratch.path() / "m").string()}), ErrorCode::bad_format,
                  "layer0.wide.weight.step");
   }

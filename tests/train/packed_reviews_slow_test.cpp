@@ -7,10 +7,14 @@
 #include <gtest/gtest.h>
 
 #include "hone/data/load.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/model/model.hpp"
 #include "hone/numerics/format.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/passes/quantization.hpp"
+#include "hone/passes/select_formats.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/model.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/shared_data.hpp"
@@ -59,10 +63,9 @@ void compare(const Trained& trained, const std::string& format) {
   const TokenizedData& reviews = trained.reviews;
   std::vector<std::pair<std::string, std::string>> keys;
   if (format == "integer") keys = {{"width", "8"}, {"weight_frac_width", "7"}};
-  set_quantization(model, select_formats(model.architecture->build(model.config, {}),
-                                         {{"linear,embedding", format, keys}}));
+  set_formats(model, select_formats(model.graph, {{"linear,embedding", format, keys}}));
   const Tensor simulated = logits_of(model, reviews, Mode::eager);
-  pack_parameters(model);
+  pack_weights(model);
   const Tensor packed = logits_of(model, reviews, Mode::compiled);
   double largest = 0;
   std::vector<double> differences;

@@ -10,10 +10,19 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/graph/selection.hpp"
 #include "hone/graph/text.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/format_checks.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/quantization.hpp"
+#include "hone/passes/select_formats.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/calibrate.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/model.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
@@ -27,8 +36,7 @@ using namespace hone;
 Quantization choose(const Model& model, const std::string& format,
                     std::vector<std::pair<std::string, std::string>> keys = {},
                     const std::string& nodes = "linear,embedding") {
-  return select_formats(model.architecture->build(model.config, {}),
-                        {{nodes, format, std::move(keys)}});
+  return select_formats(model.graph, {{nodes, format, std::move(keys)}});
 }
 
 Tensor logits_of(const Model& model, const TokenizedData& data, Mode mode) {
@@ -52,13 +60,13 @@ class EveryFormat : public testing::TestWithParam<std::string> {};
 TEST_P(EveryFormat, PackedModelGivesWhatTheSimulatedOneGives) {
   const TokenizedData data = random_sequences(60);
   Model model = small_bert();
-  set_quantization(model, choose(model, GetParam()));
+  set_formats(model, choose(model, GetParam()));
   const Tensor simulated = logits_of(model, data, Mode::eager);
   const Tensor plain = logits_of(small_bert(), data, Mode::eager);
   EXPECT_FALSE(same_bits(simulated, plain)) << "the format changes nothing";
-  const std::int64_t before = parameter_bytes(model);
-  pack_parameters(model);
-  EXPECT_LT(parameter_bytes(model), before / 3);
+  const std::int64_t before = tensor_bytes(model);
+  pack_weights(model);
+  EXPECT_LT(tensor_bytes(model), before / 3);
   // The same kernels on the same numbers.
   EXPECT_TRUE(same_bits(logits_of(model, data, Mode::eager), simulated));
   // Other orders of summation, or sums of whole numbers.
@@ -73,22 +81,27 @@ TEST_P(EveryFormat, DirectoriesKeepTheBits) {
   const ScratchDirectory scratch;
   const TokenizedData data = random_sequences(20);
   Model model = small_bert();
-  set_quantization(model, choose(model, GetParam()));
-  pack_parameters(model);
-  save_model_directory(scratch.path() / "m", model.config, stored_tensors(model));
+  set_formats(model, choose(model, GetParam()));
+  pack_weights(model);
+  save_model(scratch.path() / "m", model, model.tensors);
   Model loaded = load_model({.name = (scratch.path() / "m").string()});
-  EXPECT_EQ(loaded.quantization, model.quantization);
+  EXPECT_EQ(formats_of(loaded.graph), formats_of(model.graph));
   EXPECT_TRUE(loaded.report.initialized.empty());
   EXPECT_TRUE(loaded.report.unused.empty());
   EXPECT_EQ(parameter_count(loaded), parameter_count(small_bert()));
   EXPECT_TRUE(
       same_bits(logits_of(loaded, data, Mode::compiled), logits_of(model, data, Mode::compiled)));
   // As float32 again, rounding the weights once more changes none.
-  unpack_parameters(loaded);
-  for (const auto& [name, parameter] : model.packed)
-    EXPECT_TRUE(
-        same_bits(loaded.parameters.at(name), parameter.format.bind()->unpack(parameter.packed)))
+  unpack_weights(loaded);
+  int unpacked = 0;
+  for (const Node& node : model.graph.nodes) {
+    if (node.op != "dequantize") continue;
+    const std::string& name = model.graph.value(node.outputs[0]).name;
+    EXPECT_TRUE(same_bits(loaded.tensors.at(name), effective_weight(model, node.outputs[0])))
         << name;
+    ++unpacked;
+  }
+  EXPECT_GT(unpacked, 10);
 }
 
 std::vector<std::string> format_names() {
@@ -103,9 +116,9 @@ INSTANTIATE_TEST_SUITE_P(Formats, EveryFormat, testing::ValuesIn(format_names())
 TEST(Int8Model, FixedPointIsExact) {
   const TokenizedData data = random_sequences(60);
   Model model = small_bert();
-  set_quantization(model, choose(model, "integer", {{"width", "8"}, {"weight_frac_width", "7"}}));
+  set_formats(model, choose(model, "integer", {{"width", "8"}, {"weight_frac_width", "7"}}));
   const Tensor simulated = logits_of(model, data, Mode::eager);
-  pack_parameters(model);
+  pack_weights(model);
   const Graph graph = make_forward_graph(model, Mode::compiled);
   EXPECT_TRUE(std::any_of(graph.nodes.begin(), graph.nodes.end(),
                           [](const Node& node) { return node.op == "linear_int8"; }));
@@ -126,9 +139,9 @@ const std::vector<std::pair<std::string, std::string>> fixed_probabilities{
 TEST(Int8Model, FixedPointAttentionIsExact) {
   const TokenizedData data = random_sequences(60);
   Model model = small_bert();
-  set_quantization(model, choose(model, "integer", fixed_probabilities, "linear,attention"));
+  set_formats(model, choose(model, "integer", fixed_probabilities, "linear,attention"));
   const Tensor simulated = logits_of(model, data, Mode::eager);
-  pack_parameters(model);
+  pack_weights(model);
   const Graph graph = make_forward_graph(model, Mode::compiled);
   EXPECT_TRUE(std::any_of(graph.nodes.begin(), graph.nodes.end(),
                           [](const Node& node) { return node.op == "attention_int8"; }));
@@ -138,15 +151,15 @@ TEST(Int8Model, FixedPointAttentionIsExact) {
 TEST(Int8Model, ProbabilitiesAreRounded) {
   const TokenizedData data = random_sequences(20);
   Model model = small_bert();
-  set_quantization(model, choose(model, "integer", {{"width", "8"}}, "attention"));
+  set_formats(model, choose(model, "integer", {{"width", "8"}}, "attention"));
   const Tensor whole = logits_of(model, data, Mode::eager);
-  set_quantization(model, choose(model, "integer",
-                                 {{"width", "8"},
-                                  {"probabilities_format", "integer"},
-                                  {"probabilities_frac_width", "8"},
-                                  {"probabilities_is_signed", "false"}},
-                                 "attention"));
-  EXPECT_EQ(model.quantization.at(0).slots.at(Slot::probabilities).options,
+  set_formats(model, choose(model, "integer",
+                            {{"width", "8"},
+                             {"probabilities_format", "integer"},
+                             {"probabilities_frac_width", "8"},
+                             {"probabilities_is_signed", "false"}},
+                            "attention"));
+  EXPECT_EQ(formats_of(model.graph).at(0).slots.at(Slot::probabilities).options,
             "frac_width=8 is_signed=false width=8");
   EXPECT_GT(largest_difference(logits_of(model, data, Mode::eager), whole), 0);
   // One scale for the whole tensor is no format of rows.
@@ -164,7 +177,7 @@ TEST(Int8Model, ProbabilitiesAreRounded) {
 TEST(QuantizationAwareTraining, RoundsProbabilities) {
   const ScratchDirectory scratch;
   Model model = small_bert();
-  set_quantization(model, choose(model, "integer", fixed_probabilities, "linear,attention"));
+  set_formats(model, choose(model, "integer", fixed_probabilities, "linear,attention"));
   TrainOptions options;
   options.lr = 1e-3;
   options.batch = 4;
@@ -172,12 +185,12 @@ TEST(QuantizationAwareTraining, RoundsProbabilities) {
                                    scratch.path() / "run", false, nullptr, {}, nullptr);
   EXPECT_TRUE(std::isfinite(result.last_loss));
   const Model loaded = load_model({.name = (scratch.path() / "run").string()});
-  EXPECT_EQ(loaded.quantization, model.quantization);
+  EXPECT_EQ(formats_of(loaded.graph), formats_of(model.graph));
 }
 
 TEST(Selection, FirstMatchWinsAndKeysReachTheirSlots) {
   const Model model = small_bert();
-  const Graph graph = model.architecture->build(model.config, {});
+  const Graph graph = model.graph;
   const Quantization formats =
       select_formats(graph, {{"layer0\\..*", "mxint", {}},
                              {"linear", "integer", {{"width", "6"}, {"weight_width", "4"}}}});
@@ -243,9 +256,9 @@ TEST(Selection, NamesOfLayersAndParameters) {
   EXPECT_EQ(selected(R"(bert\.encoder\.layer\.1\..*\.weight)"),
             selected(R"(bert\.encoder\.layer\.1\..*)"));
   // Every name that the layers of inspect have is one.
-  for (const Node& node : model.architecture->build(model.config, {}).nodes) {
+  for (const Node& node : model.graph.nodes) {
     if (node.op != "linear" && node.op != "embedding") continue;
-    const auto names = selection_names(model.architecture->build(model.config, {}), node);
+    const auto names = selection_names(model.graph, node);
     ASSERT_GE(names.size(), 3u);
     for (const std::string& name : names) EXPECT_EQ(selected(name), Names{names.front()});
   }
@@ -281,7 +294,7 @@ TEST(Selection, WhatATrainedStepLeavesWithoutEffect) {
 
 TEST(Selection, UnsignedDataIsRefusedUnlessItsSignIsKnown) {
   const Model model = small_bert();
-  const Graph graph = model.architecture->build(model.config, {});
+  const Graph graph = model.graph;
   const auto check = [&](const std::string& key, const std::string& nodes) {
     refuse_unsigned_data(graph, choose(model, "integer", {{key, "false"}}, nodes));
   };
@@ -306,78 +319,84 @@ TEST(PackedFiles, BadOnesAreRefused) {
   const ScratchDirectory scratch;
   const auto folder = scratch.path() / "m";
   Model model = small_bert();
-  set_quantization(model, choose(model, "mxint"));
-  pack_parameters(model);
+  set_formats(model, choose(model, "mxint"));
+  pack_weights(model);
   const std::string name = "bert.encoder.layer.0.intermediate.dense.weight";
-  const auto load = [&](Json config, const ParameterStore& tensors) {
-    save_model_directory(folder, std::move(config), tensors);
+  const auto load = [&](const TensorStore& tensors) {
+    save_model(folder, model, tensors);
     load_model({.name = folder.string()});
   };
-  EXPECT_NO_THROW(load(model.config, stored_tensors(model)));
-  ParameterStore tensors = stored_tensors(model);
+  EXPECT_NO_THROW(load(model.tensors));
+  TensorStore tensors = model.tensors;
   tensors.set(codes_name(name), Tensor(DType::u8, {7}));
-  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, name);
-  tensors = stored_tensors(model);
+  EXPECT_ERROR(load(tensors), ErrorCode::bad_format, codes_name(name));
+  tensors = model.tensors;
   tensors.erase(scales_name(name));
-  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, "scales");
-  tensors = stored_tensors(model);
-  tensors.erase(codes_name(name));
-  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, codes_name(name));
-  tensors = stored_tensors(model);
+  EXPECT_ERROR(load(tensors), ErrorCode::bad_format, scales_name(name));
+  tensors = model.tensors;
   Tensor scales = tensors.at(scales_name(name)).clone();
   scales.as<std::uint8_t>()[0] = 255;  // NaN in E8M0
   tensors.set(scales_name(name), scales);
-  EXPECT_ERROR(load(model.config, tensors), ErrorCode::bad_format, "exponent");
-  const auto with = [&](const std::string& pointer, const Json& value) {
-    Json config = model.config;
-    Json* place = &config["hone_quantization"];
-    for (const std::string& key : split(pointer.substr(1), '/'))
-      place = place->is_array() ? &(*place)[std::stoul(key)] : &(*place)[key];
-    *place = value;
-    return config;
+  EXPECT_ERROR(load(tensors), ErrorCode::bad_format, "exponent");
+  // Edited texts: what stood in one of the files becomes something else.
+  const auto edit = [&](const char* file, const std::string& from, const std::string& to) {
+    save_model(folder, model, model.tensors);
+    std::string text = read_file(folder / file);
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    write_file_atomically(folder / file, text.replace(at, from.size(), to));
+    load_model({.name = folder.string()});
   };
-  EXPECT_ERROR(load(with("/version", 2), stored_tensors(model)), ErrorCode::unsupported,
-               "version 2", "newer");
-  EXPECT_ERROR(load(with("/nodes", 3), stored_tensors(model)), ErrorCode::bad_format, "list");
-  EXPECT_ERROR(load(with("/nodes/0/weight/format", "mxnew"), stored_tensors(model)),
-               ErrorCode::bad_format, "mxnew");
-  EXPECT_ERROR(load(with("/nodes/0/weight/options", "wide=3"), stored_tensors(model)),
-               ErrorCode::bad_format, "wide");
-  EXPECT_ERROR(load(with("/packed/" + name + "/bits", 5), stored_tensors(model)),
-               ErrorCode::bad_format, name);
-  EXPECT_ERROR(load(with("/packed/other.weight", Json::object()), stored_tensors(model)),
-               ErrorCode::bad_format, "other.weight");
-  // What was edited, and what is not known.
-  EXPECT_ERROR(load(with("/packed/" + name + "/options", "width=7"), stored_tensors(model)),
-               ErrorCode::bad_format, "packed as mxint width=7, 'nodes' says mxint");
-  EXPECT_ERROR(load(with("/packed/" + name + "/optoins", ""), stored_tensors(model)),
-               ErrorCode::bad_format, "unknown key 'optoins'", "options");
-  EXPECT_ERROR(load(with("/packd", Json::object()), stored_tensors(model)), ErrorCode::bad_format,
-               "unknown key 'packd'", "packed");
-  EXPECT_ERROR(load(with("/nodes/0/weight/learnd", true), stored_tensors(model)),
-               ErrorCode::bad_format, "unknown key 'learnd'");
-  EXPECT_ERROR(load(with("/nodes/0/node", "layer7.q"), stored_tensors(model)),
-               ErrorCode::bad_format, "config.json: \"hone_quantization\": nodes: 'layer7.q'",
-               "edited");
-  EXPECT_ERROR(
-      load(with("/nodes/0", model.config["hone_quantization"]["nodes"][1]), stored_tensors(model)),
-      ErrorCode::bad_format, "is given twice");
-  Json config = model.config;
-  config["hone_quantization"]["packed"].erase(name);
-  EXPECT_ERROR(load(config, stored_tensors(model)), ErrorCode::bad_format,
-               "the parameter '" + name + "' is not among 'packed'");
-  // A weight that claims to be bytes but is no packed one.
-  tensors = stored_tensors(small_bert());
-  tensors.set(name, Tensor(DType::u8, small_bert().parameters.at(name).shape()));
-  EXPECT_ERROR(load(small_bert().config, tensors), ErrorCode::unsupported,
-               "'" + name + "': holds integers (u8)");
+  const char* facts = "hone_model.json";
+  const char* graph = "hone_graph.txt";
+  EXPECT_ERROR(edit(facts, "\"version\": 1", "\"version\": 2"), ErrorCode::unsupported, "version 2",
+               "newer");
+  EXPECT_ERROR(edit(facts, "\"version\": 1", "\"version\": \"x\""), ErrorCode::bad_format,
+               "hone_model.json: has no version");
+  EXPECT_ERROR(edit(facts, "\"kind\": \"classes\"", "\"kind\": \"clases\""), ErrorCode::bad_format,
+               "clases");
+  EXPECT_ERROR(edit(facts, "\"size\": 3", "\"size\": 4"), ErrorCode::bad_format,
+               "3 labels for 4 outputs");
+  EXPECT_ERROR(edit(facts, "\"history\"", "\"histery\""), ErrorCode::bad_format, "history");
+  EXPECT_ERROR(edit(graph, "format = \"mxint\"", "format = \"mxnew\""), ErrorCode::bad_format,
+               "mxnew");
+  EXPECT_ERROR(edit(graph, "bits = 8", "bits = 5"), ErrorCode::bad_format, "hone_graph.txt");
+  EXPECT_ERROR(edit(graph, "input %ids", "input %idz"), ErrorCode::bad_format, "hone_graph.txt");
+  EXPECT_ERROR(edit(graph, "return logits", "return answer"), ErrorCode::bad_format, "logits");
+  EXPECT_ERROR(edit(graph, "graph bert {", "graph bert {\n  state %s : f32[1]"),
+               ErrorCode::bad_format, "%s does not belong to a model");
+  EXPECT_ERROR(edit(graph, "param %bert.embeddings.LayerNorm.bias : f32[36]",
+                    "param %bert.embeddings.LayerNorm.bias : f32[T]"),
+               ErrorCode::bad_format, "hone_graph.txt");
+}
+
+// Formats are read from the graph as they were put into it, and leave no trace.
+TEST(Formats, OfAGraphAreThoseThatWereApplied) {
+  Model model = small_bert();
+  const Graph before = model.graph;
+  const Quantization chosen = select_formats(
+      model.graph,
+      {{"attention",
+        "integer",
+        {{"width", "8"}, {"probabilities_frac_width", "7"}, {"probabilities_format", "integer"}}},
+       {"embedding", "mxint", {}},
+       {"layer0.q,layer0.wide", "affine", {{"data_out_width", "6"}, {"width", "4"}}},
+       {"linear", "integer", {{"width", "5"}, {"learned_step", "true"}}}});
+  set_formats(model, chosen);
+  EXPECT_EQ(formats_of(model.graph), chosen);
+  // Doing it again changes nothing, taking them out gives the graph that was.
+  const std::string text = print_graph(model.graph);
+  apply_formats(model.graph, chosen);
+  EXPECT_EQ(print_graph(model.graph), text);
+  apply_formats(model.graph, {});
+  EXPECT_TRUE(same_computation(model.graph, before));
 }
 
 TEST(Packing, NanIsRefusedByName) {
   Model model = small_bert();
-  set_quantization(model, choose(model, "integer"));
-  model.parameters.at("classifier.weight").as<float>()[3] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_ERROR(pack_parameters(model), ErrorCode::numeric, "classifier.weight");
+  set_formats(model, choose(model, "integer"));
+  model.tensors.at("classifier.weight").as<float>()[3] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_ERROR(pack_weights(model), ErrorCode::numeric, "classifier.weight");
 }
 
 TEST(ValueStatsOf, KnownNumbers) {
@@ -439,7 +458,7 @@ TEST(Calibration, FitsDataAndKeepsWhatWasGiven) {
   }
   const auto error = [&](const Quantization& chosen) {
     Model rounded = model;
-    set_quantization(rounded, chosen);
+    set_formats(rounded, chosen);
     return largest_difference(logits_of(rounded, data, Mode::eager),
                               logits_of(model, data, Mode::eager));
   };
@@ -455,11 +474,10 @@ TEST(LearnedSteps, TrainFreezeAndPack) {
     const ScratchDirectory scratch;
     const TokenizedData data = random_sequences(30);
     Model model = small_bert();
-    set_quantization(model,
-                     choose(model, format, {{"width", "4"}, {"learned_step", "true"}}, "linear"));
+    set_formats(model, choose(model, format, {{"width", "4"}, {"learned_step", "true"}}, "linear"));
     initialize_learned_steps(model, data);
     const std::string step = "layer0.wide.weight.step";
-    const float first = model.parameters.at(step).as<float>()[0];
+    const float first = model.tensors.at(step).as<float>()[0];
     // 2 mean|w| / sqrt(7); the weights are normal with deviation 0.02.
     EXPECT_NEAR(first, 2 * 0.02 * std::sqrt(2 / 3.14159265) / std::sqrt(7.0), 1.5e-3);
     TrainOptions options;
@@ -471,11 +489,11 @@ TEST(LearnedSteps, TrainFreezeAndPack) {
     EXPECT_TRUE(std::isfinite(result.last_loss));
     Model loaded = load_model({.name = (scratch.path() / "run").string()});
     EXPECT_TRUE(loaded.report.unused.empty());
-    EXPECT_NE(loaded.parameters.at(step).as<float>()[0], first) << "the step was not trained";
+    EXPECT_NE(loaded.tensors.at(step).as<float>()[0], first) << "the step was not trained";
     const Tensor trained = logits_of(loaded, data, Mode::compiled);
     freeze_learned_steps(loaded);
-    EXPECT_FALSE(loaded.parameters.contains(step));
-    pack_parameters(loaded);
+    EXPECT_FALSE(loaded.tensors.contains(step));
+    pack_weights(loaded);
     EXPECT_LT(largest_difference(logits_of(loaded, data, Mode::compiled), trained), 1e-5);
   }
 }
@@ -491,17 +509,17 @@ TEST(QuantizationAwareTraining, ResumesBitForBit) {
   options.epochs = 2;
   const auto run = [&](const char* name, bool resume, std::int64_t stop_after) {
     Model model = small_bert();
-    set_quantization(model, choose(model, "binary", {{"stochastic", "true"}}, "linear"));
+    set_formats(model, choose(model, "binary", {{"stochastic", "true"}}, "linear"));
     std::int64_t done = 0;
     TrainEvents events;
     events.on_step = [&](const StepReport&) { ++done; };
     if (stop_after > 0) events.stop = [&] { return done >= stop_after; };
     train(model, data, nullptr, options, scratch.path() / name, resume, nullptr, events, nullptr);
-    return model.parameters;
+    return model.tensors;
   };
-  const ParameterStore whole = run("whole", false, 0);
+  const TensorStore whole = run("whole", false, 0);
   run("parts", false, 5);
-  const ParameterStore parts = run("parts", true, 0);
+  const TensorStore parts = run("parts", true, 0);
   for (const std::string& name : whole.names())
     EXPECT_TRUE(same_bits(whole.at(name), parts.at(name))) << name;
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "hone/core/file.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/choices.hpp"
 #include "hone/train/schedule.hpp"
@@ -22,8 +23,8 @@ namespace fs = std::filesystem;
 struct Trained {
   TrainResult result;
   std::vector<double> losses, rates;
-  std::vector<double> accuracies;         // of each evaluation
-  std::vector<ParameterStore> snapshots;  // best/ after each evaluation that was the best
+  std::vector<double> accuracies;      // of each evaluation
+  std::vector<TensorStore> snapshots;  // best/ after each evaluation that was the best
 };
 
 TrainOptions options_of(double epochs) {

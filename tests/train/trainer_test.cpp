@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "hone/frontends/load_model.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
@@ -29,7 +30,7 @@ TrainOptions small_options() {
 
 struct Outcome {
   TrainResult result;
-  ParameterStore parameters;
+  TensorStore parameters;
   std::vector<double> losses;
   std::vector<std::int64_t> epochs;  // of the steps
 };
@@ -49,11 +50,11 @@ Outcome train_into(const std::filesystem::path& out, const TrainOptions& options
   };
   if (stop_after > 0) events.stop = [&] { return done >= stop_after; };
   run.result = train(model, data, validation, options, out, resume, nullptr, events, nullptr);
-  run.parameters = model.parameters;
+  run.parameters = model.tensors;
   return run;
 }
 
-void expect_same_bits(const ParameterStore& a, const ParameterStore& b) {
+void expect_same_bits(const TensorStore& a, const TensorStore& b) {
   ASSERT_EQ(a.names(), b.names());
   for (const std::string& name : a.names()) {
     ASSERT_EQ(a.at(name).shape(), b.at(name).shape());
@@ -118,7 +119,7 @@ TEST(Trainer, TheSavedModelIsTheTrainedOne) {
   const Outcome run = train_into(scratch.path() / "out", small_options(), false);
   ModelRequest request;
   request.name = (scratch.path() / "out").string();
-  expect_same_bits(load_model(request).parameters, run.parameters);
+  expect_same_bits(load_model(request).tensors, run.parameters);
   EXPECT_EQ(load_position(scratch.path() / "out" / "last").step, 16);
 }
 
@@ -238,14 +239,14 @@ TEST(Trainer, NanStopsWithStepAndSamples) {
   TokenizedData poisoned = data;
   for (std::int32_t& id : poisoned.ids) id = id == 7 ? 6 : id;
   poisoned.ids[static_cast<std::size_t>(poisoned.offsets[1])] = 7;
-  model.parameters.at("bert.embeddings.word_embeddings.weight").as<float>()[7 * 36 + 3] =
+  model.tensors.at("bert.embeddings.word_embeddings.weight").as<float>()[7 * 36 + 3] =
       std::numeric_limits<float>::quiet_NaN();
   EXPECT_ERROR(train(model, poisoned, nullptr, options, out, false, nullptr, {}, nullptr),
                ErrorCode::numeric, "step 2: the loss is nan");
   EXPECT_EQ(load_position(out / "last").step, 1);
   try {
     Model again = small_bert();
-    again.parameters.at("classifier.bias").as<float>()[0] = std::numeric_limits<float>::infinity();
+    again.tensors.at("classifier.bias").as<float>()[0] = std::numeric_limits<float>::infinity();
     train(again, data, nullptr, options, scratch.path() / "other", false, nullptr, {}, nullptr);
     FAIL() << "no error";
   } catch (const Error& error) {
@@ -279,12 +280,12 @@ TEST(Trainer, AStartThatOverflowsNamesTheNode) {
 TEST(Trainer, NanInAnyParameterIsSeen) {
   const TokenizedData data = random_sequences(30);
   const Model fresh = small_bert();
-  for (const std::string& name : fresh.parameters.names()) {
+  for (const std::string& name : fresh.tensors.names()) {
     SCOPED_TRACE(name);
     const ScratchDirectory scratch;
     Model model = small_bert();
     // In the middle: a row of the table or a position that some sample reads.
-    Tensor& tensor = model.parameters.at(name);
+    Tensor& tensor = model.tensors.at(name);
     const bool table = name.find("embeddings.") != std::string::npos && tensor.shape().size() == 2;
     tensor.as<float>()[table ? 1 : tensor.size() / 2] = std::numeric_limits<float>::quiet_NaN();
     TrainOptions options = small_options();
@@ -329,7 +330,7 @@ TEST(Trainer, RefusesWhatItCannotTrainOn) {
   refuse(options, data, "optimizer");
   options = small_options();
   options.hidden_dropout = 1;
-  refuse(options, data, "'p'");
+  refuse(options, data, "'hidden'");
   options = small_options();
   options.disabled_passes = {"group_row"};
   refuse(options, data, "group_row");

@@ -14,6 +14,7 @@
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {
@@ -132,10 +133,10 @@ CommandResult run(const CommandInput& input) {
     table.add_row({model.name, format_interval(e.accuracy, e.interval.low, e.interval.high),
                    format_significant(e.loss),
                    fmt::format("{}", i == 0 ? test.only_first : test.only_second),
-                   format_bytes(static_cast<double>(parameter_bytes(model)))});
+                   format_bytes(static_cast<double>(tensor_bytes(model)))});
     models.push_back(to_json(e, request.split));
     models.back()["model"] = model.name;
-    models.back()["bytes"] = parameter_bytes(model);
+    models.back()["bytes"] = tensor_bytes(model);
   }
   const std::string result = verdict(test, a, b);
   const std::string finding =

@@ -10,6 +10,7 @@
 #include "hone/core/json.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {

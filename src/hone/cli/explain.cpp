@@ -8,11 +8,12 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/int8_products.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/report/numbers.hpp"
-#include "hone/train/model.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/stepper.hpp"
 
 namespace hone {
@@ -155,7 +156,7 @@ CommandResult run(const CommandInput& input) {
                               sizes.at("B"), plan.threads,
                               format_bytes(static_cast<double>(plan.arena_bytes)),
                               format_bytes(static_cast<double>(plan.tile_bytes))));
-  if (!model.quantization.empty() && !input.options.boolean_or("training", false) &&
+  if (!formats_of(model.graph).empty() && !input.options.boolean_or("training", false) &&
       input.options.text_or("mode", "compiled") == "compiled") {
     const std::string products = describe_products(model);
     console().print(products + "\n");

@@ -100,8 +100,8 @@ CommandResult apply_format(const CommandInput& input) {
   const Options options = chosen_options(input, format);
   const auto quantizer = bind_format(format.name, rule, options);
   const bool is_unsigned = !options.boolean_or("is_signed", true);
-  const ParameterStore tensors = read_safetensors(std::filesystem::path(input.options.text("in")));
-  ParameterStore out;
+  const TensorStore tensors = read_safetensors(std::filesystem::path(input.options.text("in")));
+  TensorStore out;
   std::vector<std::string> kept;
   std::int64_t negative = 0;
   std::size_t quantized = 0;

@@ -17,7 +17,10 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
 #include "hone/frontends/torch_legacy.hpp"
+#include "hone/passes/quantization.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -33,7 +36,7 @@ const WeightsReader& reader_for(const fs::path& file) {
     names.push_back(fs::path(reader.file_name).extension().string());
   }
   for (const WeightsReader& reader : weights_reader_table())
-    if (reader.common && fs::path(reader.file_name).extension() == file.extension()) return reader;
+    if (fs::path(reader.file_name).extension() == file.extension()) return reader;
   throw Error(ErrorCode::unsupported,
               fmt::format("{}: no reader for files that end in '{}'", file.string(),
                           file.extension().string()),
@@ -42,15 +45,14 @@ const WeightsReader& reader_for(const fs::path& file) {
 
 // Which of a reader's formats a file is in.
 std::string kind_of_file(const WeightsReader& reader, const fs::path& file) {
-  if (!reader.file_name.ends_with(".bin"))
-    return reader.common ? "safetensors" : "safetensors of a model with number formats";
+  if (!reader.file_name.ends_with(".bin")) return "safetensors";
   return is_legacy_torch(map_file(file).bytes) ? "a file of torch.save before version 1.6"
                                                : "a file of torch.save";
 }
 
 CommandResult inspect_file(const fs::path& file) {
   const WeightsReader& reader = reader_for(file);
-  const ParameterStore tensors = reader.read(file);
+  const TensorStore tensors = reader.read(file);
   TerminalTable table({{"tensor", Align::left},
                        {"type", Align::left},
                        {"shape", Align::left},
@@ -87,10 +89,13 @@ Stored stored_weights(const fs::path& directory) {
   Stored stored;
   if (directory.empty()) return stored;
   std::set<fs::path> paths;
-  for (const auto& [name, path] : load_model_files(directory).file_of) paths.insert(path);
+  if (is_saved_model(directory))
+    paths.insert(directory / own_weights_file);
+  else
+    for (const auto& [name, path] : load_model_files(directory).file_of) paths.insert(path);
   for (const fs::path& path : paths) {
     const WeightsReader& reader = reader_for(path);
-    const ParameterStore tensors = reader.read(path);
+    const TensorStore tensors = reader.read(path);
     for (const std::string& name : tensors.names())
       stored.types.emplace(name_of(tensors.at(name).dtype()));
     stored.files.push_back(path.filename().string() + ": " + kind_of_file(reader, path));
@@ -112,7 +117,6 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   const Json layers = describe_layers(model, tokens);
   TerminalTable configuration({{"configuration", Align::left}, {"", Align::left}});
   for (const auto& [key, value] : model.config.items()) {
-    if (key == quantization_key) continue;
     configuration.add_row({key, value.is_string() ? value.get<std::string>() : value.dump()});
   }
   TerminalTable table({{"layer", Align::left},
@@ -142,16 +146,17 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   }
   const auto parameters = static_cast<double>(parameter_count(model));
   table.add_rule();
-  const auto bytes = static_cast<double>(parameter_bytes(model));
+  const auto bytes = static_cast<double>(tensor_bytes(model));
   table.add_row({"all", "", format_count(parameters), format_bytes(bytes), format_count(macs)});
   const Stored stored = stored_weights(model.directory);
   std::string text =
       configuration.render(console().style(), console().output_terminal() ? console().width() : 0) +
       "\n" + table.render(console().style(), 0);
   text += fmt::format("MACs: of the products, for samples of {} tokens\n", tokens);
-  if (!model.quantization.empty())
+  if (!formats_of(model.graph).empty())
     text += fmt::format("\n{}\n{:.2f} bits a parameter\n", formats.render(console().style(), 0),
                         8 * bytes / std::max(parameters, 1.0));
+  if (!model.history.empty()) text += fmt::format("\n{}\n", fmt::join(model.history, "\n"));
   for (const std::string& note : model.report.notes) text += note + "\n";
   for (const std::string& file : stored.files)
     text += fmt::format("{} ({})\n", file, fmt::join(stored.types, ", "));
@@ -162,11 +167,12 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
           {{"name", name},
            {"config", model.config},
            {"parameters", parameter_count(model)},
-           {"bytes", parameter_bytes(model)},
+           {"bytes", tensor_bytes(model)},
            {"layers", layers},
            {"macs_per_token", macs},
            {"stored_types", std::vector<std::string>(stored.types.begin(), stored.types.end())},
            {"files", stored.files},
+           {"history", model.history},
            {"notes", model.report.notes},
            {"initialized", model.report.initialized},
            {"unused", model.report.unused}}};

@@ -12,7 +12,7 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/data/dataset.hpp"
-#include "hone/frontends/bert_config.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/frontends/model.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/op.hpp"
@@ -42,16 +42,23 @@ Members kernels() {
 
 Members models() {
   Members members;
-  for (const std::string& name : builtin_bert_names()) {
-    const BertConfig config = builtin_bert_config(name);
+  for (const std::string& name : builtin_models()) {
+    const ModelFacts facts = model_facts(name, {});
+    const Graph graph = source_graph(name, {});
     std::int64_t parameters = 0;
-    for (const ParameterSpec& spec : bert_parameter_specs(config))
-      parameters += element_count(spec.shape);
+    for (const Value& value : graph.values)
+      if (value.kind == ValueKind::parameter) parameters += element_count(evaluate(value.type, {}));
+    std::int64_t layers = 0, heads = 0;
+    for (const Node& node : graph.nodes)
+      if (node.op == "attention") {
+        ++layers;
+        heads = node.attributes.integer("heads");
+      }
     members.push_back(
         {name,
          fmt::format("{} layers of width {}, {} heads, {:.1f} M parameters with a vocabulary of {}",
-                     config.num_hidden_layers, config.hidden_size, config.num_attention_heads,
-                     static_cast<double>(parameters) * 1e-6, config.vocab_size),
+                     layers, facts.width, heads, static_cast<double>(parameters) * 1e-6,
+                     facts.limits.vocabulary),
          {}});
   }
   return members;
@@ -93,7 +100,7 @@ const std::vector<Kind>& kinds() {
       {"kernels", "ways to compute an op on this machine", kernels},
       {"models", "built-in models", models},
       {"model-sizes", "settings of a built-in model",
-       [] { return settings_as_members(bert_config_options()); }},
+       [] { return settings_as_members(builtin_options()); }},
       {"ops", "kinds of nodes of a graph", [] { return described(op_table()); }},
       {"passes", "rewrites of a graph", [] { return described(pass_table()); }},
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},

@@ -18,6 +18,7 @@
 #include "hone/recipes/loading.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/run/clock.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/prediction.hpp"
 
@@ -74,7 +75,7 @@ TokenizedData encode(const Classifier& classifier, const InputTexts& input) {
   data.texts = input.texts;
   data.pairs = input.pairs;
   data.labels.assign(input.texts.size(), 0);
-  data.label_names = classifier.labels;
+  data.label_names = classifier.model.labels;
   data.source = input.source;
   try {
     return tokenize(data, classifier.tokenizer, classifier.max_length);
@@ -91,13 +92,13 @@ TokenizedData encode(const Classifier& classifier, const InputTexts& input) {
 }
 
 std::vector<Prediction> predictions_of(const Tensor& logits, const Classifier& classifier) {
-  const auto classes = static_cast<std::int64_t>(classifier.labels.size());
+  const auto classes = static_cast<std::int64_t>(classifier.model.labels.size());
   std::vector<Prediction> predictions;
   for (std::int64_t row = 0; row < logits.shape()[0]; ++row)
     predictions.push_back(
         make_prediction(logits.span<float>().subspan(static_cast<std::size_t>(row * classes),
                                                      static_cast<std::size_t>(classes)),
-                        classifier.head, classifier.labels));
+                        classifier.model.head, classifier.model.labels));
   return predictions;
 }
 
@@ -105,17 +106,17 @@ std::string render(const std::vector<Prediction>& predictions, const Classifier&
                    const InputTexts& input, bool for_people) {
   std::string out;
   std::size_t label_width = 0;
-  for (const std::string& label : classifier.labels)
+  for (const std::string& label : classifier.model.labels)
     label_width = std::max(label_width, label.size());
   const int room = console().width() > 70 ? console().width() - 45 : 25;
   for (std::size_t i = 0; i < predictions.size(); ++i) {
     const std::string pair = input.pairs.empty() ? "" : "  |  " + input.pairs[i];
-    out += for_people
-               ? fmt::format(
-                     "{}  {}\n",
-                     shown_answer(predictions[i], classifier.head, classifier.labels, label_width),
-                     cut_to_width(visible_text(input.texts[i] + pair), room, console().style()))
-               : ordered_object(members_of(predictions[i], classifier.head)) + "\n";
+    out += for_people ? fmt::format("{}  {}\n",
+                                    shown_answer(predictions[i], classifier.model.head,
+                                                 classifier.model.labels, label_width),
+                                    cut_to_width(visible_text(input.texts[i] + pair), room,
+                                                 console().style()))
+                      : ordered_object(members_of(predictions[i], classifier.model.head)) + "\n";
   }
   return out;
 }
@@ -136,7 +137,7 @@ CommandResult run(const CommandInput& input) {
   const Classifier classifier = load_classifier(input, "", false);
   const double begin = now_seconds();
   const TokenizedData data = encode(classifier, texts);
-  check_samples(classifier.model.config, data);
+  check_samples(classifier.model.limits, data);
   choose_threads(input, classifier, data);
   Executor forward = make_forward(classifier.model, classifier.mode);
   EvaluateOptions options;
@@ -151,11 +152,12 @@ CommandResult run(const CommandInput& input) {
                           render(predictions, classifier, texts, false));
   else
     console().print(render(predictions, classifier, texts, console().output_terminal()));
-  Json results{{"texts", texts.texts.size()}, {"seconds", seconds}, {"labels", classifier.labels}};
+  Json results{
+      {"texts", texts.texts.size()}, {"seconds", seconds}, {"labels", classifier.model.labels}};
   if (!input.options.contains("json")) return {0, std::move(results)};
   results["predictions"] = Json::array();
   for (const Prediction& prediction : predictions)
-    results["predictions"].push_back(to_json(prediction, classifier.head));
+    results["predictions"].push_back(to_json(prediction, classifier.model.head));
   return {0, std::move(results)};
 }
 

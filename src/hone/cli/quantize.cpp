@@ -11,10 +11,12 @@
 #include "hone/cli/detail/watch.hpp"
 #include "hone/core/error.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/recipes/format_file.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/numbers.hpp"
-#include "hone/train/model.hpp"
 
 namespace hone {
 namespace {
@@ -123,22 +125,22 @@ CommandResult dequantize(const CommandInput& input) {
     throw UsageError("--dequantize takes no settings", "leave them out");
   const std::filesystem::path out = input.options.text("out");
   Model model = load_model({.name = input.argument("MODEL")});
-  if (model.quantization.empty())
+  if (formats_of(model.graph).empty())
     throw Error(ErrorCode::invalid_argument,
                 input.argument("MODEL") + ": is not quantized: nothing to turn back");
-  const std::int64_t before = parameter_bytes(model);
-  set_quantization(model, {});
+  const std::int64_t before = tensor_bytes(model);
+  set_formats(model, {});
+  model.history.emplace_back("dequantize");
   if (input.options.boolean_or("overwrite", false)) {
     remove_run(out);
     std::error_code ignored;
     std::filesystem::remove_all(out / "training", ignored);
   }
-  save_model(model, out);
+  save_with_tokenizer(model, out);
   console().print(fmt::format("saved in {}: {} as float32\n", out.string(),
-                              format_bytes(static_cast<double>(parameter_bytes(model)))));
-  return {
-      0,
-      {{"out", out.string()}, {"bytes_before", before}, {"bytes_after", parameter_bytes(model)}}};
+                              format_bytes(static_cast<double>(tensor_bytes(model)))));
+  return {0,
+          {{"out", out.string()}, {"bytes_before", before}, {"bytes_after", tensor_bytes(model)}}};
 }
 
 std::optional<CalibrationRequest> calibration_request(const CommandInput& input,

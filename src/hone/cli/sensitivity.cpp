@@ -11,10 +11,14 @@
 #include "hone/cli/detail/split_data.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
+#include "hone/passes/format_checks.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/select_formats.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {
@@ -51,10 +55,10 @@ Parted part(const CommandInput& input) {
 }
 
 // The model with these nodes quantized, packed as it would be stored.
-Model quantized(const Model& model, Quantization nodes) {
+Model quantized(const Model& model, const Quantization& nodes) {
   Model copy = model;
-  set_quantization(copy, std::move(nodes));
-  pack_parameters(copy);
+  set_formats(copy, nodes);
+  pack_weights(copy);
   return copy;
 }
 
@@ -81,15 +85,15 @@ CommandResult run(const CommandInput& input) {
   const DataRequest request = split_request(input, parted.split, default_split);
   const Classifier classifier = load_classifier(input, request.kind);
   const Model& model = classifier.model;
-  if (!model.quantization.empty())
+  if (!formats_of(model.graph).empty())
     throw Error(ErrorCode::invalid_argument,
                 input.argument("MODEL") + ": is quantized already: the float model is needed",
                 "hone quantize MODEL --dequantize makes one");
-  const Graph plain = model.architecture->build(model.config, {});
-  const Quantization nodes = select_formats(plain, {{input.options.text_or("nodes", "linear"),
-                                                     input.options.text("format"), parted.format}});
+  const Quantization nodes = select_formats(
+      model.graph,
+      {{input.options.text_or("nodes", "linear"), input.options.text("format"), parted.format}});
   refuse_untrained(nodes);
-  refuse_unsigned_data(plain, nodes);
+  refuse_unsigned_data(model.graph, nodes);
   catch_interrupts();
   const TokenizedData data = load_split_for(classifier, request);
   require_classes(data, classifier.model.name);
@@ -109,7 +113,7 @@ CommandResult run(const CommandInput& input) {
     options.name_of = [&](std::int64_t sample) {
       return fmt::format("{}: sample {}", name, sample);
     };
-    Row row{name, evaluate(forward, data, options), parameter_bytes(one), {}};
+    Row row{name, evaluate(forward, data, options), tensor_bytes(one), {}};
     const std::vector<bool> correct = correct_samples(row.evaluation, data);
     if (float_correct.empty()) float_correct = correct;
     row.test = compare_correct(float_correct, correct);

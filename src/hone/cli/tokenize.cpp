@@ -16,6 +16,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/run/clock.hpp"
 
@@ -173,7 +174,7 @@ std::int64_t limit_of(const std::string& name, const ChosenTokenizer& chosen, st
   if (asked == 0)
     for (const auto& directory : {path, path / "last"})
       if (std::filesystem::exists(directory / "config.json"))
-        return length_limit(model_configuration(directory.string(), {}), chosen, 0, say);
+        return length_limit({.positions = positions_of(directory)}, chosen, 0, say);
   const std::int64_t limit = asked > 0 ? asked : chosen.tokenizer.definition().model_max_length;
   for (const std::string& note : chosen.tokenizer.unheeded(limit))
     say(fmt::format("tokenizer ({}): {}", chosen.source, note));

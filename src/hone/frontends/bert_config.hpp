@@ -10,8 +10,8 @@
 
 #include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
-#include "hone/frontends/head.hpp"
 #include "hone/frontends/model.hpp"
+#include "hone/model/head.hpp"
 
 namespace hone {
 

@@ -1,5 +1,4 @@
 #include "hone/frontends/hugging_face.hpp"
-#include "hone/frontends/zoo/architecture.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -12,6 +11,7 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/foreign_quantization.hpp"
+#include "hone/frontends/zoo/architecture.hpp"
 
 namespace hone {
 namespace {
@@ -22,7 +22,7 @@ bool is_real(DType dtype) {
   return dtype == DType::f32 || dtype == DType::f64 || dtype == DType::f16 || dtype == DType::bf16;
 }
 
-void add_tensors(ModelFiles& files, const fs::path& source, const ParameterStore& tensors) {
+void add_tensors(ModelFiles& files, const fs::path& source, const TensorStore& tensors) {
   for (const std::string& name : tensors.names()) {
     if (files.parameters.contains(name))
       throw Error(ErrorCode::bad_format,
@@ -84,7 +84,6 @@ void load_shards(ModelFiles& files, const fs::path& index, const WeightsReader& 
   }
 }
 
-constexpr std::string_view backbone = "bert.";  // a file of the bare backbone lacks it
 constexpr std::string_view wrapper_prefixes[] = {"module.", "_orig_mod.", "model."};
 
 // What of these `name` begins with, one after another.
@@ -122,10 +121,12 @@ std::string wrappers_of_some(const ModelFiles& files) {
     return "";
   std::set<std::string> wanted;
   try {
-    const std::string type = files.config.value("model_type", "");
-    for (const ParameterSpec& spec : find_architecture(type).parameters(files.config)) {
+    const Architecture& architecture = architecture_of(files.config, "");
+    for (const ParameterSpec& spec : architecture.make(files.config, "").parameters) {
       wanted.insert(spec.name);
-      if (spec.name.starts_with(backbone)) wanted.insert(spec.name.substr(backbone.size()));
+      // A file of the bare backbone lacks its prefix.
+      if (spec.name.starts_with(architecture.backbone))
+        wanted.insert(spec.name.substr(architecture.backbone.size()));
     }
   } catch (const Error&) {
     return "";  // said by whoever builds the model
@@ -142,7 +143,7 @@ std::string wrappers_of_some(const ModelFiles& files) {
 }
 
 void take_off(ModelFiles& files, const std::string& prefix) {
-  ParameterStore renamed;
+  TensorStore renamed;
   std::map<std::string, fs::path> file_of;
   for (const std::string& name : files.parameters.names()) {
     const std::string bare = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
@@ -195,9 +196,7 @@ std::string list_directory(const fs::path& directory) {
 void read_weights(ModelFiles& files) {
   const fs::path& directory = files.directory;
   std::vector<std::string> looked_for;
-  const bool plain = !files.config.contains(quantization_key);
   for (const WeightsReader& reader : weights_reader_table()) {
-    if (plain && !reader.common) continue;
     const fs::path whole = directory / reader.file_name;
     if (fs::exists(whole)) {
       add_tensors(files, whole, reader.read(whole));
@@ -229,15 +228,8 @@ void check_directory(const fs::path& directory) {
 
 }  // namespace
 
-std::string weights_file(const Json& config) {
-  const bool common = !config.contains(quantization_key);
-  for (const WeightsReader& reader : weights_reader_table())
-    if (reader.common == common && reader.file_name.ends_with(".safetensors"))
-      return reader.file_name;
-  throw Error(ErrorCode::internal, "no reader of safetensors");
-}
-
 bool is_weights_file(const std::string& name) {
+  if (name == own_weights_file) return true;
   for (const WeightsReader& reader : weights_reader_table()) {
     const fs::path file = reader.file_name;
     // Itself, its shards NAME-00001-of-00002.END, and their index.
@@ -256,9 +248,10 @@ bool holds_weights(const fs::path& directory) {
 }
 
 bool is_model_file(const std::string& name) {
-  return is_weights_file(name) || name == "config.json" || name == "tokenizer.json" ||
-         name == "vocab.txt" || name == "tokenizer_config.json" ||
-         name == "special_tokens_map.json" || name == "added_tokens.json";
+  return is_weights_file(name) || name == own_facts_file || name == own_graph_file ||
+         name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
+         name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
+         name == "added_tokens.json";
 }
 
 Json load_model_config(const fs::path& directory) {
@@ -278,6 +271,11 @@ ModelFiles load_model_files(const fs::path& directory) {
   ModelFiles files;
   files.config = load_model_config(directory);
   files.directory = directory;
+  if (files.config.contains("hone_quantization"))
+    throw Error(ErrorCode::unsupported,
+                (directory / "config.json").string() +
+                    ": key 'hone_quantization': an earlier hone quantized this model",
+                "quantize the model that it was made from again");
   check_foreign_quantization(files.config, (directory / "config.json").string());
   read_weights(files);
   take_prefixes_off(files);

@@ -10,32 +10,29 @@
 
 #include "hone/core/json.hpp"
 #include "hone/frontends/model.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
 
-// Where config.json keeps the formats of a model: with this key other libraries would compute
-// something else from its weights.
-inline constexpr const char* quantization_key = "hone_quantization";
-
-// The name that the weights of a directory with this configuration are saved under. What only hone
-// computes as it is meant has no model.safetensors, nor any other name that other libraries look
-// for: they fail loudly.
-std::string weights_file(const Json& config);
+// What hone's own form of a model has beside config.json (saved_model.hpp). Other libraries look
+// for none of these names: they fail loudly instead of computing something else.
+inline constexpr const char* own_facts_file = "hone_model.json";
+inline constexpr const char* own_graph_file = "hone_graph.txt";
+inline constexpr const char* own_weights_file = "hone_model.safetensors";
 
 // A loaded model directory: its config.json, and its tensors as float32. Integers stay what they
 // are: they are buffers, or bits whose meaning somebody else knows.
 struct ModelFiles {
   Json config;
-  ParameterStore parameters;
+  TensorStore parameters;
   std::filesystem::path directory;
   std::map<std::string, std::filesystem::path> file_of;  // by tensor: which file it came from
   // What was changed on reading, as sentences for the user.
   std::vector<std::string> notes = {};
 };
 
-// Reads config.json and the first weights there are, in this order: hone_model.safetensors (where
-// the configuration has formats), model.safetensors, its shards by model.safetensors.index.json,
-// pytorch_model.bin, its shards by pytorch_model.bin.index.json.
+// Reads config.json and the first weights there are, in this order: model.safetensors, its shards
+// by model.safetensors.index.json, pytorch_model.bin, its shards by pytorch_model.bin.index.json.
 // Real numbers come back as float32; those stored so share the mapped file. Shards must be plain
 // file names inside the directory. Prefixes that wrappers left (module., _orig_mod., model.) are
 // taken off where every name has them, or the architecture wants the names without them; weights
@@ -53,8 +50,8 @@ bool holds_weights(const std::filesystem::path& directory);
 Json load_model_config(const std::filesystem::path& directory);
 
 struct MatchedParameters {
-  ParameterStore parameters;  // in the order of the specs, all float32
-  MatchReport report;
+  TensorStore parameters;  // in the order of the specs, all float32
+  LoadReport report;
 };
 
 // Takes what `specs` want out of `files`. A name is looked up as it is, without its `backbone`
@@ -69,11 +66,17 @@ MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, Mode
 
 // Fresh values. Those of a parameter depend on (seed, its name) alone, not on the other parameters
 // or on the number of threads. Throws Error(unsupported) when they exceed the machine's memory.
-ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed);
+TensorStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed);
+
+// What the tensors are saved as, and texts beside them, by name.
+struct SavedForm {
+  std::string weights = "model.safetensors";
+  std::vector<std::pair<std::string, std::string>> texts = {};
+};
 
 // Writes a directory that `transformers` loads: config.json (its "dtype" set to what is stored),
-// model.safetensors (or what weights_file() says), copies of the existing files among `copies`
-// under their own names, and whatever `more` writes into the folder it is given.
+// the tensors and texts as `form` names them, copies of the existing files among `copies` under their own
+// names, and whatever `more` writes into the folder it is given.
 //
 // When `directory` is not there yet, or holds only plain files, everything is written into
 // `directory` + ".partial", flushed, and put in its place in one step (rename, or an exchange of
@@ -83,8 +86,9 @@ ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, st
 // by one, each atomically, the weights last; there a `more` that writes a tokenizer removes the
 // files of the old one itself. A failure leaves the old files.
 void save_model_directory(const std::filesystem::path& directory, Json config,
-                          const ParameterStore& parameters,
+                          const TensorStore& parameters,
                           const std::vector<std::filesystem::path>& copies = {},
-                          const std::function<void(const std::filesystem::path&)>& more = {});
+                          const std::function<void(const std::filesystem::path&)>& more = {},
+                          const SavedForm& form = {});
 
 }  // namespace hone

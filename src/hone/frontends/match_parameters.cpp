@@ -163,9 +163,9 @@ void check_memory(const std::vector<ParameterSpec>& specs) {
 
 }  // namespace
 
-ParameterStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed) {
+TensorStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::uint64_t seed) {
   check_memory(specs);
-  ParameterStore store;
+  TensorStore store;
   for (const ParameterSpec& spec : specs) store.set(spec.name, initialize(spec, seed));
   return store;
 }
@@ -208,7 +208,7 @@ MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, Mode
   for (const std::string& name : files.parameters.names()) {
     if (used.count(name) == 0 && !is_buffer(name)) matched.report.unused.push_back(name);
   }
-  ParameterStore fresh = initialize_parameters(missing, seed);
+  TensorStore fresh = initialize_parameters(missing, seed);
   for (std::size_t i = 0; i < specs.size(); ++i)
     matched.parameters.set(specs[i].name, found_as[i].empty() ? fresh.at(specs[i].name)
                                                               : files.parameters.at(found_as[i]));

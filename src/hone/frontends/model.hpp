@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "hone/core/options.hpp"
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 
 namespace hone {
 
@@ -20,21 +20,12 @@ struct ParameterSpec {
   double deviation = 0.02;  // of `normal`
 };
 
-// How the tensors of a directory met what the architecture wants.
-struct MatchReport {
-  std::vector<std::string> initialized;  // wanted, not in the files: started afresh
-  std::vector<std::string> unused;  // in the files, not wanted (buffers such as position_ids aside)
-  std::vector<std::string> notes;   // what else was done to them, as sentences for the user
-};
-
 // Contract of a weights file reader: one file in frontends/readers/.
 struct WeightsReader : Described {
   // File name it reads inside a model directory, e.g. "model.safetensors".
   std::string file_name;
-  // Whether other libraries know that name too.
-  bool common = true;
   // All tensors of the file, in file order, with their stored dtype. Never executes anything.
-  ParameterStore (*read)(const std::filesystem::path& file);
+  TensorStore (*read)(const std::filesystem::path& file);
 };
 
 const std::vector<WeightsReader>& weights_reader_table();

@@ -169,9 +169,9 @@ std::vector<Entry> parse_header(std::span<const std::byte> bytes, std::uint64_t&
   return entries;
 }
 
-ParameterStore read_mapped(const MappedFile& map, const std::string& file) {
+TensorStore read_mapped(const MappedFile& map, const std::string& file) {
   std::uint64_t data_start = 0;
-  ParameterStore tensors;
+  TensorStore tensors;
   for (Entry& entry : parse_header(map.bytes, data_start, file)) {
     const auto part = map.bytes.subspan(data_start + entry.begin, entry.end - entry.begin);
     tensors.set(entry.name, tensor_from_map(map, part, entry.dtype, std::move(entry.shape)));
@@ -187,7 +187,7 @@ const char* stored_name(DType dtype) {
 }
 
 // Wide types first, so that every tensor starts at a multiple of its element size.
-std::vector<std::string> writing_order(const ParameterStore& tensors) {
+std::vector<std::string> writing_order(const TensorStore& tensors) {
   std::vector<std::string> names = tensors.names();
   std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
     return size_of(tensors.at(a).dtype()) > size_of(tensors.at(b).dtype());
@@ -195,7 +195,7 @@ std::vector<std::string> writing_order(const ParameterStore& tensors) {
   return names;
 }
 
-std::string header_text(const ParameterStore& tensors, const std::vector<std::string>& order,
+std::string header_text(const TensorStore& tensors, const std::vector<std::string>& order,
                         const std::map<std::string, std::string>& metadata,
                         const std::string& file) {
   std::vector<std::pair<std::string, Json>> header;
@@ -219,15 +219,15 @@ std::string header_text(const ParameterStore& tensors, const std::vector<std::st
 
 }  // namespace
 
-ParameterStore read_safetensors(const std::filesystem::path& file) {
+TensorStore read_safetensors(const std::filesystem::path& file) {
   return read_mapped(map_file(file), file.string());
 }
 
-ParameterStore read_safetensors(std::span<const std::byte> bytes, const std::string& where) {
+TensorStore read_safetensors(std::span<const std::byte> bytes, const std::string& where) {
   return read_mapped({nullptr, bytes}, where);
 }
 
-void write_safetensors(const std::filesystem::path& file, const ParameterStore& tensors,
+void write_safetensors(const std::filesystem::path& file, const TensorStore& tensors,
                        const std::map<std::string, std::string>& metadata) {
   const std::vector<std::string> order = writing_order(tensors);
   const std::string header = header_text(tensors, order, metadata, file.string());

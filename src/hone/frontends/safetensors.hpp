@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 
 namespace hone {
 
@@ -15,13 +15,13 @@ namespace hone {
 // tensors share the map where alignment allows. Throws Error(bad_format) that names file and tensor
 // for anything the format does not allow, Error(unsupported) for an element type hone does not
 // have.
-ParameterStore read_safetensors(const std::filesystem::path& file);
+TensorStore read_safetensors(const std::filesystem::path& file);
 // The same from memory; the tensors are copies. `where` is what messages call it.
-ParameterStore read_safetensors(std::span<const std::byte> bytes, const std::string& where);
+TensorStore read_safetensors(std::span<const std::byte> bytes, const std::string& where);
 
 // Writes every tensor with its type, atomically (complete or not there). "format": "pt" is what
 // `transformers` asks for.
-void write_safetensors(const std::filesystem::path& file, const ParameterStore& tensors,
+void write_safetensors(const std::filesystem::path& file, const TensorStore& tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace hone

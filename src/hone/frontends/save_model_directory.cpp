@@ -29,7 +29,7 @@ const char* torch_name(DType dtype) {
 }
 
 // transformers loads in the type that the configuration names: it must be the one that is stored.
-void set_dtype(Json& config, const ParameterStore& parameters) {
+void set_dtype(Json& config, const TensorStore& parameters) {
   DType dtype = DType::f32;
   for (const std::string& name : parameters.names()) {
     dtype = parameters.at(name).dtype();
@@ -41,9 +41,9 @@ void set_dtype(Json& config, const ParameterStore& parameters) {
 
 // The weights come last: a new directory that is unfinished does not load. Weights under other
 // names, and files of a tokenizer that are not among the copies, belong to what was there before.
-void write_files(const fs::path& directory, const Json& config, const ParameterStore& parameters,
+void write_files(const fs::path& directory, const Json& config, const TensorStore& parameters,
                  const std::vector<fs::path>& copies,
-                 const std::function<void(const fs::path&)>& more) {
+                 const std::function<void(const fs::path&)>& more, const SavedForm& form) {
   for (const fs::path& file : copies) {
     const fs::path to = directory / file.filename();
     // In place, a file of the directory itself stays as it is.
@@ -52,15 +52,20 @@ void write_files(const fs::path& directory, const Json& config, const ParameterS
   }
   if (more) more(directory);
   write_file_atomically(directory / "config.json", config.dump(2) + "\n");
-  const std::string weights = weights_file(config);
-  write_safetensors(directory / weights, parameters);
+  for (const auto& [name, text] : form.texts) write_file_atomically(directory / name, text);
+  write_safetensors(directory / form.weights, parameters);
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     std::error_code ignored;
-    const bool written = name == weights || name == "config.json" ||
-                         std::any_of(copies.begin(), copies.end(),
-                                     [&](const fs::path& copy) { return copy.filename() == name; });
-    if (!written && (more ? is_weights_file(name) : is_model_file(name)))
+    const bool written =
+        name == form.weights || name == "config.json" ||
+        std::any_of(form.texts.begin(), form.texts.end(),
+                    [&](const auto& text) { return text.first == name; }) ||
+        std::any_of(copies.begin(), copies.end(),
+                    [&](const fs::path& copy) { return copy.filename() == name; });
+    const bool of_weights =
+        is_weights_file(name) || name == own_facts_file || name == own_graph_file;
+    if (!written && (more ? of_weights : is_model_file(name)))
       fs::remove(entry.path(), ignored);
   }
 }
@@ -128,14 +133,14 @@ private:
   bool made_ = false;
 };
 
-bool save_aside(const fs::path& directory, const Json& config, const ParameterStore& parameters,
+bool save_aside(const fs::path& directory, const Json& config, const TensorStore& parameters,
                 const std::vector<fs::path>& copies,
-                const std::function<void(const fs::path&)>& more) {
+                const std::function<void(const fs::path&)>& more, const SavedForm& form) {
   const bool replaces = fs::exists(directory);
   if (replaces && !holds_only_files(directory)) return false;
   const Staging staging(directory.string() + ".partial");
   if (!staging.made()) return false;
-  write_files(staging.path(), config, parameters, copies, more);
+  write_files(staging.path(), config, parameters, copies, more, form);
   if (replaces) keep_other_files(directory, staging.path());
   flush_directory(staging.path());
   if (!put_in_place(staging.path(), directory)) return false;
@@ -145,9 +150,10 @@ bool save_aside(const fs::path& directory, const Json& config, const ParameterSt
 
 }  // namespace
 
-void save_model_directory(const fs::path& directory, Json config, const ParameterStore& parameters,
+void save_model_directory(const fs::path& directory, Json config, const TensorStore& parameters,
                           const std::vector<fs::path>& copies,
-                          const std::function<void(const fs::path&)>& more) {
+                          const std::function<void(const fs::path&)>& more,
+                          const SavedForm& form) {
   std::error_code failed;
   // An absolute path without symbolic links or a trailing slash: its parent is where it is renamed.
   fs::path place = fs::weakly_canonical(fs::absolute(directory), failed);
@@ -157,14 +163,14 @@ void save_model_directory(const fs::path& directory, Json config, const Paramete
                 "choose another place with --out");
   fs::create_directories(place.parent_path(), failed);
   set_dtype(config, parameters);
-  if (save_aside(place, config, parameters, copies, more)) return;
+  if (save_aside(place, config, parameters, copies, more, form)) return;
   fs::create_directories(place, failed);
   if (failed)
     throw Error(
         ErrorCode::io,
         fmt::format("{}: cannot create the folder: {}", directory.string(), failed.message()),
         "choose another place with --out");
-  write_files(place, config, parameters, copies, more);
+  write_files(place, config, parameters, copies, more, form);
 }
 
 }  // namespace hone

@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 
 namespace hone {
 
@@ -16,8 +16,8 @@ namespace hone {
 // that are truncated or fail their checksums are Error(bad_format); files of torch before 0.4 and
 // TorchScript are Error(unsupported). Stored (not deflated) values are mapped, not copied,
 // where alignment allows; strided views are made contiguous; two tensors never share memory.
-ParameterStore read_torch_bin(const std::filesystem::path& file);
+TensorStore read_torch_bin(const std::filesystem::path& file);
 // The same from memory; the tensors are copies. `where` is what messages call it.
-ParameterStore read_torch_bin(std::span<const std::byte> bytes, const std::string& where);
+TensorStore read_torch_bin(std::span<const std::byte> bytes, const std::string& where);
 
 }  // namespace hone

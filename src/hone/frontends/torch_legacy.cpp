@@ -45,7 +45,7 @@ public:
   LegacyFile(const MappedFile& map, std::string where)
       : map_(map), where_(std::move(where)), at_(magic_size(map.bytes)) {}
 
-  ParameterStore read() {
+  TensorStore read() {
     check_protocol();
     const std::vector<PickledTensor> tensors = read_torch_pickle(map_.bytes, where_, at_);
     TorchStorages storages = read_storages(tensors, read_keys());
@@ -129,7 +129,7 @@ private:
 
 bool is_legacy_torch(std::span<const std::byte> bytes) { return magic_size(bytes) != 0; }
 
-ParameterStore read_legacy_torch(const MappedFile& map, const std::string& where) {
+TensorStore read_legacy_torch(const MappedFile& map, const std::string& where) {
   return LegacyFile(map, where).read();
 }
 

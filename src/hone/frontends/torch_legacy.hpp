@@ -8,13 +8,13 @@
 #include <string>
 
 #include "hone/core/file.hpp"
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 
 namespace hone {
 
 // Whether it begins with the magic number.
 bool is_legacy_torch(std::span<const std::byte> bytes);
 // As read_torch_bin; there are no checksums, but every byte has to belong to something.
-ParameterStore read_legacy_torch(const MappedFile& map, const std::string& where);
+TensorStore read_legacy_torch(const MappedFile& map, const std::string& where);
 
 }  // namespace hone

@@ -83,8 +83,8 @@ std::uint64_t stated_bytes(const PickledTensor& tensor, const std::string& where
   return count;
 }
 
-ParameterStore make_tensors(const std::vector<PickledTensor>& tensors, TorchStorages& storages,
-                            std::size_t file_size, const std::string& where) {
+TensorStore make_tensors(const std::vector<PickledTensor>& tensors, TorchStorages& storages,
+                         std::size_t file_size, const std::string& where) {
   for (const PickledTensor& tensor : tensors) {
     const std::size_t found = storages.at(tensor.storage).bytes.size();
     if (const std::uint64_t stated = stated_bytes(tensor, where); stated != found)
@@ -94,7 +94,7 @@ ParameterStore make_tensors(const std::vector<PickledTensor>& tensors, TorchStor
                   "get the file again");
   }
   std::uint64_t budget = plausible_memory(file_size);
-  ParameterStore store;
+  TensorStore store;
   for (const PickledTensor& tensor : tensors)
     store.set(tensor.name, materialise(tensor, storages.at(tensor.storage), budget, where));
   return store;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "hone/core/file.hpp"
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 #include "hone/frontends/torch_pickle.hpp"
 
 namespace hone {
@@ -32,7 +32,7 @@ std::uint64_t stated_bytes(const PickledTensor& tensor, const std::string& where
 // and no other tensor has the memory. Throws Error(bad_format) when a storage has another size than
 // its tensor says, or the tensors take more memory than is plausible for a file of `file_size`
 // bytes.
-ParameterStore make_tensors(const std::vector<PickledTensor>& tensors, TorchStorages& storages,
-                            std::size_t file_size, const std::string& where);
+TensorStore make_tensors(const std::vector<PickledTensor>& tensors, TorchStorages& storages,
+                         std::size_t file_size, const std::string& where);
 
 }  // namespace hone

@@ -91,6 +91,13 @@ ValueId Graph::find(const std::string& value_name) const {
   return found == names_.end() ? none : found->second;
 }
 
+NodeId Graph::find_node(const std::string& first_output) const {
+  const ValueId id = find(first_output);
+  if (id == none || value(id).producer == none) return none;
+  const NodeId found = value(id).producer;
+  return node(found).outputs[0] == id ? found : none;
+}
+
 ValueId Graph::output(const std::string& output_name) const {
   for (const auto& [key, id] : outputs)
     if (key == output_name) return id;
@@ -111,6 +118,35 @@ void Graph::replace_uses(ValueId from, ValueId to) {
     if (id == from) id = to;
   for (auto& [target, id] : updates)
     if (id == from) id = to;
+}
+
+NodeId Graph::compute(ValueId id, const std::string& op, std::vector<ValueId> inputs,
+                      Options attributes) {
+  const NodeId made = append(op, std::move(inputs), std::move(attributes), value(id).name + ".new");
+  const ValueId output = node(made).outputs[0];
+  if (!(type(output) == type(id)) || value(id).producer != none)
+    throw Error(ErrorCode::internal,
+                fmt::format("graph {}: %{} cannot be computed by [{}]", name, value(id).name, op));
+  // The new output's own value has no reader and no producer left: remove_dead takes it away.
+  node(made).outputs[0] = id;
+  value(id).kind = ValueKind::node;
+  value(id).producer = made;
+  value(id).frozen = false;
+  value(output).kind = ValueKind::input;
+  value(output).producer = none;
+  return made;
+}
+
+void Graph::release(ValueId id, ValueKind kind) {
+  const NodeId from = value(id).producer;
+  for (ValueId& output : node(from).outputs) {
+    if (output != id) continue;
+    // The node needs an output; without readers both go.
+    output = add_value(unique_name(value(id).name + ".old"), type(id), ValueKind::node);
+    value(output).producer = from;
+  }
+  value(id).kind = kind;
+  value(id).producer = none;
 }
 
 void Graph::remove_dead() {
@@ -158,39 +194,79 @@ void Graph::remove_dead() {
 }
 
 void Graph::sort() {
-  std::vector<int> waiting(nodes.size(), 0);
-  std::vector<std::vector<std::size_t>> followers(nodes.size());
-  for (std::size_t n = 0; n < nodes.size(); ++n) {
-    for (ValueId id : nodes[n].inputs) {
+  enum class Mark : std::uint8_t { waiting, open, done };
+  std::vector<Mark> marks(nodes.size(), Mark::waiting);
+  std::vector<std::size_t> order;
+  order.reserve(nodes.size());
+  // Nodes whose inputs are looked at, and the next of them: no recursion, graphs may be deep.
+  std::vector<std::pair<std::size_t, std::size_t>> stack;
+  for (std::size_t first = 0; first < nodes.size(); ++first) {
+    if (marks[first] != Mark::waiting) continue;
+    marks[first] = Mark::open;
+    stack.emplace_back(first, 0);
+    while (!stack.empty()) {
+      const std::size_t n = stack.back().first;
+      const std::size_t i = stack.back().second++;
+      if (i == nodes[n].inputs.size()) {
+        marks[n] = Mark::done;
+        order.push_back(n);
+        stack.pop_back();
+        continue;
+      }
+      const ValueId id = nodes[n].inputs[i];
       if (id == none || value(id).producer == none) continue;
-      followers[static_cast<std::size_t>(value(id).producer)].push_back(n);
-      ++waiting[n];
+      const auto from = static_cast<std::size_t>(value(id).producer);
+      if (marks[from] == Mark::open)
+        throw Error(ErrorCode::internal, fmt::format("graph {}: its nodes form a cycle", name));
+      if (marks[from] == Mark::done) continue;
+      marks[from] = Mark::open;
+      stack.emplace_back(from, 0);
     }
   }
-  // Always the earliest ready node: a stable order.
-  std::vector<std::size_t> ready;
-  const auto later = [](std::size_t a, std::size_t b) { return a > b; };
-  for (std::size_t n = 0; n < nodes.size(); ++n)
-    if (waiting[n] == 0) ready.push_back(n);
-  std::make_heap(ready.begin(), ready.end(), later);
   std::vector<Node> ordered;
   ordered.reserve(nodes.size());
-  while (!ready.empty()) {
-    std::pop_heap(ready.begin(), ready.end(), later);
-    const std::size_t n = ready.back();
-    ready.pop_back();
-    for (std::size_t follower : followers[n]) {
-      if (--waiting[follower] > 0) continue;
-      ready.push_back(follower);
-      std::push_heap(ready.begin(), ready.end(), later);
-    }
-    for (ValueId id : nodes[n].outputs)
-      values[static_cast<std::size_t>(id)].producer = static_cast<NodeId>(ordered.size());
+  for (const std::size_t n : order) {
+    for (const ValueId id : nodes[n].outputs)
+      value(id).producer = static_cast<NodeId>(ordered.size());
     ordered.push_back(std::move(nodes[n]));
   }
-  if (ordered.size() != nodes.size())
-    throw Error(ErrorCode::internal, fmt::format("graph {}: its nodes form a cycle", name));
   nodes = std::move(ordered);
+}
+
+bool same_computation(const Graph& a, const Graph& b) {
+  if (a.values.size() != b.values.size() || a.nodes.size() != b.nodes.size() ||
+      a.outputs.size() != b.outputs.size() || a.updates.size() != b.updates.size())
+    return false;
+  const auto same = [&](ValueId x, ValueId y) {
+    return x == none || y == none ? x == y : a.value(x).name == b.value(y).name;
+  };
+  const auto all_same = [&](const std::vector<ValueId>& x, const std::vector<ValueId>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same);
+  };
+  for (const Value& value : a.values) {
+    const ValueId found = b.find(value.name);
+    if (found == none) return false;
+    const Value& other = b.value(found);
+    if (!(other.type == value.type) || other.kind != value.kind || other.frozen != value.frozen)
+      return false;
+  }
+  for (const Node& node : a.nodes) {
+    const NodeId found = b.find_node(a.value(node.outputs[0]).name);
+    if (found == none) return false;
+    const Node& other = b.node(found);
+    if (other.op != node.op || !(other.attributes == node.attributes) ||
+        other.group != node.group || !all_same(node.inputs, other.inputs) ||
+        !all_same(node.outputs, other.outputs))
+      return false;
+  }
+  const auto same_pair = [&](const auto& x, const auto& y) {
+    return x.first == y.first && same(x.second, y.second);
+  };
+  const auto same_update = [&](const auto& x, const auto& y) {
+    return same(x.first, y.first) && same(x.second, y.second);
+  };
+  return std::equal(a.outputs.begin(), a.outputs.end(), b.outputs.begin(), same_pair) &&
+         std::equal(a.updates.begin(), a.updates.end(), b.updates.begin(), same_update);
 }
 
 }  // namespace hone

@@ -51,16 +51,25 @@ inline constexpr std::int32_t none = -1;
 
 enum class ValueKind {
   input,      // given at every run: token ids, labels, the learning rate
-  parameter,  // a trained tensor of the model
-  state,      // kept between runs beside the parameters: optimizer moments
+  parameter,  // a tensor of the model, trained unless frozen
+  buffer,     // a tensor of the model that is kept and saved, never trained: masks, packed bits
+  constant,   // made by a pass from tensors of the model: bound like them, not saved
+  state,      // kept between runs beside the model: optimizer moments, statistics
   node        // computed
 };
+// Whether values of a kind hold a tensor of the model, or one that follows from them.
+inline bool is_tensor_of_model(ValueKind kind) {
+  return kind == ValueKind::parameter || kind == ValueKind::buffer || kind == ValueKind::constant;
+}
 
 struct Value {
   std::string name;  // unique, without the leading %
   ValueType type;
   ValueKind kind = ValueKind::node;
   NodeId producer = none;
+  bool frozen = false;  // a parameter that is not trained
+
+  bool is_trained() const { return kind == ValueKind::parameter && !frozen; }
 };
 
 struct Node {
@@ -87,6 +96,9 @@ struct Graph {
   ValueId parameter(const std::string& value_name, ValueType type) {
     return add_value(value_name, std::move(type), ValueKind::parameter);
   }
+  ValueId buffer(const std::string& value_name, ValueType type) {
+    return add_value(value_name, std::move(type), ValueKind::buffer);
+  }
   // Appends a node; checks it and infers its output types. `value_name` names the first output
   // (made unique; "" takes the op's name). Returns the first output. Throws Error(invalid_argument)
   // naming the op and the shapes.
@@ -98,8 +110,18 @@ struct Graph {
 
   const ValueType& type(ValueId id) const { return values[static_cast<std::size_t>(id)].type; }
   const Value& value(ValueId id) const { return values[static_cast<std::size_t>(id)]; }
+  Value& value(ValueId id) { return values[static_cast<std::size_t>(id)]; }
+  // The node that computes a value; null for the others and for `none`.
+  const Node* producer(ValueId id) const {
+    return id == none || value(id).producer == none ? nullptr : &node(value(id).producer);
+  }
+  // The node whose first output has that name, or none.
+  NodeId find_node(const std::string& first_output) const;
   const Node& node(NodeId id) const { return nodes[static_cast<std::size_t>(id)]; }
   Node& node(NodeId id) { return nodes[static_cast<std::size_t>(id)]; }
+  // The opposite: the node goes (its other outputs must have no readers), the value stays and is
+  // not computed any more. remove_dead() is left to the caller.
+  void release(ValueId id, ValueKind kind);
   // The value of that name, or none.
   ValueId find(const std::string& value_name) const;
   ValueId output(const std::string& output_name) const;
@@ -109,14 +131,23 @@ struct Graph {
   std::vector<std::vector<NodeId>> readers() const;
   // Replaces every read of `from` (in nodes, outputs and updates) by `to`.
   void replace_uses(ValueId from, ValueId to);
+  // Makes a value that is not computed the first output of a new node, in its place and by its
+  // name: what reads it reads the node. Returns the node; sort() and remove_dead() are left to the
+  // caller. Throws as append does, and Error(internal) when the node gives another type.
+  NodeId compute(ValueId id, const std::string& op, std::vector<ValueId> inputs,
+                 Options attributes = {});
   // Drops nodes whose outputs nobody needs, then values nobody names; renumbers both.
   void remove_dead();
-  // Puts the nodes into an order in which they can run (stable); throws Error on a cycle.
+  // Puts the nodes into an order in which they can run, each as late as the first that reads it
+  // asks for; throws Error on a cycle.
   void sort();
 
 private:
   std::map<std::string, ValueId> names_;
   friend Graph parse_graph(std::string_view text, const std::string& where);
 };
+
+// Whether two graphs hold the same nodes over the same values, whatever their order.
+bool same_computation(const Graph& a, const Graph& b);
 
 }  // namespace hone

@@ -22,6 +22,14 @@ const Op& find_op(const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "unknown op '" + name + "'", did_you_mean(name, names));
 }
 
+ValueId GradientCall::grad(std::size_t i) const {
+  if (output_gradients[i] != none) return output_gradients[i];
+  throw Error(
+      ErrorCode::unsupported,
+      fmt::format("[{}] has a gradient by %{} only, which nothing that leads to the loss reads",
+                  graph.node(node).op, graph.value(out(i)).name));
+}
+
 void fail_shapes(const std::string& op, const std::string& expected, const OpTypes& types) {
   std::string given;
   for (const ValueType* type : types.inputs) {

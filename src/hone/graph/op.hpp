@@ -52,7 +52,9 @@ struct GradientCall {
     return i < n.inputs.size() ? n.inputs[i] : none;
   }
   ValueId out(std::size_t i) const { return graph.node(node).outputs[i]; }
-  ValueId grad(std::size_t i = 0) const { return output_gradients[i]; }
+  // Throws Error(unsupported) where only other outputs lead to the loss: a rule that sees to them
+  // looks at output_gradients itself.
+  ValueId grad(std::size_t i = 0) const;
   const Options& attributes() const { return graph.node(node).attributes; }
 };
 
@@ -90,6 +92,9 @@ struct Op : Described {
   // The gradient is a straight-through estimate: not the slope, which is zero almost everywhere.
   bool straight_through = false;
   QuantizeSlots slots = {};
+  // The output is a changed copy of this input and stands for it: rounded, masked, dropped at
+  // random. -1: none.
+  int stands_for = -1;
   // Output i overwrites input in_place[i] (a parameter or state).
   std::vector<int> in_place = {};
 

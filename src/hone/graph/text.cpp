@@ -23,6 +23,18 @@ std::string quote(const OptionValue& value) {
   return text + "\"";
 }
 
+const char* keyword(const Value& value) {
+  switch (value.kind) {
+    case ValueKind::input: return "input";
+    case ValueKind::parameter: return value.frozen ? "frozen" : "param";
+    case ValueKind::buffer: return "buffer";
+    case ValueKind::constant: return "const";
+    case ValueKind::state: return "state";
+    case ValueKind::node: break;
+  }
+  return "";
+}
+
 std::string print_attributes(const Node& node) {
   std::string text;
   for (const OptionSpec& spec : find_op(node.op).options) {
@@ -217,12 +229,8 @@ std::string print_graph(const Graph& graph) {
     return id == none ? std::string("_") : "%" + graph.value(id).name;
   };
   for (const Value& value : graph.values) {
-    const char* kind = value.kind == ValueKind::input       ? "input"
-                       : value.kind == ValueKind::parameter ? "param"
-                       : value.kind == ValueKind::state     ? "state"
-                                                            : nullptr;
-    if (kind != nullptr)
-      text += fmt::format("  {} %{} : {}\n", kind, value.name, to_string(value.type));
+    if (value.kind != ValueKind::node)
+      text += fmt::format("  {} %{} : {}\n", keyword(value), value.name, to_string(value.type));
   }
   for (const Node& node : graph.nodes) {
     text += "  ";
@@ -253,7 +261,7 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     const std::string value_name = parser.value_name();
     if (graph.find(value_name) != none) parser.fail("%" + value_name + " is defined twice");
     parser.expect(":");
-    graph.add_value(value_name, parser.type(), kind);
+    return graph.add_value(value_name, parser.type(), kind);
   };
   const auto read_node = [&] {
     std::vector<std::pair<std::string, ValueType>> results;
@@ -313,6 +321,12 @@ Graph parse_graph(std::string_view text, const std::string& where) {
       declare(ValueKind::input);
     } else if (parser.accept("param")) {
       declare(ValueKind::parameter);
+    } else if (parser.accept("frozen")) {
+      graph.value(declare(ValueKind::parameter)).frozen = true;
+    } else if (parser.accept("buffer")) {
+      declare(ValueKind::buffer);
+    } else if (parser.accept("const")) {
+      declare(ValueKind::constant);
     } else if (parser.accept("state")) {
       declare(ValueKind::state);
     } else if (parser.accept("return")) {

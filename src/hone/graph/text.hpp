@@ -3,6 +3,9 @@
 //   graph tiny {
 //     input %ids : i32[T]
 //     param %table : f32[100,8]
+//     frozen %other : f32[8]          (a parameter that is not trained)
+//     buffer %mask : u8[100,8]
+//     const %folded : f32[8]
 //     state %table.m : f32[100,8]
 //     %x : f32[T,8] = embedding(%table, %ids)
 //     %y : f32[T,8], %y:1 : f32[T], %y:2 : f32[T] = layer_norm(%x, %g, %b) {epsilon = 1e-12} @0

@@ -26,7 +26,9 @@ std::vector<Trained> take_gradients(Graph& graph) {
   return list;
 }
 
-int run(Graph& graph, const Options& options) {
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
+  const Options& options = call.options;
   const std::vector<Trained> trained = take_gradients(graph);
   if (trained.empty())
     throw Error(ErrorCode::invalid_argument,
@@ -94,6 +96,7 @@ Pass pass_append_optimizer() {
         {"keep_sign", OptionType::text, std::string(),
          "parameters that keep their signs, separated by commas"}}}};
   pass.run = run;
+  pass.required = true;
   return pass;
 }
 

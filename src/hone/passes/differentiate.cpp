@@ -1,5 +1,7 @@
-// Appends the backward pass: the gradient of one output (the loss) for every parameter it depends
-// on. The gradient of parameter p becomes output "grad.p".
+// Appends the backward pass: the gradient of one output (the loss) for every trained parameter it
+// depends on. The gradient of parameter p becomes output "grad.p".
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
@@ -9,7 +11,9 @@
 namespace hone {
 namespace {
 
-int run(Graph& graph, const Options& options) {
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
+  const Options& options = call.options;
   const std::string& loss_name = options.text("loss");
   const ValueId loss = graph.output(loss_name);
   if (!(graph.type(loss) == ValueType{DType::f32, {1}}))
@@ -18,8 +22,7 @@ int run(Graph& graph, const Options& options) {
                             to_string(graph.type(loss))));
   // Only what leads from a parameter to the loss needs a gradient.
   std::vector<bool> needs(graph.values.size(), false);
-  for (std::size_t v = 0; v < graph.values.size(); ++v)
-    needs[v] = graph.values[v].kind == ValueKind::parameter;
+  for (std::size_t v = 0; v < graph.values.size(); ++v) needs[v] = graph.values[v].is_trained();
   for (const Node& node : graph.nodes)
     for (ValueId in : node.inputs)
       if (in != none && needs[static_cast<std::size_t>(in)])
@@ -38,7 +41,9 @@ int run(Graph& graph, const Options& options) {
     bool wanted = false;
     for (ValueId in : inputs)
       wanted = wanted || (in != none && needs[static_cast<std::size_t>(in)]);
-    if (!wanted || output_gradients[0] == none) continue;
+    const bool reached = std::any_of(output_gradients.begin(), output_gradients.end(),
+                                     [](ValueId id) { return id != none; });
+    if (!wanted || !reached) continue;
     const Op& op = find_op(graph.node(n).op);
     if (op.gradient == nullptr)
       throw Error(ErrorCode::unsupported,
@@ -58,7 +63,7 @@ int run(Graph& graph, const Options& options) {
   }
   int count = 0;
   for (std::size_t v = 0; v < gradient.size(); ++v) {
-    if (graph.values[v].kind != ValueKind::parameter || gradient[v] == none) continue;
+    if (!graph.values[v].is_trained() || gradient[v] == none) continue;
     graph.outputs.emplace_back("grad." + graph.values[v].name, gradient[v]);
     ++count;
   }
@@ -73,6 +78,7 @@ Pass pass_differentiate() {
              "appends the backward pass of a loss",
              {{"loss", OptionType::text, std::string("loss"), "the output to differentiate"}}}};
   pass.run = run;
+  pass.required = true;
   return pass;
 }
 

@@ -115,7 +115,7 @@ private:
 
 Pass pass_fuse_packed() {
   Pass pass{{"fuse_packed", "reads packed parameters where they are used"}};
-  pass.run = [](Graph& graph, const Options&) { return Fuser(graph).run(); };
+  pass.run = [](const PassCall& call) { return Fuser(call.graph).run(); };
   return pass;
 }
 

@@ -35,7 +35,7 @@ std::vector<bool> find_constant(const Graph& graph) {
     constant[n] = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       if (id == none) return true;
       const NodeId from = graph.value(id).producer;
-      return from == none ? graph.value(id).kind == ValueKind::parameter
+      return from == none ? is_tensor_of_model(graph.value(id).kind)
                           : static_cast<bool>(constant[static_cast<std::size_t>(from)]);
     });
   }
@@ -114,7 +114,9 @@ int recompute_cheap(Graph& graph, std::vector<int>& level, const std::vector<boo
   return clones;
 }
 
-int run(Graph& graph, const Options& options) {
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
+  const Options& options = call.options;
   const std::vector<bool> constant = find_constant(graph);
   std::vector<int> level = find_levels(graph, constant);
   if (options.boolean("recompute")) recompute_cheap(graph, level, constant);

@@ -6,13 +6,25 @@
 #include <vector>
 
 #include "hone/core/options.hpp"
+#include "hone/core/tensor_store.hpp"
 #include "hone/graph/graph.hpp"
 
 namespace hone {
 
+// What a pass sees.
+struct PassCall {
+  Graph& graph;
+  const Options& options;
+  // The tensors that the graph names, for passes that compute with them: they may add more. Null
+  // where only the graph is there.
+  TensorStore* tensors = nullptr;
+};
+
 struct Pass : Described {
   // Rewrites the graph; returns how many places it changed.
-  int (*run)(Graph& graph, const Options& options) = nullptr;
+  int (*run)(const PassCall& call) = nullptr;
+  // Without it the pipelines that name it give no graph that runs: it cannot be switched off.
+  bool required = false;
 };
 
 const std::vector<Pass>& pass_table();
@@ -32,8 +44,11 @@ struct PassReport {
   std::size_t nodes_after = 0;
 };
 
+// Throws Error(invalid_argument) naming a pass that is unknown or required.
+void check_disabled(const std::vector<std::string>& disabled);
 // Runs passes in order, verifying after each; those in `disabled` are left out.
 std::vector<PassReport> run_passes(Graph& graph, const std::vector<PassRequest>& passes,
-                                   const std::vector<std::string>& disabled = {});
+                                   const std::vector<std::string>& disabled = {},
+                                   TensorStore* tensors = nullptr);
 
 }  // namespace hone

@@ -84,7 +84,8 @@ void merge_gathers(Graph& graph) {
   graph.remove_dead();
 }
 
-int run(Graph& graph, const Options&) {
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
   int changes = 0;
   merge_gathers(graph);
   while (push_one(graph)) {

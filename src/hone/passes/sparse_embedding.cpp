@@ -97,7 +97,9 @@ void rewrite(Graph& graph, const Match& match) {
   graph.remove_dead();
 }
 
-int run(Graph& graph, const Options& options) {
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
+  const Options& options = call.options;
   // The norm takes one counted gradient: one table, the first.
   Match match;
   if (!find_match(graph, options.integer("least_rows"), match)) return 0;

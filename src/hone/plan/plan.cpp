@@ -141,8 +141,8 @@ private:
     if (planned.kernel != nullptr && planned.kernel->begin_once) {
       planned.constant_begin = true;
       for (std::size_t i = planned.kernel->begin_inputs; i < node.inputs.size(); ++i)
-        if (node.inputs[i] != none && (graph_.value(node.inputs[i]).kind != ValueKind::parameter ||
-                                       is_updated(node.inputs[i])))
+        if (node.inputs[i] != none &&
+            (!is_tensor_of_model(graph_.value(node.inputs[i]).kind) || is_updated(node.inputs[i])))
           planned.constant_begin = false;
     }
   }
@@ -266,7 +266,7 @@ private:
     std::int64_t weights = 0;
     for (const PlannedNode& planned : step.nodes)
       for (ValueId id : graph_.node(planned.node).inputs)
-        if (id != none && graph_.value(id).kind == ValueKind::parameter &&
+        if (id != none && is_tensor_of_model(graph_.value(id).kind) &&
             graph_.type(id).dims.size() == 2)
           weights += bytes_of(graph_.type(id), plan_.sizes);
     return weights > large_weight_bytes ? large_tile_rows : default_tile_rows;

@@ -10,9 +10,9 @@
 
 #include "hone/core/json.hpp"
 #include "hone/data/dataset.hpp"
+#include "hone/model/model.hpp"
 #include "hone/report/paired_test.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/model.hpp"
 
 namespace hone {
 

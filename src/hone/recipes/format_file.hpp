@@ -19,7 +19,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "hone/passes/quantization.hpp"
+#include "hone/passes/select_formats.hpp"
 
 namespace hone {
 

@@ -5,16 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/data/load.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
 
-struct Model;
-
-// What a model with this configuration makes of labels: classes, or one value. Throws
-// Error(unsupported) for a model that gives several values or labels by themselves.
-LabelUse label_use(const Json& config);
+// What a model with this head makes of labels: classes, or one value. Throws Error(unsupported) for
+// a model that gives several values or labels by themselves.
+LabelUse label_use(const Head& head);
 
 // Renumbers the labels of data to the classes of the model; never by the order of either. A label
 // is the class of the same name; else that of the same number ("1.0" is "1") or truth value; else

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "hone/core/json.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
 

@@ -8,14 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
 #include "hone/data/load.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
-
-struct Model;
 
 // key, value as they were typed.
 using TextSettings = std::vector<std::pair<std::string, std::string>>;
@@ -51,14 +49,11 @@ ChosenTokenizer load_named_tokenizer(const std::string& name);
 // A request for `data` ("imdb:PATH") with options of its kind; relative to the working directory.
 DataRequest make_data_request(const std::string& data, const TextSettings& options);
 
-// The configuration of a model by name, without its weights: config.json of a directory (or of its
-// last checkpoint), or that of a built-in model with `sizes` set.
-Json model_configuration(const std::string& model, const TextSettings& sizes);
 // Ids a text is cut at. `asked` above the model's positions is an error; 0 asks for the default:
 // these positions, or model_max_length of the tokenizer where that is less. What the tokenizer's
 // files ask for and do not get is said (`say` may be empty).
-std::int64_t length_limit(const Json& config, const ChosenTokenizer& tokenizer, std::int64_t asked,
-                          const std::function<void(const std::string&)>& say);
+std::int64_t length_limit(const TextLimits& limits, const ChosenTokenizer& tokenizer,
+                          std::int64_t asked, const std::function<void(const std::string&)>& say);
 // Says what loading a model did to the tensors of its files, what starts afresh and what is not
 // used.
 void say_report(const Model& model, const std::function<void(const std::string&)>& say);
@@ -66,9 +61,9 @@ void say_report(const Model& model, const std::function<void(const std::string&)
 // mask and a pad, which texts do not hold, may be among them, which is said. A
 // tokenizer with fewer tokens than the vocabulary is said (`say` may be empty): a vocabulary may be
 // padded, a tokenizer may be cut short.
-void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
+void check_fit(const TextLimits& limits, const Tokenizer& tokenizer, const std::string& source,
                const std::function<void(const std::string&)>& say);
 // Throws Error(invalid_argument) when a sample has an id or a token type that the model has not.
-void check_samples(const Json& config, const TokenizedData& data);
+void check_samples(const TextLimits& limits, const TokenizedData& data);
 
 }  // namespace hone

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "hone/core/json.hpp"
-#include "hone/passes/quantization.hpp"
+#include "hone/passes/calibration.hpp"
+#include "hone/passes/select_formats.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/recipes/train_run.hpp"
 
@@ -56,7 +57,7 @@ inline constexpr const char* not_packed =
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher);
 
 // Writes the model as it is (packed or not) with its tokenizer's files.
-void save_model(const Model& model, const std::filesystem::path& out);
+void save_with_tokenizer(const Model& model, const std::filesystem::path& out);
 
 Json to_json(const QuantizeOutcome& outcome, const std::filesystem::path& out);
 

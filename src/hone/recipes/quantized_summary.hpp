@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "hone/core/json.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/quantization.hpp"
 
 namespace hone {
 

@@ -11,7 +11,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
-#include "hone/passes/quantization.hpp"
+#include "hone/passes/select_formats.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/train/trainer.hpp"
 

@@ -69,7 +69,7 @@ std::optional<NonFinite> find_nonfinite(const Executor& executor,
   std::map<std::string, Tensor> known = inputs;
   for (std::size_t v = 0; v < graph.values.size(); ++v) {
     const Value& value = graph.values[v];
-    if (value.kind != ValueKind::parameter && value.kind != ValueKind::state) continue;
+    if (!is_tensor_of_model(value.kind) && value.kind != ValueKind::state) continue;
     known[value.name] = executor.bound(static_cast<ValueId>(v));
     exposed.bind(value.name, known[value.name]);
   }
@@ -87,8 +87,7 @@ std::optional<NonFinite> find_nonfinite(const Executor& executor,
       if (id == none) continue;
       const Counts read = count(known[graph.value(id).name]);
       found.largest_input = std::max(found.largest_input, read.largest);
-      if (graph.value(id).kind != ValueKind::parameter || read.nans + read.infinities == 0)
-        continue;
+      if (!is_tensor_of_model(graph.value(id).kind) || read.nans + read.infinities == 0) continue;
       found.parameter = graph.value(id).name;
       found.nans = read.nans;
       found.infinities = read.infinities;

@@ -4,6 +4,9 @@
 
 #include "hone/core/error.hpp"
 #include "hone/data/batch.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/pipelines.hpp"
+#include "hone/run/executor.hpp"
 #include "hone/train/inputs.hpp"
 
 namespace hone {
@@ -16,13 +19,17 @@ Stats observe_samples(const Quantization& quantization, const Model& model,
                       const std::function<void(std::int64_t, std::int64_t)>& progress) {
   if (data.size() == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to calibrate on");
-  Graph graph = model.architecture->build(model.config, {});
-  run_passes(graph, {{"observe", {{"nodes", to_json(quantization).dump()}}}});
+  Graph graph = model.graph;
+  remove_formats(graph);
+  run_passes(graph, inference_pipeline(Mode::eager));
+  std::string names;
+  for (const std::string& name : observed_values(graph, quantization))
+    names += (names.empty() ? "" : ",") + name;
+  if (!names.empty()) run_passes(graph, {{"observe", {{"values", names}}}});
   Executor executor(std::move(graph));
   std::vector<std::pair<std::string, Tensor>> counted;
   for (const Value& value : executor.graph().values) {
-    if (value.kind == ValueKind::parameter)
-      executor.bind(value.name, model.parameters.at(value.name));
+    if (is_tensor_of_model(value.kind)) executor.bind(value.name, model.tensors.at(value.name));
     if (value.kind != ValueKind::state) continue;
     counted.emplace_back(value.name.substr(0, value.name.size() - stats_name("").size()),
                          ValueStats().tensor());
@@ -49,17 +56,16 @@ Stats observe_samples(const Quantization& quantization, const Model& model,
 void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
                        const CalibrateOptions& options) {
   Stats stats = observe_samples(quantization, model, data, options.samples, options.progress);
-  const Graph plain = model.architecture->build(model.config, {});
-  for (const auto& [name, choice] : quantized_parameters(plain, quantization))
-    stats[name].add(model.parameters.at(name).span<float>());
-  calibrate(quantization, plain, stats, options.method, options.percentile);
+  for (const auto& [name, choice] : quantized_parameters(model.graph, quantization))
+    stats[name].add(model.tensors.at(name).span<float>());
+  calibrate(quantization, model.graph, stats, options.method, options.percentile);
 }
 
 void initialize_learned_steps(Model& model, const TokenizedData& data, std::int64_t samples) {
-  if (learned_steps(model.architecture->build(model.config, {}), model.quantization).empty())
-    return;
+  if (learned_steps(model.graph).empty()) return;
   std::map<std::string, double> magnitudes;
-  for (const auto& [name, stats] : observe_samples(model.quantization, model, data, samples, {}))
+  for (const auto& [name, stats] :
+       observe_samples(formats_of(model.graph), model, data, samples, {}))
     magnitudes[name] = stats.mean_magnitude();
   add_learned_steps(model, magnitudes);
 }

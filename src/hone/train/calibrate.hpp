@@ -4,7 +4,8 @@
 #include <functional>
 
 #include "hone/data/dataset.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/calibration.hpp"
 
 namespace hone {
 

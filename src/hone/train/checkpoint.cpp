@@ -5,8 +5,8 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
-#include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/safetensors.hpp"
+#include "hone/frontends/saved_model.hpp"
 
 namespace hone {
 namespace {
@@ -60,23 +60,22 @@ std::vector<std::pair<std::int64_t, std::int64_t>> read_lengths(const Json& json
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& directory, const Model& model,
-                     const ParameterStore& parameters, const Tokenizer* tokenizer,
-                     const TrainPosition* position, const ParameterStore* state) {
-  save_model_directory(directory, model.config, parameters, {},
-                       [&](const std::filesystem::path& folder) {
-                         if (tokenizer != nullptr) tokenizer->save(folder);
-                         if (position == nullptr) return;
-                         write_safetensors(folder / state_file, *state);
-                         const Json json{{"step", position->step},
-                                         {"validation", to_json(position->validation)},
-                                         {"best", to_json(position->best)},
-                                         {"best_step", position->best_step},
-                                         {"since_best", position->since_best},
-                                         {"lengths", to_json(position->lengths)},
-                                         {"threads", position->threads},
-                                         {"options", position->options}};
-                         write_file_atomically(folder / position_file, json.dump(1) + "\n");
-                       });
+                     const TensorStore& parameters, const Tokenizer* tokenizer,
+                     const TrainPosition* position, const TensorStore* state) {
+  save_model(directory, model, parameters, {}, [&](const std::filesystem::path& folder) {
+    if (tokenizer != nullptr) tokenizer->save(folder);
+    if (position == nullptr) return;
+    write_safetensors(folder / state_file, *state);
+    const Json json{{"step", position->step},
+                    {"validation", to_json(position->validation)},
+                    {"best", to_json(position->best)},
+                    {"best_step", position->best_step},
+                    {"since_best", position->since_best},
+                    {"lengths", to_json(position->lengths)},
+                    {"threads", position->threads},
+                    {"options", position->options}};
+    write_file_atomically(folder / position_file, json.dump(1) + "\n");
+  });
 }
 
 TrainPosition load_position(const std::filesystem::path& directory) {
@@ -100,7 +99,7 @@ TrainPosition load_position(const std::filesystem::path& directory) {
   }
 }
 
-ParameterStore load_state(const std::filesystem::path& directory) {
+TensorStore load_state(const std::filesystem::path& directory) {
   return read_safetensors(directory / state_file);
 }
 

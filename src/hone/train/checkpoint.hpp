@@ -5,10 +5,10 @@
 #include <optional>
 
 #include "hone/core/json.hpp"
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/model/model.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/model.hpp"
 
 namespace hone {
 
@@ -30,11 +30,11 @@ struct TrainPosition {
 // transformers, the tokenizer, and, when `position` is given, hone_state.json and
 // hone_state.safetensors.
 void save_checkpoint(const std::filesystem::path& directory, const Model& model,
-                     const ParameterStore& parameters, const Tokenizer* tokenizer,
-                     const TrainPosition* position, const ParameterStore* state);
+                     const TensorStore& parameters, const Tokenizer* tokenizer,
+                     const TrainPosition* position, const TensorStore* state);
 
 // Reads hone's own part. Throws Error(not_found | bad_format) naming the file.
 TrainPosition load_position(const std::filesystem::path& directory);
-ParameterStore load_state(const std::filesystem::path& directory);
+TensorStore load_state(const std::filesystem::path& directory);
 
 }  // namespace hone

@@ -12,14 +12,14 @@ bool starts_at_random(const Model& model) {
   if (model.directory.empty()) return true;
   std::int64_t fresh = 0;
   for (const std::string& name : model.report.initialized)
-    if (model.parameters.contains(name)) fresh += model.parameters.at(name).size();
+    if (model.tensors.contains(name)) fresh += model.tensors.at(name).size();
   return 2 * fresh > parameter_count(model);
 }
 
 double default_learning_rate(const Model& model) {
   constexpr double pretrained = 5e-5, fresh_times_width = 0.032;
   if (!starts_at_random(model)) return pretrained;
-  const double rate = fresh_times_width / model.config.at("hidden_size").get<double>();
+  const double rate = fresh_times_width / static_cast<double>(model.width);
   // As it would be typed: two digits.
   return std::stod(fmt::format("{:.1e}", rate));
 }

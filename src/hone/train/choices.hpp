@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "hone/data/dataset.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "hone/frontends/head.hpp"
+#include "hone/model/head.hpp"
 
 namespace hone {
 

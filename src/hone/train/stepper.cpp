@@ -6,22 +6,30 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/passes/pass.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/pipelines.hpp"
 #include "hone/train/inputs.hpp"
-#include "hone/train/model.hpp"
+#include "hone/train/loss.hpp"
 
 namespace hone {
 namespace {
 
-Options optimizer_options(const Model& model, const TrainOptions& o) {
+TrainingLowering lowering_of(const Model& model, const TrainOptions& o) {
   // A step of a quantizer that changed its sign would be another step.
   std::string steps;
-  for (const LearnedStep& step :
-       learned_steps(model.architecture->build(model.config, {}), model.quantization))
+  for (const LearnedStep& step : learned_steps(model.graph))
     steps += (steps.empty() ? "" : ",") + step.parameter;
-  return {{"optimizer", o.optimizer}, {"clip", o.clip},         {"weight_decay", o.weight_decay},
-          {"decay_all", o.decay_all}, {"beta1", o.beta1},       {"beta2", o.beta2},
-          {"epsilon", o.epsilon},     {"momentum", o.momentum}, {"keep_sign", steps}};
+  return {o.mode,
+          {o.hidden_dropout, o.attention_dropout, o.classifier_dropout},
+          {{"optimizer", o.optimizer},
+           {"clip", o.clip},
+           {"weight_decay", o.weight_decay},
+           {"decay_all", o.decay_all},
+           {"beta1", o.beta1},
+           {"beta2", o.beta2},
+           {"epsilon", o.epsilon},
+           {"momentum", o.momentum},
+           {"keep_sign", steps}}};
 }
 
 Tensor scalar_i32(std::int64_t value) { return int_vector({static_cast<std::int32_t>(value)}); }
@@ -50,29 +58,21 @@ double weight_of(const TokenizedData& data, std::span<const std::int64_t> indice
   return sum;
 }
 
-Graph build_with_loss(const Model& model, const TrainOptions& options) {
-  return model.architecture->build(model.config, {.training = true,
-                                                  .hidden_dropout = options.hidden_dropout,
-                                                  .attention_dropout = options.attention_dropout,
-                                                  .classifier_dropout = options.classifier_dropout,
-                                                  .class_weights = !options.class_weights.empty()});
+Graph graph_with_loss(const Model& model, const TrainOptions& options) {
+  Graph graph = model.graph;
+  append_loss(graph, model.head, !options.class_weights.empty());
+  return graph;
 }
+
+bool is_sum(const std::string& state) { return state.ends_with(".sum"); }
 
 }  // namespace
 
 Graph make_training_graph(const Model& model, const TrainOptions& options,
                           std::vector<PassReport>* reports) {
-  Graph graph = build_with_loss(model, options);
-  std::vector<PassRequest> passes;
-  if (!model.quantization.empty())
-    passes.push_back({"quantize", quantize_options(model.quantization)});
-  const bool compiled = options.mode == Mode::compiled;
-  if (compiled) passes.push_back({"push_gather"});
-  passes.push_back({"differentiate"});
-  passes.push_back({"append_optimizer", optimizer_options(model, options)});
-  if (compiled) passes.push_back({"sparse_embedding"});
-  if (compiled) passes.push_back({"group_rows"});
-  std::vector<PassReport> made = run_passes(graph, passes, options.disabled_passes);
+  Graph graph = graph_with_loss(model, options);
+  std::vector<PassReport> made =
+      run_passes(graph, training_pipeline(lowering_of(model, options)), options.disabled_passes);
   if (reports != nullptr) *reports = std::move(made);
   return graph;
 }
@@ -90,8 +90,7 @@ Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> s
 
 void Stepper::bind_states(Executor& executor) {
   for (const Value& value : executor.graph().values) {
-    if (value.kind == ValueKind::parameter)
-      executor.bind(value.name, model_.parameters.at(value.name));
+    if (is_tensor_of_model(value.kind)) executor.bind(value.name, model_.tensors.at(value.name));
     if (value.kind != ValueKind::state) continue;
     if (!states_.contains(value.name)) {
       Shape shape;
@@ -108,35 +107,20 @@ void Stepper::build_single(const Model& model) {
 }
 
 void Stepper::build_accumulating(const Model& model) {
-  Graph graph = build_with_loss(model, options_);
-  const bool compiled = options_.mode == Mode::compiled;
-  std::vector<PassRequest> passes;
-  if (!model.quantization.empty())
-    passes.push_back({"quantize", quantize_options(model.quantization)});
-  if (compiled) passes.push_back({"push_gather"});
-  passes.push_back({"differentiate"});
-  run_passes(graph, passes, options_.disabled_passes);
-  // Gradients go into states; the update is a graph of its own that reads them.
+  const TrainingLowering lowering = lowering_of(model, options_);
+  Graph graph = graph_with_loss(model, options_);
+  run_passes(graph, accumulating_pipeline(lowering), options_.disabled_passes);
+  // The update is a graph of its own that reads the sums.
   Graph update;
   update.name = "update";
-  std::vector<std::pair<std::string, ValueId>> kept;
-  for (const auto& [name, id] : std::vector(graph.outputs)) {
-    if (name.rfind("grad.", 0) != 0) {
-      kept.emplace_back(name, id);
-      continue;
-    }
-    const std::string parameter = name.substr(5);
-    const ValueType type = graph.type(id);
-    const ValueId sum = graph.add_value(parameter + ".sum", type, ValueKind::state);
-    const ValueId added = graph.apply("accumulate", {sum, id});
-    graph.updates.emplace_back(sum, added);
-    update.parameter(parameter, type);
-    update.outputs.emplace_back(name, update.add_value(parameter + ".sum", type, ValueKind::state));
+  for (const auto& [target, id] : graph.updates) {
+    const Value& sum = graph.value(target);
+    const std::string parameter = sum.name.substr(0, sum.name.rfind('.'));
+    update.parameter(parameter, sum.type);
+    update.outputs.emplace_back("grad." + parameter,
+                                update.add_value(sum.name, sum.type, ValueKind::state));
   }
-  graph.outputs = kept;
-  if (compiled) run_passes(graph, {{"group_rows"}}, options_.disabled_passes);
-  run_passes(update, {{"append_optimizer", optimizer_options(model, options_)}},
-             options_.disabled_passes);
+  run_passes(update, update_pipeline(lowering), options_.disabled_passes);
   forward_.emplace(std::move(graph), options_.mode != Mode::reference);
   update_.emplace(std::move(update), options_.mode != Mode::reference);
   bind_states(*forward_);
@@ -171,7 +155,7 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
     return {results.at("loss").as<float>()[0], results.at("grad_norm").as<float>()[0]};
   }
   for (const std::string& name : states_.names())
-    if (name.size() > 4 && name.compare(name.size() - 4, 4, ".sum") == 0) {
+    if (is_sum(name)) {
       Tensor& sum = states_.at(name);
       std::memset(sum.data(), 0, sum.bytes());
     }
@@ -195,18 +179,16 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
   return {loss, results.at("grad_norm").as<float>()[0]};
 }
 
-ParameterStore Stepper::state() const {
-  ParameterStore all;
-  for (const std::string& name : model_.parameters.names())
-    all.set(name, model_.parameters.at(name));
+TensorStore Stepper::state() const {
+  TensorStore all;
+  for (const std::string& name : model_.tensors.names()) all.set(name, model_.tensors.at(name));
   for (const std::string& name : states_.names())
-    if (name.size() <= 4 || name.compare(name.size() - 4, 4, ".sum") != 0)
-      all.set(name, states_.at(name));
+    if (!is_sum(name)) all.set(name, states_.at(name));
   return all;
 }
 
-void Stepper::restore(const ParameterStore& state) {
-  const ParameterStore own = this->state();
+void Stepper::restore(const TensorStore& state) {
+  const TensorStore own = this->state();
   for (const std::string& name : own.names()) {
     Tensor to = own.at(name);
     const Tensor& from = state.at(name);
@@ -218,19 +200,20 @@ void Stepper::restore(const ParameterStore& state) {
   }
 }
 
-ParameterStore Stepper::parameters(std::int64_t step) const {
-  ParameterStore all;
-  for (const std::string& name : model_.parameters.names())
-    all.set(name, model_.parameters.at(name));
+TensorStore Stepper::parameters(std::int64_t step) const {
+  TensorStore all;
+  for (const std::string& name : model_.tensors.names()) all.set(name, model_.tensors.at(name));
   const Graph& graph = forward_->graph();
   for (const Node& node : graph.nodes) {
     if (node.op != "adamw_refresh") continue;
-    const std::string name = graph.value(node.inputs[0]).name;
+    // The table, its moments and the step of each row's last update.
+    std::vector<std::string> names;
     Graph flush;
     flush.name = "flush";
     std::vector<ValueId> inputs;
     for (std::size_t i = 0; i < 4; ++i) {
       const Value& value = graph.value(node.inputs[i]);
+      names.push_back(value.name);
       inputs.push_back(flush.add_value(value.name, value.type, value.kind));
     }
     inputs.push_back(flush.input("ids", {DType::i32, {Dim("R")}}));
@@ -240,16 +223,15 @@ ParameterStore Stepper::parameters(std::int64_t step) const {
     for (std::size_t i = 0; i < 4; ++i)
       flush.updates.emplace_back(inputs[i], flush.node(made).outputs[i]);
     Executor executor(std::move(flush));
-    Tensor table = model_.parameters.at(name).clone();
-    executor.bind(name, table);
-    for (const char* suffix : {".m", ".v", ".last"})
-      executor.bind(name + suffix, states_.at(name + suffix).clone());
+    Tensor table = model_.tensors.at(names[0]).clone();
+    executor.bind(names[0], table);
+    for (std::size_t i = 1; i < 4; ++i) executor.bind(names[i], states_.at(names[i]).clone());
     std::vector<std::int32_t> rows(static_cast<std::size_t>(table.shape()[0]));
     for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = static_cast<std::int32_t>(r);
     // "Up to the step before step + 1".
     executor.run(
         {{"ids", int_vector(rows)}, {"schedule", schedule_}, {"step", scalar_i32(step + 1)}});
-    all.set(name, table);
+    all.set(names[0], table);
   }
   return all;
 }

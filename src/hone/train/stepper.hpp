@@ -6,9 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 #include "hone/data/batch.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/run/executor.hpp"
 #include "hone/train/trainer.hpp"
 
 namespace hone {
@@ -32,12 +33,12 @@ public:
                   std::int64_t step);
 
   // Everything that decides the following steps, by name: raw parameters, moments, row steps.
-  ParameterStore state() const;
+  TensorStore state() const;
   // Copies a state back. Throws Error(bad_format) when a tensor is missing or has another shape.
-  void restore(const ParameterStore& state);
+  void restore(const TensorStore& state);
   // The parameters as they stand after `step` steps: rows of tables that wait for their update are
   // brought up to date in a copy.
-  ParameterStore parameters(std::int64_t step) const;
+  TensorStore parameters(std::int64_t step) const;
 
   std::vector<KernelTiming> timings() const;
   std::int64_t arena_bytes() const;
@@ -50,7 +51,7 @@ private:
   Model& model_;
   const TrainOptions& options_;
   Tensor schedule_;
-  ParameterStore states_;
+  TensorStore states_;
   std::optional<Executor> forward_;  // with the update in it unless gradients are accumulated
   std::optional<Executor> update_;   // only when gradients are accumulated
   Batch batch_;

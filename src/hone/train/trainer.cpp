@@ -12,11 +12,12 @@
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/data/load.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/run/clock.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/detail/continuation.hpp"
-#include "hone/train/model.hpp"
 #include "hone/train/schedule.hpp"
 #include "hone/train/stepper.hpp"
 
@@ -117,18 +118,18 @@ private:
     result.kept_best = keeps_best(options_, validation_) && position_.best;
     result.kept_step = result.kept_best ? position_.best_step : position_.step;
     result.kept_epoch = (result.kept_step - 1) / steps_per_epoch_ + 1;
-    ParameterStore parameters =
+    TensorStore parameters =
         result.kept_step == position_.step ? stepper.parameters(position_.step) : best_parameters();
     save_checkpoint(out_, model_, parameters, tokenizer_, nullptr, nullptr);
-    model_.parameters = std::move(parameters);
+    model_.tensors = std::move(parameters);
   }
 
-  ParameterStore best_parameters() const {
+  TensorStore best_parameters() const {
     const std::filesystem::path best = out_ / "best";
     if (!std::filesystem::is_directory(best))
       throw Error(ErrorCode::not_found, best.string() + ": is missing",
                   "it holds the model that this run keeps: put it back, or start anew");
-    return load_model({.name = best.string()}).parameters;
+    return load_model({.name = best.string()}).tensors;
   }
 
   std::vector<std::int64_t> samples_of_step(std::int64_t done) {
@@ -202,7 +203,7 @@ private:
   void evaluate_epoch(Stepper& stepper, std::int64_t epoch) {
     if (validation_ == nullptr) return;
     Model current = model_;
-    current.parameters = stepper.parameters(position_.step);
+    current.tensors = stepper.parameters(position_.step);
     Executor forward = make_forward(current, options_.mode, options_.disabled_passes);
     EvaluateOptions evaluate_options;
     evaluate_options.name_of = [&](std::int64_t sample) {
@@ -226,7 +227,7 @@ private:
     if (best) {
       position_.best = evaluation;
       position_.best_step = position_.step;
-      save_checkpoint(out_ / "best", model_, current.parameters, tokenizer_, nullptr, nullptr);
+      save_checkpoint(out_ / "best", model_, current.tensors, tokenizer_, nullptr, nullptr);
     }
     if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch, position_.step, best);
   }
@@ -241,7 +242,7 @@ private:
   }
 
   void checkpoint(const Stepper& stepper) {
-    const ParameterStore state = stepper.state();
+    const TensorStore state = stepper.state();
     position_.threads = thread_count();
     save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_,
                     &position_, &state);
@@ -315,20 +316,14 @@ void check_training(const Model& model, const TokenizedData& data, const Tokeniz
   if (steps < 1)
     throw Error(ErrorCode::invalid_argument, "the run has no steps",
                 "give --epochs or --steps above zero");
-  const std::int64_t classes = model.parameters.at("classifier.weight").shape()[0];
+  const std::int64_t classes = model.head.size;
   for (std::int64_t i = 0; data.targets.empty() && i < data.size(); ++i)
     if (data.labels[static_cast<std::size_t>(i)] < 0 ||
         data.labels[static_cast<std::size_t>(i)] >= classes)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("sample {}: label {} is outside the model's {} classes", i,
                               data.labels[static_cast<std::size_t>(i)], classes));
-  for (const std::string& pass : options.disabled_passes) {
-    find_pass(pass);
-    if (pass == "differentiate" || pass == "append_optimizer")
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("there is no training without the pass '{}'", pass),
-                  "leave it out of disable_pass");
-  }
+  check_disabled(options.disabled_passes);
   make_schedule(options.schedule, options.lr, options.warmup, steps);
   check_selection(data, validation, options);
   if (!options.class_weights.empty() && !data.targets.empty())
@@ -344,8 +339,8 @@ void check_resume(const Model& model, const TokenizedData& data, const Tokenized
                   const TrainOptions& options, const std::filesystem::path& out) {
   const std::filesystem::path place = out / "last";
   const TrainPosition position = load_resumed(identity_of(model, data, validation, options), place);
-  const ParameterStore state = load_state(place);
-  for (const std::string& name : model.parameters.names())
+  const TensorStore state = load_state(place);
+  for (const std::string& name : model.tensors.names())
     if (!state.contains(name))
       throw Error(ErrorCode::bad_format,
                   fmt::format("{}: the checkpoint lacks the tensor '{}'", place.string(), name),

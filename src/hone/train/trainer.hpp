@@ -11,12 +11,11 @@
 #include "hone/core/record.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/pipelines.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/mode.hpp"
 
 namespace hone {
-
-struct Model;
 
 // Which parameters a run leaves at its end: those after its last step, or those of its best
 // evaluation. `automatic`: the best where there is a validation split.

@@ -8,7 +8,7 @@
 #include "hone/cli/detail/console.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
-#include "hone/frontends/bert_config.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/recipes/loading.hpp"
 
 namespace hone {
@@ -49,7 +49,7 @@ void note_once(const std::string& text) {
 Classifier load_classifier(const CommandInput& input, const std::string& data_kind,
                            bool check_values) {
   const std::string name = input.argument("MODEL");
-  if (!std::filesystem::exists(name) && is_builtin_bert(name))
+  if (!std::filesystem::exists(name) && is_builtin_model(name))
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' is a built-in model: its weights are untrained", name),
                 "train it first: hone train " + name + " ...; then give the folder of --out");
@@ -57,15 +57,12 @@ Classifier load_classifier(const CommandInput& input, const std::string& data_ki
   say_report(model, [](const std::string& text) { console().note(text); });
   ChosenTokenizer chosen =
       choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind);
-  check_fit(model.config, chosen.tokenizer, chosen.source,
+  check_fit(model.limits, chosen.tokenizer, chosen.source,
             [](const std::string& text) { console().note(text); });
   const std::int64_t limit =
-      length_limit(model.config, chosen, input.options.integer_or("max_length", 0), note_once);
-  BertConfig config = BertConfig::from_json(model.config, name + "/config.json");
-  const Head head = config.head();
+      length_limit(model.limits, chosen, input.options.integer_or("max_length", 0), note_once);
   const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));
-  return {
-      std::move(model), std::move(chosen.tokenizer), limit, std::move(config.id2label), head, mode};
+  return {std::move(model), std::move(chosen.tokenizer), limit, mode};
 }
 
 }  // namespace hone

@@ -6,7 +6,8 @@
 
 #include "hone/cli/command.hpp"
 #include "hone/data/tokenizer.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
+#include "hone/passes/pipelines.hpp"
 
 namespace hone {
 
@@ -14,8 +15,6 @@ struct Classifier {
   Model model;
   Tokenizer tokenizer;
   std::int64_t max_length;
-  std::vector<std::string> labels;
-  Head head;  // what its logits mean
   Mode mode;
 };
 

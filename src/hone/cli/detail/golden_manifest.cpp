@@ -18,7 +18,7 @@ namespace {
 
 ManifestResult run_cases(const std::filesystem::path& manifest,
                          const std::filesystem::path& inputs) {
-  const ParameterStore tensors =
+  const TensorStore tensors =
       read_vectors(inputs.empty() ? manifest.parent_path() / "inputs.safetensors" : inputs);
   ManifestResult result;
   for (const GoldenCase& golden : read_golden_manifest(manifest)) {
@@ -49,7 +49,7 @@ ManifestResult run_mxint8_files(const std::filesystem::path& manifest, const Jso
     try {
       const auto kind = entry.at("kind").get<std::string>();
       const auto group = entry.at("group_size").get<std::int64_t>();
-      const ParameterStore stored =
+      const TensorStore stored =
           read_vectors(manifest.parent_path() / entry.at("file").get<std::string>());
       std::map<std::string, Tensor> inputs;
       for (const char* input : {"x", "codes", "scales", "w", "b", "x_bf16"})
@@ -66,7 +66,7 @@ ManifestResult run_mxint8_files(const std::filesystem::path& manifest, const Jso
 
 }  // namespace
 
-ParameterStore read_vectors(const std::filesystem::path& file) {
+TensorStore read_vectors(const std::filesystem::path& file) {
   std::string bytes = read_file(file);
   std::uint64_t header = 0;
   if (bytes.size() >= sizeof header) std::memcpy(&header, bytes.data(), sizeof header);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/parameter_store.hpp"
+#include "hone/core/tensor_store.hpp"
 
 namespace hone {
 
@@ -17,7 +17,7 @@ struct ManifestResult {
   std::map<std::string, std::size_t>
       skipped;  // by format: cases of formats that hone does not have
   std::vector<std::pair<std::string, std::string>> failed;  // case and message
-  ParameterStore outputs;
+  TensorStore outputs;
 };
 
 // `inputs` empty: inputs.safetensors beside the manifest. Manifests of MXINT8 vectors ("files"
@@ -28,6 +28,6 @@ ManifestResult run_manifest(const std::filesystem::path& manifest,
                             const std::filesystem::path& inputs);
 
 // A safetensors file; 16-bit words, which some vectors keep bfloat16 in, are read as i16.
-ParameterStore read_vectors(const std::filesystem::path& file);
+TensorStore read_vectors(const std::filesystem::path& file);
 
 }  // namespace hone

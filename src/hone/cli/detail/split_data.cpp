@@ -57,7 +57,7 @@ DataRequest split_request(const CommandInput& input, const Settings& given,
 
 TokenizedData load_split_for(const Classifier& classifier, DataRequest request) {
   request.max_length = classifier.max_length;
-  request.labels = label_use(classifier.model.config);
+  request.labels = label_use(classifier.model.head);
   TokenizedData data =
       load_tokenized(request, classifier.tokenizer, [](std::int64_t done, std::int64_t total) {
         console().progress("tokenizing", done, total, 0, {.samples = static_cast<double>(done)},
@@ -70,7 +70,7 @@ TokenizedData load_split_for(const Classifier& classifier, DataRequest request) 
     console().note(fmt::format("{}: pairs of texts, told apart by token types", request.location));
   match_labels(data, classifier.model, request,
                [](const std::string& text) { console().note(text); });
-  check_samples(classifier.model.config, data);
+  check_samples(classifier.model.limits, data);
   return data;
 }
 

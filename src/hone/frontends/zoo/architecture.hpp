@@ -1,41 +1,62 @@
-// The contract of an architecture: builds the graph of a model from its config.json. One file in
-// frontends/zoo/ a member.
+// The contract of an architecture: makes the graph of a model from its config.json. One file in
+// frontends/zoo/ a member; no architecture is named elsewhere.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/core/json.hpp"
 #include "hone/core/options.hpp"
-#include "hone/frontends/head.hpp"
 #include "hone/frontends/model.hpp"
 #include "hone/graph/graph.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
 
-struct GraphRequest {
-  bool training = false;  // with labels, loss and dropout
-  // Probabilities; below zero: what the config says.
-  double hidden_dropout = -1;
-  double attention_dropout = -1;
-  double classifier_dropout = -1;
-  bool class_weights = false;  // of the loss
+// Settings of a built-in model, as they were typed.
+using SizeSettings = std::vector<std::pair<std::string, std::string>>;
+
+// What a configuration says of a model, its weights aside.
+struct Blueprint {
+  Graph graph;  // as Model::graph
+  ModelFacts facts;
+  std::vector<ParameterSpec> parameters;  // in the order in which they are saved
 };
 
 struct Architecture : Described {
-  // config.json's model_type that it builds.
+  // config.json's model_type that it makes.
   std::string model_type;
-  std::vector<ParameterSpec> (*parameters)(const Json& config) = nullptr;
-  // What its logits mean.
-  Head (*head)(const Json& config) = nullptr;
-  // Inputs: ids i32[T], type_ids i32[T], positions i32[T], offsets i32[B+1]; when training also
-  // labels i32[B] and rng u32[3], with class_weights also class_weights f32[C]. Outputs: logits
-  // f32[B,C]; when training also loss f32[1].
-  Graph (*build)(const Json& config, const GraphRequest& request) = nullptr;
+  // The class name that config.json gives it with a classifier of whole texts.
+  std::string classifier_class;
+  // What parameter names of the network below the classifier begin with.
+  std::string backbone;
+  // What parameter names of its layers hold: files with more of them belong to a deeper model.
+  std::string layers;
+  // Parameters of the classifier.
+  std::vector<std::string> head = {};
+  // Built-in models, and their configuration; `options` are the sizes that a setting may change.
+  std::vector<std::string> builtins = {};
+  Json (*builtin)(const std::string& name, const SizeSettings& sizes) = nullptr;
+  // Throws Error(bad_format | unsupported) beginning with `where` and naming the key.
+  Blueprint (*make)(const Json& config, const std::string& where) = nullptr;
+  // The configuration for a classifier of these labels.
+  Json (*with_labels)(const Json& config, const std::vector<std::string>& labels,
+                      const std::string& where) = nullptr;
 };
 
 const std::vector<Architecture>& architecture_table();
-// By model_type; throws Error(unsupported) listing what there is.
-const Architecture& find_architecture(const std::string& model_type);
+// By config.json's model_type; throws Error(unsupported) beginning with `where` and listing what
+// there is.
+const Architecture& architecture_of(const Json& config, const std::string& where);
+
+// Built-in models of all architectures.
+std::vector<std::string> builtin_models();
+bool is_builtin_model(const std::string& name);
+// Throws Error(not_found) that names the nearest.
+const Architecture& builtin_architecture(const std::string& name);
+// Sizes that a setting of a built-in model may name.
+const std::vector<OptionSpec>& builtin_options();
 
 }  // namespace hone

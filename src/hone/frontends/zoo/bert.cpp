@@ -1,6 +1,5 @@
 // BERT for sequence classification (Devlin et al., arXiv 1810.04805), post-norm, by its Hugging
 // Face parameter names.
-#include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
@@ -13,24 +12,14 @@ namespace {
 // Builds one graph; holds what every layer needs.
 class Builder {
 public:
-  Builder(const BertConfig& config, const GraphRequest& request)
-      : config_(config), request_(request) {
+  Builder(const BertConfig& config, const std::vector<ParameterSpec>& parameters)
+      : config_(config) {
     graph_.name = "bert";
-    for (const ParameterSpec& spec : bert_parameter_specs(config)) {
+    for (const ParameterSpec& spec : parameters) {
       ValueType type{DType::f32, {}};
       for (std::int64_t size : spec.shape) type.dims.emplace_back(size);
       graph_.parameter(spec.name, type);
     }
-    const auto or_config = [](double asked, double configured) {
-      return asked >= 0 ? asked : configured;
-    };
-    hidden_dropout_ =
-        request.training ? or_config(request.hidden_dropout, config.hidden_dropout_prob) : 0;
-    attention_dropout_ =
-        request.training ? or_config(request.attention_dropout, config.attention_probs_dropout_prob)
-                         : 0;
-    classifier_dropout_ =
-        request.training ? or_config(request.classifier_dropout, config.head_dropout()) : 0;
   }
 
   Graph build() {
@@ -38,36 +27,17 @@ public:
     const ValueId types = graph_.input("type_ids", tokens());
     const ValueId positions = graph_.input("positions", tokens());
     offsets_ = graph_.input("offsets", {DType::i32, {Dim("B", 1)}});
-    if (request_.training) rng_ = graph_.input("rng", {DType::u32, {3}});
+    rng_ = graph_.input("rng", {DType::u32, {3}});
     ValueId x = embeddings(types, positions);
     for (std::int64_t layer = 0; layer < config_.num_hidden_layers; ++layer)
       x = encoder_layer(x, layer);
     const ValueId logits = classifier(x);
     graph_.outputs.emplace_back("logits", logits);
-    if (request_.training) {
-      graph_.outputs.emplace_back("loss", loss(logits));
-    }
     graph_.remove_dead();
     return std::move(graph_);
   }
 
 private:
-  // Cross entropy of classes, the mean squared error of one value.
-  ValueId loss(ValueId logits) {
-    const Head head = config_.head();
-    if (head.kind == HeadKind::values && head.size == 1) {
-      const ValueId targets = graph_.input("targets", {DType::f32, {Dim("B")}});
-      return graph_.apply("mean_squared_error", {logits, targets}, {}, "loss");
-    }
-    if (head.kind != HeadKind::classes)
-      throw Error(ErrorCode::unsupported,
-                  "the model gives several labels or values a text: it cannot be trained");
-    std::vector<ValueId> inputs{logits, graph_.input("labels", {DType::i32, {Dim("B")}})};
-    if (request_.class_weights)
-      inputs.push_back(graph_.input("class_weights", {DType::f32, {graph_.type(logits).dims[1]}}));
-    return graph_.apply("cross_entropy", inputs, {}, "loss");
-  }
-
   static ValueType tokens() { return {DType::i32, {Dim("T")}}; }
   ValueId parameter(const std::string& name) const { return graph_.find(name); }
 
@@ -82,7 +52,6 @@ private:
   }
   // Every dropout draws from a stream of its own.
   ValueId dropout(ValueId x, double p) {
-    if (p <= 0) return x;
     return graph_.apply("dropout", {x, rng_}, {{"p", p}, {"stream", stream_++}});
   }
 
@@ -97,7 +66,7 @@ private:
         "embedding", {parameter(prefix + "position_embeddings.weight"), positions}, {}, "places");
     const ValueId sum =
         graph_.apply("add", {graph_.apply("add", {words, kinds}), places}, {}, "embeddings");
-    return dropout(norm(sum, prefix + "LayerNorm", "embeddings.norm"), hidden_dropout_);
+    return dropout(norm(sum, prefix + "LayerNorm", "embeddings.norm"), config_.hidden_dropout_prob);
   }
 
   ValueId activation(ValueId x) {
@@ -113,20 +82,20 @@ private:
     const ValueId q = linear(x, prefix + "attention.self.query", name + "q");
     const ValueId k = linear(x, prefix + "attention.self.key", name + "k");
     const ValueId v = linear(x, prefix + "attention.self.value", name + "v");
-    const ValueId attended =
-        graph_.apply("attention", {q, k, v, offsets_, attention_dropout_ > 0 ? rng_ : none},
-                     {{"heads", config_.num_attention_heads},
-                      {"dropout", attention_dropout_},
-                      {"stream", stream_}},
-                     name + "attention");
+    const ValueId attended = graph_.apply("attention", {q, k, v, offsets_, rng_},
+                                          {{"heads", config_.num_attention_heads},
+                                           {"dropout", config_.attention_probs_dropout_prob},
+                                           {"stream", stream_}},
+                                          name + "attention");
     stream_ += config_.num_attention_heads;
-    const ValueId projected = dropout(
-        linear(attended, prefix + "attention.output.dense", name + "projection"), hidden_dropout_);
+    const ValueId projected =
+        dropout(linear(attended, prefix + "attention.output.dense", name + "projection"),
+                config_.hidden_dropout_prob);
     const ValueId middle = norm(graph_.apply("add", {projected, x}),
                                 prefix + "attention.output.LayerNorm", name + "attention.norm");
     const ValueId wide = activation(linear(middle, prefix + "intermediate.dense", name + "wide"));
-    const ValueId narrow =
-        dropout(linear(wide, prefix + "output.dense", name + "narrow"), hidden_dropout_);
+    const ValueId narrow = dropout(linear(wide, prefix + "output.dense", name + "narrow"),
+                                   config_.hidden_dropout_prob);
     return norm(graph_.apply("add", {narrow, middle}), prefix + "output.LayerNorm", name + "norm");
   }
 
@@ -135,31 +104,56 @@ private:
     const ValueId first = graph_.apply("gather_rows", {x, starts}, {}, "first");
     const ValueId pooled =
         graph_.apply("tanh", {linear(first, "bert.pooler.dense", "pooler")}, {}, "pooled");
-    return linear(dropout(pooled, classifier_dropout_), "classifier", "logits");
+    return linear(dropout(pooled, config_.head_dropout()), "classifier", "logits");
   }
 
   const BertConfig& config_;
-  const GraphRequest& request_;
   Graph graph_;
   ValueId ids_ = none, offsets_ = none, rng_ = none;
-  double hidden_dropout_ = 0, attention_dropout_ = 0, classifier_dropout_ = 0;
   std::int64_t stream_ = 0;
 };
+
+Blueprint make(const Json& json, const std::string& where) {
+  const BertConfig config = BertConfig::from_json(json, where);
+  Blueprint made;
+  made.parameters = bert_parameter_specs(config);
+  made.graph = Builder(config, made.parameters).build();
+  made.facts = {make_head(config.problem_type, config.num_labels, where),
+                config.id2label,
+                {config.vocab_size, config.max_position_embeddings, config.type_vocab_size},
+                config.hidden_size};
+  return made;
+}
+
+Json builtin(const std::string& name, const SizeSettings& sizes) {
+  BertConfig config = builtin_bert_config(name);
+  for (const auto& [key, value] : sizes) config.set(key, value);
+  config.check(name);
+  return config.to_json();
+}
+
+Json with_labels(const Json& json, const std::vector<std::string>& labels,
+                 const std::string& where) {
+  BertConfig config = BertConfig::from_json(json, where);
+  config.num_labels = static_cast<std::int64_t>(labels.size());
+  config.id2label = labels;
+  config.problem_type = "";
+  return config.to_json();
+}
 
 }  // namespace
 
 Architecture architecture_bert() {
-  Architecture architecture{{"bert", "BERT for sequence classification"}, "bert"};
-  architecture.parameters = [](const Json& config) {
-    return bert_parameter_specs(BertConfig::from_json(config, "config.json"));
-  };
-  architecture.head = [](const Json& config) {
-    return BertConfig::from_json(config, "config.json").head();
-  };
-  architecture.build = [](const Json& json, const GraphRequest& request) {
-    const BertConfig config = BertConfig::from_json(json, "config.json");
-    return Builder(config, request).build();
-  };
+  Architecture architecture{{"bert", "BERT for sequence classification", bert_config_options()},
+                            "bert"};
+  architecture.classifier_class = "BertForSequenceClassification";
+  architecture.backbone = "bert.";
+  architecture.layers = "encoder.layer.";
+  architecture.head = {"classifier.weight", "classifier.bias"};
+  architecture.builtins = builtin_bert_names();
+  architecture.builtin = builtin;
+  architecture.make = make;
+  architecture.with_labels = with_labels;
   return architecture;
 }
 

@@ -15,6 +15,14 @@ std::vector<OptionSpec> format_attributes() {
           {"options", OptionType::text, std::string(), "of the format: name=value ..."}};
 }
 
+OptionSpec slot_attribute() {
+  return {.name = "slot",
+          .type = OptionType::text,
+          .default_value = std::string(),
+          .help = "data_out: what the node before gives; empty: what the nodes after read",
+          .choices = {"", "data_out"}};
+}
+
 std::vector<OptionSpec> packed_attributes() {
   std::vector<OptionSpec> specs = format_attributes();
   specs.push_back({"bits", OptionType::integer, std::nullopt, "of a code", 1, 32});

@@ -12,7 +12,10 @@ namespace hone {
 
 // format, rule and options ("width=8 frac_width=4").
 std::vector<OptionSpec> format_attributes();
-// The same and bits and shape: what packed numbers of the format look like.
+// Which slot of a node a rounding is for, where the graph's form does not say it: "data_out" is
+// what the node before it gives, else it is what the nodes after it read.
+OptionSpec slot_attribute();
+// The same as format_attributes and bits and shape: what packed numbers of the format look like.
 std::vector<OptionSpec> packed_attributes();
 
 // probabilities_format, _rule and _options: how attention rounds its probabilities.

@@ -1,12 +1,13 @@
-// Which nodes take which formats: what a user selects.
+#include "hone/passes/select_formats.hpp"
+
 #include <algorithm>
 #include <optional>
-#include <regex>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
+#include "hone/graph/selection.hpp"
 #include "hone/ops/detail/quantizer.hpp"
 #include "hone/passes/detail/slots.hpp"
 
@@ -31,63 +32,16 @@ Key parse_key(const std::string& text) {
   return {std::nullopt, text};
 }
 
-// Parts between commas; those inside the brackets of a regular expression do not part it.
-std::vector<std::string> split_patterns(const std::string& text) {
-  std::vector<std::string> parts(1);
-  int depth = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\\' && i + 1 < text.size()) {
-      parts.back() += c;
-      parts.back() += text[++i];
-      continue;
-    }
-    if (c == '(' || c == '[' || c == '{') ++depth;
-    if (c == ')' || c == ']' || c == '}') --depth;
-    if (c == ',' && depth <= 0)
-      parts.emplace_back();
-    else
-      parts.back() += c;
-  }
-  return parts;
-}
-
-// An op type, one of a node's names, or a regular expression that matches one of them whole.
-struct Pattern {
-  explicit Pattern(std::string given) : text(std::move(given)) {
-    try {
-      expression.emplace(text);
-    } catch (const std::regex_error& error) {
-      refuse(fmt::format("nodes '{}' is neither a name nor a regular expression: {}", text,
-                         error.what()));
-    }
-  }
-  bool matches(const std::string& op, const std::vector<std::string>& names) const {
-    return text == op || std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-             return text == name || std::regex_match(name, *expression);
-           });
-  }
-
-  std::string text;
-  std::optional<std::regex> expression;
-  bool matched = false;
-};
-
 // One selection, its keys sorted by slot; counts which of them took effect.
-class Selection {
+class FormatSelection {
 public:
-  explicit Selection(const QuantizeSelection& given) : given_(given) {
+  explicit FormatSelection(const QuantizeSelection& given) : given_(given), nodes_(given.nodes) {
     if (given.format.empty() && !names_a_format())
       refuse("no format is named", "give one: hone format list shows them");
     for (const auto& [text, value] : given.keys) {
       const Key key = parse_key(text);
       if (!key.slot && key.option == "format") refuse("the format is named twice");
       keys_.push_back({key, text, value, 0});
-    }
-    for (const std::string& part : split_patterns(given.nodes)) {
-      const std::string pattern(trim(part));
-      if (pattern.empty()) refuse(fmt::format("nodes '{}': an empty name", given.nodes));
-      patterns_.emplace_back(pattern);
     }
   }
 
@@ -96,13 +50,7 @@ public:
   void take() { takes_any_ = true; }
 
   bool matches(const std::string& op, const std::vector<std::string>& names) {
-    bool any = false;
-    for (Pattern& pattern : patterns_) {
-      if (!pattern.matches(op, names)) continue;
-      pattern.matched = true;
-      any = true;
-    }
-    return any;
+    return nodes_.matches(op, names);
   }
 
   // The format of a slot, if it takes one.
@@ -179,8 +127,8 @@ public:
   }
 
   void check_used(const Graph& graph) const {
-    for (const Pattern& pattern : patterns_)
-      if (!pattern.matched) refuse_unmatched(graph, pattern);
+    nodes_.require_matches(
+        graph, [](const Node& node) { return has_slots(find_op(node.op).slots); }, "number format");
     if (!takes_any_)
       refuse(fmt::format("nodes '{}': selections before it take every node that it matches",
                          given_.nodes),
@@ -249,30 +197,9 @@ private:
       return entry.key.slot == slot && entry.key.option == option;
     });
   }
-  // Of all kinds of names the nearest is offered.
-  [[noreturn]] static void refuse_unmatched(const Graph& graph, const Pattern& pattern) {
-    std::vector<std::string> known;
-    for (const Node& node : graph.nodes) {
-      const std::vector<std::string> names = selection_names(graph, node);
-      if (!has_slots(find_op(node.op).slots)) {
-        if (pattern.matches(node.op, names))
-          refuse(fmt::format("nodes '{}': {} takes no number format", pattern.text, node.op),
-                 "hone explain MODEL lists the nodes and their ops");
-        continue;
-      }
-      known.push_back(node.op);
-      known.insert(known.end(), names.begin(), names.end());
-    }
-    const std::string best = nearest(pattern.text, known);
-    refuse(fmt::format("nodes '{}' matches no node", pattern.text),
-           best.empty() ? "op types, names of nodes (hone explain MODEL), of layers and parameters "
-                          "(hone inspect MODEL), or regular expressions of whole names"
-                        : "did you mean '" + best + "'?");
-  }
-
   const QuantizeSelection& given_;
   std::vector<Entry> keys_;
-  std::vector<Pattern> patterns_;
+  Selection nodes_;
   bool takes_any_ = false;
 };
 
@@ -288,23 +215,6 @@ auto in_place(const QuantizeSelection& selection, const Body& body) {
 }
 
 }  // namespace
-
-std::string layer_name(const std::string& parameter) {
-  return parameter.substr(0, parameter.rfind('.'));
-}
-
-std::vector<std::string> selection_names(const Graph& graph, const Node& node) {
-  std::vector<std::string> names{graph.value(node.outputs[0]).name};
-  const auto add = [&](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  };
-  for (ValueId id : node.inputs) {
-    if (id == none || graph.value(id).kind != ValueKind::parameter) continue;
-    add(layer_name(graph.value(id).name));
-    add(graph.value(id).name);
-  }
-  return names;
-}
 
 bool has_slot(const Node& node, const QuantizeSlots& slots, Slot slot) {
   const auto given = [&](int i) {
@@ -322,18 +232,18 @@ bool has_slot(const Node& node, const QuantizeSlots& slots, Slot slot) {
 }
 
 Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelection>& selections) {
-  std::vector<Selection> prepared;
+  std::vector<FormatSelection> prepared;
   prepared.reserve(selections.size());
   for (const QuantizeSelection& selection : selections)
-    prepared.push_back(in_place(selection, [&] { return Selection(selection); }));
+    prepared.push_back(in_place(selection, [&] { return FormatSelection(selection); }));
   Quantization quantization;
   for (const Node& node : graph.nodes) {
     const QuantizeSlots& slots = find_op(node.op).slots;
     if (!has_slots(slots)) continue;
     const std::vector<std::string> names = selection_names(graph, node);
-    Selection* first = nullptr;
+    FormatSelection* first = nullptr;
     // Every selection is asked, so that one that only later ones hide does not count as matchless.
-    for (Selection& selection : prepared)
+    for (FormatSelection& selection : prepared)
       if (selection.matches(node.op, names) && first == nullptr) first = &selection;
     if (first == nullptr) continue;
     first->take();
@@ -345,7 +255,7 @@ Quantization select_formats(const Graph& graph, const std::vector<QuantizeSelect
     }
     if (!formats.slots.empty()) quantization.push_back(std::move(formats));
   }
-  for (const Selection& selection : prepared)
+  for (const FormatSelection& selection : prepared)
     in_place(selection.given(), [&] { selection.check_used(graph); });
   if (quantization.empty()) refuse("the selections quantize nothing");
   return quantization;

@@ -9,6 +9,11 @@
 
 #include "hone/core/error.hpp"
 #include "hone/data/batch.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/quantization.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/inputs.hpp"
 
 namespace hone {
@@ -19,22 +24,8 @@ constexpr std::int64_t batch_tokens = 1024;
 
 Json finite(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-Graph plain_graph(const Model& model) { return model.architecture->build(model.config, {}); }
-
-// The numbers that a run of the model computes with.
-Tensor effective_parameter(const Model& model, const std::string& name,
-                           const std::vector<std::pair<std::string, FormatChoice>>& formats) {
-  const auto packed = model.packed.find(name);
-  if (packed != model.packed.end())
-    return packed->second.format.bind()->unpack(packed->second.packed);
-  const Tensor& stored = model.parameters.at(name);
-  const auto format = std::find_if(formats.begin(), formats.end(),
-                                   [&](const auto& entry) { return entry.first == name; });
-  return format == formats.end() ? stored : format->second.bind()->quantize(stored);
-}
-
-const NodeFormats* formats_of(const Model& model, const std::string& node) {
-  for (const NodeFormats& formats : model.quantization)
+const NodeFormats* formats_for(const Quantization& quantization, const std::string& node) {
+  for (const NodeFormats& formats : quantization)
     if (formats.node == node) return &formats;
   return nullptr;
 }
@@ -59,24 +50,25 @@ std::string describe_formats(const NodeFormats& formats) {
   return text;
 }
 
-// The value that stands for a node's output: the rounded one where the pass rounds it.
-std::string output_of(const Model& model, const Graph& graph, const std::string& node) {
-  const NodeFormats* formats = formats_of(model, node);
-  const std::string rounded = node + ".q";
-  if (formats == nullptr || graph.find(rounded) == none) return node;
-  const bool table = graph.node(graph.value(graph.find(node)).producer).op == "embedding" &&
-                     formats->slots.count(Slot::weight) != 0;
-  return table || formats->slots.count(Slot::data_out) != 0 ? rounded : node;
+// The value that stands for a node's output: the rounded one where it is rounded for all.
+ValueId output_of(const Graph& graph, const std::string& node) {
+  const ValueId output = graph.find(node);
+  for (const Node& reader : graph.nodes)
+    if (find_op(reader.op).stands_for == 0 && reader.inputs[0] == output &&
+        reader.attributes.text_or("slot", "") == "data_out")
+      return reader.outputs[0];
+  return output;
 }
 
 // A model run node by node, every one of `nodes` an output.
 Executor expose(const Model& model, const std::vector<NodeError>& nodes) {
-  Graph graph = make_forward_graph(model, Mode::eager);
+  TensorStore tensors;
+  Graph graph = make_forward_graph(model, Mode::eager, {}, nullptr, &tensors);
   graph.outputs.clear();
   for (const NodeError& node : nodes)
-    graph.outputs.emplace_back(node.node, graph.find(output_of(model, graph, node.node)));
+    graph.outputs.emplace_back(node.node, output_of(graph, node.node));
   Executor executor(std::move(graph));
-  bind_parameters(executor, model);
+  for (const std::string& name : tensors.names()) executor.bind(name, tensors.at(name));
   return executor;
 }
 
@@ -88,27 +80,28 @@ std::vector<std::int64_t> spread(std::int64_t size, std::int64_t count) {
 }
 
 std::vector<NodeError> list_nodes(const Model& a, const Model& b) {
-  const Graph graph = plain_graph(a);
-  const auto formats_a = quantized_parameters(graph, a.quantization);
-  const auto formats_b = quantized_parameters(graph, b.quantization);
+  const Quantization formats = formats_of(b.graph);
   std::vector<NodeError> nodes;
-  for (const Node& node : graph.nodes) {
-    const Value& output = graph.value(node.outputs[0]);
-    if (output.type.dtype != DType::f32) continue;
+  for (const Node& node : a.graph.nodes) {
+    const Value& output = a.graph.value(node.outputs[0]);
+    if (output.type.dtype != DType::f32 || node.op == "dropout" || node.op == "dequantize" ||
+        find_op(node.op).stands_for >= 0)
+      continue;
     NodeError entry;
     entry.node = output.name;
     entry.op = node.op;
-    if (const NodeFormats* formats = formats_of(b, output.name))
-      entry.format = describe_formats(*formats);
-    for (ValueId input : node.inputs) {
-      if (input == none || graph.value(input).kind != ValueKind::parameter) continue;
-      const std::string& name = graph.value(input).name;
-      const Tensor first = effective_parameter(a, name, formats_a);
-      const Tensor second = effective_parameter(b, name, formats_b);
+    if (const NodeFormats* own = formats_for(formats, output.name))
+      entry.format = describe_formats(*own);
+    const Node& other = b.graph.node(b.graph.find_node(output.name));
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const ValueId weight = behind(a.graph, node.inputs[i]);
+      if (!is_weight(a.graph, weight)) continue;
+      const Tensor first = effective_weight(a, node.inputs[i]);
+      const Tensor second = effective_weight(b, other.inputs[i]);
       TensorError error;
       error.add(first.as<float>(), second.as<float>(), first.size());
       entry.weights.add(error);
-      entry.parameters.emplace_back(name, error);
+      entry.parameters.emplace_back(a.graph.value(weight).name, error);
     }
     nodes.push_back(std::move(entry));
   }
@@ -168,24 +161,29 @@ void check_same_architecture(const Model& a, const Model& b) {
                 fmt::format("{} and {} are not of the same architecture: {}", a.name, b.name, what),
                 "compare a model with what was made of it by hone quantize or hone train");
   };
-  if (a.architecture->name != b.architecture->name)
-    refuse(fmt::format("{} and {}", a.architecture->name, b.architecture->name));
-  const auto first = a.architecture->parameters(a.config);
-  const auto second = b.architecture->parameters(b.config);
-  for (const ParameterSpec& spec : first) {
-    const auto same = std::find_if(second.begin(), second.end(), [&](const ParameterSpec& other) {
-      return other.name == spec.name;
-    });
-    if (same == second.end()) refuse(fmt::format("only the first has '{}'", spec.name));
-    if (same->shape != spec.shape)
-      refuse(fmt::format("'{}' is {} and {}", spec.name, to_string(spec.shape),
-                         to_string(same->shape)));
+  const Graph first = skeleton(a.graph), second = skeleton(b.graph);
+  std::size_t shared = 0;
+  for (const Value& value : first.values) {
+    if (value.kind != ValueKind::parameter) continue;
+    const ValueId same = second.find(value.name);
+    if (same == none || second.value(same).kind != ValueKind::parameter)
+      refuse(fmt::format("only the first has '{}'", value.name));
+    if (!(second.type(same) == value.type))
+      refuse(fmt::format("'{}' is {} and {}", value.name, to_string(evaluate(value.type, {})),
+                         to_string(evaluate(second.type(same), {}))));
+    ++shared;
   }
-  if (second.size() > first.size()) refuse("the second has more parameters");
-  const Graph one = plain_graph(a), other = plain_graph(b);
-  const bool same_nodes = std::equal(
-      one.nodes.begin(), one.nodes.end(), other.nodes.begin(), other.nodes.end(),
-      [](const Node& x, const Node& y) { return x.op == y.op && x.attributes == y.attributes; });
+  const auto count = std::count_if(second.values.begin(), second.values.end(),
+                                   [](const Value& v) { return v.kind == ValueKind::parameter; });
+  if (static_cast<std::size_t>(count) > shared) refuse("the second has more parameters");
+  bool same_nodes = first.nodes.size() == second.nodes.size();
+  for (const Node& node : first.nodes) {
+    const NodeId found = second.find_node(first.value(node.outputs[0]).name);
+    same_nodes = same_nodes && found != none && second.node(found).op == node.op;
+    if (same_nodes && node.attributes.contains("heads"))
+      same_nodes =
+          second.node(found).attributes.integer("heads") == node.attributes.integer("heads");
+  }
   if (!same_nodes) refuse("their graphs have other nodes or attributes");
 }
 

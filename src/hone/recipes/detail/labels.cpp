@@ -11,8 +11,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/data/labels.hpp"
-#include "hone/frontends/bert_config.hpp"
-#include "hone/train/model.hpp"
+#include "hone/model/model.hpp"
 
 namespace hone {
 namespace {
@@ -25,10 +24,6 @@ std::string lower_case(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return text;
-}
-
-Names classes_of(const Model& model) {
-  return BertConfig::from_json(model.config, model.name + "/config.json").id2label;
 }
 
 // LABEL_0, LABEL_1, ...: what transformers writes where nobody named the classes.
@@ -160,8 +155,7 @@ std::vector<std::int32_t> find_classes(const Names& labels, const Names& classes
 
 }  // namespace
 
-LabelUse label_use(const Json& config) {
-  const Head head = BertConfig::from_json(config, "config.json").head();
+LabelUse label_use(const Head& head) {
   if (head.kind == HeadKind::classes) return LabelUse::classes;
   if (head.kind == HeadKind::values && head.size == 1) return LabelUse::values;
   throw Error(ErrorCode::unsupported,
@@ -173,7 +167,7 @@ LabelUse label_use(const Json& config) {
 void match_labels(TokenizedData& data, const Model& model, const DataRequest& request,
                   const std::function<void(const std::string&)>& say) {
   if (data.label_names.empty()) return;
-  const Names classes = classes_of(model);
+  const Names& classes = model.labels;
   const Names& labels = data.label_names;
   const Names& own_classes = find_dataset(request.kind).classes;
   const std::vector<std::int32_t> numbers = find_classes(labels, classes, own_classes);
@@ -196,19 +190,16 @@ void match_labels(TokenizedData& data, const Model& model, const DataRequest& re
 
 void name_classes(Model& model, const Names& names,
                   const std::function<void(const std::string&)>& say) {
-  BertConfig config = BertConfig::from_json(model.config, model.name + "/config.json");
   const bool numbers = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
     return numbered_class(name, names.size()) >= 0;
   });
-  if (!are_default_names(config.id2label) || names.size() != config.id2label.size() || numbers ||
-      names == config.id2label)
+  if (!are_default_names(model.labels) || names.size() != model.labels.size() || numbers ||
+      names == model.labels)
     return;
   if (say)
     say(fmt::format("{}: its classes {} take the names of the data: {}", model.name,
-                    fmt::join(config.id2label, ", "), fmt::join(names, ", ")));
-  config.id2label = names;
-  const Json named = config.to_json();
-  for (const char* key : {"id2label", "label2id"}) model.config[key] = named.at(key);
+                    fmt::join(model.labels, ", "), fmt::join(names, ", ")));
+  model.labels = names;
 }
 
 void require_classes(const TokenizedData& data, const std::string& model) {

@@ -5,22 +5,17 @@
 #include <set>
 
 #include "hone/graph/op.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/quantization.hpp"
 
 namespace hone {
 namespace {
 
-// As it is stored: packed, or float32.
-std::int64_t stored_bytes(const Model& model, const std::string& parameter, std::int64_t count) {
-  const auto packed = model.packed.find(parameter);
-  if (packed == model.packed.end()) return count * static_cast<std::int64_t>(sizeof(float));
-  const PackedTensor& bits = packed->second.packed;
-  return static_cast<std::int64_t>(bits.codes.bytes() + bits.scales.bytes());
-}
-
 // {"weight": "integer width=8", ...} of a node.
-Json formats_of(const Model& model, const std::string& node) {
+Json describe_slots(const Quantization& quantization, const std::string& node) {
   Json formats = Json::object();
-  for (const NodeFormats& chosen : model.quantization)
+  for (const NodeFormats& chosen : quantization)
     if (chosen.node == node)
       for (const auto& [slot, choice] : chosen.slots)
         formats[slot_names[static_cast<std::size_t>(slot)]] = to_string(choice);
@@ -44,24 +39,25 @@ double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
 }  // namespace
 
 Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
-  const Graph graph = model.architecture->build(model.config, {});
+  const Graph& graph = model.graph;
+  const Quantization quantization = formats_of(graph);
   const std::int64_t tokens = std::max<std::int64_t>(tokens_per_sample, 1);
   const DimSizes sizes{{"T", tokens}, {"B", 1}};
   Json layers = Json::array();
   std::set<std::string> counted;
   for (const Node& node : graph.nodes) {
+    if (find_op(node.op).stands_for >= 0 || node.op == "dequantize") continue;
     std::string name;
     std::int64_t parameters = 0;
     std::int64_t bytes = 0;
-    for (ValueId id : node.inputs) {
-      if (id == none || graph.value(id).kind != ValueKind::parameter) continue;
+    for (const ValueId id : weights_of(graph, node)) {
       const std::string& parameter = graph.value(id).name;
       if (name.empty()) name = layer_name(parameter);
       // A table that two nodes share is counted where it is met first.
       if (!counted.insert(parameter).second) continue;
       const std::int64_t count = element_count(evaluate(graph.type(id), sizes));
       parameters += count;
-      bytes += stored_bytes(model, parameter, count);
+      bytes += stored_bytes(model, id);
     }
     const double macs = products(graph, node, sizes);
     if (name.empty() && macs == 0) continue;
@@ -71,7 +67,7 @@ Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
                       {"parameters", parameters},
                       {"bytes", bytes},
                       {"macs_per_token", macs / static_cast<double>(tokens)}});
-    Json formats = formats_of(model, graph.value(node.outputs[0]).name);
+    Json formats = describe_slots(quantization, graph.value(node.outputs[0]).name);
     if (!formats.empty()) layers.back()["formats"] = std::move(formats);
   }
   return layers;

@@ -1,5 +1,4 @@
 #include "hone/recipes/loading.hpp"
-#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -11,16 +10,13 @@
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/data/review_generator.hpp"
-#include "hone/frontends/bert_config.hpp"
-#include "hone/frontends/hugging_face.hpp"
-#include "hone/train/model.hpp"
+#include "hone/frontends/zoo/architecture.hpp"
 
 namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t default_length = 512;
 constexpr const char* data_prefix = "data.";
 
 bool holds_tokenizer(const fs::path& directory) {
@@ -42,7 +38,7 @@ std::vector<std::string> known_keys(const std::vector<OptionSpec>& specs, bool m
   std::vector<std::string> names;
   for (const OptionSpec& spec : specs) names.push_back(spec.name);
   if (model_sizes)
-    for (const OptionSpec& spec : bert_config_options()) names.push_back(spec.name);
+    for (const OptionSpec& spec : builtin_options()) names.push_back(spec.name);
   for (const DatasetKind& kind : dataset_table())
     for (const OptionSpec& spec : kind.options) {
       const std::string name = data_prefix + spec.name;
@@ -51,8 +47,9 @@ std::vector<std::string> known_keys(const std::vector<OptionSpec>& specs, bool m
   return names;
 }
 
-std::int64_t positions_of(const Json& config) {
-  return config.value("max_position_embeddings", default_length);
+bool is_size(const std::string& key) {
+  return std::any_of(builtin_options().begin(), builtin_options().end(),
+                     [&](const OptionSpec& spec) { return spec.name == key; });
 }
 
 }  // namespace
@@ -68,7 +65,7 @@ Settings sort_settings(const TextSettings& given, const std::vector<OptionSpec>&
       sorted.values.set(key, parse_option(*spec, value, fmt::format("{}: key '{}'", where, key)));
     } else if (key.rfind(data_prefix, 0) == 0) {
       set_text(sorted.data, key.substr(std::string(data_prefix).size()), value);
-    } else if (model_sizes && is_model_setting(key)) {
+    } else if (model_sizes && is_size(key)) {
       set_text(sorted.model, key, value);
     } else {
       throw Error(ErrorCode::invalid_argument, fmt::format("{}: unknown key '{}'", where, key),
@@ -106,7 +103,7 @@ ChosenTokenizer load_named_tokenizer(const std::string& name) {
   if (name == "reviews") return {embedded_tokenizer(), "embedded"};
   if (fs::is_directory(name) && !holds_tokenizer(name) && holds_tokenizer(fs::path(name) / "last"))
     return {Tokenizer::load(fs::path(name) / "last"), name + "/last"};
-  if (is_builtin_bert(name) && !fs::exists(name))
+  if (is_builtin_model(name) && !fs::exists(name))
     throw Error(
         ErrorCode::not_found, fmt::format("the built-in model '{}' brings no tokenizer", name),
         "name a folder that holds tokenizer.json or vocab.txt, or 'reviews' for the embedded one");
@@ -128,25 +125,9 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
   return request;
 }
 
-Json model_configuration(const std::string& model, const TextSettings& sizes) {
-  const fs::path path = model;
-  if (fs::is_directory(path)) {
-    const bool only_last =
-        !fs::exists(path / "config.json") && fs::exists(path / "last" / "config.json");
-    return load_model_config(only_last ? path / "last" : path);
-  }
-  if (!is_builtin_bert(model))
-    throw Error(ErrorCode::not_found, model + ": neither a folder nor a built-in model",
-                did_you_mean(model, builtin_bert_names()));
-  BertConfig config = builtin_bert_config(model);
-  for (const auto& [key, value] : sizes) config.set(key, value);
-  config.check(model);
-  return config.to_json();
-}
-
-std::int64_t length_limit(const Json& config, const ChosenTokenizer& tokenizer, std::int64_t asked,
-                          const std::function<void(const std::string&)>& say) {
-  const std::int64_t positions = positions_of(config);
+std::int64_t length_limit(const TextLimits& limits, const ChosenTokenizer& tokenizer,
+                          std::int64_t asked, const std::function<void(const std::string&)>& say) {
+  const std::int64_t positions = limits.positions;
   if (asked > positions)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("max_length is {}, the model has {} positions", asked, positions),
@@ -161,7 +142,7 @@ std::int64_t length_limit(const Json& config, const ChosenTokenizer& tokenizer, 
 
 void say_report(const Model& model, const std::function<void(const std::string&)>& say) {
   if (!say) return;
-  const MatchReport& report = model.report;
+  const LoadReport& report = model.report;
   for (const std::string& note : report.notes) say(fmt::format("{}: {}", model.name, note));
   if (!report.initialized.empty())
     say(fmt::format("{}: {} tensors are not taken from the files and start at random: {}",
@@ -171,9 +152,9 @@ void say_report(const Model& model, const std::function<void(const std::string&)
                     report.unused.size(), list_some(report.unused)));
 }
 
-void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string& source,
+void check_fit(const TextLimits& limits, const Tokenizer& tokenizer, const std::string& source,
                const std::function<void(const std::string&)>& say) {
-  const std::int64_t vocabulary = config.value("vocab_size", std::int64_t{0});
+  const std::int64_t vocabulary = limits.vocabulary;
   if (tokenizer.vocab_size() < vocabulary && say)
     say(
         fmt::format("the tokenizer ({}) has {} tokens, the model knows {}: is it the tokenizer it "
@@ -203,8 +184,8 @@ void check_fit(const Json& config, const Tokenizer& tokenizer, const std::string
               "they do not belong together: give the tokenizer the model was trained with");
 }
 
-void check_samples(const Json& config, const TokenizedData& data) {
-  const auto vocabulary = config.value("vocab_size", std::int64_t{0});
+void check_samples(const TextLimits& limits, const TokenizedData& data) {
+  const std::int64_t vocabulary = limits.vocabulary;
   const auto last = std::max_element(data.ids.begin(), data.ids.end());
   if (last != data.ids.end() && *last >= vocabulary) {
     const auto place = static_cast<std::int64_t>(last - data.ids.begin());
@@ -214,7 +195,7 @@ void check_samples(const Json& config, const TokenizedData& data) {
                             next - data.offsets.begin() - 1, *last, vocabulary),
                 "take the token out of the text");
   }
-  const auto types = config.value("type_vocab_size", std::int64_t{2});
+  const std::int64_t types = limits.token_types;
   const auto largest = std::max_element(data.type_ids.begin(), data.type_ids.end());
   if (largest != data.type_ids.end() && *largest >= types)
     throw Error(ErrorCode::invalid_argument,

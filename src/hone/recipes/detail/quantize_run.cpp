@@ -9,7 +9,11 @@
 #include "hone/core/error.hpp"
 #include "hone/core/record.hpp"
 #include "hone/data/tokenizer.hpp"
-#include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/passes/format_checks.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/calibrate.hpp"
@@ -21,12 +25,12 @@ namespace fs = std::filesystem;
 
 // Whether rounding would change any number: activations are always counted as changed.
 void refuse_no_change(const Model& model) {
-  for (const NodeFormats& node : model.quantization)
+  const Quantization formats = formats_of(model.graph);
+  for (const NodeFormats& node : formats)
     for (const auto& [slot, choice] : node.slots)
       if (slot != Slot::weight && slot != Slot::bias) return;
-  for (const auto& [name, choice] :
-       quantized_parameters(model.architecture->build(model.config, {}), model.quantization)) {
-    const Tensor& before = model.parameters.at(name);
+  for (const auto& [name, choice] : quantized_parameters(model.graph, formats)) {
+    const Tensor& before = model.tensors.at(name);
     const Tensor after = choice.bind()->quantize(before);
     if (std::memcmp(before.data(), after.data(), before.bytes()) != 0) return;
   }
@@ -35,10 +39,9 @@ void refuse_no_change(const Model& model) {
 }
 
 // Before anything is trained or written.
-void refuse_unsigned_parameters(const Model& model, const Graph& plain,
-                                const Quantization& formats) {
-  for (const auto& [name, choice] : quantized_parameters(plain, formats)) {
-    const auto values = model.parameters.at(name).span<float>();
+void refuse_unsigned_parameters(const Model& model, const Quantization& formats) {
+  for (const auto& [name, choice] : quantized_parameters(model.graph, formats)) {
+    const auto values = model.tensors.at(name).span<float>();
     if (!values.empty())
       refuse_unsigned(choice, *std::min_element(values.begin(), values.end()), name);
   }
@@ -49,10 +52,10 @@ void run_calibration(Quantization& quantization, const Model& model,
   check_calibration(quantization);
   DataRequest data = make_data_request(request.data, request.data_settings);
   const ChosenTokenizer chosen = choose_tokenizer(model.name, request.tokenizer, data.kind);
-  check_fit(model.config, chosen.tokenizer, chosen.source, {});
+  check_fit(model.limits, chosen.tokenizer, chosen.source, {});
   data.split = "train";
   data.labels = LabelUse::ignored;
-  data.max_length = length_limit(model.config, chosen, request.max_length, watcher.say);
+  data.max_length = length_limit(model.limits, chosen, request.max_length, watcher.say);
   const TokenizedData tokens =
       load_tokenized(data, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
         if (watcher.work) watcher.work("tokenizing train", done, total);
@@ -60,7 +63,7 @@ void run_calibration(Quantization& quantization, const Model& model,
   if (tokens.skipped > 0 && watcher.say)
     watcher.say(
         fmt::format("{}: {} rows with an empty text are skipped", request.data, tokens.skipped));
-  check_samples(model.config, tokens);
+  check_samples(model.limits, tokens);
   calibrate_on_data(quantization, model, tokens,
                     {.samples = request.samples,
                      .method = request.method,
@@ -73,7 +76,7 @@ void run_calibration(Quantization& quantization, const Model& model,
 // Whether it was done: rules of other systems may leave numbers that have no bits.
 bool pack_if_possible(Model& model) {
   try {
-    pack_parameters(model);
+    pack_weights(model);
     return true;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::unsupported) throw;
@@ -120,6 +123,20 @@ Json configuration(const QuantizeRequest& request) {
   return config;
 }
 
+// What was done, for the model's history.
+std::string history_line(const QuantizeRequest& request) {
+  std::string line = request.training ? "quantize, trained with the rounding:" : "quantize:";
+  for (const QuantizeSelection& selection : request.selections) {
+    line += fmt::format(" {} {}", selection.nodes, selection.format);
+    for (const auto& [key, value] : selection.keys) line += fmt::format(" {}={}", key, value);
+    line += ";";
+  }
+  if (request.selections.empty()) line += " formats as before;";
+  if (request.calibration) line += " calibrated on " + request.calibration->data + ";";
+  line.pop_back();
+  return line;
+}
+
 // MACs of layers are counted for samples of so many tokens, as hone inspect does.
 constexpr std::int64_t tokens_per_sample = 256;
 
@@ -162,8 +179,8 @@ void write_record(const QuantizeRequest& request, const Model& model,
 
 }  // namespace
 
-void save_model(const Model& model, const fs::path& out) {
-  save_model_directory(out, model.config, stored_tensors(model), tokenizer_files(model.directory));
+void save_with_tokenizer(const Model& model, const fs::path& out) {
+  save_model(out, model, model.tensors, tokenizer_files(model.directory));
 }
 
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher) {
@@ -172,24 +189,23 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   const std::string started = utc_now();
   Model model = load_model({.name = request.model});
   say_report(model, watcher.say);
-  unpack_parameters(model);
-  const Graph plain = model.architecture->build(model.config, {});
-  Quantization formats = model.quantization;
+  unpack_weights(model);
+  Quantization formats = formats_of(model.graph);
   if (!formats.empty() && !request.selections.empty() && watcher.say)
     watcher.say(
         request.model +
         " is quantized already: its formats are replaced, its rounded numbers rounded again");
-  if (!request.selections.empty()) formats = select_formats(plain, request.selections);
+  if (!request.selections.empty()) formats = select_formats(model.graph, request.selections);
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
   if (!request.training) refuse_untrained(formats);
-  refuse_unsigned_parameters(model, plain, formats);
+  refuse_unsigned_parameters(model, formats);
   if (request.calibration)
     run_calibration(formats, model, *request.calibration, watcher);
   else
-    refuse_unsigned_data(plain, formats);
-  refuse_shared_scales(plain, formats);
+    refuse_unsigned_data(model.graph, formats);
+  refuse_shared_scales(model.graph, formats);
   if (request.training) {
     TrainRequest training = *request.training;
     training.model = request.model;
@@ -198,18 +214,18 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     outcome.training = run_training(training, watcher);
     if (!outcome.training->result.finished) return outcome;
     model = load_model({.name = training.out.string()});
-    outcome.learned_steps =
-        static_cast<std::int64_t>(learned_steps(plain, model.quantization).size());
+    outcome.learned_steps = static_cast<std::int64_t>(learned_steps(model.graph).size());
     freeze_learned_steps(model);
   } else {
-    set_quantization(model, formats);
+    set_formats(model, formats);
   }
+  model.history.push_back(history_line(request));
   outcome.parameters = parameter_count(model);
-  outcome.bytes_before = parameter_bytes(model);
-  outcome.quantization = model.quantization;
+  outcome.bytes_before = tensor_bytes(model);
+  outcome.quantization = formats_of(model.graph);
   if (!request.training) refuse_no_change(model);
   outcome.packed = pack_if_possible(model);
-  outcome.bytes_after = parameter_bytes(model);
+  outcome.bytes_after = tensor_bytes(model);
   outcome.left = left_in_float32(model);
   outcome.products = describe_products(model);
   if (request.overwrite) {
@@ -217,7 +233,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     std::error_code ignored;
     if (!request.training) fs::remove_all(request.out / "training", ignored);
   }
-  save_model(model, request.out);
+  save_with_tokenizer(model, request.out);
   write_record(request, model, outcome, started, now_seconds() - begin);
   return outcome;
 }

@@ -9,14 +9,15 @@
 #include <fmt/ranges.h>
 
 #include "hone/graph/op.hpp"
+#include "hone/graph/weight.hpp"
 #include "hone/passes/int8_products.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/plan/plan.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {
-
-Graph plain_graph(const Model& model) { return model.architecture->build(model.config, {}); }
 
 std::int64_t count_of(const Graph& graph, ValueId id) {
   return element_count(evaluate(graph.type(id), {}));
@@ -39,16 +40,17 @@ std::string without_fitted(FormatChoice choice) {
 }  // namespace
 
 FloatShare left_in_float32(const Model& model) {
-  const Graph graph = plain_graph(model);
+  const Graph& graph = model.graph;
   std::set<std::string> rounded;
-  for (const auto& [name, choice] : quantized_parameters(graph, model.quantization))
+  for (const auto& [name, choice] : quantized_parameters(graph, formats_of(graph)))
     rounded.insert(name);
   FloatShare share;
   std::set<std::string> seen;
   std::map<std::string, std::int64_t> by_op;
-  for (const Node& node : graph.nodes)
-    for (ValueId id : node.inputs) {
-      if (id == none || graph.value(id).kind != ValueKind::parameter) continue;
+  for (const Node& node : graph.nodes) {
+    // (What a rounding reads beside its weight is its step.)
+    if (find_op(node.op).stands_for >= 0) continue;
+    for (const ValueId id : weights_of(graph, node)) {
       const std::string& name = graph.value(id).name;
       if (!seen.insert(name).second) continue;
       const std::int64_t count = count_of(graph, id);
@@ -57,6 +59,7 @@ FloatShare left_in_float32(const Model& model) {
       share.float_parameters += count;
       by_op[node.op] += count;
     }
+  }
   share.by_op = {by_op.begin(), by_op.end()};
   std::stable_sort(share.by_op.begin(), share.by_op.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -99,9 +102,9 @@ Json describe_formats(const Quantization& quantization) {
 }
 
 std::int64_t packed_bytes(const Model& model) {
-  const Graph graph = plain_graph(model);
+  const Graph& graph = model.graph;
   double bits = 32.0 * static_cast<double>(left_in_float32(model).float_parameters);
-  for (const auto& [name, choice] : quantized_parameters(graph, model.quantization)) {
+  for (const auto& [name, choice] : quantized_parameters(graph, formats_of(graph))) {
     const Shape shape = evaluate(graph.type(graph.find(name)), {});
     bits += choice.bind()->bits_per_value(shape) * static_cast<double>(element_count(shape));
   }
@@ -109,7 +112,7 @@ std::int64_t packed_bytes(const Model& model) {
 }
 
 std::string describe_products(const Model& model) {
-  if (model.packed.empty())
+  if (!is_packed(model.graph))
     return "the numbers stay float32 and are rounded in every run: slower, not smaller";
   const Graph graph = make_forward_graph(model, Mode::compiled);
   const Plan plan = make_plan(graph, {{"T", 2048}, {"B", 8}, {"S", 1}, {"R", 1}}, PlanOptions{});
@@ -140,8 +143,8 @@ Json describe_quantized(const Model& model) {
   Json left = Json::object();
   for (const auto& [op, count] : share.by_op) left[op] = count;
   return {{"event", "quantized"},
-          {"nodes", static_cast<std::int64_t>(model.quantization.size())},
-          {"formats", describe_formats(model.quantization)},
+          {"nodes", static_cast<std::int64_t>(formats_of(model.graph).size())},
+          {"formats", describe_formats(formats_of(model.graph))},
           {"parameters", share.parameters},
           {"float_parameters", share.float_parameters},
           {"left_in_float32", left}};

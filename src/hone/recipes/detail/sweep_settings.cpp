@@ -10,8 +10,9 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/passes/format_checks.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
-#include "hone/train/model.hpp"
 
 namespace hone {
 namespace {
@@ -43,8 +44,8 @@ Options pick_training(const RecipeCall& call, bool qat) {
 std::string hash_of(const std::filesystem::path& folder) {
   const Model model = load_model({.name = folder.string()});
   std::string all;
-  for (const std::string& name : model.parameters.names()) {
-    const Tensor& tensor = model.parameters.at(name);
+  for (const std::string& name : model.tensors.names()) {
+    const Tensor& tensor = model.tensors.at(name);
     all +=
         name +
         sha256(std::as_bytes(std::span(static_cast<const char*>(tensor.data()), tensor.bytes())));
@@ -53,11 +54,10 @@ std::string hash_of(const std::filesystem::path& folder) {
 }
 
 void check_model(const RecipeCall& call, SweepSettings& settings) {
-  const Json config = model_configuration(settings.model, call.settings.model);
-  if (config.contains("hone_quantization"))
+  settings.graph = source_graph(settings.model, call.settings.model);
+  if (!formats_of(settings.graph).empty())
     refuse(fmt::format("{}: key 'model': {} is quantized", call.file, settings.model),
            "the sweep starts from a float model");
-  settings.graph = find_architecture(config.value("model_type", "")).build(config, {});
   if (settings.trains_model) return;
   for (const auto& [key, value] : settings.float_training.values())
     if (shared_keys.count(key) == 0)

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "hone/core/json.hpp"
-#include "hone/passes/quantization.hpp"
+#include "hone/passes/select_formats.hpp"
 #include "hone/recipes/recipe.hpp"
 
 namespace hone {

@@ -12,12 +12,16 @@
 #include "hone/core/threads.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/run/clock.hpp"
+#include "hone/run/forward.hpp"
 #include "hone/train/calibrate.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/choices.hpp"
@@ -172,12 +176,12 @@ private:
           "order and validation are both given: the order counts the samples of the whole "
           "split",
           "leave validation out");
-    const Json config = model_configuration(request_.model, request_.settings.model);
+    const ModelFacts facts = model_facts(request_.model, request_.settings.model);
     data.max_length =
-        length_limit(config, chosen, settings().integer_or("max_length", 0), watcher_.say);
+        length_limit(facts.limits, chosen, settings().integer_or("max_length", 0), watcher_.say);
     // A fresh head gives classes, whatever the one before it gave.
     data.labels =
-        settings().boolean_or("fresh_head", false) ? LabelUse::classes : label_use(config);
+        settings().boolean_or("fresh_head", false) ? LabelUse::classes : label_use(facts.head);
     data_request_ = data;
     data.validation = 0;
     data_ = load_split(data);
@@ -187,7 +191,7 @@ private:
       say(fmt::format("{}: pairs of texts, told apart by token types", request_.data));
     check_two_classes(data_, request_.data);
     load_model_for(data_.label_names);
-    check_samples(model_.config, data_);
+    check_samples(model_.limits, data_);
     check_order();
     cut();
     match_labels(data_, model_, data_request_, watcher_.say);
@@ -203,23 +207,18 @@ private:
         .name = request_.model, .settings = request_.settings.model, .seed = options_.seed};
     request.vocab_size = tokenizer_->vocab_size();
     request.fresh_head = settings().boolean_or("fresh_head", false);
-    if (data_request_.labels == LabelUse::classes) {
-      request.num_labels = static_cast<std::int64_t>(labels.size());
-      request.label_names = labels;
-    }
+    if (data_request_.labels == LabelUse::classes) request.label_names = labels;
     model_ = load_model(request);
     if (data_request_.labels == LabelUse::classes) name_classes(model_, labels, watcher_.say);
     // Training moves float32 weights and rounds them in every step.
-    unpack_parameters(model_);
-    if (!request_.formats.empty())
-      set_quantization(model_, request_.formats);
-    else if (!request_.quantize.empty())
-      set_quantization(
-          model_, select_formats(model_.architecture->build(model_.config, {}), request_.quantize));
-    if (!model_.quantization.empty())
+    unpack_weights(model_);
+    Quantization formats = request_.formats;
+    if (!request_.quantize.empty()) formats = select_formats(model_.graph, request_.quantize);
+    if (!formats.empty()) set_formats(model_, formats);
+    if (const auto nodes = formats_of(model_.graph).size(); nodes > 0)
       say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
-                      request_.model, model_.quantization.size()));
-    check_fit(model_.config, *tokenizer_, tokenizer_source_, watcher_.say);
+                      request_.model, nodes));
+    check_fit(model_.limits, *tokenizer_, tokenizer_source_, watcher_.say);
     say_report(model_, watcher_.say);
   }
 
@@ -243,7 +242,7 @@ private:
     if (!data_.targets.empty())
       throw UsageError("class_weights changes nothing: the model gives a value, no classes",
                        "leave it out");
-    const std::int64_t classes = model_.parameters.at("classifier.weight").shape()[0];
+    const std::int64_t classes = model_.head.size;
     options_.class_weights = balanced_class_weights(data_, classes);
     // Weights of 1 are no weights.
     if (std::all_of(options_.class_weights.begin(), options_.class_weights.end(),
@@ -288,15 +287,10 @@ private:
   Json configuration() const {
     Json config = describe(options_);
     // Below zero means "as the model says": a record holds what was computed with.
-    const Json& model = model_.config;
-    const double hidden = model.value("hidden_dropout_prob", 0.1);
-    const bool own =
-        model.contains("classifier_dropout") && model["classifier_dropout"].is_number();
-    if (options_.hidden_dropout < 0) config["hidden_dropout"] = hidden;
-    if (options_.attention_dropout < 0)
-      config["attention_dropout"] = model.value("attention_probs_dropout_prob", 0.1);
-    if (options_.classifier_dropout < 0)
-      config["classifier_dropout"] = own ? model["classifier_dropout"].get<double>() : hidden;
+    const DropoutRates rates = dropout_rates(model_.graph);
+    if (options_.hidden_dropout < 0) config["hidden_dropout"] = rates.hidden;
+    if (options_.attention_dropout < 0) config["attention_dropout"] = rates.attention;
+    if (options_.classifier_dropout < 0) config["classifier_dropout"] = rates.classifier;
     config["model"] = request_.model;
     config["data"] = request_.data;
     config["split"] = data_request_.split;
@@ -377,12 +371,11 @@ private:
                     {"name", request_.model},
                     {"parameters", parameter_count(model_)},
                     {"layers", describe_layers(model_, mean)}});
-    if (!model_.quantization.empty()) {
+    if (!formats_of(model_.graph).empty()) {
       Json line = describe_quantized(model_);
       line["bytes_before"] = 4 * line["parameters"].get<std::int64_t>();
       line["bytes_after"] = packed_bytes(model_);
-      line["learned_steps"] = static_cast<std::int64_t>(
-          learned_steps(model_.architecture->build(model_.config, {}), model_.quantization).size());
+      line["learned_steps"] = static_cast<std::int64_t>(learned_steps(model_.graph).size());
       record_->write(line);
     }
     say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
@@ -427,7 +420,7 @@ private:
     request.split = request_.evaluate_split;
     TokenizedData data = load_split(request);
     match_labels(data, model_, request, {});
-    check_samples(model_.config, data);
+    check_samples(model_.limits, data);
     Executor forward = make_forward(model_, options_.mode, options_.disabled_passes);
     EvaluateOptions options;
     options.stop = watcher_.stop;

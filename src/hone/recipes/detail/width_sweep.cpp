@@ -12,6 +12,8 @@
 #include "hone/core/record.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/detail/sweep_settings.hpp"
 #include "hone/recipes/labels.hpp"
@@ -19,6 +21,7 @@
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/sweep.hpp"
 #include "hone/run/clock.hpp"
+#include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {
@@ -57,11 +60,10 @@ std::vector<bool> unpack_bits(const std::string& text, std::size_t count) {
 // Of the packed parameters alone.
 double bits_per_weight(const Model& model) {
   double bits = 0, count = 0;
-  for (const auto& [name, parameter] : model.packed) {
-    bits += 8.0 * static_cast<double>(parameter.packed.codes.bytes());
-    if (!parameter.packed.scales.empty())
-      bits += 8.0 * static_cast<double>(parameter.packed.scales.bytes());
-    count += static_cast<double>(element_count(parameter.packed.shape));
+  for (const Node& node : model.graph.nodes) {
+    if (node.op != "dequantize") continue;
+    bits += 8.0 * static_cast<double>(stored_bytes(model, node.outputs[0]));
+    count += static_cast<double>(element_count(evaluate(model.graph.type(node.outputs[0]), {})));
   }
   return count > 0 ? bits / count : 32;
 }
@@ -234,8 +236,8 @@ private:
     if (point.kind == "float") return measure(point, float_model(), 0);
     if (point.kind == "ptq") {
       Model model = float_model();
-      set_quantization(model, select_formats(settings_.graph, {settings_.selection(point.width)}));
-      pack_parameters(model);
+      set_formats(model, select_formats(model.graph, {settings_.selection(point.width)}));
+      pack_weights(model);
       return measure(point, model, 0);
     }
     const fs::path training = folder / "training";
@@ -247,16 +249,16 @@ private:
     say(point.title());
     train(request, point);
     Model model = load_model({.name = training.string()});
-    pack_parameters(model);
+    pack_weights(model);
     const std::vector<fs::path> records{training};
     const Json result = measure(point, model, read_runs(records).front().step_seconds);
-    save_model(model, folder / "model");
+    save_with_tokenizer(model, folder / "model");
     return result;
   }
 
   Json measure(const Point& point, const Model& model, double training_seconds) {
     const TokenizedData& data = evaluation_data(model);
-    check_samples(model.config, data);
+    check_samples(model.limits, data);
     Executor forward =
         make_forward(model, parse_mode(call_.settings.values.text_or("mode", "compiled")));
     EvaluateOptions options;
@@ -275,7 +277,7 @@ private:
                 {"low", evaluation.interval.low},
                 {"high", evaluation.interval.high},
                 {"loss", evaluation.loss},
-                {"bytes", parameter_bytes(model)},
+                {"bytes", tensor_bytes(model)},
                 {"bits_per_weight", bits_per_weight(model)},
                 {"seconds", training_seconds + evaluation.seconds},
                 {"correct", pack_bits(correct)}};
@@ -339,12 +341,12 @@ private:
     DataRequest request = make_data_request(settings_.data, call_.settings.data);
     const ChosenTokenizer chosen =
         choose_tokenizer(float_folder(), settings_.tokenizer, request.kind);
-    check_fit(model.config, chosen.tokenizer, chosen.source, {});
+    check_fit(model.limits, chosen.tokenizer, chosen.source, {});
     request.split = settings_.split;
     request.seed = static_cast<std::uint64_t>(float_seed_);
     if (settings_.split == "validation") request.validation = values.real_or("validation", 0.1);
-    request.max_length = length_limit(model.config, chosen, values.integer_or("max_length", 0), {});
-    request.labels = label_use(model.config);
+    request.max_length = length_limit(model.limits, chosen, values.integer_or("max_length", 0), {});
+    request.labels = label_use(model.head);
     data_ = load_tokenized(request, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
       if (watcher_.work) watcher_.work("tokenizing " + request.split, done, total);
     });

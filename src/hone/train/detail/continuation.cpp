@@ -6,7 +6,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
-#include "hone/train/model.hpp"
+#include "hone/graph/text.hpp"
 #include "hone/train/schedule.hpp"
 
 namespace hone {
@@ -72,7 +72,7 @@ std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options
 
 std::string metric_of(const Model& model, const TrainOptions& options) {
   if (!options.metric.empty()) return options.metric;
-  const bool classes = model.architecture->head(model.config).kind == HeadKind::classes;
+  const bool classes = model.head.kind == HeadKind::classes;
   return classes ? "accuracy" : "mse";
 }
 
@@ -83,7 +83,9 @@ Json identity_of(const Model& model, const TokenizedData& data, const TokenizedD
   json["metric"] = metric_of(model, options);
   json["data"] = fingerprint(data);
   json["total_steps"] = steps_of_run(data, options);
-  json["config"] = model.config;
+  const std::string graph = print_graph(model.graph);
+  json["graph"] = sha256(std::as_bytes(std::span(graph)));
+  json["labels"] = model.labels;
   return json;
 }
 

@@ -1,0 +1,33 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "hone/backend/cpu/math/mul.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include "hone/backend/cpu/detail/math-inl.hpp"
+#include "hone/backend/kernel.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+
+void run_mul(const KernelCall& call) {
+  map_vectors2(call.in(0).as(), call.in(1).as(), call.out(0).as(), call.out(0).size(),
+               [&](VecF a, VecF b) { return hn::Mul(a, b); });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hone {
+HWY_EXPORT(run_mul);
+
+Kernel cpu_kernel_mul() {
+  Kernel kernel{{"cpu.mul", "vector multiplication"}, "mul", RowRule::rows, 10};
+  kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_mul)(call); };
+  return kernel;
+}
+
+}  // namespace hone
+#endif

@@ -1,0 +1,186 @@
+#include "hone/frontends/load_model.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/saved_model.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string config_of(const fs::path& directory) { return (directory / "config.json").string(); }
+
+bool has_head(const ModelFiles& files, const Architecture& architecture) {
+  return files.parameters.contains(architecture.head.front());
+}
+
+// A classifier of tokens or choices has the same tensors as one of whole texts.
+void refuse_other_heads(const Json& config, const Architecture& architecture,
+                        const std::string& where) {
+  const Json* names = config.find_member("architectures");
+  if (names == nullptr || !names->is_array() || names->empty()) return;
+  for (const Json& name : *names)
+    if (name.is_string() &&
+        name.get<std::string>().find("SequenceClassification") != std::string::npos)
+      return;
+  throw Error(ErrorCode::unsupported,
+              fmt::format("{}: key 'architectures': {} is not supported", where,
+                          printable(names->dump(), 100)),
+              fmt::format("hone computes {}; of other models the encoder: train it with a new "
+                          "classifier by --fresh-head",
+                          architecture.classifier_class));
+}
+
+// A model with fewer layers than its weights would answer nonsense.
+void refuse_unused_layers(const LoadReport& report, const Architecture& architecture,
+                          const fs::path& directory) {
+  for (const std::string& name : report.unused)
+    if (name.find(architecture.layers) != std::string::npos)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the files hold '{}', which the configuration does not have",
+                              directory.string(), printable(name, 200)),
+                  "compare num_hidden_layers of config.json with the files");
+}
+
+[[noreturn]] void refuse_fresh_head(const std::string& name, const std::string& what,
+                                    const std::string& hint) {
+  throw Error(ErrorCode::invalid_argument, fmt::format("{}: fresh_head: {}", name, what), hint);
+}
+
+void drop_head(ModelFiles& files, const Architecture& architecture, const ModelRequest& request) {
+  if (request.label_names.empty())
+    refuse_fresh_head(request.name, "no labels for a new classifier", "give data with labels");
+  if (!has_head(files, architecture))
+    refuse_fresh_head(request.name,
+                      "changes nothing: the files hold no classifier, one starts afresh",
+                      "leave it out");
+  files.notes.push_back(
+      fmt::format("its classifier is dropped, a new one starts afresh for {} labels: {}",
+                  request.label_names.size(), list_some(request.label_names)));
+  for (const std::string& name : architecture.head) files.parameters.erase(name);
+}
+
+Model make(const Json& config, Blueprint blueprint) {
+  Model model;
+  static_cast<ModelFacts&>(model) = std::move(blueprint.facts);
+  model.graph = std::move(blueprint.graph);
+  model.config = config;
+  return model;
+}
+
+Model load_hugging_face(const fs::path& directory, const ModelRequest& request) {
+  ModelFiles files = load_model_files(directory);
+  const std::string where = config_of(directory);
+  const Architecture& architecture = architecture_of(files.config, where);
+  Json config = files.config;
+  architecture.make(config, where);  // names what is wrong with it before the weights count
+  if (request.fresh_head) drop_head(files, architecture, request);
+  if (has_head(files, architecture))
+    refuse_other_heads(config, architecture, where);
+  else if (!request.label_names.empty())
+    config = architecture.with_labels(config, request.label_names, where);
+  Blueprint blueprint = architecture.make(config, where);
+  MatchedParameters matched = match_parameters(blueprint.parameters, files, request.seed,
+                                               architecture.backbone, request.check_values);
+  refuse_unused_layers(matched.report, architecture, directory);
+  Model model = make(config, std::move(blueprint));
+  model.tensors = std::move(matched.parameters);
+  model.report = std::move(matched.report);
+  return model;
+}
+
+Model build(const ModelRequest& request) {
+  const Architecture& architecture = builtin_architecture(request.name);
+  SizeSettings sizes;
+  if (request.vocab_size > 0)
+    sizes.emplace_back("vocab_size", fmt::format("{}", request.vocab_size));
+  sizes.insert(sizes.end(), request.settings.begin(), request.settings.end());
+  Json config = architecture.builtin(request.name, sizes);
+  const bool sized = std::any_of(sizes.begin(), sizes.end(),
+                                 [](const auto& size) { return size.first == "num_labels"; });
+  if (!request.label_names.empty() && !sized)
+    config = architecture.with_labels(config, request.label_names, request.name);
+  Blueprint blueprint = architecture.make(config, request.name);
+  TensorStore tensors = initialize_parameters(blueprint.parameters, request.seed);
+  Model model = make(config, std::move(blueprint));
+  model.tensors = std::move(tensors);
+  return model;
+}
+
+// A run that was stopped has its weights in last/ only.
+fs::path place_of(const fs::path& path) {
+  return !fs::exists(path / "config.json") && fs::exists(path / "last" / "config.json")
+             ? path / "last"
+             : path;
+}
+
+}  // namespace
+
+Model load_model(const ModelRequest& request) {
+  const fs::path path = request.name;
+  Model model;
+  if (fs::is_directory(path)) {
+    if (!request.settings.empty())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: '{}' cannot be set: the sizes of a saved model are fixed",
+                              request.name, request.settings.front().first));
+    const fs::path place = place_of(path);
+    if (is_saved_model(place)) {
+      if (request.fresh_head)
+        refuse_fresh_head(
+            request.name, "what was done to the model was done to the classifier it has too",
+            fmt::format("turn it into plain weights first: hone quantize {} --dequantize --out DIR",
+                        request.name));
+      model = load_saved_model(place, request.check_values);
+    } else {
+      model = load_hugging_face(place, request);
+    }
+    model.directory = place;
+  } else {
+    if (request.fresh_head && is_builtin_model(request.name))
+      refuse_fresh_head(request.name, "changes nothing: all of a built-in model starts afresh",
+                        "leave it out");
+    model = build(request);
+  }
+  model.name = request.name;
+  return model;
+}
+
+namespace {
+
+// Of a model that is not in hone's own form.
+Blueprint blueprint_of(const std::string& name, const SizeSettings& sizes) {
+  const fs::path path = name;
+  if (!fs::is_directory(path)) {
+    const Architecture& architecture = builtin_architecture(name);
+    return architecture.make(architecture.builtin(name, sizes), name);
+  }
+  const std::string where = config_of(place_of(path));
+  const Json config = load_model_config(place_of(path));
+  return architecture_of(config, where).make(config, where);
+}
+
+}  // namespace
+
+std::int64_t positions_of(const fs::path& directory) {
+  if (is_saved_model(directory)) return saved_model_facts(directory).limits.positions;
+  return load_model_config(directory).value("max_position_embeddings", std::int64_t{512});
+}
+
+ModelFacts model_facts(const std::string& name, const SizeSettings& sizes) {
+  const fs::path place = place_of(name);
+  return is_saved_model(place) ? saved_model_facts(place) : blueprint_of(name, sizes).facts;
+}
+
+Graph source_graph(const std::string& name, const SizeSettings& sizes) {
+  const fs::path place = place_of(name);
+  return is_saved_model(place) ? saved_model_graph(place) : blueprint_of(name, sizes).graph;
+}
+
+}  // namespace hone

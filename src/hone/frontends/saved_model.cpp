@@ -1,0 +1,231 @@
+#include "hone/frontends/saved_model.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/text.hpp"
+#include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/safetensors.hpp"
+#include "hone/frontends/zoo/architecture.hpp"
+#include "hone/graph/text.hpp"
+#include "hone/passes/format_checks.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/packing.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t form_version = 1;
+constexpr const char* damaged = "the file is damaged, was edited, or belongs to another model";
+
+constexpr std::pair<HeadKind, const char*> head_names[] = {
+    {HeadKind::classes, "classes"}, {HeadKind::values, "values"}, {HeadKind::labels, "labels"}};
+
+Json to_json(const Model& model) {
+  const auto kind = std::find_if(std::begin(head_names), std::end(head_names),
+                                 [&](const auto& name) { return name.first == model.head.kind; });
+  return {{"version", form_version},
+          {"head",
+           {{"kind", kind->second}, {"size", model.head.size}, {"sigmoid", model.head.sigmoid}}},
+          {"labels", model.labels},
+          {"limits",
+           {{"vocabulary", model.limits.vocabulary},
+            {"positions", model.limits.positions},
+            {"token_types", model.limits.token_types}}},
+          {"width", model.width},
+          {"history", model.history}};
+}
+
+std::int64_t positive(const Json& json, const char* key) {
+  const auto number = json.at(key).get<std::int64_t>();
+  if (number < 1) throw Error(ErrorCode::bad_format, fmt::format("'{}' is {}", key, number));
+  return number;
+}
+
+ModelFacts read_facts(const Json& json) {
+  ModelFacts facts;
+  const Json& head = json.at("head");
+  const std::string& kind = head.at("kind").text();
+  const auto known = std::find_if(std::begin(head_names), std::end(head_names),
+                                  [&](const auto& name) { return kind == name.second; });
+  if (known == std::end(head_names))
+    throw Error(ErrorCode::bad_format, fmt::format("'head' is '{}'", printable(kind, 100)));
+  facts.head = {known->first, positive(head, "size"), head.at("sigmoid").get<bool>()};
+  facts.labels = json.at("labels").get<std::vector<std::string>>();
+  if (static_cast<std::int64_t>(facts.labels.size()) != facts.head.size)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{} labels for {} outputs", facts.labels.size(), facts.head.size));
+  const Json& limits = json.at("limits");
+  facts.limits = {positive(limits, "vocabulary"), positive(limits, "positions"),
+                  positive(limits, "token_types")};
+  facts.width = positive(json, "width");
+  return facts;
+}
+
+Json read_facts_file(const fs::path& directory) {
+  const std::string where = (directory / own_facts_file).string();
+  const Json json = parse_json(read_file(directory / own_facts_file), where);
+  const Json* version = json.is_object() ? json.find_member("version") : nullptr;
+  if (version == nullptr || !version->is_number_integer() || version->get<std::int64_t>() < 1)
+    throw Error(ErrorCode::bad_format, where + ": has no version", damaged);
+  if (version->get<std::int64_t>() > form_version)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: version {}, this hone reads up to {}", where,
+                            version->get<std::int64_t>(), form_version),
+                "use a newer hone");
+  return json;
+}
+
+// Errors of `body` name the file.
+template <typename Body>
+auto in_file(const fs::path& file, const Body& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw Error(error.code(), file.string() + ": " + error.message(),
+                error.hint().empty() ? damaged : error.hint());
+  }
+}
+
+// What every part of hone takes for granted of a source graph.
+void check_graph(const Graph& graph, const ModelFacts& facts) {
+  const auto refuse = [](const std::string& what) { throw Error(ErrorCode::bad_format, what); };
+  const std::vector<std::pair<std::string, ValueType>> known{
+      {"ids", {DType::i32, {Dim("T")}}},
+      {"type_ids", {DType::i32, {Dim("T")}}},
+      {"positions", {DType::i32, {Dim("T")}}},
+      {"offsets", {DType::i32, {Dim("B", 1)}}},
+      {"rng", {DType::u32, {3}}}};
+  for (const Value& value : graph.values) {
+    if (value.kind == ValueKind::state || value.kind == ValueKind::constant)
+      refuse(fmt::format("%{} does not belong to a model", value.name));
+    if (value.kind == ValueKind::parameter || value.kind == ValueKind::buffer)
+      for (const Dim& dim : value.type.dims)
+        if (!dim.is_fixed()) refuse(fmt::format("the size of %{} is not fixed", value.name));
+    if (value.kind != ValueKind::input) continue;
+    const bool fits = std::any_of(known.begin(), known.end(), [&](const auto& input) {
+      return input.first == value.name && input.second == value.type;
+    });
+    if (!fits) refuse(fmt::format("%{} is no input that texts have", value.name));
+  }
+  for (const Node& node : graph.nodes)
+    if (node.group != none) refuse("a source graph has no groups");
+  if (!graph.updates.empty()) refuse("a source graph updates nothing");
+  if (graph.outputs.size() != 1 || graph.outputs[0].first != "logits" ||
+      !(graph.type(graph.outputs[0].second) ==
+        ValueType{DType::f32, {Dim("B"), Dim(facts.head.size)}}))
+    refuse(fmt::format("expected the one output logits f32[B,{}]", facts.head.size));
+}
+
+void check_numbers(const Model& model, const fs::path& file) {
+  for (const std::string& name : model.tensors.names()) {
+    const Tensor& tensor = model.tensors.at(name);
+    if (tensor.dtype() != DType::f32) continue;
+    const auto values = tensor.span<float>();
+    const auto bad = std::count_if(values.begin(), values.end(),
+                                   [](float value) { return !std::isfinite(value); });
+    if (bad > 0)
+      throw Error(ErrorCode::numeric,
+                  fmt::format("{}: tensor '{}': holds NaN or infinity: {} of {} numbers",
+                              file.string(), name, bad, values.size()),
+                  "the model diverged when it was trained, or the file is damaged");
+  }
+}
+
+// The configuration with the model's labels, as it was where it has them already.
+Json config_of(const Model& model) {
+  Json config = model.config;
+  const Architecture& architecture = architecture_of(config, "config.json");
+  if (architecture.make(config, "config.json").facts.labels == model.labels) return config;
+  config["id2label"] = Json::object();
+  config["label2id"] = Json::object();
+  for (std::size_t i = 0; i < model.labels.size(); ++i) {
+    config["id2label"][std::to_string(i)] = model.labels[i];
+    config["label2id"][model.labels[i]] = i;
+  }
+  return config;
+}
+
+}  // namespace
+
+bool is_saved_model(const fs::path& directory) { return fs::exists(directory / own_facts_file); }
+
+ModelFacts saved_model_facts(const fs::path& directory) {
+  const Json json = read_facts_file(directory);
+  return in_file(directory / own_facts_file, [&] { return read_facts(json); });
+}
+
+Graph saved_model_graph(const fs::path& directory) {
+  const ModelFacts facts = saved_model_facts(directory);
+  const fs::path file = directory / own_graph_file;
+  Graph graph = parse_graph(read_file(file), file.string());
+  in_file(file, [&] {
+    check_graph(graph, facts);
+    refuse_shared_scales(graph, formats_of(graph));
+  });
+  return graph;
+}
+
+Model load_saved_model(const fs::path& directory, bool check_values) {
+  Model model;
+  model.directory = directory;
+  const Json json = read_facts_file(directory);
+  in_file(directory / own_facts_file, [&] {
+    static_cast<ModelFacts&>(model) = read_facts(json);
+    model.history = json.at("history").get<std::vector<std::string>>();
+  });
+  model.graph = saved_model_graph(directory);
+  model.config = load_model_config(directory);
+  const fs::path weights = directory / own_weights_file;
+  if (!fs::exists(weights))
+    throw Error(ErrorCode::not_found, weights.string() + ": is missing",
+                "the folder is incomplete: copy it again");
+  model.tensors = read_safetensors(weights);
+  in_file(weights, [&] {
+    for (const std::string& name : model.tensors.names())
+      if (model.graph.find(name) == none) model.report.unused.push_back(name);
+    try {
+      keep_named_tensors(model);
+    } catch (const Error& error) {
+      throw Error(ErrorCode::bad_format, error.message(), damaged);
+    }
+    check_packed(model);
+    for (const LearnedStep& step : learned_steps(model.graph)) {
+      const float first = model.tensors.at(step.parameter).as<float>()[0];
+      if (!std::isfinite(first) || first == 0)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("the trained step '{}' is {}", step.parameter, first),
+                    "continue from a checkpoint whose loss was finite");
+    }
+  });
+  if (check_values) check_numbers(model, weights);
+  return model;
+}
+
+bool is_plain(const Model& model) {
+  const Blueprint blueprint =
+      architecture_of(model.config, "config.json").make(config_of(model), "config.json");
+  return same_computation(blueprint.graph, model.graph);
+}
+
+void save_model(const fs::path& directory, const Model& model, const TensorStore& tensors,
+                const std::vector<fs::path>& copies,
+                const std::function<void(const fs::path&)>& more) {
+  const Json config = config_of(model);
+  if (is_plain(model)) {
+    save_model_directory(directory, config, tensors, copies, more);
+    return;
+  }
+  save_model_directory(directory, config, tensors, copies, more,
+                       {own_weights_file,
+                        {{own_graph_file, print_graph(model.graph)},
+                         {own_facts_file, to_json(model).dump(2) + "\n"}}});
+}
+
+}  // namespace hone

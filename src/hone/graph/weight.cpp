@@ -1,0 +1,53 @@
+#include "hone/graph/weight.hpp"
+
+#include <algorithm>
+
+#include "hone/graph/op.hpp"
+
+namespace hone {
+
+ValueId behind(const Graph& graph, ValueId id) {
+  while (const Node* producer = graph.producer(id)) {
+    const int input = find_op(producer->op).stands_for;
+    if (input < 0) break;
+    id = producer->inputs[static_cast<std::size_t>(input)];
+  }
+  return id;
+}
+
+bool is_weight(const Graph& graph, ValueId id) {
+  if (id == none) return false;
+  const Node* producer = graph.producer(id);
+  return producer != nullptr ? producer->op == "dequantize"
+                             : graph.value(id).kind == ValueKind::parameter;
+}
+
+std::vector<ValueId> weights_of(const Graph& graph, const Node& node) {
+  std::vector<ValueId> weights;
+  for (const ValueId input : node.inputs) {
+    if (input == none) continue;
+    const ValueId id = behind(graph, input);
+    if (is_weight(graph, id) && std::find(weights.begin(), weights.end(), id) == weights.end())
+      weights.push_back(id);
+  }
+  return weights;
+}
+
+Graph skeleton(const Graph& graph) {
+  Graph bare = graph;
+  for (std::size_t n = 0; n < bare.nodes.size(); ++n) {
+    const Node node = bare.nodes[n];
+    const int input = find_op(node.op).stands_for;
+    if (input >= 0)
+      bare.replace_uses(node.outputs[0], node.inputs[static_cast<std::size_t>(input)]);
+    if (node.op == "dequantize") bare.release(node.outputs[0], ValueKind::parameter);
+  }
+  bare.remove_dead();
+  return bare;
+}
+
+std::string layer_name(const std::string& parameter) {
+  return parameter.substr(0, parameter.rfind('.'));
+}
+
+}  // namespace hone

@@ -1,0 +1,76 @@
+// Computes once what follows from tensors of the model alone: rounded and masked weights, vectors
+// from packed bits, become constants. For runs that change no parameter.
+//
+//   %y = linear(%x, quantize(mask(%w, %m)))   =>   %y = linear(%x, %w.q)   const %w.q
+//
+// Packed matrices stay packed (fuse_packed); their bits hold the mask, which goes.
+#include <algorithm>
+
+#include "hone/core/error.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/ops/detail/mask.hpp"
+#include "hone/ops/detail/quantizer.hpp"
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+
+bool is_packed_matrix(const Graph& graph, const Node& node) {
+  return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() > 1;
+}
+
+std::vector<Tensor> evaluate_node(const Node& node, const std::vector<const Tensor*>& inputs) {
+  // (By the formats' own vectors where there are some: references go number by number.)
+  if ((node.op == "quantize" || node.op == "quantize_tensor") && inputs.size() == 1)
+    return {bind_quantizer(node.attributes)->quantize(*inputs[0])};
+  if (node.op == "dequantize")
+    return {bind_quantizer(node.attributes)
+                ->unpack(packed_tensor(node.attributes, *inputs[0],
+                                       inputs.size() > 1 ? inputs[1] : nullptr))};
+  if (node.op == "mask") return {apply_mask(*inputs[0], *inputs[1])};
+  return evaluate_reference(find_op(node.op), inputs, node.attributes);
+}
+
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
+  if (call.tensors == nullptr || !graph.updates.empty()) return 0;
+  int changes = 0;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node node = graph.nodes[n];
+    const Node* masked = node.op == "mask" ? graph.producer(node.inputs[0]) : nullptr;
+    if (masked != nullptr && is_packed_matrix(graph, *masked)) {
+      graph.replace_uses(node.outputs[0], node.inputs[0]);
+      ++changes;
+      continue;
+    }
+    const bool constant = !node.inputs.empty() &&
+                          std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+                            return id == none || is_tensor_of_model(graph.value(id).kind);
+                          });
+    if (!constant || is_packed_matrix(graph, node)) continue;
+    std::vector<const Tensor*> inputs;
+    for (const ValueId id : node.inputs)
+      inputs.push_back(id == none ? nullptr : &call.tensors->at(graph.value(id).name));
+    const std::vector<Tensor> results = evaluate_node(node, inputs);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const ValueId folded =
+          graph.add_value(graph.unique_name(graph.value(node.outputs[i]).name + ".folded"),
+                          graph.type(node.outputs[i]), ValueKind::constant);
+      call.tensors->set(graph.value(folded).name, results[i]);
+      graph.replace_uses(node.outputs[i], folded);
+    }
+    ++changes;
+  }
+  graph.remove_dead();
+  return changes;
+}
+
+}  // namespace
+
+Pass pass_fold_weights() {
+  Pass pass{{"fold_weights", "computes once what follows from the model's tensors alone"}};
+  pass.run = run;
+  return pass;
+}
+
+}  // namespace hone

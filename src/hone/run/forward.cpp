@@ -1,0 +1,23 @@
+#include "hone/run/forward.hpp"
+
+namespace hone {
+
+Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::string>& disabled,
+                         std::vector<PassReport>* reports, TensorStore* tensors) {
+  Graph graph = model.graph;
+  TensorStore own = model.tensors;  // shares the numbers
+  std::vector<PassReport> made = run_passes(graph, inference_pipeline(mode), disabled, &own);
+  if (reports != nullptr) *reports = std::move(made);
+  if (tensors != nullptr) *tensors = std::move(own);
+  return graph;
+}
+
+Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
+  TensorStore tensors;
+  Executor executor(make_forward_graph(model, mode, disabled, nullptr, &tensors),
+                    mode != Mode::reference);
+  for (const std::string& name : tensors.names()) executor.bind(name, tensors.at(name));
+  return executor;
+}
+
+}  // namespace hone
