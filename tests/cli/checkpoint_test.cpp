@@ -152,11 +152,11 @@ TEST(MaskWithoutARow, IsRefusedInTextsAlone) {
   const ScratchDirectory scratch;
   hone::Model model = write_model(scratch, "m", {"a", "b"}, nullptr);
   model.config["vocab_size"] = 7;
-  hone::Tensor& table = model.parameters.at("bert.embeddings.word_embeddings.weight");
+  hone::Tensor& table = model.tensors.at("bert.embeddings.word_embeddings.weight");
   hone::Tensor rows(hone::DType::f32, {7, 32});
   std::copy_n(table.as<float>(), rows.size(), rows.as<float>());
   table = rows;
-  hone::save_model_directory(scratch.path() / "m", model.config, model.parameters);
+  hone::save_model_directory(scratch.path() / "m", model.config, model.tensors);
   scratch.write("m/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\ngood\nbad\nplot\n");
   const Outcome fine = run_hone(scratch, {"predict", "m", "good plot"});
   EXPECT_EQ(fine.code, 0) << fine.err;

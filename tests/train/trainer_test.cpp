@@ -262,7 +262,7 @@ TEST(Trainer, AStartThatOverflowsNamesTheNode) {
   const ScratchDirectory scratch;
   Model model = small_bert();
   for (float& weight :
-       model.parameters.at("bert.encoder.layer.0.intermediate.dense.weight").span<float>())
+       model.tensors.at("bert.encoder.layer.0.intermediate.dense.weight").span<float>())
     weight *= 3e38f;
   try {
     train(model, random_sequences(30), nullptr, small_options(), scratch.path() / "out", false,

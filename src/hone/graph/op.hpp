@@ -87,6 +87,8 @@ struct Op : Described {
   unsigned row_inputs = 1;
   // Cheap to compute again instead of being kept for the backward pass.
   bool cheap = false;
+  // Element i of the output depends on element i of the inputs (of one shape) alone.
+  bool elementwise = false;
   // Outputs have no negative numbers.
   bool non_negative = false;
   // The gradient is a straight-through estimate: not the slope, which is zero almost everywhere.

@@ -17,6 +17,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 Op op_div() {
   Op op{{"div", "quotient of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
+  op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "div"); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a, double b) { return a / b; });

@@ -14,6 +14,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 Op op_mul() {
   Op op{{"mul", "product of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
+  op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "mul"); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a, double b) { return a * b; });

@@ -22,6 +22,7 @@ Op op_scale() {
         {"x"},
         RowRule::rows};
   op.slots = {{0}};
+  op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "scale"); };
   op.reference = reference;
   op.gradient = gradient;

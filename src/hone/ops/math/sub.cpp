@@ -13,6 +13,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 Op op_sub() {
   Op op{{"sub", "difference of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
+  op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "sub"); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a, double b) { return a - b; });

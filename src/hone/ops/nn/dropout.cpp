@@ -73,6 +73,7 @@ Op op_dropout() {
         RowRule::rows,
         1 | 4};
   op.stands_for = 0;
+  op.elementwise = true;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -29,6 +29,7 @@ Op op_gelu() {
   Op op{{"gelu", "Gaussian error linear unit", {gelu_option()}}, 1, 1, {"x"}, RowRule::rows};
   op.cheap = true;
   op.slots = {{0}};
+  op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "gelu"); };
   op.reference = reference;
   op.gradient = gradient;

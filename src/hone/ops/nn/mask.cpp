@@ -49,6 +49,7 @@ Op op_mask() {
   Op op{{"mask", "drops numbers: zero where a mask is"}, 2, 2, {"x", "mask"}, RowRule::rows, 3};
   op.cheap = true;
   op.stands_for = 0;
+  op.elementwise = true;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

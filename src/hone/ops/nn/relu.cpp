@@ -15,6 +15,7 @@ Op op_relu() {
   op.cheap = true;
   op.slots = {{0}};
   op.non_negative = true;
+  op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu"); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; });

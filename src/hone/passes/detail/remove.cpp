@@ -1,0 +1,450 @@
+#include "hone/passes/remove.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/quantization.hpp"
+
+namespace hone {
+namespace {
+
+using Flags = std::vector<bool>;
+
+std::int64_t count(const Flags& flags) { return std::count(flags.begin(), flags.end(), true); }
+
+// Numbers of a tensor along one dimension of a matrix (or of a vector) that are kept.
+Tensor slice(const Tensor& tensor, const Flags& dropped, int dimension) {
+  const Shape& shape = tensor.shape();
+  Shape smaller = shape;
+  smaller[static_cast<std::size_t>(dimension)] -= count(dropped);
+  Tensor result(tensor.dtype(), smaller);
+  const std::int64_t columns = shape.size() == 1 ? 1 : shape[1];
+  const std::size_t size = size_of(tensor.dtype());
+  const auto* from = static_cast<const std::byte*>(tensor.data());
+  auto* to = static_cast<std::byte*>(result.data());
+  for (std::int64_t r = 0; r < shape[0]; ++r)
+    for (std::int64_t c = 0; c < columns; ++c) {
+      if (dropped[static_cast<std::size_t>(dimension == 0 ? r : c)]) continue;
+      std::copy_n(from + static_cast<std::size_t>(r * columns + c) * size, size, to);
+      to += size;
+    }
+  return result;
+}
+
+class Remover {
+public:
+  explicit Remover(Model& model) : model_(model), graph_(model.graph) {}
+
+  Removal run() {
+    removal_.parameters_before = parameter_count(model_);
+    while (fold_constant_columns()) {
+    }
+    drop_branches();
+    drop_columns();
+    drop_full_masks();
+    infer_types();
+    graph_.sort();
+    graph_.remove_dead();
+    keep_named_tensors(model_);
+    removal_.parameters_after = parameter_count(model_);
+    return removal_;
+  }
+
+private:
+  // --- what the graph says
+
+  std::int64_t columns_of(ValueId id) const { return graph_.type(id).dims[1].offset; }
+  bool is_matrix(ValueId id) const {
+    const std::vector<Dim>& dims = graph_.type(id).dims;
+    return graph_.type(id).dtype == DType::f32 && dims.size() == 2 && dims[1].is_fixed();
+  }
+  static ValueId input(const Node& node, std::size_t i) {
+    return i < node.inputs.size() ? node.inputs[i] : none;
+  }
+  std::vector<NodeId> readers_of(ValueId id) const {
+    std::vector<NodeId> list;
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
+      for (const ValueId read : graph_.nodes[n].inputs)
+        if (read == id) list.push_back(static_cast<NodeId>(n));
+    return list;
+  }
+  bool is_output(ValueId id) const {
+    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                       [&](const auto& output) { return output.second == id; });
+  }
+  // The parameter behind a value that one node alone reads, or none.
+  ValueId own_parameter(ValueId read) const {
+    if (read == none) return none;
+    const ValueId id = behind(graph_, read);
+    if (graph_.value(id).kind != ValueKind::parameter) return none;
+    // Each value between has one reader.
+    for (ValueId at = read;; at = graph_.producer(at)->inputs[0]) {
+      if (readers_of(at).size() != 1 || is_output(at)) return none;
+      if (at == id) return id;
+    }
+  }
+
+  // --- columns that are the same for every row
+
+  // The constants of a value's columns; nothing where they are not known.
+  std::vector<std::optional<float>> constants_of(ValueId id) const {
+    const auto known = constants_.find(id);
+    return known != constants_.end()
+               ? known->second
+               : std::vector<std::optional<float>>(static_cast<std::size_t>(columns_of(id)));
+  }
+
+  void find_constants() {
+    constants_.clear();
+    for (const Node& node : graph_.nodes) {
+      const ValueId y = node.outputs[0];
+      if (!is_matrix(y)) continue;
+      std::vector<std::optional<float>> made;
+      if (node.op == "linear") {
+        made.resize(static_cast<std::size_t>(columns_of(y)));
+        const Tensor weight = effective_weight(model_, node.inputs[1]);
+        const ValueId bias = input(node, 2);
+        const Tensor offset = bias == none ? Tensor() : effective_weight(model_, bias);
+        for (std::size_t j = 0; j < made.size(); ++j)
+          if (row_is_zero(weight, static_cast<std::int64_t>(j)))
+            made[j] = bias == none ? 0.0f : offset.as<float>()[j];
+      } else if (find_op(node.op).elementwise && node.op != "dropout" && unary(node)) {
+        made = map_constants(node);
+      } else if (find_op(node.op).stands_for == 0 && is_matrix(node.inputs[0])) {
+        made = node.op == "dropout" ? constants_of(node.inputs[0])
+                                    : std::vector<std::optional<float>>();
+      } else if (node.op == "attention") {
+        // Probabilities add up to one: where all tokens have the same value, so has their mix.
+        made = constants_of(node.inputs[2]);
+      } else if (node.op == "gather_rows") {
+        made = constants_of(node.inputs[0]);
+      }
+      if (!made.empty()) constants_[y] = std::move(made);
+    }
+  }
+
+  bool unary(const Node& node) const {
+    return node.inputs.size() == 1 && is_matrix(node.inputs[0]);
+  }
+
+  std::vector<std::optional<float>> map_constants(const Node& node) const {
+    std::vector<std::optional<float>> made = constants_of(node.inputs[0]);
+    Tensor x(DType::f32, {1, static_cast<std::int64_t>(made.size())});
+    for (std::size_t j = 0; j < made.size(); ++j) x.as<float>()[j] = made[j].value_or(0.0f);
+    const Tensor y = evaluate_reference(find_op(node.op), {&x}, node.attributes)[0];
+    for (std::size_t j = 0; j < made.size(); ++j)
+      if (made[j]) made[j] = y.as<float>()[j];
+    return made;
+  }
+
+  static bool row_is_zero(const Tensor& w, std::int64_t row) {
+    const std::int64_t columns = w.shape()[1];
+    const float* at = w.as<float>() + row * columns;
+    return std::all_of(at, at + columns, [](float value) { return value == 0; });
+  }
+  static bool is_zero(const Tensor& tensor) {
+    const auto numbers = tensor.span<float>();
+    return std::all_of(numbers.begin(), numbers.end(), [](float value) { return value == 0; });
+  }
+  static bool column_is_zero(const Tensor& w, std::int64_t column) {
+    for (std::int64_t r = 0; r < w.shape()[0]; ++r)
+      if (w.as<float>()[r * w.shape()[1] + column] != 0) return false;
+    return true;
+  }
+
+  // Moves the share of constant columns of what a product reads into its bias. A product may become
+  // one of zeros by it, whose own columns are constant then: again.
+  bool fold_constant_columns() {
+    find_constants();
+    bool changed = false;
+    for (const Node& node : graph_.nodes) {
+      if (node.op != "linear") continue;
+      const ValueId weight = own_parameter(node.inputs[1]);
+      const ValueId bias = own_parameter(input(node, 2));
+      const auto constants = constants_of(node.inputs[0]);
+      if (weight == none) continue;
+      const Tensor effective = effective_weight(model_, node.inputs[1]);
+      Tensor w = effective, b;
+      for (std::size_t j = 0; j < constants.size(); ++j) {
+        const auto column = static_cast<std::int64_t>(j);
+        if (!constants[j] || column_is_zero(w, column) || (bias == none && *constants[j] != 0))
+          continue;
+        if (b.empty()) {
+          w = effective.clone();
+          if (bias != none) b = effective_weight(model_, node.inputs[2]).clone();
+        }
+        for (std::int64_t r = 0; r < w.shape()[0]; ++r) {
+          float& number = w.as<float>()[r * w.shape()[1] + column];
+          if (bias != none) b.as<float>()[r] += number * *constants[j];
+          number = 0;
+        }
+        model_.tensors.set(graph_.value(weight).name, w);
+        if (bias != none) model_.tensors.set(graph_.value(bias).name, b);
+        changed = true;
+      }
+    }
+    return changed;
+  }
+
+  // --- products of zeros
+
+  // The addition that alone reads a value, through dropout, and the value that it is added to.
+  std::optional<std::pair<NodeId, ValueId>> residual_of(ValueId y) const {
+    for (;;) {
+      const std::vector<NodeId> readers = readers_of(y);
+      if (readers.size() != 1 || is_output(y)) return std::nullopt;
+      const Node& reader = graph_.node(readers[0]);
+      if (reader.op == "dropout") {
+        y = reader.outputs[0];
+        continue;
+      }
+      if (reader.op != "add") return std::nullopt;
+      const ValueId other = reader.inputs[0] == y ? reader.inputs[1] : reader.inputs[0];
+      if (other == y || !(graph_.type(other) == graph_.type(reader.outputs[0])))
+        return std::nullopt;
+      return std::pair(readers[0], other);
+    }
+  }
+
+  void drop_branches() {
+    const std::size_t nodes = graph_.nodes.size();
+    for (std::size_t n = 0; n < nodes; ++n) {
+      const Node node = graph_.nodes[n];
+      if (node.op != "linear") continue;
+      if (!is_zero(effective_weight(model_, node.inputs[1]))) continue;
+      const auto residual = residual_of(node.outputs[0]);
+      if (!residual) continue;
+      const ValueId sum = graph_.node(residual->first).outputs[0];
+      const ValueId bias = input(node, 2);
+      const bool zero = bias == none || is_zero(effective_weight(model_, bias));
+      ValueId replacement = residual->second;
+      if (!zero)
+        replacement = graph_.apply(
+            "add", {graph_.apply("broadcast_rows", {bias, residual->second}), residual->second});
+      graph_.replace_uses(sum, replacement);
+      removal_.branches.push_back(graph_.value(node.outputs[0]).name);
+    }
+    graph_.sort();
+    graph_.remove_dead();
+  }
+
+  // --- columns that nobody reads
+
+  // By value: columns that have no effect. A value that is not there has none.
+  Flags dead_of(ValueId id) const {
+    const auto known = dead_.find(id);
+    return known != dead_.end() ? known->second
+                                : Flags(static_cast<std::size_t>(columns_of(id)), false);
+  }
+
+  // What one reader does not need of a value.
+  Flags unread_by(const Node& reader, ValueId id) const {
+    const Flags nothing(static_cast<std::size_t>(columns_of(id)), false);
+    if (reader.op == "linear") {
+      if (reader.inputs[0] != id || input(reader, 1) == id) return nothing;
+      if (own_parameter(reader.inputs[1]) == none) return nothing;
+      const Tensor weight = effective_weight(model_, reader.inputs[1]);
+      Flags dead = nothing;
+      for (std::size_t j = 0; j < dead.size(); ++j)
+        dead[j] = column_is_zero(weight, static_cast<std::int64_t>(j));
+      return dead;
+    }
+    const bool same_shape =
+        is_matrix(reader.outputs[0]) && columns_of(reader.outputs[0]) == columns_of(id);
+    const bool passes = find_op(reader.op).elementwise || reader.op == "attention" ||
+                        (reader.op == "gather_rows" && reader.inputs[0] == id);
+    return passes && same_shape ? dead_of(reader.outputs[0]) : nothing;
+  }
+
+  void find_dead() {
+    dead_.clear();
+    for (std::size_t n = graph_.nodes.size(); n-- > 0;) {
+      const Node& node = graph_.nodes[n];
+      const ValueId y = node.outputs[0];
+      if (!is_matrix(y) || is_output(y)) continue;
+      // Products, and what passes columns on: other nodes mix them.
+      Flags dead(static_cast<std::size_t>(columns_of(y)), true);
+      const std::vector<NodeId> readers = readers_of(y);
+      for (const NodeId reader : readers) {
+        const Flags unread = unread_by(graph_.node(reader), y);
+        for (std::size_t j = 0; j < dead.size(); ++j) dead[j] = dead[j] && unread[j];
+      }
+      if (readers.empty()) continue;
+      if (node.op == "attention") keep_whole_heads(node, dead);
+      dead_[y] = std::move(dead);
+    }
+  }
+
+  // A head with a column that is read stays; one head stays in any case.
+  static void keep_whole_heads(const Node& node, Flags& dead) {
+    const auto heads = static_cast<std::size_t>(node.attributes.integer("heads"));
+    const std::size_t size = dead.size() / heads;
+    std::size_t gone = 0;
+    for (std::size_t h = 0; h < heads; ++h) {
+      const auto begin = dead.begin() + static_cast<std::ptrdiff_t>(h * size);
+      const auto end = begin + static_cast<std::ptrdiff_t>(size);
+      const bool whole = std::all_of(begin, end, [](bool flag) { return flag; });
+      const bool goes = whole && !(h + 1 == heads && gone + 1 == heads);
+      std::fill(begin, end, goes);
+      gone += goes;
+    }
+  }
+
+  // Whether a column that goes can be taken out of every node that makes it: all of them products
+  // with parameters of their own, reached through nodes that work column by column.
+  bool can_shrink(ValueId id) const {
+    const Node* producer = graph_.producer(id);
+    if (producer == nullptr) return false;
+    if (producer->op == "linear")
+      return own_parameter(producer->inputs[1]) != none &&
+             (input(*producer, 2) == none || own_parameter(producer->inputs[2]) != none);
+    if (producer->op == "attention")
+      return can_shrink(producer->inputs[0]) && can_shrink(producer->inputs[1]) &&
+             can_shrink(producer->inputs[2]);
+    if (producer->op == "gather_rows") return can_shrink(producer->inputs[0]);
+    if (!find_op(producer->op).elementwise) return false;
+    return std::all_of(producer->inputs.begin(), producer->inputs.end(),
+                       [&](ValueId in) { return in == none || !is_matrix(in) || can_shrink(in); });
+  }
+
+  void drop_columns() {
+    find_dead();
+    // From the products that read: each takes its input's columns out, all the way to the products
+    // that made them.
+    std::map<ValueId, Flags> gone;
+    for (const Node& node : graph_.nodes) {
+      if (node.op != "linear") continue;
+      const ValueId x = node.inputs[0];
+      if (!is_matrix(x) || !can_shrink(x)) continue;
+      Flags dead = dead_of(x);
+      if (count(dead) == static_cast<std::int64_t>(dead.size())) dead[0] = false;
+      if (count(dead) == 0) continue;
+      mark(x, dead, gone);
+    }
+    // What another reader of the same value keeps is kept by all.
+    for (auto& [id, flags] : gone) {
+      const Flags dead = dead_of(id);
+      for (std::size_t j = 0; j < flags.size(); ++j) flags[j] = flags[j] && dead[j];
+    }
+    for (const Node& node : std::vector<Node>(graph_.nodes)) {
+      if (node.op == "attention") shrink_attention(node, gone);
+      if (node.op != "linear") continue;
+      const auto output = gone.find(node.outputs[0]);
+      if (output != gone.end() && count(output->second) > 0) {
+        shrink(node.inputs[1], output->second, 0);
+        if (input(node, 2) != none) shrink(node.inputs[2], output->second, 0);
+        if (!feeds_attention(node.outputs[0]))
+          removal_.neurons.push_back(
+              {graph_.value(node.outputs[0]).name, static_cast<std::int64_t>(output->second.size()),
+               static_cast<std::int64_t>(output->second.size()) - count(output->second)});
+      }
+      const auto data = gone.find(node.inputs[0]);
+      if (data != gone.end() && count(data->second) > 0) shrink(node.inputs[1], data->second, 1);
+    }
+  }
+
+  bool feeds_attention(ValueId id) const {
+    for (const NodeId reader : readers_of(id))
+      if (graph_.node(reader).op == "attention") return true;
+    return false;
+  }
+
+  void mark(ValueId id, const Flags& dead, std::map<ValueId, Flags>& gone) const {
+    gone[id] = dead;
+    const Node* producer = graph_.producer(id);
+    if (producer->op == "linear") return;
+    for (const ValueId in : producer->inputs)
+      if (in != none && is_matrix(in) && columns_of(in) == columns_of(id)) mark(in, dead, gone);
+  }
+
+  void shrink_attention(const Node& node, const std::map<ValueId, Flags>& gone) {
+    const auto found = gone.find(node.outputs[0]);
+    if (found == gone.end() || count(found->second) == 0) return;
+    const std::int64_t heads = node.attributes.integer("heads");
+    const std::int64_t size = static_cast<std::int64_t>(found->second.size()) / heads;
+    const std::int64_t left = heads - count(found->second) / size;
+    graph_.node(graph_.find_node(graph_.value(node.outputs[0]).name)).attributes.set("heads", left);
+    removal_.heads.push_back({graph_.value(node.outputs[0]).name, heads, left});
+  }
+
+  // Takes rows (0) or columns (1) out of a parameter and of the masks before it.
+  void shrink(ValueId read, const Flags& dropped, int dimension) {
+    for (ValueId at = read;;) {
+      Value& value = graph_.value(at);
+      Dim& dim = value.type.dims[static_cast<std::size_t>(dimension)];
+      dim = Dim(dim.offset - count(dropped));
+      const Node* producer = graph_.producer(at);
+      if (producer == nullptr) {
+        model_.tensors.set(value.name, slice(model_.tensors.at(value.name), dropped, dimension));
+        return;
+      }
+      if (producer->op == "mask") {
+        Value& mask = graph_.value(producer->inputs[1]);
+        mask.type.dims[static_cast<std::size_t>(dimension)] = dim;
+        model_.tensors.set(mask.name, slice(model_.tensors.at(mask.name), dropped, dimension));
+      }
+      at = producer->inputs[0];
+    }
+  }
+
+  // --- at the end
+
+  void drop_full_masks() {
+    for (const Node& node : std::vector<Node>(graph_.nodes)) {
+      if (node.op != "mask") continue;
+      const auto mask = model_.tensors.at(graph_.value(node.inputs[1]).name).span<std::uint8_t>();
+      if (std::all_of(mask.begin(), mask.end(), [](std::uint8_t keep) { return keep != 0; }))
+        graph_.replace_uses(node.outputs[0], node.inputs[0]);
+    }
+  }
+
+  void infer_types() {
+    for (Node& node : graph_.nodes) {
+      OpTypes types{{}, &node.attributes};
+      for (const ValueId id : node.inputs)
+        types.inputs.push_back(id == none ? nullptr : &graph_.type(id));
+      const std::vector<ValueType> results = find_op(node.op).infer(types);
+      for (std::size_t i = 0; i < results.size(); ++i)
+        graph_.value(node.outputs[i]).type = results[i];
+    }
+  }
+
+  Model& model_;
+  Graph& graph_;
+  std::map<ValueId, std::vector<std::optional<float>>> constants_;
+  std::map<ValueId, Flags> dead_;
+  Removal removal_;
+};
+
+}  // namespace
+
+Removal remove_structures(Model& model) {
+  const auto refuse = [&](const std::string& what, const std::string& hint) {
+    throw Error(ErrorCode::unsupported, model.name + ": " + what, hint);
+  };
+  if (!formats_of(model.graph).empty())
+    refuse("its numbers are rounded: blocks and scales would change with the shapes",
+           "remove first, then quantize (hone quantize --dequantize turns back)");
+  for (const Value& value : model.graph.values)
+    if (value.kind == ValueKind::parameter && value.frozen)
+      refuse(fmt::format("it carries adapters beside frozen weights ('{}')", value.name),
+             "merge them first: hone merge");
+  Model smaller = model;
+  const Removal removal = Remover(smaller).run();
+  if (removal.parameters_after == removal.parameters_before)
+    throw Error(ErrorCode::invalid_argument,
+                model.name + ": nothing to remove: no head, neuron or branch is zero as a whole",
+                "prune whole structures first: hone prune --granularity heads (or neurons)");
+  model.graph = std::move(smaller.graph);
+  model.tensors = std::move(smaller.tensors);
+  return removal;
+}
+
+}  // namespace hone
