@@ -200,6 +200,25 @@ TEST(Remove, AllHeadsOrNeuronsLeaveOneOrTheBias) {
   EXPECT_EQ(removal.branches, std::vector<std::string>{"layer0.projection"});
 }
 
+// Few numbers left: products run on those, and give the same.
+TEST(SparseProducts, GiveWhatMaskedOnesGive) {
+  Model model = spread_model();
+  for (const char* part : {"intermediate.dense.weight", "output.dense.weight"})
+    mask_parameter(model, layer0 + part, [](std::int64_t row, std::int64_t column) {
+      return (7 * row + 3 * column) % 11 == 0;
+    });
+  mask_parameter(model, layer1 + "attention.self.query.weight",
+                 [](std::int64_t, std::int64_t column) { return third(column); });
+  const Graph graph = make_forward_graph(model, Mode::compiled);
+  EXPECT_EQ(std::count_if(graph.nodes.begin(), graph.nodes.end(),
+                          [](const Node& node) { return node.op == "linear_sparse"; }),
+            2)
+      << "a third is too many";
+  const Tensor a = logits_of(model, Mode::compiled), b = logits_of(model, Mode::reference);
+  for (std::int64_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(a.as<float>()[i], b.as<float>()[i], 1e-5);
+}
+
 TEST(Remove, RefusesWhatItWouldChange) {
   Model model = spread_model();
   EXPECT_ERROR(remove_structures(model), ErrorCode::invalid_argument, "nothing to remove",
