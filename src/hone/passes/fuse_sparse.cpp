@@ -12,6 +12,9 @@
 namespace hone {
 namespace {
 
+// Inputs whose rows stay in the first cache (linear_sparse).
+constexpr std::int64_t chunk = 64;
+
 ValueId constant(Graph& graph, TensorStore& tensors, const std::string& name, Tensor tensor) {
   const ValueId id = graph.add_value(graph.unique_name(name),
                                      {tensor.dtype(), {Dim(tensor.size())}}, ValueKind::constant);
@@ -32,15 +35,17 @@ int run(const PassCall& call) {
     std::vector<std::int32_t> columns, rows{0};
     const auto limit = static_cast<std::size_t>(call.options.real("max_density") *
                                                 static_cast<double>(weight.size()));
-    for (std::int64_t r = 0; r < weight.shape()[0] && values.size() <= limit; ++r) {
-      const float* row = weight.as<float>() + r * weight.shape()[1];
-      for (std::int64_t c = 0; c < weight.shape()[1]; ++c) {
-        if (row[c] == 0) continue;
-        values.push_back(row[c]);
-        columns.push_back(static_cast<std::int32_t>(c));
+    const std::int64_t outputs = weight.shape()[0], inputs_count = weight.shape()[1];
+    for (std::int64_t begin = 0; begin < inputs_count && values.size() <= limit; begin += chunk)
+      for (std::int64_t r = 0; r < outputs; ++r) {
+        const float* row = weight.as<float>() + r * inputs_count;
+        for (std::int64_t c = begin; c < std::min(inputs_count, begin + chunk); ++c) {
+          if (row[c] == 0) continue;
+          values.push_back(row[c]);
+          columns.push_back(static_cast<std::int32_t>(c));
+        }
+        rows.push_back(static_cast<std::int32_t>(values.size()));
       }
-      rows.push_back(static_cast<std::int32_t>(values.size()));
-    }
     if (values.size() > limit) continue;
     const std::string name = graph.value(node.inputs[1]).name;
     const auto size = static_cast<std::int64_t>(values.size());
@@ -54,7 +59,7 @@ int run(const PassCall& call) {
             graph, *call.tensors, name + ".rows",
             Tensor::from<std::int32_t>(DType::i32, {static_cast<std::int64_t>(rows.size())}, rows)),
         node.inputs.size() > 2 ? node.inputs[2] : none};
-    graph.replace_uses(node.outputs[0], graph.apply("linear_sparse", inputs, {},
+    graph.replace_uses(node.outputs[0], graph.apply("linear_sparse", inputs, {{"chunk", chunk}},
                                                     graph.value(node.outputs[0]).name + ".sparse"));
     ++changes;
   }
