@@ -8,6 +8,7 @@
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/sparsity/pruner.hpp"
 
 namespace hone_test {
 namespace {
@@ -25,6 +26,7 @@ std::vector<std::pair<std::string, const Described*>> all_members() {
   add("pass", pass_table());
   add("dataset", dataset_table());
   add("architecture", architecture_table());
+  add("pruner", pruner_table());
   return list;
 }
 

@@ -16,7 +16,7 @@
 namespace hone_test {
 namespace {
 
-// What the manifest has and hone does not (learned rounding, a hardware model, pruning).
+// What is no format of hone: learned rounding, a hardware model, masks (tests/sparsity/).
 bool is_left_out(const std::string& format) {
   return format.rfind("flexround_", 0) == 0 || format == "mxint_hardware" ||
          format.rfind("prune_", 0) == 0;

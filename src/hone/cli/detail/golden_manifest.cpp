@@ -12,9 +12,31 @@
 #include "hone/frontends/safetensors.hpp"
 #include "hone/numerics/detail/golden_case.hpp"
 #include "hone/numerics/detail/mxint8.hpp"
+#include "hone/sparsity/detail/mase.hpp"
 
 namespace hone {
 namespace {
+
+bool is_mask(const GoldenCase& golden) {
+  return golden.format == "prune_l1_local" || golden.format == "prune_l1_global";
+}
+
+// The mask of the input as float32 0 and 1: of a global one the threshold is that of the input and
+// all extra inputs together.
+Tensor run_mask_case(const GoldenCase& golden, const TensorStore& tensors) {
+  const Tensor& x = tensors.at(golden.input);
+  std::vector<const Tensor*> ranked{&x};
+  if (golden.format == "prune_l1_global")
+    for (const auto& [role, name] : golden.extra_inputs) ranked.push_back(&tensors.at(name));
+  for (const Tensor* tensor : ranked)
+    if (tensor->dtype() != DType::f32)
+      throw Error(ErrorCode::bad_format, fmt::format("case {}: expected float32", golden.id));
+  const double sparsity = golden.params.at("sparsity").get<double>();
+  if (!(sparsity >= 0 && sparsity <= 1))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("case {}: sparsity {:g} is outside 0 to 1", golden.id, sparsity));
+  return mase::above(x, mase::magnitude_quantile(ranked, sparsity)).to_f32();
+}
 
 ManifestResult run_cases(const std::filesystem::path& manifest,
                          const std::filesystem::path& inputs) {
@@ -23,14 +45,16 @@ ManifestResult run_cases(const std::filesystem::path& manifest,
   ManifestResult result;
   for (const GoldenCase& golden : read_golden_manifest(manifest)) {
     ++result.cases;
-    if (!is_supported(golden)) {
+    if (!is_mask(golden) && !is_supported(golden)) {
       ++result.skipped[golden.format];
       continue;
     }
     try {
-      result.outputs.set(golden.output, run_golden_case(golden, [&](const std::string& name) {
-                           return tensors.at(name);
-                         }));
+      result.outputs.set(golden.output, is_mask(golden)
+                                            ? run_mask_case(golden, tensors)
+                                            : run_golden_case(golden, [&](const std::string& name) {
+                                                return tensors.at(name);
+                                              }));
       ++result.written;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::unsupported)
