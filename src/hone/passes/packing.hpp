@@ -9,7 +9,7 @@
 namespace hone {
 
 // Gives a model formats in the place of those that it has; unpacks what is packed. Throws what
-// apply_formats and refuse_shared_scales throw.
+// apply_formats, refuse_shared_scales and refuse_formats_without_zero throw.
 void set_formats(Model& model, const Quantization& quantization);
 
 // What a graph calls the bits and scales of a packed weight.

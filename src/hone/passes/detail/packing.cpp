@@ -12,6 +12,7 @@
 #include "hone/passes/detail/rounding.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/passes/learned_steps.hpp"
+#include "hone/passes/prune.hpp"
 #include "hone/passes/quantization.hpp"
 
 namespace hone {
@@ -44,6 +45,7 @@ void set_formats(Model& model, const Quantization& quantization) {
   for (const std::string& name : model.tensors.names())
     if (model.graph.find(name) != none) kept.set(name, model.tensors.at(name));
   model.tensors = std::move(kept);
+  refuse_formats_without_zero(model);
 }
 
 std::string codes_name(const std::string& parameter) { return parameter + ".codes"; }
