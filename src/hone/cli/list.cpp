@@ -19,6 +19,7 @@
 #include "hone/numerics/format.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
+#include "hone/sparsity/pruner.hpp"
 
 namespace hone {
 namespace {
@@ -103,6 +104,7 @@ const std::vector<Kind>& kinds() {
        [] { return settings_as_members(builtin_options()); }},
       {"ops", "kinds of nodes of a graph", [] { return described(op_table()); }},
       {"passes", "rewrites of a graph", [] { return described(pass_table()); }},
+      {"pruners", "ways to choose the weights that go", [] { return described(pruner_table()); }},
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},
       {"recipes", "experiments for hone run, and what they need", recipes}};
   return all;

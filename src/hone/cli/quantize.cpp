@@ -6,6 +6,7 @@
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/metric_tables.hpp"
+#include "hone/cli/detail/out_folder.hpp"
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/watch.hpp"
@@ -90,30 +91,6 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
   text += "other libraries cannot read it; --dequantize writes what they can\n";
   if (!outcome.packed) text += fmt::format("{}\n", not_packed);
   return text;
-}
-
-// A model in --out is replaced only if that is asked for, the model that is read never.
-void refuse_overwriting(const CommandInput& input) {
-  namespace fs = std::filesystem;
-  const fs::path out = input.options.text("out");
-  std::error_code ignored;
-  if (fs::equivalent(out, input.argument("MODEL"), ignored))
-    throw UsageError("--out " + out.string() + " is the model that is read",
-                     "choose another folder");
-  const fs::path model = fs::weakly_canonical(input.argument("MODEL"), ignored);
-  for (fs::path folder = model; folder.has_relative_path(); folder = folder.parent_path())
-    if (folder != model && fs::equivalent(out, folder, ignored) &&
-        input.options.boolean_or("overwrite", false))
-      throw UsageError("--out " + out.string() + " holds the model that is read",
-                       "choose another folder");
-  if (input.options.boolean_or("overwrite", false)) {
-    if (input.options.boolean_or("resume", false))
-      throw UsageError("--resume and --overwrite are both given", "give one of them");
-    return;
-  }
-  if (holds_weights(out))
-    throw Error(ErrorCode::invalid_argument, out.string() + ": already holds a model",
-                "replace it with --overwrite, or choose another --out");
 }
 
 CommandResult dequantize(const CommandInput& input) {

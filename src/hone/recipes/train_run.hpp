@@ -46,7 +46,12 @@ struct TrainRequest {
   bool resume = false;
   bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none
-  std::string command;         // for the record
+  // Changes the tensors of the model while it is trained (TrainEvents), and what it does in words.
+  std::function<void(Model& model, const TokenizedData& data, std::int64_t step,
+                     std::int64_t steps)>
+      before_step = {};
+  std::string changes = {};
+  std::string command;  // for the record
 };
 
 struct TrainOutcome {

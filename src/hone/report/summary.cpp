@@ -101,6 +101,20 @@ void read_quantized(Collected& all, const Fields& fields) {
   all.run.quantized = std::move(summary);
 }
 
+void read_pruned(Collected& all, const Fields& fields) {
+  PrunedSummary summary;
+  for (const Fields& layer : fields.list("layers"))
+    summary.layers.push_back(
+        {layer.text("name"), layer.number("numbers"), layer.number("dropped")});
+  summary.numbers = fields.number("numbers");
+  summary.dropped = fields.number("dropped");
+  summary.parameters = fields.number("parameters");
+  for (const Fields& node : fields.list("activations"))
+    summary.activations.emplace_back(node.text("node"), node.text("dropped"));
+  summary.trained = fields.object("trained");
+  all.run.pruned = std::move(summary);
+}
+
 void read_step(Collected& all, const Fields& fields) {
   add_recorded(all.open_seconds, fields.number("seconds"));
   const std::int64_t step = fields.step("step");
@@ -218,7 +232,8 @@ void read_line(Collected& all, const Json& line, const std::string& source, std:
       {"step", read_step},     {"eval", read_eval},
       {"timing", read_timing}, {"memory", read_memory},
       {"end", read_end},       {"resume", read_resume},
-      {"point", read_point},   {"quantized", read_quantized}};
+      {"point", read_point},   {"quantized", read_quantized},
+      {"pruned", read_pruned}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
 }
 

@@ -79,6 +79,20 @@ struct QuantizedSummary {
   std::string products;  // where they run
 };
 
+// What pruning left of a model.
+struct PrunedSummary {
+  struct Layer {
+    std::string name;
+    double numbers = not_recorded, dropped = not_recorded;
+  };
+  std::vector<Layer> layers;      // those with a mask
+  double numbers = not_recorded;  // of them together
+  double dropped = not_recorded;
+  double parameters = not_recorded;                              // of the model
+  std::vector<std::pair<std::string, std::string>> activations;  // node, what of its data goes
+  Json trained = Json::object();
+};
+
 struct KernelRow {
   std::string kernel;
   std::string op;
@@ -125,6 +139,7 @@ struct RunSummary {
   double parameters = not_recorded;
   std::vector<LayerRow> layers;
   std::optional<QuantizedSummary> quantized;
+  std::optional<PrunedSummary> pruned;
   std::vector<StepPoint> steps;    // ascending, each number once
   std::vector<EvalPoint> evals;    // in the order written
   std::vector<SweepPoint> points;  // in the order written, each once

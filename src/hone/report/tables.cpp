@@ -10,6 +10,7 @@
 #include "hone/core/json.hpp"
 #include "hone/report/confusion.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/report/pruned_table.hpp"
 #include "hone/report/quantized_table.hpp"
 #include "hone/report/sweep.hpp"
 
@@ -393,6 +394,10 @@ std::vector<ReportTable> report_tables(Runs runs) {
                                                            ? "Accuracy by width"
                                                            : "Accuracy by width of " + run.name));
   tables.push_back(quantized_table(runs));
+  tables.push_back(pruned_table(runs));
+  for (const RunSummary& run : runs)
+    tables.push_back(pruned_layers_table(
+        run, runs.size() == 1 ? "Pruned weights" : "Pruned weights of " + run.name));
   for (const RunSummary& run : runs)
     if (const EvalPoint* eval = find_confusion(run, comparison.split)) {
       const std::string of = runs.size() == 1 ? eval->split : run.name + ", " + eval->split;

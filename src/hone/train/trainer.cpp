@@ -161,6 +161,7 @@ private:
     const std::int64_t number = position_.step + 1;
     std::int64_t tokens = 0;
     for (std::int64_t index : indices) tokens += data_.length(index);
+    if (events_.before_step) events_.before_step(number, steps_);
     const double begin = now_seconds();
     const StepResult result = stepper.step(data_, indices, number);
     const double seconds = now_seconds() - begin;
@@ -292,6 +293,7 @@ Json describe(const TrainOptions& o) {
   if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
   if (o.patience > 0) json["patience"] = o.patience;
   if (!o.class_weights.empty()) json["class_weights"] = o.class_weights;
+  if (!o.changes.empty()) json["changes"] = o.changes;
   return json;
 }
 

@@ -49,6 +49,8 @@ struct TrainOptions {
   std::int64_t patience = 0;
   // Of the loss, by class (balanced_class_weights()); empty: all alike.
   std::vector<float> class_weights;
+  // What TrainEvents::before_step does to the model, in words: a run resumes with the same.
+  std::string changes;
 };
 
 struct StepReport {
@@ -59,6 +61,8 @@ struct StepReport {
 
 // What the loop tells its caller; every function may be empty.
 struct TrainEvents {
+  // Before each step (from 1): may write into the tensors of the model that is trained.
+  std::function<void(std::int64_t step, std::int64_t steps)> before_step;
   std::function<void(const StepReport&)> on_step;
   std::function<void(const Evaluation&, std::int64_t epoch, std::int64_t step, bool best)>
       on_evaluation;

@@ -232,7 +232,7 @@ std::vector<std::pair<std::string, std::string>> pruned_data_of(const Graph& gra
       const double threshold = from->attributes.real_or("threshold", -1);
       std::string how =
           threshold >= 0
-              ? fmt::format("above {:g}", threshold)
+              ? fmt::format("what is not above {:g}", threshold)
               : fmt::format("{:g} of {}", from->attributes.real_or("sparsity", 0),
                             from->op == "sparsify" ? "each token" : "the tensor of a call");
       list.emplace_back(graph.value(node.outputs[0]).name, std::move(how));

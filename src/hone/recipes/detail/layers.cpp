@@ -7,6 +7,7 @@
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
 #include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
 #include "hone/passes/quantization.hpp"
 
 namespace hone {
@@ -41,6 +42,7 @@ double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
 Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
   const Graph& graph = model.graph;
   const Quantization quantization = formats_of(graph);
+  const std::map<std::string, std::string> masks = masks_of(graph);
   const std::int64_t tokens = std::max<std::int64_t>(tokens_per_sample, 1);
   const DimSizes sizes{{"T", tokens}, {"B", 1}};
   Json layers = Json::array();
@@ -50,6 +52,7 @@ Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
     std::string name;
     std::int64_t parameters = 0;
     std::int64_t bytes = 0;
+    std::int64_t dropped = 0;
     for (const ValueId id : weights_of(graph, node)) {
       const std::string& parameter = graph.value(id).name;
       if (name.empty()) name = layer_name(parameter);
@@ -58,6 +61,10 @@ Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
       const std::int64_t count = element_count(evaluate(graph.type(id), sizes));
       parameters += count;
       bytes += stored_bytes(model, id);
+      const auto mask = masks.find(parameter);
+      if (mask == masks.end()) continue;
+      bytes += static_cast<std::int64_t>(model.tensors.at(mask->second).bytes());
+      dropped += dropped_count(model.tensors.at(mask->second));
     }
     const double macs = products(graph, node, sizes);
     if (name.empty() && macs == 0) continue;
@@ -69,6 +76,7 @@ Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
                       {"macs_per_token", macs / static_cast<double>(tokens)}});
     Json formats = describe_slots(quantization, graph.value(node.outputs[0]).name);
     if (!formats.empty()) layers.back()["formats"] = std::move(formats);
+    if (dropped > 0) layers.back()["dropped"] = dropped;
   }
   return layers;
 }

@@ -44,7 +44,9 @@ public:
   Run(const TrainRequest& request, const RunWatcher& watcher)
       : request_(request),
         watcher_(watcher),
-        options_(make_train_options(request.settings.values)) {}
+        options_(make_train_options(request.settings.values)) {
+    options_.changes = request.changes;
+  }
 
   TrainOutcome run() {
     const double begin = now_seconds();
@@ -386,6 +388,10 @@ private:
     TrainOutcome outcome;
     outcome.parameters = parameter_count(model_);
     TrainEvents events;
+    if (request_.before_step)
+      events.before_step = [&](std::int64_t step, std::int64_t steps) {
+        request_.before_step(model_, data_, step, steps);
+      };
     events.stop = watcher_.stop;
     events.on_checkpoint = watcher_.on_checkpoint;
     events.on_step = [&](const StepReport& step) {

@@ -103,7 +103,8 @@ public:
       case Kind::n_of_m: drop_of_every_m(); break;
       default: drop_groups(options_.granularity.is_structural() ? families : families_of_weights());
     }
-    if (!options_.allow_empty)
+    // (That layers go is what was asked for; all of them is refused below.)
+    if (!options_.allow_empty && options_.granularity.kind != Kind::layer)
       for (std::size_t i = 0; i < masks_.size(); ++i)
         if (masks_[i].size() > 0 && dropped_count(masks_[i]) == masks_[i].size())
           refuse(fmt::format("{}: sparsity {:g} leaves it no number at all", weights_[i].name,
@@ -209,6 +210,10 @@ private:
     std::vector<const MaskGroup*> pool;
     std::vector<float> scores;
     const auto drop = [&] {
+      if (!options_.allow_empty && options_.granularity.kind == Kind::layer && !pool.empty() &&
+          count_of(options_.sparsity, pool.size()) == static_cast<std::int64_t>(pool.size()))
+        refuse(fmt::format("sparsity {:g} leaves no layer at all", options_.sparsity),
+               "lower the sparsity, or allow empty weights (--allow-empty)");
       for (const std::size_t at : lowest_of(scores, count_of(options_.sparsity, scores.size())))
         each_number(*pool[at], [&](std::size_t tensor, std::size_t number) {
           masks_[tensor].as<std::uint8_t>()[number] = 0;

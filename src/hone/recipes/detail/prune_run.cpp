@@ -1,0 +1,398 @@
+#include "hone/recipes/prune_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/record.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/graph/text.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
+#include "hone/recipes/detail/prune_plan.hpp"
+#include "hone/recipes/labels.hpp"
+#include "hone/recipes/layers.hpp"
+#include "hone/recipes/quantize_run.hpp"
+#include "hone/run/clock.hpp"
+#include "hone/train/saliency.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+// MACs of layers are counted for samples of so many tokens, as hone inspect does.
+constexpr std::int64_t tokens_per_sample = 256;
+
+std::string describe(const PruneSelection& selection) {
+  std::string text =
+      fmt::format("{} {}", selection.nodes.empty() ? "linear" : selection.nodes, selection.method);
+  if (selection.sparsity) text += fmt::format(" {:g}", *selection.sparsity);
+  if (!(selection.granularity == MaskGranularity{}))
+    text += fmt::format(" of {}", to_string(selection.granularity));
+  return text;
+}
+
+// How a request prunes, for the history, and to tell two requests apart.
+std::string history_line(const PruneRequest& request) {
+  std::string line = request.gradual ? "prune, gradually:" : "prune:";
+  for (const PruneSelection& selection : request.selections)
+    line += " " + describe(selection) + ";";
+  if (!request.selections.empty() && request.scope == MaskScope::global) line += " global;";
+  if (request.activations)
+    line += fmt::format(" activations {:g}{};", request.activations->sparsity,
+                        request.activations->by_threshold ? " by threshold" : "");
+  if (request.mase) line += " rule mase;";
+  if (reads_data(request)) line += fmt::format(" by {} of {};", request.samples, request.data);
+  if (request.training) line += fmt::format(" trained on {};", request.training->data);
+  line.pop_back();
+  return line;
+}
+
+std::string describe(const GradualRequest& gradual) {
+  return fmt::format("{} from {:g} to {:g} of the steps, every {}",
+                     gradual.cubic ? "cubic" : "linear", gradual.begin, gradual.end,
+                     gradual.every > 0 ? std::to_string(gradual.every) : "hundredth");
+}
+
+// The samples that methods look at: of what is trained on, none of the validation split.
+TokenizedData load_data(const PruneRequest& request, const Model& model,
+                        const RunWatcher& watcher) {
+  DataRequest data = make_data_request(request.data, request.data_settings);
+  const ChosenTokenizer chosen = choose_tokenizer(request.model, request.tokenizer, data.kind);
+  check_fit(model.limits, chosen.tokenizer, chosen.source, {});
+  data.split = "train";
+  data.labels = label_use(model.head);
+  data.max_length = length_limit(model.limits, chosen, request.max_length, {});
+  TokenizedData tokens =
+      load_tokenized(data, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
+        if (watcher.work) watcher.work("tokenizing train", done, total);
+      });
+  check_samples(model.limits, tokens);
+  if (request.training) {
+    const Options& settings = request.training->settings.values;
+    const double share = settings.real_or("validation", settings.contains("order") ? 0.0 : 0.1);
+    if (share > 0)
+      tokens =
+          subset(tokens, cut_validation(tokens.labels, share,
+                                        static_cast<std::uint64_t>(settings.integer_or("seed", 0)))
+                             .train);
+  }
+  match_labels(tokens, model, data, {});
+  return tokens;
+}
+
+// Whether two models have the same masks and the same graph.
+bool same_pruning(const Model& a, const Model& b) {
+  if (!same_computation(a.graph, b.graph)) return false;
+  for (const auto& [weight, mask] : masks_of(a.graph)) {
+    const Tensor& x = a.tensors.at(mask);
+    const Tensor& y = b.tensors.at(mask);
+    if (std::memcmp(x.data(), y.data(), x.bytes()) != 0) return false;
+  }
+  return true;
+}
+
+void check(const PruneRequest& request) {
+  const auto refuse = [](const std::string& message, const std::string& hint) {
+    throw Error(ErrorCode::invalid_argument, message, hint);
+  };
+  if (request.selections.empty() && !request.activations)
+    refuse("nothing is pruned", "give --sparsity, --budget or --activations");
+  if (request.gradual && !request.training)
+    refuse("gradual pruning needs training", "give --data and --epochs");
+  if (request.gradual && request.selections.empty())
+    refuse("gradual changes nothing: no weights are pruned", "give --sparsity, or leave it out");
+  if (request.gradual && !(request.gradual->begin < request.gradual->end))
+    refuse("gradual pruning ends before it begins", "lower its begin, or raise its end");
+  if (request.activations && request.mase && request.activations->by_threshold)
+    refuse("rule mase drops what is below a quantile of each call: it has no threshold",
+           "leave the threshold or the rule out");
+  if (!request.training) return;
+  const Options& settings = request.training->settings.values;
+  if (settings.boolean_or("fresh_head", false))
+    refuse("fresh_head and pruning are both asked for",
+           "train the new classifier first: hone train --fresh-head");
+  if (request.gradual)
+    for (const char* name : {"keep", "metric", "patience"})
+      if (settings.contains(name))
+        refuse(fmt::format("{} changes nothing while the sparsity grows: the last model is kept, "
+                           "which alone has all of it",
+                           name),
+               "leave it out");
+}
+
+class Run {
+public:
+  Run(const PruneRequest& request, const RunWatcher& watcher)
+      : request_(request), watcher_(watcher), line_(history_line(request)) {}
+
+  PruneOutcome run() {
+    check(request_);
+    const double begin = now_seconds();
+    const std::string started = utc_now();
+    Model model = load_model({.name = request_.model});
+    say_report(model, watcher_.say);
+    outcome_.packed = is_packed(model.graph);
+    Model pruned = model;
+    prune(pruned);
+    if (!request_.gradual && same_pruning(model, pruned))
+      throw Error(ErrorCode::invalid_argument,
+                  request_.model + ": pruning changes nothing: it is pruned so already",
+                  "choose another sparsity or other nodes");
+    model = std::move(pruned);
+    model.history.push_back(line_);
+    if (request_.training) {
+      train(model);
+      if (!outcome_.training->result.finished) return std::move(outcome_);
+    }
+    describe_outcome(model);
+    save_model(request_.out, model, model.tensors, tokenizer_files(tokenizer_directory()));
+    write_record(model, started, now_seconds() - begin);
+    return std::move(outcome_);
+  }
+
+private:
+  fs::path tokenizer_directory() const {
+    return request_.training ? request_.out / "training" : fs::path(request_.model);
+  }
+
+  // At once, or where training goes on: masks that keep what they kept.
+  void prune(Model& model) {
+    Model numbers = model;
+    unpack_weights(numbers);
+    plan_.emplace(request_, numbers);
+    if (reads_data(request_)) {
+      if (request_.data.empty())
+        throw Error(ErrorCode::invalid_argument, "what is asked for is pruned by data",
+                    "name it: --data imdb:PATH");
+      data_ = load_data(request_, numbers, watcher_);
+    }
+    if (request_.gradual) {
+      insert_all(numbers);
+    } else {
+      const auto work = [&](std::int64_t done, std::int64_t total) {
+        if (watcher_.work) watcher_.work("looking at samples", done, total);
+      };
+      set_masks(numbers, plan_->masks(numbers, data_ ? &*data_ : nullptr, 1, work));
+    }
+    if (request_.activations) prune_activations(numbers);
+    if (outcome_.packed && !request_.training) pack_weights(numbers);
+    model = std::move(numbers);
+  }
+
+  void insert_all(Model& model) const {
+    insert_masks(model.graph, plan_->weights());
+    for (const auto& [weight, mask] : masks_of(model.graph)) {
+      if (model.tensors.contains(mask)) continue;
+      Tensor keep(DType::u8, model.tensors.at(weight).shape());
+      std::memset(keep.data(), 1, keep.bytes());
+      model.tensors.set(mask, std::move(keep));
+    }
+  }
+
+  void prune_activations(Model& model) const {
+    const std::vector<NodeId> nodes = prunable_nodes(model.graph, request_.activation_nodes);
+    DataPruning pruning{.sparsity = request_.activations->sparsity,
+                        .whole_tensor = request_.mase,
+                        .by_threshold = request_.activations->by_threshold,
+                        .thresholds = {}};
+    if (pruning.by_threshold)
+      pruning.thresholds =
+          magnitude_quantiles(model, data_of_nodes(model.graph, nodes), pruning.sparsity, *data_,
+                              {.samples = request_.samples, .progress = {}});
+    std::vector<std::string> names;
+    for (const NodeId node : nodes)
+      names.push_back(model.graph.value(model.graph.node(node).outputs[0]).name);
+    prune_data(model, names, pruning);
+  }
+
+  // Trains the masked model; continues a run of the same request.
+  void train(Model& model) {
+    const fs::path masked = request_.out / "masked";
+    TrainRequest training = *request_.training;
+    training.model = masked.string();
+    training.out = request_.out / "training";
+    if (training.resume) {
+      if (!is_saved_model(masked))
+        throw Error(ErrorCode::not_found, request_.out.string() + ": holds no run to resume",
+                    "check --out, or leave out --resume to start anew");
+      const Model before = load_model({.name = masked.string()});
+      if (before.history.empty() || before.history.back() != line_)
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("{}: was begun with other options: '{}'", request_.out.string(),
+                                before.history.empty() ? "" : before.history.back()),
+                    fmt::format("this is '{}': resume with the same, or start anew", line_));
+    } else {
+      save_model(masked, model, model.tensors, tokenizer_files(fs::path(request_.model)));
+    }
+    if (request_.gradual) {
+      training.settings.values.set("keep", std::string("last"));
+      training.changes = line_ + "; " + describe(*request_.gradual);
+      training.before_step = [&](Model& current, const TokenizedData& data, std::int64_t step,
+                                 std::int64_t steps) { grow(current, data, step, steps); };
+    }
+    outcome_.training = run_training(training, watcher_);
+    if (!outcome_.training->result.finished) return;
+    model = load_model({.name = training.out.string()});
+    // (What momentum moved behind a mask that grew while training.)
+    zero_masked(model);
+    if (outcome_.packed) pack_weights(model);
+  }
+
+  // Before each step of a gradual run: the masks of the steps that are theirs, zeros behind them.
+  void grow(Model& model, const TokenizedData& data, std::int64_t step, std::int64_t steps) {
+    const GradualRequest& gradual = *request_.gradual;
+    const auto first = static_cast<std::int64_t>(gradual.begin * static_cast<double>(steps)) + 1;
+    const auto last = std::max(
+        first,
+        std::min(steps, static_cast<std::int64_t>(gradual.end * static_cast<double>(steps)) + 1));
+    const std::int64_t every =
+        gradual.every > 0 ? gradual.every : std::max<std::int64_t>(1, steps / 100);
+    const bool due = step >= first && step <= last && ((step - first) % every == 0 || step == last);
+    const std::map<std::string, std::string> masks = masks_of(model.graph);
+    if (due) {
+      const double way =
+          last == first ? 1 : static_cast<double>(step - first) / static_cast<double>(last - first);
+      const double left = 1 - way;
+      const auto made = plan_->masks(model, plan_->needs_data() ? &data : nullptr,
+                                     gradual.cubic ? 1 - left * left * left : way);
+      for (const auto& [weight, mask] : made) {
+        Tensor& kept = model.tensors.at(masks.at(weight));
+        std::memcpy(kept.data(), mask.data(), mask.bytes());
+      }
+    }
+    if (step < first) return;
+    const std::vector<std::pair<std::string, std::string>> list(masks.begin(), masks.end());
+    parallel_items(static_cast<std::int64_t>(list.size()), [&](std::int64_t i, int) {
+      const auto& [weight, mask] = list[static_cast<std::size_t>(i)];
+      float* w = model.tensors.at(weight).as<float>();
+      const Tensor& keep = model.tensors.at(mask);
+      for (std::int64_t n = 0; n < keep.size(); ++n)
+        if (keep.as<std::uint8_t>()[n] == 0) w[n] = 0;
+    });
+  }
+
+  void describe_outcome(const Model& model) {
+    const auto masks = masks_of(model.graph);
+    for (const Value& value : model.graph.values) {
+      const auto known = masks.find(value.name);
+      if (known == masks.end()) continue;
+      const Tensor& mask = model.tensors.at(known->second);
+      outcome_.layers.push_back({value.name, mask.size(), dropped_count(mask)});
+      outcome_.numbers += outcome_.layers.back().numbers;
+      outcome_.dropped += outcome_.layers.back().dropped;
+    }
+    outcome_.activations = pruned_data_of(model.graph);
+    outcome_.parameters = parameter_count(model);
+  }
+
+  Json configuration() const {
+    Json config{{"model", request_.model},
+                {"scope", request_.scope == MaskScope::local ? "local" : "global"},
+                {"rule", request_.mase ? "mase" : "exact"}};
+    for (std::size_t i = 0; i < request_.selections.size(); ++i) {
+      const PruneSelection& selection = request_.selections[i];
+      Json part{{"nodes", selection.nodes.empty() ? "linear" : selection.nodes},
+                {"method", selection.method},
+                {"granularity", to_string(selection.granularity)}};
+      if (selection.sparsity) part["sparsity"] = *selection.sparsity;
+      config[request_.selections.size() == 1 ? std::string("weights")
+                                             : fmt::format("weights.{}", i + 1)] = part;
+    }
+    if (request_.activations) config["activations"] = request_.activations->sparsity;
+    if (reads_data(request_)) {
+      config["data"] = request_.data;
+      config["samples"] = request_.samples;
+    }
+    if (request_.gradual) config["gradual"] = describe(*request_.gradual);
+    if (request_.training) {
+      config["training"] = {{"data", request_.training->data}};
+      for (const auto& [key, value] : request_.training->settings.values.values())
+        config["training"][key] = to_string(value);
+    }
+    return config;
+  }
+
+  void write_record(const Model& model, const std::string& started, double seconds) const {
+    Record record(request_.out / "record.jsonl");
+    record.write({{"event", "run"},
+                  {"command", request_.command},
+                  {"config", configuration()},
+                  {"machine", describe_machine()},
+                  {"versions", describe_versions()},
+                  {"started", started}});
+    record.write({{"event", "model"},
+                  {"name", request_.model},
+                  {"parameters", outcome_.parameters},
+                  {"layers", describe_layers(model, tokens_per_sample)}});
+    Json line = to_json(outcome_, request_.out);
+    line.erase("training");
+    line.erase("out");
+    line["event"] = "pruned";
+    if (outcome_.training)
+      line["trained"] = {{"steps", outcome_.training->total_steps},
+                         {"samples", outcome_.training->result.samples},
+                         {"seconds", outcome_.training->seconds}};
+    record.write(line);
+    if (outcome_.training && outcome_.training->result.kept()) {
+      Json eval = to_json(*outcome_.training->result.kept(), "validation");
+      eval["event"] = "eval";
+      eval["step"] = outcome_.training->total_steps;
+      record.write(eval);
+    }
+    record.write({{"event", "end"}, {"status", "finished"}, {"seconds", seconds}});
+  }
+
+  const PruneRequest& request_;
+  const RunWatcher& watcher_;
+  std::string line_;
+  std::optional<PrunePlan> plan_;
+  std::optional<TokenizedData> data_;
+  PruneOutcome outcome_;
+};
+
+}  // namespace
+
+bool reads_data(const PruneRequest& request) {
+  if (request.activations && request.activations->by_threshold) return true;
+  return std::any_of(request.selections.begin(), request.selections.end(),
+                     [](const PruneSelection& selection) {
+                       return find_pruner(selection.method).needs != PrunerNeeds::nothing;
+                     });
+}
+
+PruneOutcome run_pruning(const PruneRequest& request, const RunWatcher& watcher) {
+  return Run(request, watcher).run();
+}
+
+Json to_json(const PruneOutcome& outcome, const fs::path& out) {
+  const auto share = [](std::int64_t part, std::int64_t all) {
+    return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
+  };
+  Json json{{"out", out.string()},
+            {"layers", Json::array()},
+            {"numbers", outcome.numbers},
+            {"dropped", outcome.dropped},
+            {"sparsity", share(outcome.dropped, outcome.numbers)},
+            {"parameters", outcome.parameters},
+            {"sparsity_of_all", share(outcome.dropped, outcome.parameters)},
+            {"activations", Json::array()},
+            {"packed", outcome.packed}};
+  for (const PrunedLayer& layer : outcome.layers)
+    json["layers"].push_back({{"name", layer.weight},
+                              {"numbers", layer.numbers},
+                              {"dropped", layer.dropped},
+                              {"sparsity", share(layer.dropped, layer.numbers)}});
+  for (const auto& [node, how] : outcome.activations)
+    json["activations"].push_back({{"node", node}, {"dropped", how}});
+  if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");
+  return json;
+}
+
+}  // namespace hone

@@ -1,0 +1,84 @@
+#include "hone/report/pruned_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "hone/report/numbers.hpp"
+
+namespace hone {
+namespace {
+
+using Summary = PrunedSummary;
+
+std::string share(double part, double all) {
+  if (!(all > 0) || std::isnan(part)) return "";
+  return fmt::format("{} of {} ({})", format_count(part), format_count(all),
+                     format_percent(part / all, 2));
+}
+
+std::string activations(const Summary& pruned) {
+  if (pruned.activations.empty()) return "";
+  const std::string& first = pruned.activations.front().second;
+  const bool alike = std::all_of(pruned.activations.begin(), pruned.activations.end(),
+                                 [&](const auto& node) { return node.second == first; });
+  return fmt::format("{} nodes: {}", pruned.activations.size(),
+                     alike ? first : "each a threshold of its own");
+}
+
+std::string trained(const Summary& pruned) {
+  const Json& t = pruned.trained;
+  const auto number = [&](const char* key) {
+    return t.contains(key) && t[key].is_number() ? t[key].get<double>() : not_recorded;
+  };
+  return t.empty()
+             ? ""
+             : fmt::format("{} steps, {} samples, {}", format_count(number("steps")),
+                           format_count(number("samples")), format_duration(number("seconds")));
+}
+
+}  // namespace
+
+ReportTable pruned_table(std::span<const RunSummary> runs) {
+  ReportTable table{"pruned", "Pruning", "", {{""}}, {}};
+  for (const RunSummary& run : runs) table.columns.push_back({runs.size() == 1 ? "" : run.name});
+  const auto add = [&](const char* title, const std::function<std::string(const Summary&)>& value) {
+    std::vector<ReportCell> row{{title}};
+    bool any = false;
+    for (const RunSummary& run : runs) {
+      std::string text = run.pruned ? value(*run.pruned) : "";
+      any |= !text.empty();
+      row.push_back({text.empty() ? "—" : std::move(text)});
+    }
+    if (any) table.rows.push_back(std::move(row));
+  };
+  add("Dropped of these weights", [](const Summary& p) { return share(p.dropped, p.numbers); });
+  add("Dropped of all parameters",
+      [](const Summary& p) { return p.layers.empty() ? "" : share(p.dropped, p.parameters); });
+  add("Dropped of activations", activations);
+  add("Trained afterwards", trained);
+  return table;
+}
+
+ReportTable pruned_layers_table(const RunSummary& run, const std::string& title) {
+  ReportTable table{"pruned-weights",
+                    title,
+                    "",
+                    {{"Weight"},
+                     {"Numbers", Align::right},
+                     {"Dropped", Align::right},
+                     {"Sparsity", Align::right}},
+                    {}};
+  if (!run.pruned) return table;
+  for (const Summary::Layer& layer : run.pruned->layers)
+    table.rows.push_back(
+        {{layer.name},
+         {format_count(layer.numbers)},
+         {format_count(layer.dropped)},
+         {layer.numbers > 0 ? format_percent(layer.dropped / layer.numbers, 2) : "—"}});
+  return table;
+}
+
+}  // namespace hone

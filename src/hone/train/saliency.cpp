@@ -1,0 +1,190 @@
+#include "hone/train/saliency.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/data/batch.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/pipelines.hpp"
+#include "hone/run/executor.hpp"
+#include "hone/sparsity/detail/mase.hpp"
+#include "hone/train/inputs.hpp"
+#include "hone/train/loss.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t batch_samples = 8;
+
+using Results = std::map<std::string, Tensor>;
+
+Executor bind_model(Graph graph, const Model& model) {
+  Executor executor(std::move(graph));
+  for (const Value& value : executor.graph().values)
+    if (is_tensor_of_model(value.kind)) executor.bind(value.name, model.tensors.at(value.name));
+  return executor;
+}
+
+// Runs samples, taken evenly, in batches.
+void run_samples(
+    const TokenizedData& data, const SaliencyOptions& options,
+    const std::function<void(const Batch& batch, std::map<std::string, Tensor> inputs)>& run) {
+  if (data.size() == 0)
+    throw Error(ErrorCode::invalid_argument, "there are no samples to prune by");
+  const std::int64_t samples = std::min(options.samples, data.size());
+  Batch batch;
+  for (std::int64_t begin = 0; begin < samples; begin += batch_samples) {
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = begin; i < std::min(samples, begin + batch_samples); ++i)
+      indices.push_back(i * data.size() / samples);
+    make_batch(data, indices, batch);
+    run(batch, batch_inputs(batch));
+    if (options.progress) options.progress(std::min(samples, begin + batch_samples), samples);
+  }
+}
+
+}  // namespace
+
+std::map<std::string, Tensor> input_norms(const Model& model,
+                                          const std::vector<std::string>& weights,
+                                          const TokenizedData& data,
+                                          const SaliencyOptions& options) {
+  Graph graph = model.graph;
+  run_passes(graph, inference_pipeline(Mode::eager));
+  graph.outputs.clear();
+  std::map<std::string, std::vector<double>> sums;
+  std::vector<std::pair<std::string, std::string>> reads;  // output, weight
+  for (const Node& node : graph.nodes) {
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    if (slots.weight < 0) continue;
+    const ValueId weight = behind(graph, node.inputs[static_cast<std::size_t>(slots.weight)]);
+    const std::string& name = graph.value(weight).name;
+    if (std::find(weights.begin(), weights.end(), name) == weights.end()) continue;
+    const ValueId x =
+        slots.data.empty() ? none : node.inputs[static_cast<std::size_t>(slots.data[0])];
+    const std::vector<Dim>& dims = graph.type(weight).dims;
+    if (x == none || graph.type(x).dims.size() != 2 || dims.size() != 2 ||
+        !(graph.type(x).dims[1] == dims[1]))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("'{}': {} multiplies no inputs, which wanda takes the norms of", name,
+                              node.op),
+                  "choose another method for it");
+    graph.outputs.emplace_back(fmt::format("read.{}", reads.size()), x);
+    reads.emplace_back(graph.outputs.back().first, name);
+    sums[name].resize(static_cast<std::size_t>(dims[1].offset));
+  }
+  graph.remove_dead();
+  Executor executor = bind_model(std::move(graph), model);
+  run_samples(data, options, [&](const Batch&, const std::map<std::string, Tensor>& inputs) {
+    const Results results = executor.run(inputs);
+    for (const auto& [output, weight] : reads) {
+      const Tensor& x = results.at(output);
+      std::vector<double>& sum = sums.at(weight);
+      for (std::int64_t i = 0; i < x.size(); ++i)
+        sum[static_cast<std::size_t>(i) % sum.size()] +=
+            static_cast<double>(x.as<float>()[i]) * x.as<float>()[i];
+    }
+  });
+  std::map<std::string, Tensor> norms;
+  for (const auto& [weight, sum] : sums) {
+    Tensor norm(DType::f32, {static_cast<std::int64_t>(sum.size())});
+    for (std::size_t i = 0; i < sum.size(); ++i)
+      norm.as<float>()[i] = static_cast<float>(std::sqrt(sum[i]));
+    norms[weight] = norm;
+  }
+  return norms;
+}
+
+std::map<std::string, Tensor> loss_gradients(const Model& model,
+                                             const std::vector<std::string>& weights,
+                                             const TokenizedData& data,
+                                             const SaliencyOptions& options) {
+  Model numbers = model;  // shares them
+  unpack_weights(numbers);
+  Graph graph = numbers.graph;
+  append_loss(graph, numbers.head, false);
+  run_passes(graph, {{"set_dropout", {{"training", false}}}, {"differentiate"}});
+  std::map<std::string, std::vector<double>> sums;
+  std::erase_if(graph.outputs, [&](const auto& output) {
+    const std::string name = output.first.substr(output.first.find('.') + 1);
+    const bool wanted = output.first.rfind("grad.", 0) == 0 &&
+                        std::find(weights.begin(), weights.end(), name) != weights.end();
+    if (wanted) sums[name].resize(static_cast<std::size_t>(numbers.tensors.at(name).size()));
+    return !wanted && output.first != "loss";
+  });
+  for (const std::string& weight : weights)
+    if (sums.count(weight) == 0)
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("'{}' has no gradient: it is frozen, or the loss does not depend on it",
+                      weight),
+          "choose a method that needs none, or other nodes");
+  graph.remove_dead();
+  Executor executor = bind_model(std::move(graph), numbers);
+  const std::int64_t samples = std::min(options.samples, data.size());
+  run_samples(data, options, [&](const Batch& batch, std::map<std::string, Tensor> inputs) {
+    if (data.targets.empty())
+      inputs["labels"] = int_vector(batch.labels);
+    else
+      inputs["targets"] = Tensor::from<float>(
+          DType::f32, {static_cast<std::int64_t>(batch.targets.size())}, batch.targets);
+    Tensor share(DType::f32, {1});
+    share.as<float>()[0] = static_cast<float>(batch.indices.size()) / static_cast<float>(samples);
+    inputs["loss_gradient"] = share;
+    const Results results = executor.run(inputs);
+    if (!std::isfinite(results.at("loss").as<float>()[0]))
+      throw Error(ErrorCode::numeric, "the loss of the samples that pruning looks at is not finite",
+                  "the model, or its data, is damaged");
+    for (auto& [weight, sum] : sums) {
+      const Tensor& gradient = results.at("grad." + weight);
+      for (std::size_t i = 0; i < sum.size(); ++i)
+        sum[i] += static_cast<double>(gradient.as<float>()[i]);
+    }
+  });
+  std::map<std::string, Tensor> gradients;
+  for (const auto& [weight, sum] : sums) {
+    Tensor mean(DType::f32, numbers.tensors.at(weight).shape());
+    for (std::size_t i = 0; i < sum.size(); ++i) mean.as<float>()[i] = static_cast<float>(sum[i]);
+    gradients[weight] = mean;
+  }
+  return gradients;
+}
+
+std::map<std::string, double> magnitude_quantiles(const Model& model,
+                                                  const std::vector<std::string>& values,
+                                                  double share, const TokenizedData& data,
+                                                  const SaliencyOptions& options) {
+  Graph graph = model.graph;
+  run_passes(graph, inference_pipeline(Mode::eager));
+  graph.outputs.clear();
+  for (const std::string& name : values) {
+    const ValueId id = graph.find(name);
+    if (id == none)
+      throw Error(ErrorCode::invalid_argument, fmt::format("there is no value %{}", name));
+    graph.outputs.emplace_back(name, id);
+  }
+  graph.remove_dead();
+  Executor executor = bind_model(std::move(graph), model);
+  std::map<std::string, double> sums;
+  std::int64_t batches = 0;
+  run_samples(data, options, [&](const Batch&, const std::map<std::string, Tensor>& inputs) {
+    const Results results = executor.run(inputs);
+    for (const std::string& name : values) {
+      const float threshold = mase::magnitude_quantile({&results.at(name)}, share);
+      if (!std::isfinite(threshold))
+        throw Error(ErrorCode::numeric, fmt::format("%{} has NaN or infinity", name),
+                    "the model is damaged");
+      sums[name] += static_cast<double>(threshold);
+    }
+    ++batches;
+  });
+  for (auto& [name, sum] : sums) sum /= static_cast<double>(batches);
+  return sums;
+}
+
+}  // namespace hone
