@@ -44,15 +44,19 @@ void zero_dropped(Tensor& tensor, const Tensor& mask) {
   tensor = std::move(zeroed);
 }
 
-// What it does to a model as its weights are numbers; packs them again where they were packed.
+// What it does to a model while its weights are numbers and nothing rounds; then its formats stand
+// in the graph again, as they do when they come last, and what was packed is packed.
 template <typename Change>
 void change_unpacked(Model& model, const Change& change) {
   Model changed = model;  // shares the numbers
   const bool packed = is_packed(model.graph);
   unpack_weights(changed);
+  const Quantization formats = formats_of(changed.graph);
+  remove_formats(changed.graph);
   change(changed);
   changed.graph.sort();
   changed.graph.remove_dead();
+  apply_formats(changed.graph, formats);
   keep_named_tensors(changed);
   refuse_formats_without_zero(changed);
   if (packed) pack_weights(changed);
@@ -178,8 +182,6 @@ int prune_data(Model& model, const std::vector<std::string>& names, const DataPr
   int count = 0;
   change_unpacked(model, [&](Model& changed) {
     Graph& graph = changed.graph;
-    const Quantization formats = formats_of(graph);
-    remove_formats(graph);
     std::map<ValueId, ValueId> made;  // of each value what nodes read in its place
     for (const std::string& name : names) {
       const NodeId node = graph.find_node(name);
@@ -215,9 +217,6 @@ int prune_data(Model& model, const std::vector<std::string>& names, const DataPr
       }
       count += any;
     }
-    graph.sort();
-    graph.remove_dead();
-    apply_formats(graph, formats);
   });
   return count;
 }

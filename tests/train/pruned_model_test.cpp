@@ -1,0 +1,516 @@
+// Pruned models: masks and formats in either order, training, structures, data that is dropped, and
+// what methods look at.
+#include <cmath>
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "hone/data/batch.hpp"
+#include "hone/data/load.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/graph/text.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/passes/learned_steps.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/pass.hpp"
+#include "hone/passes/prune.hpp"
+#include "hone/passes/select_formats.hpp"
+#include "hone/run/forward.hpp"
+#include "hone/sparsity/pruner.hpp"
+#include "hone/train/evaluate.hpp"
+#include "hone/train/inputs.hpp"
+#include "hone/train/loss.hpp"
+#include "hone/train/saliency.hpp"
+#include "hone/train/trainer.hpp"
+#include "support/expect_error.hpp"
+#include "support/scratch_directory.hpp"
+#include "support/small_bert.hpp"
+
+namespace hone_test {
+namespace {
+
+using namespace hone;
+
+const char* const query = "bert.encoder.layer.0.attention.self.query.weight";
+
+Tensor logits_of(const Model& model, const TokenizedData& data, Mode mode = Mode::compiled) {
+  Executor forward = make_forward(model, mode);
+  return evaluate(forward, data).logits;
+}
+
+double largest_difference(const Tensor& a, const Tensor& b) {
+  double largest = 0;
+  for (std::int64_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a.as<float>()[i]) - b.as<float>()[i]));
+  return largest;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
+         std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+// Equal graphs, and equal tensors by equal names.
+void expect_equal_models(const Model& a, const Model& b) {
+  EXPECT_TRUE(print_graph(a.graph) == print_graph(b.graph));
+  ASSERT_EQ(a.tensors.names().size(), b.tensors.names().size());
+  for (const std::string& name : a.tensors.names())
+    EXPECT_TRUE(same_bits(a.tensors.at(name), b.tensors.at(name))) << name;
+}
+
+// Masks by magnitude.
+std::map<std::string, Tensor> masks_by(const Model& model, double sparsity,
+                                       const std::string& nodes = "",
+                                       const std::string& granularity = "element") {
+  const std::vector<std::string> weights =
+      weights_of_nodes(model.graph, prunable_nodes(model.graph, nodes));
+  MaskOptions options;
+  options.sparsity = sparsity;
+  options.granularity = parse_mask_granularity(granularity);
+  std::vector<ScoredWeight> scored;
+  for (const std::string& name : weights)
+    scored.push_back(
+        {name, score_weight(find_pruner("l1"), {model.tensors.at(name), nullptr, nullptr})});
+  std::vector<std::vector<MaskGroup>> families;
+  if (options.granularity.is_structural())
+    families = structures_of(model.graph, options.granularity.kind, weights);
+  const std::vector<Tensor> masks = make_masks(scored, options, families);
+  std::map<std::string, Tensor> made;
+  for (std::size_t i = 0; i < weights.size(); ++i) made[weights[i]] = masks[i];
+  return made;
+}
+
+void mask_by(Model& model, double sparsity, const std::string& nodes = "",
+             const std::string& granularity = "element") {
+  set_masks(model, masks_by(model, sparsity, nodes, granularity));
+}
+
+Quantization choose(const Model& model, const std::string& format,
+                    std::vector<std::pair<std::string, std::string>> keys = {}) {
+  return select_formats(model.graph, {{"linear", format, std::move(keys)}});
+}
+
+// A plain model whose weights are zero where masks drop them, by hand.
+TEST(PrunedModels, GiveWhatZerosGive) {
+  const TokenizedData data = random_sequences(20);
+  Model masked = small_bert();
+  const auto masks = masks_by(masked, 0.6);
+  Model zeroed = small_bert();
+  for (const auto& [name, mask] : masks) {
+    zeroed.tensors.at(name) = zeroed.tensors.at(name).clone();
+    for (std::int64_t i = 0; i < mask.size(); ++i)
+      if (mask.as<std::uint8_t>()[i] == 0) zeroed.tensors.at(name).as<float>()[i] = 0;
+  }
+  set_masks(masked, masks);
+  EXPECT_EQ(masks_of(masked.graph).size(), 13u) << "two layers of six, and the pooler";
+  EXPECT_EQ(masks_of(masked.graph).count(head_weight(masked)), 0u);
+  for (const Mode mode : {Mode::reference, Mode::eager, Mode::compiled})
+    EXPECT_TRUE(same_bits(logits_of(masked, data, mode), logits_of(zeroed, data, mode)));
+  // The mask decides, not the number behind it, even one that is none.
+  Tensor& weight = masked.tensors.at(query);
+  for (std::int64_t i = 0; i < weight.size(); ++i)
+    if (masks.at(query).as<std::uint8_t>()[i] == 0) weight.as<float>()[i] = std::nanf("");
+  EXPECT_TRUE(same_bits(logits_of(masked, data), logits_of(zeroed, data)));
+  zero_masked(masked);
+  EXPECT_TRUE(same_bits(masked.tensors.at(query), zeroed.tensors.at(query)));
+}
+
+TEST(PrunedModels, OtherNodesLaterKeepEarlierMasksAndTheSameAgainReplaces) {
+  Model model = small_bert();
+  mask_by(model, 0.5, "layer0\\..*");
+  const auto first = masks_of(model.graph);
+  const Tensor kept = model.tensors.at(mask_name(query)).clone();
+  mask_by(model, 0.3, "layer1\\..*");
+  EXPECT_EQ(masks_of(model.graph).size(), 2 * first.size());
+  EXPECT_TRUE(same_bits(model.tensors.at(mask_name(query)), kept));
+  const std::size_t nodes = model.graph.nodes.size();
+  mask_by(model, 0.8, "layer0\\..*");
+  EXPECT_EQ(model.graph.nodes.size(), nodes);
+  EXPECT_NEAR(mask_sparsity(model.tensors.at(mask_name(query))), 0.8, 1e-3);
+  // A mask that drops nothing goes; what is left is the plain graph with its zeros.
+  mask_by(model, 0.0, "linear");
+  EXPECT_TRUE(masks_of(model.graph).empty());
+  EXPECT_TRUE(same_computation(model.graph, small_bert().graph));
+}
+
+class MaskedFormats : public testing::TestWithParam<std::string> {};
+
+// In whichever order, and after saving and loading: the same bits.
+TEST_P(MaskedFormats, EitherOrderGivesTheSameModel) {
+  const ScratchDirectory scratch;
+  Model a = small_bert();
+  const auto masks = masks_by(a, 0.5);
+  const Quantization formats = choose(a, GetParam());
+  set_masks(a, masks);
+  set_formats(a, formats);
+  Model b = small_bert();
+  set_formats(b, formats);
+  set_masks(b, masks);
+  expect_equal_models(a, b);
+  save_model(scratch.path() / "a", a, a.tensors);
+  save_model(scratch.path() / "b", b, b.tensors);
+  const Model loaded = load_model({.name = (scratch.path() / "a").string()});
+  expect_equal_models(loaded, load_model({.name = (scratch.path() / "b").string()}));
+  expect_equal_models(loaded, a);
+  // Packed bits hold the zeros.
+  const TokenizedData data = random_sequences(12);
+  const Tensor simulated = logits_of(a, data, Mode::eager);
+  pack_weights(a);
+  EXPECT_TRUE(same_bits(logits_of(a, data, Mode::eager), simulated));
+  const Node& node = a.graph.node(a.graph.find_node("layer0.q"));
+  const Tensor read = effective_weight(a, node.inputs[1]);
+  for (std::int64_t i = 0; i < read.size(); ++i)
+    if (masks.at(query).as<std::uint8_t>()[i] == 0) ASSERT_EQ(read.as<float>()[i], 0.0f);
+  save_model(scratch.path() / "p", a, a.tensors);
+  expect_equal_models(load_model({.name = (scratch.path() / "p").string()}), a);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, MaskedFormats,
+                         testing::Values("integer", "mxint", "affine", "minifloat_ieee", "mxfp",
+                                         "block_fp", "ternary"),
+                         [](const auto& instance) { return instance.param; });
+
+TEST(PrunedModels, TrainedStepsOfFormatsStay) {
+  Model model = small_bert();
+  set_formats(model, choose(model, "affine", {{"width", "4"}, {"learned_step", "true"}}));
+  add_learned_steps(model, {});
+  const std::vector<LearnedStep> before = learned_steps(model.graph);
+  ASSERT_FALSE(before.empty());
+  std::map<std::string, float> steps;
+  for (const LearnedStep& step : before) {
+    model.tensors.at(step.parameter).as<float>()[0] = 0.01f * static_cast<float>(steps.size() + 1);
+    steps[step.parameter] = model.tensors.at(step.parameter).as<float>()[0];
+  }
+  mask_by(model, 0.5);
+  prune_data(model, {"layer0.q"}, {.sparsity = 0.5});
+  EXPECT_EQ(learned_steps(model.graph).size(), before.size() + 1)
+      << "query reads other data than key and value now";
+  int kept = 0;
+  for (const auto& [name, value] : steps)
+    kept += model.tensors.contains(name) && model.tensors.at(name).as<float>()[0] == value;
+  EXPECT_EQ(kept, static_cast<int>(before.size()));
+}
+
+TEST(PrunedModels, PackedModelsAreUnpackedAndPackedAgain) {
+  Model packed = small_bert();
+  const Quantization formats = choose(packed, "integer", {{"width", "8"}, {"frac_width", "6"}});
+  Model simulated = small_bert();
+  set_formats(packed, formats);
+  pack_weights(packed);
+  set_formats(simulated, formats);
+  const auto masks = masks_by(simulated, 0.5);
+  set_masks(packed, masks);
+  EXPECT_TRUE(is_packed(packed.graph));
+  // Numbers of this format are themselves once rounded: the bits are those of masking first.
+  set_masks(simulated, masks);
+  pack_weights(simulated);
+  expect_equal_models(packed, simulated);
+}
+
+TEST(PrunedModels, FormatsWithoutZeroAreRefusedInEitherOrder) {
+  for (const char* format : {"binary", "binary_scaling"}) {
+    Model model = small_bert();
+    mask_by(model, 0.5);
+    const std::string before = print_graph(model.graph);
+    const std::size_t tensors = model.tensors.names().size();
+    Model tried = model;
+    EXPECT_ERROR(set_formats(tried, choose(tried, format)), ErrorCode::invalid_argument, format);
+    Model other = small_bert();
+    set_formats(other, choose(other, format));
+    const std::string graph = print_graph(other.graph);
+    EXPECT_ERROR(mask_by(other, 0.5), ErrorCode::invalid_argument, format);
+    EXPECT_EQ(print_graph(other.graph), graph) << "the model stays as it was";
+    EXPECT_EQ(print_graph(model.graph), before);
+    EXPECT_EQ(model.tensors.names().size(), tensors);
+  }
+}
+
+TEST(PrunedModels, MasksThatDoNotFitAreRefused) {
+  Model model = small_bert();
+  EXPECT_ERROR(set_masks(model, {{query, Tensor(DType::u8, {3, 3})}}), ErrorCode::invalid_argument,
+               query);
+  EXPECT_ERROR(set_masks(model, {{query, Tensor(DType::f32, {36, 36})}}),
+               ErrorCode::invalid_argument, "expected u8");
+  EXPECT_ERROR(set_masks(model, {{"nothing", Tensor(DType::u8, {3, 3})}}),
+               ErrorCode::invalid_argument, "nothing");
+  EXPECT_TRUE(masks_of(model.graph).empty());
+}
+
+TrainOptions few_steps(const std::string& optimizer) {
+  TrainOptions options;
+  options.steps = 8;
+  options.batch = 4;
+  options.lr = 0.01;
+  options.weight_decay = 0.1;
+  options.optimizer = optimizer;
+  if (optimizer == "sgd") options.momentum = 0.9;
+  options.checkpoint_every = 1;
+  return options;
+}
+
+TEST(PrunedModels, TrainingKeepsZerosAndMasks) {
+  const ThreadScope threads(1);
+  const TokenizedData data = random_sequences(16);
+  for (const std::string optimizer : {"adamw", "sgd"})
+    for (const std::int64_t accumulate : {1, 2}) {
+      SCOPED_TRACE(optimizer + " " + std::to_string(accumulate));
+      const ScratchDirectory scratch;
+      Model model = small_bert();
+      mask_by(model, 0.5);
+      Model trained = model;
+      trained.tensors = model.tensors.clone();
+      TrainOptions options = few_steps(optimizer);
+      options.accumulate = accumulate;
+      train(trained, data, nullptr, options, scratch.path() / "out", false, nullptr, {}, nullptr);
+      int moved = 0;
+      for (const auto& [weight, mask] : masks_of(trained.graph)) {
+        EXPECT_TRUE(same_bits(trained.tensors.at(mask), model.tensors.at(mask)));
+        const Tensor& before = model.tensors.at(weight);
+        const Tensor& after = trained.tensors.at(weight);
+        for (std::int64_t i = 0; i < after.size(); ++i) {
+          if (model.tensors.at(mask).as<std::uint8_t>()[i] == 0)
+            ASSERT_EQ(after.as<float>()[i], 0.0f) << weight << " " << i;
+          else
+            moved += before.as<float>()[i] != after.as<float>()[i];
+        }
+      }
+      EXPECT_GT(moved, 1000);
+      // What is saved is the masked model.
+      const Model saved = load_model({.name = (scratch.path() / "out").string()});
+      EXPECT_EQ(print_graph(saved.graph), print_graph(model.graph));
+      EXPECT_TRUE(same_bits(saved.tensors.at(query), trained.tensors.at(query)));
+    }
+}
+
+TEST(PrunedModels, TrainingResumesBitForBit) {
+  const ThreadScope threads(1);
+  const TokenizedData data = random_sequences(16);
+  Model start = small_bert();
+  mask_by(start, 0.5);
+  prune_data(start, {"layer0.q", "layer0.k", "layer1.wide"}, {.sparsity = 0.25});
+  const auto run = [&](const std::filesystem::path& out, std::int64_t stop_after, bool resume) {
+    Model model = start;
+    model.tensors = start.tensors.clone();
+    TrainEvents events;
+    std::int64_t steps = 0;
+    events.stop = [&, stop_after] { return ++steps == stop_after; };
+    train(model, data, nullptr, few_steps("adamw"), out, resume, nullptr, events, nullptr);
+    return model;
+  };
+  const ScratchDirectory scratch;
+  const Model whole = run(scratch.path() / "whole", -1, false);
+  run(scratch.path() / "parts", 3, false);
+  const Model parts = run(scratch.path() / "parts", -1, true);
+  expect_equal_models(whole, parts);
+}
+
+// Half of the heads: the attention gives nothing through them, whatever their rows hold.
+TEST(PrunedModels, HeadsAndNeuronsGoWhole) {
+  const TokenizedData data = random_sequences(20);
+  for (const char* granularity : {"head", "neuron"}) {
+    SCOPED_TRACE(granularity);
+    Model model = small_bert();
+    const bool heads = std::string(granularity) == "head";
+    const std::string nodes = heads ? ".*attention\\.(self|output).*weight" : ".*dense.weight";
+    mask_by(model, heads ? 1.0 / 3 : 0.5, heads ? nodes : "", granularity);
+    EXPECT_EQ(masks_of(model.graph).size(), heads ? 8u : 4u);
+    // By hand: only what reads a structure forgets it.
+    Model columns = small_bert();
+    for (int layer = 0; layer < 2; ++layer) {
+      const std::string prefix = "bert.encoder.layer." + std::to_string(layer);
+      const std::string rows =
+          prefix + (heads ? ".attention.self.query.weight" : ".intermediate.dense.weight");
+      const std::string reader =
+          prefix + (heads ? ".attention.output.dense.weight" : ".output.dense.weight");
+      const Tensor& gone = model.tensors.at(mask_name(rows));
+      Tensor& w = columns.tensors.at(reader);
+      w = w.clone();
+      const std::int64_t n = w.shape()[1];
+      std::int64_t dropped = 0;
+      for (std::int64_t c = 0; c < n; ++c) {
+        if (gone.as<std::uint8_t>()[c * gone.shape()[1]] != 0) continue;
+        ++dropped;
+        for (std::int64_t r = 0; r < w.shape()[0]; ++r) w.as<float>()[r * n + c] = 0;
+      }
+      EXPECT_EQ(dropped, heads ? 12 : 25) << "one of three heads of twelve, half of fifty neurons";
+    }
+    EXPECT_LT(largest_difference(logits_of(model, data), logits_of(columns, data)), 1e-6);
+  }
+}
+
+TEST(PrunedModels, StructuresAreFoundOrRefused) {
+  const Model model = small_bert();
+  EXPECT_ERROR(masks_by(model, 0.3, "layer0.q", "head"), ErrorCode::invalid_argument,
+               "is selected");
+  EXPECT_ERROR(masks_by(model, 0.3, "bert.pooler.dense", "neuron"), ErrorCode::invalid_argument,
+               "hold no neurons");
+  const auto layers = masks_by(model, 0.5, "", "layer");
+  int whole = 0;
+  for (const auto& [name, mask] : layers) whole += dropped_count(mask) == mask.size();
+  EXPECT_EQ(whole, 6) << "all weights of one of two layers";
+  EXPECT_ERROR(masks_by(model, 1.0, "", "layer"), ErrorCode::invalid_argument, "no layer at all");
+}
+
+TEST(PrunedData, EachTokenKeepsItsLargestWhateverItsBatch) {
+  const TokenizedData data = random_sequences(12);
+  Model model = small_bert();
+  const std::string before = print_graph(model.graph);
+  std::vector<std::string> names;
+  for (const NodeId node : prunable_nodes(model.graph, ""))
+    names.push_back(model.graph.value(model.graph.node(node).outputs[0]).name);
+  EXPECT_EQ(prune_data(model, names, {.sparsity = 0.5}), 13);
+  EXPECT_EQ(pruned_data_of(model.graph).size(), 13u);
+  const Tensor together = logits_of(model, data, Mode::compiled);
+  EXPECT_LT(largest_difference(together, logits_of(model, data, Mode::reference)), 1e-4);
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const Tensor alone = logits_of(model, subset(data, std::vector<std::int64_t>{i}));
+    for (std::int64_t c = 0; c < 3; ++c)
+      EXPECT_NEAR(alone.as<float>()[c], together.as<float>()[i * 3 + c], 1e-5);
+  }
+  // Again replaces; of the whole call a sample's answer depends on its batch, as MASE's does.
+  prune_data(model, names, {.sparsity = 0.5, .whole_tensor = true});
+  EXPECT_EQ(pruned_data_of(model.graph).size(), 13u);
+  const Tensor mixed = logits_of(model, data);
+  double largest = 0;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const Tensor alone = logits_of(model, subset(data, std::vector<std::int64_t>{i}));
+    for (std::int64_t c = 0; c < 3; ++c)
+      largest = std::max(largest, std::abs(static_cast<double>(alone.as<float>()[c]) -
+                                           mixed.as<float>()[i * 3 + c]));
+  }
+  EXPECT_GT(largest, 1e-4);
+  prune_data(model, names, {.sparsity = 0});
+  EXPECT_EQ(print_graph(model.graph), before);
+}
+
+TEST(PrunedData, StandsBeforeFormatsInEitherOrder) {
+  Model a = small_bert(), b = small_bert();
+  const Quantization formats = choose(a, "integer", {{"width", "8"}, {"frac_width", "5"}});
+  const std::vector<std::string> names{"layer0.q", "layer0.wide"};
+  prune_data(a, names, {.sparsity = 0.5});
+  set_formats(a, formats);
+  set_formats(b, formats);
+  prune_data(b, names, {.sparsity = 0.5});
+  expect_equal_models(a, b);
+  const Node& node = a.graph.node(a.graph.find_node("layer0.q"));
+  const Node* rounding = a.graph.producer(node.inputs[0]);
+  ASSERT_EQ(rounding->op, "quantize");
+  EXPECT_EQ(a.graph.producer(rounding->inputs[0])->op, "sparsify");
+  // Those of the same data that are not pruned read it whole.
+  const Node& key = a.graph.node(a.graph.find_node("layer0.k"));
+  EXPECT_NE(key.inputs[0], node.inputs[0]);
+  pack_weights(a);
+  prune_data(a, names, {.sparsity = 0.25});
+  EXPECT_TRUE(is_packed(a.graph));
+}
+
+// Loss of a model on samples, in the reference mode.
+double loss_of(const Model& model, const TokenizedData& data) {
+  Graph graph = model.graph;
+  append_loss(graph, model.head, false);
+  run_passes(graph, {{"set_dropout", {{"training", false}}}});
+  graph.outputs.erase(graph.outputs.begin());
+  Executor executor(std::move(graph), false);
+  for (const std::string& name : model.tensors.names()) executor.bind(name, model.tensors.at(name));
+  std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
+  const Batch batch = make_batch(data, all);
+  auto inputs = batch_inputs(batch);
+  inputs["labels"] = int_vector(batch.labels);
+  return executor.run(inputs).at("loss").as<float>()[0];
+}
+
+TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
+  const TokenizedData data = random_sequences(10);
+  Model model = small_bert();
+  mask_by(model, 0.3, "layer1.*");
+  const std::string value = "bert.encoder.layer.1.attention.self.value.weight";
+  const auto gradients = loss_gradients(model, {query, value}, data, {.samples = 100});
+  ASSERT_EQ(gradients.size(), 2u);
+  double scale = 0;
+  for (const float g : gradients.at(value).span<float>())
+    scale = std::max(scale, std::abs(static_cast<double>(g)));
+  EXPECT_GT(scale, 1e-4);
+  const Tensor& mask = model.tensors.at(mask_name(value));
+  for (std::int64_t i = 0; i < 1296; i += 97) {
+    Model moved = model;
+    Tensor w = model.tensors.at(value).clone();
+    moved.tensors.set(value, w);
+    const float x = w.as<float>()[i];
+    const float h = 0.05f;
+    w.as<float>()[i] = x + h;
+    const double above = loss_of(moved, data);
+    w.as<float>()[i] = x - h;
+    const double slope = (above - loss_of(moved, data)) / (2 * static_cast<double>(h));
+    EXPECT_NEAR(gradients.at(value).as<float>()[i], slope, 0.02 * scale + 2e-5) << i;
+    if (mask.as<std::uint8_t>()[i] == 0) EXPECT_EQ(gradients.at(value).as<float>()[i], 0.0f);
+  }
+  EXPECT_ERROR(loss_gradients(model, {"nothing"}, data, {}), ErrorCode::invalid_argument,
+               "nothing");
+  EXPECT_ERROR(loss_gradients(model, {query}, random_sequences(0), {}), ErrorCode::invalid_argument,
+               "no samples");
+}
+
+// What a node reads, in the reference mode.
+Tensor read_of(const Model& model, const std::string& node, const TokenizedData& data) {
+  Graph graph = model.graph;
+  run_passes(graph, {{"set_dropout", {{"training", false}}}});
+  graph.outputs = {{"x", graph.node(graph.find_node(node)).inputs[0]}};
+  graph.remove_dead();
+  Executor executor(std::move(graph), false);
+  for (const Value& v : executor.graph().values)
+    if (is_tensor_of_model(v.kind)) executor.bind(v.name, model.tensors.at(v.name));
+  std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
+  return executor.run(batch_inputs(make_batch(data, all))).at("x");
+}
+
+TEST(Saliency, NormsAndQuantilesAreThoseOfWhatNodesRead) {
+  const TokenizedData data = random_sequences(6);
+  const Model model = small_bert();
+  const std::string weight = "bert.encoder.layer.1.output.dense.weight";
+  const std::string node = [&] {
+    for (const Node& each : model.graph.nodes)
+      for (const ValueId id : weights_of(model.graph, each))
+        if (model.graph.value(id).name == weight) return model.graph.value(each.outputs[0]).name;
+    return std::string();
+  }();
+  const Tensor x = read_of(model, node, data);
+  const Tensor norms = input_norms(model, {weight}, data, {.samples = 6}).at(weight);
+  ASSERT_EQ(norms.shape(), (Shape{50}));
+  for (std::int64_t c = 0; c < 50; ++c) {
+    double sum = 0;
+    for (std::int64_t r = 0; r < x.shape()[0]; ++r)
+      sum += std::pow(static_cast<double>(x.as<float>()[r * 50 + c]), 2);
+    EXPECT_NEAR(norms.as<float>()[c], std::sqrt(sum), 1e-4 * (1 + std::sqrt(sum)));
+  }
+  const std::string value = data_of_nodes(model.graph, {model.graph.find_node(node)}).at(0);
+  std::vector<double> sizes;
+  for (const float v : x.span<float>()) sizes.push_back(std::fabs(v));
+  std::sort(sizes.begin(), sizes.end());
+  const double quantile = magnitude_quantiles(model, {value}, 0.5, data, {.samples = 6}).at(value);
+  EXPECT_NEAR(quantile, sizes[sizes.size() / 2], 1e-3);
+  EXPECT_ERROR(input_norms(model, {"bert.embeddings.word_embeddings.weight"}, data, {}),
+               ErrorCode::invalid_argument, "embedding");
+}
+
+// What is no number is no small number.
+TEST(Sparsify, NanStays) {
+  Tensor x(DType::f32, {2, 20});
+  for (std::int64_t i = 0; i < x.size(); ++i) x.as<float>()[i] = static_cast<float>(i % 20);
+  x.as<float>()[3] = std::nanf("");
+  for (const Options& options : {Options{{"sparsity", 0.95}}, Options{{"threshold", 100.0}}}) {
+    Graph graph;
+    graph.outputs.emplace_back(
+        "y", graph.apply("sparsify", {graph.input("x", {DType::f32, {2, 20}})}, options));
+    for (const bool kernels : {false, true}) {
+      Executor executor(graph, kernels);
+      EXPECT_TRUE(std::isnan(executor.run({{"x", x}}).at("y").as<float>()[3]));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hone_test
