@@ -119,9 +119,10 @@ class Hone:
         setting: TrainSetting,
         threads: int,
         number_format: Format | None = None,
+        extra: tuple[str, ...] = (),
     ) -> list[str | Path]:
-        """`hone train` over the given batches, or `hone quantize --qat` with a format; its files
-        lie in work/hone-train."""
+        """`hone train` over the given batches, or `hone quantize --qat` with a format, and `extra`
+        words; its files lie in work/hone-train."""
         folder = self.work / "hone-train"
         shutil.rmtree(folder, ignore_errors=True)
         order, trace = self.work / "order.json", self.work / "trace.jsonl"
@@ -138,6 +139,7 @@ class Hone:
             *setting.hone_flags(),
             *("--max-length", str(MAX_LENGTH), "--threads", str(threads), *files),
             *("--json", self.work / "train.json"),
+            *extra,
         ]
 
     def quantize(self, model: Path, number_format: Format, folder: Path) -> dict[str, Any]:
@@ -155,9 +157,10 @@ class Hone:
         warm_up: int,
         threads: int | None = None,
         number_format: Format | None = None,
+        extra: tuple[str, ...] = (),
     ) -> HoneSlice:
         arguments = self.train_arguments(
-            model, batches, setting, threads or self.threads, number_format
+            model, batches, setting, threads or self.threads, number_format, extra
         )
         wall = self.run(*arguments)
         trace = read_trace(self.work / "trace.jsonl", len(batches))

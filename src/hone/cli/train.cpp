@@ -7,6 +7,7 @@
 #include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/cli/detail/watch.hpp"
+#include "hone/recipes/lora_choice.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -19,7 +20,7 @@ const std::vector<std::string> flags{"split",  "epochs",       "steps",         
                                      "clip",   "dropout",      "max_length",    "keep",
                                      "metric", "patience",     "class_weights", "checkpoint_every",
                                      "seed",   "threads",      "order",         "trace",
-                                     "mode",   "fresh_head"};
+                                     "mode",   "fresh_head",   "lora"};
 
 std::string summary_table(const TrainOutcome& outcome, const std::filesystem::path& out) {
   const TrainResult& r = outcome.result;
@@ -52,6 +53,19 @@ std::string summary_table(const TrainOutcome& outcome, const std::filesystem::pa
   if (r.best)
     table.add_row({"beside it", "best/: the best model on validation; last/: the last, to resume"});
   return table.render(console().style(), 0);
+}
+
+// The keys of --lora.
+std::string lora_note() {
+  std::string text = "Keys of --lora:";
+  for (const OptionSpec& key : lora_keys()) {
+    text += fmt::format(" {} ({}", key.name, key.help);
+    if (const std::string value = key.default_value ? to_string(*key.default_value) : "";
+        !value.empty())
+      text += "; default: " + value;
+    text += &key == &lora_keys().back() ? ")." : "),";
+  }
+  return text;
 }
 
 CommandResult run(const CommandInput& input) {
@@ -102,18 +116,22 @@ Command command_train() {
                              .help = "replace the run that is in --out"});
   command.arguments = {{"MODEL", "a model folder, or a built-in name (hone list models)"}};
   command.placeholders = {{"data", "DATA"},  {"out", "DIR"},    {"tokenizer", "DIR"},
-                          {"order", "FILE"}, {"trace", "FILE"}, {"split", "SPLIT"}};
+                          {"order", "FILE"}, {"trace", "FILE"}, {"split", "SPLIT"},
+                          {"lora", "KEYS"}};
   command.required = {"data", "out"};
   command.settings = leave_out(train_settings(), flags);
   command.settings_note =
       "Also the sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...) and options "
       "of "
-      "the data (data.samples=1000; hone list datasets).";
+      "the data (data.samples=1000; hone list datasets). " +
+      lora_note();
   command.examples = {
       "hone train bert-tiny --data reviews --out runs/first",
       "hone train bert-mini --data imdb:aclImdb_v1.tar.gz --tokenizer bert-base-uncased --out "
       "runs/imdb",
-      "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine"};
+      "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine",
+      "hone train runs/first --data reviews --lora rank=8,alpha=16,dropout=0.1,targets=query+value "
+      "--out runs/adapted"};
   command.run = run;
   return command;
 }

@@ -10,6 +10,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/foreign_quantization.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 
@@ -248,7 +249,7 @@ bool holds_weights(const fs::path& directory) {
 }
 
 bool is_model_file(const std::string& name) {
-  return is_weights_file(name) || name == own_facts_file || name == own_graph_file ||
+  return is_weights_file(name) || is_adapter_file(name) || name == own_facts_file || name == own_graph_file ||
          name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
          name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
          name == "added_tokens.json";

@@ -72,6 +72,8 @@ TensorStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::
 struct SavedForm {
   std::string weights = "model.safetensors";
   std::vector<std::pair<std::string, std::string>> texts = {};
+  // Writes what else belongs to the form: an adapter's files.
+  std::function<void(const std::filesystem::path&)> write = {};
 };
 
 // Writes a directory that `transformers` loads: config.json (its "dtype" set to what is stored),

@@ -6,6 +6,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/saved_model.hpp"
 
@@ -115,15 +116,33 @@ Model build(const ModelRequest& request) {
 
 // A run that was stopped has its weights in last/ only.
 fs::path place_of(const fs::path& path) {
+  if (is_adapter(path)) return place_of(adapter_base(path));
   return !fs::exists(path / "config.json") && fs::exists(path / "last" / "config.json")
              ? path / "last"
              : path;
+}
+
+// The base that an adapter's folder names, with the adapter.
+Model load_adapted(const ModelRequest& request) {
+  const AdapterFiles files = read_adapter(request.name);
+  ModelRequest base = request;
+  base.name = adapter_base(request.name).string();
+  Model model = load_model(base);
+  try {
+    add_adapter(model, files.settings, files.tensors);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: {}", request.name, error.message()), error.hint());
+  }
+  model.history.push_back("adapter: " + request.name);
+  model.name = request.name;
+  return model;
 }
 
 }  // namespace
 
 Model load_model(const ModelRequest& request) {
   const fs::path path = request.name;
+  if (is_adapter(path)) return load_adapted(request);
   Model model;
   if (fs::is_directory(path)) {
     if (!request.settings.empty())
@@ -179,6 +198,7 @@ ModelFacts model_facts(const std::string& name, const SizeSettings& sizes) {
 }
 
 Graph source_graph(const std::string& name, const SizeSettings& sizes) {
+  if (is_adapter(name)) return load_model({.name = name}).graph;
   const fs::path place = place_of(name);
   return is_saved_model(place) ? saved_model_graph(place) : blueprint_of(name, sizes).graph;
 }

@@ -24,8 +24,8 @@ struct ModelRequest {
   bool check_values = true;
 };
 
-// Loads a directory (hone's own form, or Hugging Face's; its last checkpoint when a run did not
-// finish) or makes a built-in model. Throws Error(not_found) naming the nearest built-in, and what
+// Loads a directory (hone's own form, Hugging Face's, or an adapter's with the base that it names;
+// its last checkpoint when a run did not finish) or makes a built-in model. Throws Error(not_found) naming the nearest built-in, and what
 // load_saved_model and load_model_files throw.
 Model load_model(const ModelRequest& request);
 

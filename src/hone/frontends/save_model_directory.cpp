@@ -12,6 +12,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/safetensors.hpp"
 
@@ -40,10 +41,12 @@ void set_dtype(Json& config, const TensorStore& parameters) {
 }
 
 // The weights come last: a new directory that is unfinished does not load. Weights under other
-// names, and files of a tokenizer that are not among the copies, belong to what was there before.
+// names, and files of a tokenizer that are not among the copies, belong to what was there before, and so do adapters.
 void write_files(const fs::path& directory, const Json& config, const TensorStore& parameters,
                  const std::vector<fs::path>& copies,
                  const std::function<void(const fs::path&)>& more, const SavedForm& form) {
+  for (const auto& entry : fs::directory_iterator(directory))
+    if (is_adapter_file(entry.path().filename())) fs::remove(entry.path());
   for (const fs::path& file : copies) {
     const fs::path to = directory / file.filename();
     // In place, a file of the directory itself stays as it is.
@@ -53,6 +56,7 @@ void write_files(const fs::path& directory, const Json& config, const TensorStor
   if (more) more(directory);
   write_file_atomically(directory / "config.json", config.dump(2) + "\n");
   for (const auto& [name, text] : form.texts) write_file_atomically(directory / name, text);
+  if (form.write) form.write(directory);
   write_safetensors(directory / form.weights, parameters);
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
@@ -65,7 +69,8 @@ void write_files(const fs::path& directory, const Json& config, const TensorStor
                     [&](const fs::path& copy) { return copy.filename() == name; });
     const bool of_weights =
         is_weights_file(name) || name == own_facts_file || name == own_graph_file;
-    if (!written && (more ? of_weights : is_model_file(name)))
+    // (Adapters of before went first.)
+    if (!written && !is_adapter_file(name) && (more ? of_weights : is_model_file(name)))
       fs::remove(entry.path(), ignored);
   }
 }

@@ -8,6 +8,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/safetensors.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
@@ -222,10 +223,15 @@ void save_model(const fs::path& directory, const Model& model, const TensorStore
     save_model_directory(directory, config, tensors, copies, more);
     return;
   }
+  const auto write_adapters = [&](const fs::path& folder) {
+    if (const std::vector<Adapter> adapters = adapters_of(model.graph); !adapters.empty())
+      write_adapter(folder, model, tensors, main_adapter(adapters));
+  };
   save_model_directory(directory, config, tensors, copies, more,
                        {own_weights_file,
                         {{own_graph_file, print_graph(model.graph)},
-                         {own_facts_file, to_json(model).dump(2) + "\n"}}});
+                         {own_facts_file, to_json(model).dump(2) + "\n"}},
+                        write_adapters});
 }
 
 }  // namespace hone

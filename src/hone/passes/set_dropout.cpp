@@ -27,17 +27,33 @@ NodeId classifier_dropout(const Graph& graph) {
   return none;
 }
 
+// Dropout that adapters alone read, on their low-rank paths: it has a probability of its own.
+std::vector<bool> find_adapter_dropout(const Graph& graph) {
+  std::vector<bool> only(graph.nodes.size(), false);
+  const auto readers = graph.readers();
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    if (graph.nodes[n].op != "dropout") continue;
+    const ValueId made = graph.nodes[n].outputs[0];
+    const auto& list = readers[static_cast<std::size_t>(made)];
+    only[n] = !list.empty() && std::all_of(list.begin(), list.end(), [&](NodeId reader) {
+      return graph.node(reader).op == "lora" && graph.node(reader).inputs[1] == made;
+    });
+  }
+  return only;
+}
+
 const char* key_of(const Node& node) { return node.op == "attention" ? "dropout" : "p"; }
 
 // Calls f(node, rate) for each node that drops.
 template <typename F>
 void for_each_dropout(Graph& graph, const F& f) {
   const NodeId classifier = classifier_dropout(graph);
+  const std::vector<bool> of_adapter = find_adapter_dropout(graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
     if (node.op == "attention")
       f(node, &DropoutRates::attention);
-    else if (node.op == "dropout")
+    else if (node.op == "dropout" && !of_adapter[n])
       f(node,
         static_cast<NodeId>(n) == classifier ? &DropoutRates::classifier : &DropoutRates::hidden);
   }
@@ -58,7 +74,7 @@ int run(const PassCall& call) {
   });
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     Node& node = graph.nodes[n];
-    if (node.op == "dropout" && node.attributes.real("p") == 0)
+    if (node.op == "dropout" && (!training || node.attributes.real("p") == 0))
       graph.replace_uses(node.outputs[0], node.inputs[0]);
     if (node.op == "attention" && node.attributes.real("dropout") == 0 && node.inputs.size() > 4) {
       node.inputs[4] = none;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/passes/lora.hpp"
 
 namespace hone {
 
@@ -17,14 +18,17 @@ bool starts_at_random(const Model& model) {
 }
 
 double default_learning_rate(const Model& model) {
-  constexpr double pretrained = 5e-5, fresh_times_width = 0.032;
+  constexpr double pretrained = 5e-5, adapter_times = 20, fresh_times_width = 0.032;
+  if (has_adapters(model.graph)) return adapter_times * pretrained;
   if (!starts_at_random(model)) return pretrained;
   const double rate = fresh_times_width / static_cast<double>(model.width);
   // As it would be typed: two digits.
   return std::stod(fmt::format("{:.1e}", rate));
 }
 
-double default_epochs(const Model& model) { return starts_at_random(model) ? 8 : 3; }
+double default_epochs(const Model& model) {
+  return starts_at_random(model) && !has_adapters(model.graph) ? 8 : 3;
+}
 
 std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_t classes) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(classes));

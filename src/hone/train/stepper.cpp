@@ -68,6 +68,11 @@ bool is_sum(const std::string& state) { return state.ends_with(".sum"); }
 
 }  // namespace
 
+bool is_frozen(const Model& model, const std::string& tensor) {
+  const ValueId id = model.graph.find(tensor);
+  return id != none && model.graph.value(id).frozen;
+}
+
 Graph make_training_graph(const Model& model, const TrainOptions& options,
                           std::vector<PassReport>* reports) {
   Graph graph = graph_with_loss(model, options);
@@ -181,7 +186,8 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
 
 TensorStore Stepper::state() const {
   TensorStore all;
-  for (const std::string& name : model_.tensors.names()) all.set(name, model_.tensors.at(name));
+  for (const std::string& name : model_.tensors.names())
+    if (!is_frozen(model_, name)) all.set(name, model_.tensors.at(name));
   for (const std::string& name : states_.names())
     if (!is_sum(name)) all.set(name, states_.at(name));
   return all;

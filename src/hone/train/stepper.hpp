@@ -23,6 +23,9 @@ struct StepResult {
 Graph make_training_graph(const Model& model, const TrainOptions& options,
                           std::vector<PassReport>* reports = nullptr);
 
+// Whether training leaves a tensor of the model as it is.
+bool is_frozen(const Model& model, const std::string& tensor);
+
 class Stepper {
 public:
   // Builds the graphs of `options.mode` and binds the model's parameters; fresh optimizer states.
@@ -32,7 +35,8 @@ public:
   StepResult step(const TokenizedData& data, std::span<const std::int64_t> indices,
                   std::int64_t step);
 
-  // Everything that decides the following steps, by name: raw parameters, moments, row steps.
+  // Everything that decides the following steps, by name: raw parameters (frozen ones aside: the
+  // model has them), moments, row steps.
   TensorStore state() const;
   // Copies a state back. Throws Error(bad_format) when a tensor is missing or has another shape.
   void restore(const TensorStore& state);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -337,16 +338,35 @@ void check_training(const Model& model, const TokenizedData& data, const Tokeniz
                                                          options.class_weights.size(), classes));
 }
 
+// What is frozen stands in the checkpoint's model alone: it must be what it was.
+static void check_frozen(const Model& model, const std::filesystem::path& place) {
+  const auto& values = model.graph.values;
+  if (std::none_of(values.begin(), values.end(), [](const Value& value) { return value.frozen; }))
+    return;
+  const Model saved = load_model({.name = place.string()});
+  for (const std::string& name : model.tensors.names()) {
+    if (!is_frozen(model, name)) continue;
+    const Tensor& own = model.tensors.at(name);
+    const Tensor& kept = saved.tensors.at(name);
+    if (own.bytes() != kept.bytes() || std::memcmp(own.data(), kept.data(), own.bytes()) != 0)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: '{}', which is frozen, is not what the run began with",
+                              model.name, name),
+                  "resume with the model that the run began with");
+  }
+}
+
 void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
                   const TrainOptions& options, const std::filesystem::path& out) {
   const std::filesystem::path place = out / "last";
   const TrainPosition position = load_resumed(identity_of(model, data, validation, options), place);
   const TensorStore state = load_state(place);
   for (const std::string& name : model.tensors.names())
-    if (!state.contains(name))
+    if (!is_frozen(model, name) && !state.contains(name))
       throw Error(ErrorCode::bad_format,
                   fmt::format("{}: the checkpoint lacks the tensor '{}'", place.string(), name),
                   "the checkpoint is damaged: start anew with --overwrite");
+  check_frozen(model, place);
 }
 
 TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,

@@ -12,6 +12,7 @@
 #include "hone/passes/detail/rounding.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/passes/learned_steps.hpp"
+#include "hone/passes/lora.hpp"
 #include "hone/passes/prune.hpp"
 #include "hone/passes/quantization.hpp"
 
@@ -106,6 +107,7 @@ void pack_weights(Model& model) {
 void unpack_weights(Model& model) {
   if (!is_packed(model.graph)) return;
   Graph& graph = model.graph;
+  const bool adapted = has_adapters(graph);
   const Quantization formats = formats_of(graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node node = graph.nodes[n];
@@ -113,6 +115,8 @@ void unpack_weights(Model& model) {
     const std::string name = graph.value(node.outputs[0]).name;
     model.tensors.set(name, bind_quantizer(node.attributes)->unpack(packed_of(model, node)));
     graph.release(node.outputs[0], ValueKind::parameter);
+    // Below adapters nothing is trained.
+    graph.value(node.outputs[0]).frozen = adapted;
   }
   graph.remove_dead();
   apply_formats(graph, formats);

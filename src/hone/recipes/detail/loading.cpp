@@ -10,6 +10,7 @@
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/data/review_generator.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 
 namespace hone {
@@ -88,7 +89,9 @@ std::pair<std::string, std::string> split_setting(const std::string& text,
 ChosenTokenizer choose_tokenizer(const std::string& model, const std::string& given,
                                  const std::string& data_kind) {
   if (!given.empty()) return {Tokenizer::load(given), given};
-  for (const fs::path& directory : {fs::path(model), fs::path(model) / "last"})
+  std::vector<fs::path> places{fs::path(model), fs::path(model) / "last"};
+  if (is_adapter(model)) places.push_back(adapter_base(model));
+  for (const fs::path& directory : places)
     if (fs::is_directory(directory) && holds_tokenizer(directory))
       return {Tokenizer::load(directory), directory.string()};
   if (data_kind == "reviews") return {embedded_tokenizer(), "embedded"};

@@ -11,14 +11,17 @@
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/core/usage_error.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/passes/learned_steps.hpp"
+#include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/layers.hpp"
+#include "hone/recipes/lora_choice.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/forward.hpp"
@@ -46,6 +49,7 @@ public:
         watcher_(watcher),
         options_(make_train_options(request.settings.values)) {
     options_.changes = request.changes;
+    if (settings().contains("lora")) lora_ = parse_lora(settings().text("lora"));
   }
 
   TrainOutcome run() {
@@ -132,6 +136,9 @@ private:
     if (!request_.resume && fs::equivalent(out, request_.model, ignored))
       throw Error(ErrorCode::invalid_argument, out.string() + ": is the model that is read",
                   "choose another folder with --out");
+    if (!request_.resume && lora_ && fs::equivalent(out, lora_->adapter, ignored))
+      throw Error(ErrorCode::invalid_argument, out.string() + ": is the adapter that is read",
+                  "choose another folder with --out");
     if (fs::exists(out)) lock_.emplace(out);
     if (request_.resume) {
       if (!holds_run())
@@ -212,14 +219,16 @@ private:
     if (data_request_.labels == LabelUse::classes) request.label_names = labels;
     model_ = load_model(request);
     if (data_request_.labels == LabelUse::classes) name_classes(model_, labels, watcher_.say);
-    // Training moves float32 weights and rounds them in every step.
-    unpack_weights(model_);
+    // Training moves float32 weights and rounds them in every step; below adapters none move.
+    if (!lora_ && !has_adapters(model_.graph)) unpack_weights(model_);
     Quantization formats = request_.formats;
     if (!request_.quantize.empty()) formats = select_formats(model_.graph, request_.quantize);
     if (!formats.empty()) set_formats(model_, formats);
     if (const auto nodes = formats_of(model_.graph).size(); nodes > 0)
       say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
                       request_.model, nodes));
+    if (lora_) model_.history.push_back(apply_lora(model_, *lora_, options_.seed));
+    if (has_adapters(model_.graph)) say(describe_trained(model_));
     check_fit(model_.limits, *tokenizer_, tokenizer_source_, watcher_.say);
     say_report(model_, watcher_.say);
   }
@@ -236,10 +245,11 @@ private:
       chosen.push_back(fmt::format("--epochs {:g}", options_.epochs));
     }
     if (!chosen.empty())
-      say(fmt::format(
-          "{}: {}: {}", request_.model,
-          starts_at_random(model_) ? "the weights start at random" : "the weights are pre-trained",
-          fmt::join(chosen, ", ")));
+      say(fmt::format("{}: {}: {}", request_.model,
+                      has_adapters(model_.graph) ? "an adapter is trained"
+                      : starts_at_random(model_) ? "the weights start at random"
+                                                 : "the weights are pre-trained",
+                      fmt::join(chosen, ", ")));
     if (!settings().contains("class_weights")) return;
     if (!data_.targets.empty())
       throw UsageError("class_weights changes nothing: the model gives a value, no classes",
@@ -297,6 +307,7 @@ private:
     config["data"] = request_.data;
     config["split"] = data_request_.split;
     config["tokenizer"] = tokenizer_source_;
+    if (lora_) config["lora"] = settings().text("lora");
     config["fresh_head"] = settings().boolean_or("fresh_head", false);
     config["max_length"] = data_request_.max_length;
     config["validation"] = data_request_.validation;
@@ -417,8 +428,18 @@ private:
                       {"calls", timing.calls},
                       {"seconds", timing.seconds},
                       {"flop", timing.flop}});
+    if (outcome.result.finished) write_other_adapters();
     if (outcome.result.finished && !request_.evaluate_split.empty()) evaluate_at_end(outcome);
     return outcome;
+  }
+
+  // The model's own folder holds the adapter that was trained (save_model): the others go beside
+  // it, each into a folder of its name as PEFT has them.
+  void write_other_adapters() const {
+    const std::vector<Adapter> adapters = adapters_of(model_.graph);
+    for (const Adapter& adapter : adapters)
+      if (&adapter != &main_adapter(adapters))
+        write_adapter(request_.out / adapter.settings.name, model_, model_.tensors, adapter);
   }
 
   void evaluate_at_end(TrainOutcome& outcome) {
@@ -452,6 +473,7 @@ private:
   const TrainRequest& request_;
   const RunWatcher& watcher_;
   TrainOptions options_;
+  std::optional<LoraChoice> lora_;
   bool resumes_ = false;
   std::optional<Tokenizer> tokenizer_;
   std::string tokenizer_source_;

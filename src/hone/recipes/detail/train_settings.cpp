@@ -81,6 +81,10 @@ std::vector<OptionSpec> make_settings() {
       text("mode", "compiled", "how the graph runs", {"compiled", "eager", "reference"}),
       {"fresh_head", OptionType::boolean, false,
        "start a new classifier for the labels of the data; that of the model is dropped"},
+      text("lora", limit,
+           "train an adapter of low rank beside frozen weights: keys and values joined by commas, "
+           "as rank=8,alpha=16,dropout=0.1,targets=query+value (all keys below); 'default' takes "
+           "them as they are"),
       {"decay_all", OptionType::boolean, false, "decay biases and layer norms as well"},
       real("hidden_dropout", limit, "dropout after embeddings and layers", 0, 0.99),
       real("attention_dropout", limit, "dropout of attention weights", 0, 0.99),

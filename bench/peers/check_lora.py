@@ -1,0 +1,211 @@
+"""Checks hone's adapters against peft: 60 steps of BERT-tiny with fixed batches, both ways.
+
+For LoRA, rsLoRA, DoRA and LoRA with a trained classifier, from one adapter that peft made: every
+loss within 1e-5, every gradient norm within 2e-4 of its size, merged weights within 1e-6; the
+logits of hone's adapter in peft and of peft's in hone within 1e-5. Exits with 1 if any of it fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
+from transformers import BertConfig, BertForSequenceClassification
+
+from batches import BATCH
+from hone_program import Hone
+from imdb import Tokens, load_tokens, read_reviews, select
+from settings import TrainSetting
+from torch_peer import Trainer, classify, load_model, save_model
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STEPS = 60
+LOSS, GRAD_NORM, WEIGHT, LOGITS = 1e-5, 2e-4, 1e-6, 1e-5
+# Decay reaches every trained number in both programs.
+SETTING = TrainSetting(
+    hidden_dropout=0.0, attention_dropout=0.0, lr=1e-3, decay_all=True, schedule="constant"
+)
+
+
+@dataclass
+class Variant:
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+VARIANTS = [
+    Variant("LoRA"),
+    Variant("rsLoRA", {"use_rslora": True}),
+    Variant("DoRA", {"use_dora": True}),
+    Variant("LoRA, every dense layer", {"target_modules": ["query", "key", "value", "dense"]}),
+    Variant("LoRA, classifier", {"modules_to_save": ["classifier"]}),
+    Variant("DoRA, classifier", {"use_dora": True, "modules_to_save": ["classifier"]}),
+]
+
+
+@dataclass
+class Task:
+    base: Path
+    hone: Hone
+    tokens: Tokens
+    texts: list[str]  # of the first batch
+    batches: list[list[int]]
+    work: Path
+
+
+def make_base(folder: Path, tokenizer: Path) -> None:
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, intermediate_size=512
+    )
+    save_model(BertForSequenceClassification(config).float(), folder, tokenizer)
+
+
+def make_adapter(base: Path, variant: Variant, folder: Path) -> None:
+    torch.manual_seed(1)
+    options = {"target_modules": ["query", "value"], **variant.options}
+    adapter = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, **options)
+    get_peft_model(load_model(base), adapter).save_pretrained(folder)
+
+
+class PeftTrainer(Trainer):
+    """The trainer of the peer, with an adapter on its model."""
+
+    def __init__(self, base: Path, adapter: Path) -> None:
+        super().__init__(base, SETTING)
+        self.model = PeftModel.from_pretrained(self.model, adapter, is_trainable=True)
+        self.initial = {k: v.clone() for k, v in self.model.state_dict().items()}
+        self.step_model = self.model
+
+
+def logits_of_peft(task: Task, model: torch.nn.Module) -> np.ndarray:
+    first = select(task.tokens, np.asarray(task.batches[0]))
+    return classify(model, first, [list(range(BATCH))])
+
+
+def logits_of_adapter(task: Task, adapter: Path) -> np.ndarray:
+    return logits_of_peft(task, PeftModel.from_pretrained(load_model(task.base), adapter).eval())
+
+
+def merge_by_hone(task: Task, model: Path, folder: Path) -> dict[str, torch.Tensor]:
+    shutil.rmtree(folder, ignore_errors=True)
+    task.hone.run("merge", model, "--out", folder)
+    return load_file(folder / "model.safetensors")
+
+
+def largest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    if one.keys() != other.keys():
+        return float("inf")
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+def run(task: Task, variant: Variant) -> dict[str, tuple[float, float]]:
+    """Each difference with what is allowed."""
+    folder = task.work / "lora"
+    shutil.rmtree(folder, ignore_errors=True)
+    make_adapter(task.base, variant, folder / "start")
+    own = task.hone.train(
+        task.base, task.batches, SETTING, 0, extra=("--lora", f"adapter={folder / 'start'}")
+    )
+    trained = task.work / "hone-train"
+    trainer = PeftTrainer(task.base, folder / "start")
+    peer = trainer.run(task.tokens, task.batches, 0)
+    trainer.model.eval()
+    trainer.model.save_pretrained(folder / "peft")
+    peer_logits = logits_of_peft(task, trainer.model)
+    peer_merged = trainer.model.merge_and_unload().state_dict()
+    norms = np.asarray(peer.grad_norms)
+    same = PeftModel.from_pretrained(load_model(task.base), trained).merge_and_unload()
+    own_merged = merge_by_hone(task, trained, folder / "merged")
+
+    def difference(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.abs(np.asarray(one) - np.asarray(other)).max())
+
+    return {
+        "loss": (difference(own.losses, peer.losses), LOSS),
+        "gradient norm": (float((np.abs(own.grad_norms - norms) / norms).max()), GRAD_NORM),
+        "merged": (largest(own_merged, peer_merged), WEIGHT),
+        "one adapter merged": (largest(own_merged, same.state_dict()), WEIGHT),
+        "hone's in peft": (
+            difference(
+                task.hone.predict(trained, task.texts), logits_of_adapter(task, trained)
+            ),
+            LOGITS,
+        ),
+        "peft's in hone": (
+            difference(task.hone.predict(folder / "peft", task.texts), peer_logits),
+            LOGITS,
+        ),
+        "peft's merged by hone": (
+            largest(merge_by_hone(task, folder / "peft", folder / "merged"), peer_merged),
+            WEIGHT,
+        ),
+    }
+
+
+def print_table(rows: list[tuple[str, dict[str, tuple[float, float]]]]) -> bool:
+    columns = list(rows[0][1])
+    print("| largest difference | " + " | ".join(columns) + " |")
+    print("| --- |" + " --- |" * len(columns))
+    print("| allowed | " + " | ".join(f"{rows[0][1][name][1]:.0e}" for name in columns) + " |")
+    passed = True
+    for name, results in rows:
+        cells = []
+        for column in columns:
+            value, bound = results[column]
+            fits = value <= bound  # a NaN does not
+            passed = passed and fits
+            cells.append(f"{value:.1e}" + ("" if fits else " FAIL"))
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    return passed
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add: Callable[..., object] = parser.add_argument
+    add("--hone", type=Path, default=ROOT / "build/release/hone")
+    add("--shared", type=Path, default=os.environ.get("HONE_SHARED"), metavar="DIR")
+    add("--work", type=Path, default=ROOT / "build/bench-peers")
+    add("--threads", type=int, default=2)
+    options = parser.parse_args(arguments)
+    if options.shared is None or not (options.shared / "data/imdb").is_dir():
+        parser.error("no data/imdb: give --shared DIR or set HONE_SHARED")
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    shared, work = options.shared.resolve(), options.work.resolve()
+    imdb = shared / "data/imdb/aclImdb_v1_labeled.tar.gz"
+    tokenizer = shared / "data/bert-base-uncased"
+    torch.set_num_threads(options.threads)
+    base = work / "lora-base"
+    make_base(base, tokenizer)
+    order = np.random.default_rng(3).permutation(25000)[: STEPS * BATCH].reshape(-1, BATCH)
+    reviews = read_reviews(imdb, "train")
+    task = Task(
+        base=base,
+        hone=Hone(options.hone, imdb, tokenizer, work, options.threads),
+        tokens=load_tokens(imdb, "train", tokenizer, work),
+        texts=[reviews.texts[number] for number in order[0]],
+        batches=order.tolist(),
+        work=work,
+    )
+    return 0 if print_table([(one.name, run(task, one)) for one in VARIANTS]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

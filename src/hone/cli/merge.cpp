@@ -1,0 +1,81 @@
+#include <fmt/format.h>
+
+#include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
+#include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/program.hpp"
+#include "hone/core/error.hpp"
+#include "hone/core/usage_error.hpp"
+#include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/passes/lora.hpp"
+#include "hone/recipes/quantize_run.hpp"
+#include "hone/report/numbers.hpp"
+
+namespace hone {
+namespace {
+
+void refuse_overwriting(const CommandInput& input) {
+  namespace fs = std::filesystem;
+  const fs::path out = input.options.text("out");
+  std::error_code ignored;
+  if (fs::equivalent(out, input.argument("MODEL"), ignored))
+    throw UsageError("--out " + out.string() + " is the model that is read",
+                     "choose another folder");
+  if (holds_weights(out) && !input.options.boolean_or("overwrite", false))
+    throw Error(ErrorCode::invalid_argument, out.string() + ": already holds a model",
+                "replace it with --overwrite, or choose another --out");
+}
+
+CommandResult run(const CommandInput& input) {
+  refuse_overwriting(input);
+  const std::filesystem::path out = input.options.text("out");
+  Model model = load_model({.name = input.argument("MODEL")});
+  Json adapters = Json::array();
+  std::size_t layers = 0;
+  for (const Adapter& adapter : adapters_of(model.graph)) {
+    adapters.push_back(adapter.settings.name);
+    layers += adapter.layers.size();
+  }
+  merge_adapters(model, {.dequantize = input.options.boolean_or("dequantize", false),
+                         .dense = input.options.boolean_or("dense", false)});
+  save_with_tokenizer(model, out);
+  console().print(fmt::format("saved in {}: {} adapters merged into {} layers, {} as float32\n",
+                              out.string(), adapters.size(), layers,
+                              format_bytes(static_cast<double>(tensor_bytes(model)))));
+  return {0,
+          {{"out", out.string()},
+           {"adapters", adapters},
+           {"layers", static_cast<std::int64_t>(layers)},
+           {"bytes", tensor_bytes(model)}}};
+}
+
+}  // namespace
+
+Command command_merge() {
+  Command command{{"merge", "adds a model's adapters to its weights: a plain folder again", {}}};
+  command.options = {{.name = "out", .default_value = {}, .help = "folder of the merged model"},
+                     {.name = "dequantize",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "let the number formats of a quantized base go"},
+                     {.name = "dense",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "let the masks of pruned layers go: an adapter fills their zeros"},
+                     {.name = "overwrite",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "replace what is in --out"}};
+  command.arguments = {
+      {"MODEL",
+       "a model folder with adapters (hone train --lora), or an adapter's folder of PEFT "
+       "whose base is on this machine"}};
+  command.placeholders = {{"out", "DIR"}};
+  command.required = {"out"};
+  command.examples = {"hone merge runs/adapted --out runs/merged"};
+  command.run = run;
+  return command;
+}
+
+}  // namespace hone
