@@ -225,8 +225,8 @@ private:
     if (!request_.quantize.empty()) formats = select_formats(model_.graph, request_.quantize);
     if (!formats.empty()) set_formats(model_, formats);
     if (const auto nodes = formats_of(model_.graph).size(); nodes > 0)
-      say(fmt::format("{}: {} nodes take number formats: quantization-aware training",
-                      request_.model, nodes));
+      say(fmt::format("{}: {} nodes take number formats{}", request_.model, nodes,
+                      lora_ || has_adapters(model_.graph) ? "" : ": quantization-aware training"));
     if (lora_) model_.history.push_back(apply_lora(model_, *lora_, options_.seed));
     if (has_adapters(model_.graph)) say(describe_trained(model_));
     check_fit(model_.limits, *tokenizer_, tokenizer_source_, watcher_.say);
