@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
@@ -31,21 +32,21 @@ CommandResult run(const CommandInput& input) {
   refuse_overwriting(input);
   const std::filesystem::path out = input.options.text("out");
   Model model = load_model({.name = input.argument("MODEL")});
-  Json adapters = Json::array();
+  std::vector<std::string> names;
   std::size_t layers = 0;
   for (const Adapter& adapter : adapters_of(model.graph)) {
-    adapters.push_back(adapter.settings.name);
+    names.push_back(adapter.settings.name);
     layers += adapter.layers.size();
   }
   merge_adapters(model, {.dequantize = input.options.boolean_or("dequantize", false),
                          .dense = input.options.boolean_or("dense", false)});
   save_with_tokenizer(model, out);
-  console().print(fmt::format("saved in {}: {} adapters merged into {} layers, {} as float32\n",
-                              out.string(), adapters.size(), layers,
+  console().print(fmt::format("saved in {}: adapter {} merged into {} layers, {} as float32\n",
+                              out.string(), fmt::join(names, ", "), layers,
                               format_bytes(static_cast<double>(tensor_bytes(model)))));
   return {0,
           {{"out", out.string()},
-           {"adapters", adapters},
+           {"adapters", names},
            {"layers", static_cast<std::int64_t>(layers)},
            {"bytes", tensor_bytes(model)}}};
 }

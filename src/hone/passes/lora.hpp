@@ -46,6 +46,10 @@ struct Adapter {
 std::vector<Adapter> adapters_of(const Graph& graph);
 bool has_adapters(const Graph& graph);
 
+// Lets DoRA read weights and biases as their layers read them, after these were given other formats
+// or masks. sort() is left to the caller.
+void follow_bases(Graph& graph);
+
 // Fresh tensors of an adapter by PEFT's names without prefix (LAYER.lora_A.weight: uniform as
 // torch.nn.Linear starts; LAYER.lora_B.weight: zero; LAYER.lora_magnitude_vector: the lengths of
 // the rows of the weight). They depend on (seed, name) alone. Throws Error(invalid_argument) for

@@ -13,6 +13,7 @@
 #include "hone/passes/detail/rounding.hpp"
 #include "hone/passes/detail/slots.hpp"
 #include "hone/passes/format_checks.hpp"
+#include "hone/passes/lora.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/passes/select_formats.hpp"
 
@@ -176,6 +177,7 @@ int apply_formats(Graph& graph, const Quantization& quantization) {
   quantized_parameters(graph, quantization);
   Rewriter rewriter(graph);
   for (const NodeFormats& formats : quantization) rewriter.rewrite(formats);
+  follow_bases(graph);
   graph.sort();
   graph.remove_dead();
   return rewriter.changes();

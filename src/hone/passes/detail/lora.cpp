@@ -151,7 +151,7 @@ void check_settings(const LoraSettings& settings) {
 void check_rank(const LinearLayer& layer, std::int64_t rank) {
   if (rank < 1) refuse(fmt::format("rank is {}", rank), "it is 1 or more");
   if (rank > std::min(layer.outputs, layer.inputs))
-    refuse(fmt::format("rank {} is larger than the layer {}, a matrix of [{}, {}]", rank,
+    refuse(fmt::format("rank {} is larger than the layer {}, a matrix of [{},{}]", rank,
                        layer.layer, layer.outputs, layer.inputs),
            fmt::format("at most {}", std::min(layer.outputs, layer.inputs)));
 }
@@ -255,7 +255,7 @@ public:
 
   void insert(const LinearLayer& layer, const LayerTensors& tensors) {
     const Node node = graph_.node(layer.node);
-    const std::string& name = graph_.value(node.outputs[0]).name;
+    const std::string name = graph_.value(node.outputs[0]).name;
     const ValueId a = parameter(layer.layer, part_a, *tensors.a);
     const ValueId b = parameter(layer.layer, part_b, *tensors.b);
     const ValueId base = given_out(graph_, node.outputs[0]);
@@ -267,8 +267,7 @@ public:
     const NodeId path = graph_.value(made).producer;
     if (settings_.magnitude) {
       const ValueId m = parameter(layer.layer, part_magnitude, *tensors.magnitude);
-      const ValueId norm =
-          graph_.apply("adapted_norm", {before_rounding(graph_, node.inputs[1]), a, b}, scale);
+      const ValueId norm = graph_.apply("adapted_norm", {node.inputs[1], a, b}, scale);
       std::vector<ValueId> inputs{made, graph_.apply("div", {m, norm})};
       if (node.inputs.size() > 2) inputs.push_back(node.inputs[2]);
       made = graph_.apply("rescale", inputs, {}, name + "." + settings_.name + ".rescaled");
@@ -317,7 +316,7 @@ std::vector<std::string> misfits(const std::vector<LinearLayer>& layers,
                       (tensors.magnitude != nullptr) == magnitude &&
                       (!magnitude || tensors.magnitude->shape() == Shape{layer->outputs});
     if (!fits)
-      list.push_back(fmt::format("{}: lora_A {}, lora_B {}{}; the layer is [{}, {}]", name,
+      list.push_back(fmt::format("{}: lora_A {}, lora_B {}{}; the layer is [{},{}]", name,
                                  describe(tensors.a), describe(tensors.b),
                                  magnitude || tensors.magnitude != nullptr
                                      ? ", lora_magnitude_vector " + describe(tensors.magnitude)
@@ -418,6 +417,20 @@ std::string targets_of(const Graph& graph, const std::vector<AdaptedLayer>& adap
 
 }  // namespace
 
+void follow_bases(Graph& graph) {
+  for (const Node& node : std::vector<Node>(graph.nodes)) {
+    if (node.op != "lora") continue;
+    const Node* rescaling = rescaling_of(graph, node);
+    if (rescaling == nullptr) continue;
+    const Node& base = base_of(graph, node);
+    const NodeId quotient = graph.value(rescaling->inputs[1]).producer;
+    const NodeId norm = graph.value(graph.node(quotient).inputs[1]).producer;
+    graph.node(norm).inputs[0] = base.inputs[1];
+    if (base.inputs.size() > 2)
+      graph.node(graph.value(rescaling->outputs[0]).producer).inputs[2] = base.inputs[2];
+  }
+}
+
 bool has_adapters(const Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(),
                      [](const Node& node) { return node.op == "lora"; });
@@ -485,7 +498,7 @@ TensorStore fresh_adapter(const Model& model, const LoraSettings& settings, std:
     tensors.set(in_file(layer.layer, part_b), Tensor(DType::f32, {layer.outputs, settings.rank}));
     if (!settings.magnitude) continue;
     const Node& node = model.graph.node(layer.node);
-    const Tensor weight = effective_weight(model, before_rounding(model.graph, node.inputs[1]));
+    const Tensor weight = effective_weight(model, node.inputs[1]);
     Tensor lengths(DType::f32, {layer.outputs});
     for (std::int64_t r = 0; r < layer.outputs; ++r) {
       double sum = 0;
