@@ -77,6 +77,15 @@ TEST(Prune, ActivationsAndTraining) {
   EXPECT_THAT(run_hone(scratch, {"explain", "p"}).out, HasSubstr("cpu.sparsify"));
   EXPECT_THAT(run_hone(scratch, {"report", "p"}).out, HasSubstr("Trained afterwards"));
   EXPECT_EQ(run_hone(scratch, {"report", "p/training"}).code, 0);
+  // As the reference prunes: each at random, the shares right on average.
+  const Outcome random =
+      run_hone(scratch, {"prune", "m", "--rule", "mase", "--method", "random", "--sparsity", "0.5",
+                         "--activations", "0.5", "--out", "r", "--json", "r.json"});
+  ASSERT_EQ(random.code, 0) << random.err;
+  const double share = read_json(scratch, "r.json").at("sparsity").get<double>();
+  EXPECT_NE(share, 0.5);
+  EXPECT_NEAR(share, 0.5, 0.05);
+  EXPECT_THAT(random.out, HasSubstr("0.5 of the tensor of a call, at random"));
   // The same in --out is said, and replaced where that is asked for.
   const std::vector<std::string> again{"prune", "m", "--activations", "0.5", "--out", "p"};
   EXPECT_THAT(run_hone(scratch, again).err, HasSubstr("already holds a model"));

@@ -381,6 +381,14 @@ TEST(PrunedData, EachTokenKeepsItsLargestWhateverItsBatch) {
                                            mixed.as<float>()[i * 3 + c]));
   }
   EXPECT_GT(largest, 1e-4);
+  // At random each node draws numbers of its own, the same in every run.
+  prune_data(model, names, {.sparsity = 0.5, .random = true});
+  EXPECT_TRUE(same_bits(logits_of(model, data), logits_of(model, data)));
+  const auto stream_of = [&](const char* node) {
+    return model.graph.producer(model.graph.node(model.graph.find_node(node)).inputs[0])
+        ->attributes.integer_or("stream", 0);
+  };
+  EXPECT_NE(stream_of("layer0.q"), stream_of("layer0.k"));
   prune_data(model, names, {.sparsity = 0});
   EXPECT_EQ(print_graph(model.graph), before);
 }

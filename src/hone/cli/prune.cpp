@@ -82,7 +82,10 @@ void choose_selections(const CommandInput& input, PruneRequest& request) {
     request.selections.push_back(selection);
     return;
   }
-  refuse(input, {"method", "granularity", "scope", "allow_empty"}, "--sparsity or --budget",
+  std::vector<std::string> names{"granularity", "scope", "allow_empty"};
+  // (Under rule mase the method says how activations go.)
+  if (input.options.text_or("rule", "exact") != "mase") names.emplace_back("method");
+  refuse(input, names, "--sparsity or --budget",
          "give the share of the weights that goes: --sparsity 0.5");
 }
 
@@ -111,8 +114,10 @@ PruneRequest make_request(const CommandInput& input) {
   request.allow_empty = input.options.boolean_or("allow_empty", false);
   request.seed = static_cast<std::uint64_t>(input.options.integer_or("seed", 0));
   if (input.options.contains("activations"))
-    request.activations = {input.options.real("activations"),
-                           input.options.boolean_or("threshold", false)};
+    request.activations = {
+        .sparsity = input.options.real("activations"),
+        .random = request.mase && input.options.text_or("method", "l1") == "random",
+        .by_threshold = input.options.boolean_or("threshold", false)};
   else
     refuse(input, {"threshold"}, "--activations", "leave it out");
   request.activation_nodes = input.options.text_or("nodes", "");
@@ -242,7 +247,8 @@ std::vector<OptionSpec> pruning_options() {
            "granularity); the first that matches a node wins"),
       text("rule",
            "exact counts, or thresholds as MASE sets them (methods l1 and random; activations over "
-           "the whole tensor of a call, so that results depend on the batch); default: exact",
+           "the whole tensor of a call, so that results depend on the batch, with method random "
+           "at random); default: exact",
            {"exact", "mase"}),
       flag("allow_empty", "a weight may lose all of its numbers"),
       number("activations", OptionType::real,

@@ -45,6 +45,7 @@ std::vector<std::vector<MaskGroup>> structures_of(const Graph& graph, MaskGranul
 struct DataPruning {
   double sparsity = 0;        // share of each token's numbers that is dropped
   bool whole_tensor = false;  // of the tensor of a call, as MASE does, instead
+  bool random = false;        // of that tensor numbers drawn at random, each by itself
   bool by_threshold = false;  // what is not above thresholds[value], by the value that is read
   std::map<std::string, double> thresholds = {};
 };

@@ -27,6 +27,7 @@ struct PruneSelection {
 // Data that nodes read.
 struct ActivationRequest {
   double sparsity = 0;
+  bool random = false;        // rule mase: drawn, whatever the numbers are
   bool by_threshold = false;  // calibrated on data; else of each token (or as rule mase says)
 };
 

@@ -12,6 +12,7 @@
 #include "hone/graph/weight.hpp"
 #include "hone/ops/detail/mask.hpp"
 #include "hone/passes/detail/rounding.hpp"
+#include "hone/passes/learned_steps.hpp"
 #include "hone/passes/packing.hpp"
 
 namespace hone {
@@ -26,6 +27,15 @@ ValueId weight_of(const Graph& graph, const Node& node) {
 }
 
 bool is_sparsify(const Node& node) { return node.op == "sparsify" || node.op == "sparsify_tensor"; }
+
+// Random numbers of their own for each node.
+std::int64_t next_stream(const Graph& graph) {
+  std::int64_t stream = 0;
+  for (const Node& node : graph.nodes)
+    if (node.op == "sparsify_tensor")
+      stream = std::max(stream, node.attributes.integer_or("stream", 0) + 1);
+  return stream;
+}
 
 const Node* mask_of(const Graph& graph, ValueId weight) {
   for (const Node& node : graph.nodes)
@@ -44,6 +54,20 @@ void zero_dropped(Tensor& tensor, const Tensor& mask) {
   tensor = std::move(zeroed);
 }
 
+// Data that was rounded once for several nodes may be rounded by steps of their own now: they begin
+// with the trained step of the same value.
+void share_learned_steps(Model& model, const std::vector<LearnedStep>& before) {
+  for (const LearnedStep& step : learned_steps(model.graph)) {
+    if (model.tensors.contains(step.parameter)) continue;
+    const auto old = std::find_if(before.begin(), before.end(), [&](const LearnedStep& each) {
+      return each.value == step.value && each.choice == step.choice &&
+             model.tensors.contains(each.parameter);
+    });
+    if (old != before.end())
+      model.tensors.set(step.parameter, model.tensors.at(old->parameter).clone());
+  }
+}
+
 // What it does to a model while its weights are numbers and nothing rounds; then its formats stand
 // in the graph again, as they do when they come last, and what was packed is packed.
 template <typename Change>
@@ -52,11 +76,13 @@ void change_unpacked(Model& model, const Change& change) {
   const bool packed = is_packed(model.graph);
   unpack_weights(changed);
   const Quantization formats = formats_of(changed.graph);
+  const std::vector<LearnedStep> steps = learned_steps(changed.graph);
   remove_formats(changed.graph);
   change(changed);
   changed.graph.sort();
   changed.graph.remove_dead();
   apply_formats(changed.graph, formats);
+  share_learned_steps(changed, steps);
   keep_named_tensors(changed);
   refuse_formats_without_zero(changed);
   if (packed) pack_weights(changed);
@@ -200,8 +226,12 @@ int prune_data(Model& model, const std::vector<std::string>& names, const DataPr
           graph.node(node).inputs[i] = id;
           continue;
         }
-        if (made.count(id) == 0) {
+        if (made.count(id) == 0 || pruning.random) {
           Options attributes{{"sparsity", pruning.sparsity}};
+          if (pruning.random) {
+            attributes.set("random", true);
+            attributes.set("stream", next_stream(graph));
+          }
           if (pruning.by_threshold) {
             const auto known = pruning.thresholds.find(graph.value(behind(graph, id)).name);
             if (known == pruning.thresholds.end())
@@ -209,8 +239,9 @@ int prune_data(Model& model, const std::vector<std::string>& names, const DataPr
                           fmt::format("no threshold was found for %{}", graph.value(id).name));
             attributes.set("threshold", known->second);
           }
-          made[id] = graph.apply(pruning.whole_tensor ? "sparsify_tensor" : "sparsify", {id},
-                                 attributes, graph.value(id).name + ".sparse");
+          made[id] =
+              graph.apply(pruning.whole_tensor || pruning.random ? "sparsify_tensor" : "sparsify",
+                          {id}, attributes, graph.value(id).name + ".sparse");
         }
         graph.node(node).inputs[i] = made[id];
         any = true;
@@ -229,11 +260,13 @@ std::vector<std::pair<std::string, std::string>> pruned_data_of(const Graph& gra
       while (from != nullptr && is_rounding(*from)) from = graph.producer(from->inputs[0]);
       if (from == nullptr || !is_sparsify(*from)) continue;
       const double threshold = from->attributes.real_or("threshold", -1);
+      const char* of = from->op == "sparsify" ? "each token"
+                       : from->attributes.boolean_or("random", false)
+                           ? "the tensor of a call, at random"
+                           : "the tensor of a call";
       std::string how =
-          threshold >= 0
-              ? fmt::format("what is not above {:g}", threshold)
-              : fmt::format("{:g} of {}", from->attributes.real_or("sparsity", 0),
-                            from->op == "sparsify" ? "each token" : "the tensor of a call");
+          threshold >= 0 ? fmt::format("what is not above {:g}", threshold)
+                         : fmt::format("{:g} of {}", from->attributes.real_or("sparsity", 0), of);
       list.emplace_back(graph.value(node.outputs[0]).name, std::move(how));
       break;
     }

@@ -45,7 +45,8 @@ std::string history_line(const PruneRequest& request) {
     line += " " + describe(selection) + ";";
   if (!request.selections.empty() && request.scope == MaskScope::global) line += " global;";
   if (request.activations)
-    line += fmt::format(" activations {:g}{};", request.activations->sparsity,
+    line += fmt::format(" activations {:g}{}{};", request.activations->sparsity,
+                        request.activations->random ? " at random" : "",
                         request.activations->by_threshold ? " by threshold" : "");
   if (request.mase) line += " rule mase;";
   if (reads_data(request)) line += fmt::format(" by {} of {};", request.samples, request.data);
@@ -113,6 +114,8 @@ void check(const PruneRequest& request) {
   if (request.activations && request.mase && request.activations->by_threshold)
     refuse("rule mase drops what is below a quantile of each call: it has no threshold",
            "leave the threshold or the rule out");
+  if (request.activations && request.activations->random && !request.mase)
+    refuse("activations go at random under rule mase alone", "leave the method or the rule");
   if (!request.training) return;
   const Options& settings = request.training->settings.values;
   if (settings.boolean_or("fresh_head", false))
@@ -200,6 +203,7 @@ private:
     const std::vector<NodeId> nodes = prunable_nodes(model.graph, request_.activation_nodes);
     DataPruning pruning{.sparsity = request_.activations->sparsity,
                         .whole_tensor = request_.mase,
+                        .random = request_.activations->random,
                         .by_threshold = request_.activations->by_threshold,
                         .thresholds = {}};
     if (pruning.by_threshold)

@@ -8,6 +8,7 @@
 
 #include "hone/backend/cpu/detail/select-inl.hpp"
 #include "hone/backend/kernel.hpp"
+#include "hone/core/philox.hpp"
 #include "hone/core/threads.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -26,6 +27,21 @@ std::int32_t next_above(const float* x, std::int64_t n, std::int32_t limit) {
   return best;
 }
 
+// Numbers from `first` (a multiple of 4) on, drawn as sparsity/detail/mase.cpp draws them.
+void keep_drawn(const float* x, float* y, std::uint8_t* keep, std::int64_t first, std::int64_t n,
+                double sparsity, std::uint32_t stream) {
+  for (std::int64_t i = 0; i < n; i += 4) {
+    const auto index = static_cast<std::uint64_t>(first + i) / 4;
+    const PhiloxBlock block = philox(
+        {static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32), stream, 0},
+        {0, 0});
+    for (std::int64_t j = i; j < std::min(i + 4, n); ++j) {
+      keep[j] = (block[static_cast<std::size_t>(j - i)] + 0.5) * 0x1p-32 >= sparsity;
+      y[j] = keep[j] != 0 ? x[j] : 0.0f;
+    }
+  }
+}
+
 float from_bits(std::int32_t bits) {
   float x;
   std::memcpy(&x, &bits, sizeof x);
@@ -40,6 +56,14 @@ void run_sparsify_tensor(const KernelCall& call) {
   if (n == 0) return;
   const std::int64_t chunks = (n + chunk - 1) / chunk;
   const auto length = [&](std::int64_t c) { return std::min(chunk, n - c * chunk); };
+  if (call.attributes->boolean_or("random", false)) {
+    parallel_items(chunks, [&](std::int64_t c, int) {
+      keep_drawn(x + c * chunk, y + c * chunk, keep + c * chunk, c * chunk, length(c),
+                 call.attributes->real_or("sparsity", 0),
+                 static_cast<std::uint32_t>(call.attributes->integer_or("stream", 0)));
+    });
+    return;
+  }
   const auto below = [&](std::int32_t bits) {
     std::atomic<std::int64_t> count{0};
     parallel_items(
