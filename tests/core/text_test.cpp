@@ -5,6 +5,13 @@
 namespace hone {
 namespace {
 
+TEST(Nearest, OfEquallyNearWordsThatWhichBeginsAlike) {
+  const std::vector<std::string> words{"prune", "train", "grain"};
+  EXPECT_EQ(hone::nearest("trane", words), "train");
+  EXPECT_EQ(hone::nearest("pruen", words), "prune");
+  EXPECT_EQ(hone::nearest("zzzzz", words), "");
+}
+
 TEST(FindInvalidUtf8, FindsTheByteWhereverItLies) {
   // Around the eight bytes that are skipped at once.
   for (std::size_t before = 0; before < 40; ++before) {

@@ -28,10 +28,17 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+  std::size_t best_begin = 0;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) {
+    const auto begin = static_cast<std::size_t>(
+        std::mismatch(word.begin(), word.end(), candidate.begin(), candidate.end()).first -
+        word.begin());
+    // Words are rarely mistyped at their beginning: of equally near ones that which begins alike.
+    if (distance < best_distance ||
+        (!best.empty() && distance == best_distance && begin > best_begin)) {
       best_distance = distance;
+      best_begin = begin;
       best = candidate;
     }
   }
