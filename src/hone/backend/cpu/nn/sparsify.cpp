@@ -17,8 +17,16 @@ void sparsify_row(const float* x, float* y, std::uint8_t* keep, std::int64_t n,
     keep_above(x, y, keep, n, -1);
     return;
   }
-  const std::int32_t limit =
-      kth_magnitude(dropped, [&](std::int32_t bits) { return count_below(x, n, bits); });
+  // The bits of the last number that is dropped; any limit that parts exactly so many will do.
+  std::int32_t limit = 0;
+  for (std::int32_t bit = 1 << 30; bit != 0; bit >>= 1) {
+    const std::int64_t below = count_below(x, n, limit | bit);
+    if (below == dropped) {
+      keep_above(x, y, keep, n, (limit | bit) - 1);
+      return;
+    }
+    if (below < dropped) limit |= bit;
+  }
   keep_above(x, y, keep, n, limit);
   // Of those equal to the limit the last are dropped, the first are taken back.
   std::int64_t back = (limit == 0x7fffffff ? n : count_below(x, n, limit + 1)) - dropped;
