@@ -121,6 +121,8 @@ TEST(Prune, RefusesWhatChangesNothingOrCannotBe) {
   fails({"--granularity", "2:7"}, "no multiple of 7");
   fails({"--sparsity", "0.5", "--granularity", "5x5"}, "do not divide");
   fails({"--sparsity", "0.5", "--granularity", "chanel"}, "unknown granularity");
+  fails({"--sparsity", "0.5", "--seed", "3"}, "--seed changes nothing");
+  fails({"--granularity", "2:4", "--scope", "global"}, "scope global changes nothing");
   fails({"--sparsity", "0.5", "--budget", "b.toml"}, "beside --budget");
   EXPECT_THAT(run_hone(scratch, {"prune", "m", "--sparsity", "0.5", "--out", "m"}).err,
               HasSubstr("is the model that is read"));

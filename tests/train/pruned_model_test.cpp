@@ -1,29 +1,22 @@
-// Pruned models: masks and formats in either order, training, structures, data that is dropped, and
-// what methods look at.
+// Masks in models: formats in either order, training, structures.
 #include <cmath>
 #include <cstring>
 
 #include <gtest/gtest.h>
 
-#include "hone/data/batch.hpp"
-#include "hone/data/load.hpp"
+#include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/load_model.hpp"
+#include "hone/frontends/safetensors.hpp"
 #include "hone/frontends/saved_model.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/text.hpp"
-#include "hone/graph/weight.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/packing.hpp"
-#include "hone/passes/pass.hpp"
 #include "hone/passes/prune.hpp"
 #include "hone/passes/select_formats.hpp"
-#include "hone/run/forward.hpp"
 #include "hone/sparsity/pruner.hpp"
-#include "hone/train/evaluate.hpp"
-#include "hone/train/inputs.hpp"
-#include "hone/train/loss.hpp"
-#include "hone/train/saliency.hpp"
 #include "hone/train/trainer.hpp"
+#include "support/compare_models.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/small_bert.hpp"
@@ -34,31 +27,6 @@ namespace {
 using namespace hone;
 
 const char* const query = "bert.encoder.layer.0.attention.self.query.weight";
-
-Tensor logits_of(const Model& model, const TokenizedData& data, Mode mode = Mode::compiled) {
-  Executor forward = make_forward(model, mode);
-  return evaluate(forward, data).logits;
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  double largest = 0;
-  for (std::int64_t i = 0; i < a.size(); ++i)
-    largest = std::max(largest, std::abs(static_cast<double>(a.as<float>()[i]) - b.as<float>()[i]));
-  return largest;
-}
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.shape() == b.shape() &&
-         std::memcmp(a.data(), b.data(), a.bytes()) == 0;
-}
-
-// Equal graphs, and equal tensors by equal names.
-void expect_equal_models(const Model& a, const Model& b) {
-  EXPECT_TRUE(print_graph(a.graph) == print_graph(b.graph));
-  ASSERT_EQ(a.tensors.names().size(), b.tensors.names().size());
-  for (const std::string& name : a.tensors.names())
-    EXPECT_TRUE(same_bits(a.tensors.at(name), b.tensors.at(name))) << name;
-}
 
 // Masks by magnitude.
 std::map<std::string, Tensor> masks_by(const Model& model, double sparsity,
@@ -238,6 +206,25 @@ TEST(PrunedModels, MasksThatDoNotFitAreRefused) {
   EXPECT_TRUE(masks_of(model.graph).empty());
 }
 
+// As what a damaged or foreign file holds.
+TEST(PrunedModels, SavedMasksThatDoNotFitAreRefused) {
+  const ScratchDirectory scratch;
+  Model model = small_bert();
+  mask_by(model, 0.5);
+  save_model(scratch.path() / "m", model, model.tensors);
+  const std::filesystem::path file = scratch.path() / "m/hone_model.safetensors";
+  const TensorStore stored = read_safetensors(file);
+  for (const Tensor& mask : {Tensor(DType::u8, {36, 35}), Tensor(DType::f32, {36, 36}), Tensor()}) {
+    TensorStore other;
+    for (const std::string& name : stored.names())
+      if (name != mask_name(query)) other.set(name, stored.at(name).clone());
+    if (!mask.empty()) other.set(mask_name(query), mask);
+    write_safetensors(file, other);
+    EXPECT_ERROR(load_model({.name = (scratch.path() / "m").string()}), ErrorCode::bad_format,
+                 mask_name(query));
+  }
+}
+
 TrainOptions few_steps(const std::string& optimizer) {
   TrainOptions options;
   options.steps = 8;
@@ -351,173 +338,6 @@ TEST(PrunedModels, StructuresAreFoundOrRefused) {
   for (const auto& [name, mask] : layers) whole += dropped_count(mask) == mask.size();
   EXPECT_EQ(whole, 6) << "all weights of one of two layers";
   EXPECT_ERROR(masks_by(model, 1.0, "", "layer"), ErrorCode::invalid_argument, "no layer at all");
-}
-
-TEST(PrunedData, EachTokenKeepsItsLargestWhateverItsBatch) {
-  const TokenizedData data = random_sequences(12);
-  Model model = small_bert();
-  const std::string before = print_graph(model.graph);
-  std::vector<std::string> names;
-  for (const NodeId node : prunable_nodes(model.graph, ""))
-    names.push_back(model.graph.value(model.graph.node(node).outputs[0]).name);
-  EXPECT_EQ(prune_data(model, names, {.sparsity = 0.5}), 13);
-  EXPECT_EQ(pruned_data_of(model.graph).size(), 13u);
-  const Tensor together = logits_of(model, data, Mode::compiled);
-  EXPECT_LT(largest_difference(together, logits_of(model, data, Mode::reference)), 1e-4);
-  for (std::int64_t i = 0; i < data.size(); ++i) {
-    const Tensor alone = logits_of(model, subset(data, std::vector<std::int64_t>{i}));
-    for (std::int64_t c = 0; c < 3; ++c)
-      EXPECT_NEAR(alone.as<float>()[c], together.as<float>()[i * 3 + c], 1e-5);
-  }
-  // Again replaces; of the whole call a sample's answer depends on its batch, as MASE's does.
-  prune_data(model, names, {.sparsity = 0.5, .whole_tensor = true});
-  EXPECT_EQ(pruned_data_of(model.graph).size(), 13u);
-  const Tensor mixed = logits_of(model, data);
-  double largest = 0;
-  for (std::int64_t i = 0; i < data.size(); ++i) {
-    const Tensor alone = logits_of(model, subset(data, std::vector<std::int64_t>{i}));
-    for (std::int64_t c = 0; c < 3; ++c)
-      largest = std::max(largest, std::abs(static_cast<double>(alone.as<float>()[c]) -
-                                           mixed.as<float>()[i * 3 + c]));
-  }
-  EXPECT_GT(largest, 1e-4);
-  // At random each node draws numbers of its own, the same in every run.
-  prune_data(model, names, {.sparsity = 0.5, .random = true});
-  EXPECT_TRUE(same_bits(logits_of(model, data), logits_of(model, data)));
-  const auto stream_of = [&](const char* node) {
-    return model.graph.producer(model.graph.node(model.graph.find_node(node)).inputs[0])
-        ->attributes.integer_or("stream", 0);
-  };
-  EXPECT_NE(stream_of("layer0.q"), stream_of("layer0.k"));
-  prune_data(model, names, {.sparsity = 0});
-  EXPECT_EQ(print_graph(model.graph), before);
-}
-
-TEST(PrunedData, StandsBeforeFormatsInEitherOrder) {
-  Model a = small_bert(), b = small_bert();
-  const Quantization formats = choose(a, "integer", {{"width", "8"}, {"frac_width", "5"}});
-  const std::vector<std::string> names{"layer0.q", "layer0.wide"};
-  prune_data(a, names, {.sparsity = 0.5});
-  set_formats(a, formats);
-  set_formats(b, formats);
-  prune_data(b, names, {.sparsity = 0.5});
-  expect_equal_models(a, b);
-  const Node& node = a.graph.node(a.graph.find_node("layer0.q"));
-  const Node* rounding = a.graph.producer(node.inputs[0]);
-  ASSERT_EQ(rounding->op, "quantize");
-  EXPECT_EQ(a.graph.producer(rounding->inputs[0])->op, "sparsify");
-  // Those of the same data that are not pruned read it whole.
-  const Node& key = a.graph.node(a.graph.find_node("layer0.k"));
-  EXPECT_NE(key.inputs[0], node.inputs[0]);
-  pack_weights(a);
-  prune_data(a, names, {.sparsity = 0.25});
-  EXPECT_TRUE(is_packed(a.graph));
-}
-
-// Loss of a model on samples, in the reference mode.
-double loss_of(const Model& model, const TokenizedData& data) {
-  Graph graph = model.graph;
-  append_loss(graph, model.head, false);
-  run_passes(graph, {{"set_dropout", {{"training", false}}}});
-  graph.outputs.erase(graph.outputs.begin());
-  Executor executor(std::move(graph), false);
-  for (const std::string& name : model.tensors.names()) executor.bind(name, model.tensors.at(name));
-  std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-  const Batch batch = make_batch(data, all);
-  auto inputs = batch_inputs(batch);
-  inputs["labels"] = int_vector(batch.labels);
-  return executor.run(inputs).at("loss").as<float>()[0];
-}
-
-TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
-  const TokenizedData data = random_sequences(10);
-  Model model = small_bert();
-  mask_by(model, 0.3, "layer1.*");
-  const std::string value = "bert.encoder.layer.1.attention.self.value.weight";
-  const auto gradients = loss_gradients(model, {query, value}, data, {.samples = 100});
-  ASSERT_EQ(gradients.size(), 2u);
-  double scale = 0;
-  for (const float g : gradients.at(value).span<float>())
-    scale = std::max(scale, std::abs(static_cast<double>(g)));
-  EXPECT_GT(scale, 1e-4);
-  const Tensor& mask = model.tensors.at(mask_name(value));
-  for (std::int64_t i = 0; i < 1296; i += 97) {
-    Model moved = model;
-    Tensor w = model.tensors.at(value).clone();
-    moved.tensors.set(value, w);
-    const float x = w.as<float>()[i];
-    const float h = 0.05f;
-    w.as<float>()[i] = x + h;
-    const double above = loss_of(moved, data);
-    w.as<float>()[i] = x - h;
-    const double slope = (above - loss_of(moved, data)) / (2 * static_cast<double>(h));
-    EXPECT_NEAR(gradients.at(value).as<float>()[i], slope, 0.02 * scale + 2e-5) << i;
-    if (mask.as<std::uint8_t>()[i] == 0) EXPECT_EQ(gradients.at(value).as<float>()[i], 0.0f);
-  }
-  EXPECT_ERROR(loss_gradients(model, {"nothing"}, data, {}), ErrorCode::invalid_argument,
-               "nothing");
-  EXPECT_ERROR(loss_gradients(model, {query}, random_sequences(0), {}), ErrorCode::invalid_argument,
-               "no samples");
-}
-
-// What a node reads, in the reference mode.
-Tensor read_of(const Model& model, const std::string& node, const TokenizedData& data) {
-  Graph graph = model.graph;
-  run_passes(graph, {{"set_dropout", {{"training", false}}}});
-  graph.outputs = {{"x", graph.node(graph.find_node(node)).inputs[0]}};
-  graph.remove_dead();
-  Executor executor(std::move(graph), false);
-  for (const Value& v : executor.graph().values)
-    if (is_tensor_of_model(v.kind)) executor.bind(v.name, model.tensors.at(v.name));
-  std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-  return executor.run(batch_inputs(make_batch(data, all))).at("x");
-}
-
-TEST(Saliency, NormsAndQuantilesAreThoseOfWhatNodesRead) {
-  const TokenizedData data = random_sequences(6);
-  const Model model = small_bert();
-  const std::string weight = "bert.encoder.layer.1.output.dense.weight";
-  const std::string node = [&] {
-    for (const Node& each : model.graph.nodes)
-      for (const ValueId id : weights_of(model.graph, each))
-        if (model.graph.value(id).name == weight) return model.graph.value(each.outputs[0]).name;
-    return std::string();
-  }();
-  const Tensor x = read_of(model, node, data);
-  const Tensor norms = input_norms(model, {weight}, data, {.samples = 6}).at(weight);
-  ASSERT_EQ(norms.shape(), (Shape{50}));
-  for (std::int64_t c = 0; c < 50; ++c) {
-    double sum = 0;
-    for (std::int64_t r = 0; r < x.shape()[0]; ++r)
-      sum += std::pow(static_cast<double>(x.as<float>()[r * 50 + c]), 2);
-    EXPECT_NEAR(norms.as<float>()[c], std::sqrt(sum), 1e-4 * (1 + std::sqrt(sum)));
-  }
-  const std::string value = data_of_nodes(model.graph, {model.graph.find_node(node)}).at(0);
-  std::vector<double> sizes;
-  for (const float v : x.span<float>()) sizes.push_back(std::fabs(v));
-  std::sort(sizes.begin(), sizes.end());
-  const double quantile = magnitude_quantiles(model, {value}, 0.5, data, {.samples = 6}).at(value);
-  EXPECT_NEAR(quantile, sizes[sizes.size() / 2], 1e-3);
-  EXPECT_ERROR(input_norms(model, {"bert.embeddings.word_embeddings.weight"}, data, {}),
-               ErrorCode::invalid_argument, "embedding");
-}
-
-// What is no number is no small number.
-TEST(Sparsify, NanStays) {
-  Tensor x(DType::f32, {2, 20});
-  for (std::int64_t i = 0; i < x.size(); ++i) x.as<float>()[i] = static_cast<float>(i % 20);
-  x.as<float>()[3] = std::nanf("");
-  for (const Options& options : {Options{{"sparsity", 0.95}}, Options{{"threshold", 100.0}}}) {
-    Graph graph;
-    graph.outputs.emplace_back(
-        "y", graph.apply("sparsify", {graph.input("x", {DType::f32, {2, 20}})}, options));
-    for (const bool kernels : {false, true}) {
-      Executor executor(graph, kernels);
-      EXPECT_TRUE(std::isnan(executor.run({{"x", x}}).at("y").as<float>()[3]));
-    }
-  }
 }
 
 }  // namespace

@@ -214,9 +214,11 @@ Command command_format() {
       {.name = "out", .default_value = {}, .help = "apply: the tensors, under the same names"},
       {.name = "manifest",
        .default_value = {},
-       .help = "apply: test vectors; writes each case's tensor under the name its `output` has. "
-               "MXINT8 vectors, which have files instead of cases: everything a file expects, as "
-               "CASE.TENSOR (codes I8, scales U8, decoded BF16, y F32)"}};
+       .help =
+           "apply: test vectors; writes each case's tensor under the name its `output` has (masks, "
+           "cases prune_*, as F32 0 and 1). "
+           "MXINT8 vectors, which have files instead of cases: everything a file expects, as "
+           "CASE.TENSOR (codes I8, scales U8, decoded BF16, y F32)"}};
   command.placeholders = {{"rule", "RULE"}, {"in", "FILE"}, {"out", "FILE"}, {"manifest", "FILE"}};
   command.arguments = {{"ACTION",
                         "list: all formats; show: formula, range, bits, values, options; apply: "

@@ -52,6 +52,9 @@ void refuse_training_options(const CommandInput& input, const PruneRequest& requ
     if (!reads_data(request) || key.rfind("data.", 0) != 0)
       throw UsageError(fmt::format("--set {} changes nothing without training", key),
                        "leave it out, or train: --data DATA --epochs 1");
+  if (std::none_of(request.selections.begin(), request.selections.end(),
+                   [](const PruneSelection& selection) { return selection.method == "random"; }))
+    refuse(input, {"seed"}, "method random or training", "leave it out");
   if (!reads_data(request))
     refuse(input, {"data", "tokenizer", "samples"},
            "a method that looks at data, a threshold of activations, or training",

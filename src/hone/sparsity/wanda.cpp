@@ -1,4 +1,6 @@
 // Wanda (Sun et al., arXiv 2306.11695): a weight counts its magnitude times the norm of its input.
+// (Theirs are compared within each row of a weight, as N:M here compares them; other masks compare
+// within the weight, or all of them.)
 #include <cmath>
 
 #include "hone/sparsity/pruner.hpp"

@@ -36,8 +36,9 @@ inline Tensor spread_tensor(Shape shape, std::uint32_t seed) {
     const std::int64_t n = row_size(tensor);
     float* x = tensor.as<float>() + r * n;
     for (std::int64_t i = 0; i < n; ++i)
-      x[i] = static_cast<float>(std::pow(1.25, static_cast<double>(i - n / 2)) *
-                                (random.below(2) == 0 ? 1 : -1));
+      x[i] =
+          static_cast<float>(std::pow(1.25, static_cast<double>(i) - static_cast<double>(n) / 2) *
+                             (random.below(2) == 0 ? 1 : -1));
     for (std::int64_t i = n - 1; i > 0; --i)
       std::swap(x[i], x[random.below(static_cast<std::uint32_t>(i + 1))]);
   }

@@ -54,6 +54,11 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
       throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
     }
   }
+  if (request.scope == MaskScope::global && !parts_.empty() &&
+      std::all_of(parts_.begin(), parts_.end(), [](const Part& part) {
+        return part.selection.granularity.kind == MaskGranularity::Kind::n_of_m;
+      }))
+    refuse("scope global changes nothing: N of every M numbers stay everywhere", "leave it out");
   for (const Part& part : parts_)
     weights_.insert(weights_.end(), part.weights.begin(), part.weights.end());
   std::uint32_t stream = 0;
