@@ -34,11 +34,11 @@ inline Tensor spread_tensor(Shape shape, std::uint32_t seed) {
   RandomStream random(seed, 5);
   for (std::int64_t r = 0; r < row_count(tensor); ++r) {
     const std::int64_t n = row_size(tensor);
+    const std::int64_t middle = n / 2;
     float* x = tensor.as<float>() + r * n;
     for (std::int64_t i = 0; i < n; ++i)
-      x[i] =
-          static_cast<float>(std::pow(1.25, static_cast<double>(i) - static_cast<double>(n) / 2) *
-                             (random.below(2) == 0 ? 1 : -1));
+      x[i] = static_cast<float>(std::pow(1.25, static_cast<double>(i - middle)) *
+                                (random.below(2) == 0 ? 1 : -1));
     for (std::int64_t i = n - 1; i > 0; --i)
       std::swap(x[i], x[random.below(static_cast<std::uint32_t>(i + 1))]);
   }
