@@ -215,8 +215,7 @@ TEST(SparseProducts, GiveWhatMaskedOnesGive) {
             2)
       << "a third is too many";
   const Tensor a = logits_of(model, Mode::compiled), b = logits_of(model, Mode::reference);
-  for (std::int64_t i = 0; i < a.size(); ++i)
-    EXPECT_NEAR(a.as<float>()[i], b.as<float>()[i], 1e-5);
+  for (std::int64_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a.as<float>()[i], b.as<float>()[i], 1e-5);
 }
 
 TEST(Remove, RefusesWhatItWouldChange) {

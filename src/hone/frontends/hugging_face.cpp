@@ -249,10 +249,10 @@ bool holds_weights(const fs::path& directory) {
 }
 
 bool is_model_file(const std::string& name) {
-  return is_weights_file(name) || is_adapter_file(name) || name == own_facts_file || name == own_graph_file ||
-         name == "config.json" || name == "tokenizer.json" || name == "vocab.txt" ||
-         name == "tokenizer_config.json" || name == "special_tokens_map.json" ||
-         name == "added_tokens.json";
+  return is_weights_file(name) || is_adapter_file(name) || name == own_facts_file ||
+         name == own_graph_file || name == "config.json" || name == "tokenizer.json" ||
+         name == "vocab.txt" || name == "tokenizer_config.json" ||
+         name == "special_tokens_map.json" || name == "added_tokens.json";
 }
 
 Json load_model_config(const fs::path& directory) {

@@ -77,8 +77,8 @@ struct SavedForm {
 };
 
 // Writes a directory that `transformers` loads: config.json (its "dtype" set to what is stored),
-// the tensors and texts as `form` names them, copies of the existing files among `copies` under their own
-// names, and whatever `more` writes into the folder it is given.
+// the tensors and texts as `form` names them, copies of the existing files among `copies` under
+// their own names, and whatever `more` writes into the folder it is given.
 //
 // When `directory` is not there yet, or holds only plain files, everything is written into
 // `directory` + ".partial", flushed, and put in its place in one step (rename, or an exchange of

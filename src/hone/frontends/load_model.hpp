@@ -25,8 +25,8 @@ struct ModelRequest {
 };
 
 // Loads a directory (hone's own form, Hugging Face's, or an adapter's with the base that it names;
-// its last checkpoint when a run did not finish) or makes a built-in model. Throws Error(not_found) naming the nearest built-in, and what
-// load_saved_model and load_model_files throw.
+// its last checkpoint when a run did not finish) or makes a built-in model. Throws Error(not_found)
+// naming the nearest built-in, and what load_saved_model and load_model_files throw.
 Model load_model(const ModelRequest& request);
 
 // The same without weights.

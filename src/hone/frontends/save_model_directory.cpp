@@ -41,7 +41,8 @@ void set_dtype(Json& config, const TensorStore& parameters) {
 }
 
 // The weights come last: a new directory that is unfinished does not load. Weights under other
-// names, and files of a tokenizer that are not among the copies, belong to what was there before, and so do adapters.
+// names, and files of a tokenizer that are not among the copies, belong to what was there before,
+// and so do adapters.
 void write_files(const fs::path& directory, const Json& config, const TensorStore& parameters,
                  const std::vector<fs::path>& copies,
                  const std::function<void(const fs::path&)>& more, const SavedForm& form) {
@@ -61,12 +62,11 @@ void write_files(const fs::path& directory, const Json& config, const TensorStor
   for (const auto& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     std::error_code ignored;
-    const bool written =
-        name == form.weights || name == "config.json" ||
-        std::any_of(form.texts.begin(), form.texts.end(),
-                    [&](const auto& text) { return text.first == name; }) ||
-        std::any_of(copies.begin(), copies.end(),
-                    [&](const fs::path& copy) { return copy.filename() == name; });
+    const bool written = name == form.weights || name == "config.json" ||
+                         std::any_of(form.texts.begin(), form.texts.end(),
+                                     [&](const auto& text) { return text.first == name; }) ||
+                         std::any_of(copies.begin(), copies.end(),
+                                     [&](const fs::path& copy) { return copy.filename() == name; });
     const bool of_weights =
         is_weights_file(name) || name == own_facts_file || name == own_graph_file;
     // (Adapters of before went first.)
@@ -157,8 +157,7 @@ bool save_aside(const fs::path& directory, const Json& config, const TensorStore
 
 void save_model_directory(const fs::path& directory, Json config, const TensorStore& parameters,
                           const std::vector<fs::path>& copies,
-                          const std::function<void(const fs::path&)>& more,
-                          const SavedForm& form) {
+                          const std::function<void(const fs::path&)>& more, const SavedForm& form) {
   std::error_code failed;
   // An absolute path without symbolic links or a trailing slash: its parent is where it is renamed.
   fs::path place = fs::weakly_canonical(fs::absolute(directory), failed);

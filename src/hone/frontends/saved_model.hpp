@@ -4,7 +4,8 @@
 //   hone_graph.txt          the source graph
 //   hone_model.safetensors  its parameters and buffers
 //   config.json             of the layout that the model was made by
-//   adapter_*               one of its adapters for other libraries, where it has some (adapter.hpp)
+//   adapter_*               one of its adapters for other libraries, where it has some
+//   (adapter.hpp)
 //
 // Loading replays nothing and asks no architecture. A model that is still what its config.json says
 // is saved in that layout instead (hugging_face.hpp).
