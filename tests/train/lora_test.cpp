@@ -466,6 +466,42 @@ TEST(LoraChoice, IsParsed) {
   EXPECT_ERROR(parse_lora("adapter=x,rank=4"), ErrorCode::invalid_argument, "rank and adapter");
 }
 
+// A graph from a file may say anything.
+TEST(Lora, AnAdapterOfNothingIsRefused) {
+  Graph graph;
+  const ValueId x = graph.input("x", {DType::f32, {Dim("T"), 4}});
+  const ValueId a = graph.parameter("a", {DType::f32, {2, 4}});
+  const ValueId b = graph.parameter("b", {DType::f32, {4, 2}});
+  const ValueId y = graph.apply("lora", {x, x, a, b}, {{"alpha", 1.0}});
+  const ValueId g = graph.parameter("g", {DType::f32, {4}});
+  graph.outputs.emplace_back("logits", graph.apply("rescale", {y, g}));
+  EXPECT_TRUE(has_adapters(graph));
+  EXPECT_ERROR(adapters_of(graph), ErrorCode::bad_format, "%lora adapts no linear layer");
+  EXPECT_NO_THROW(follow_bases(graph));
+}
+
+// Parts of a step add up to the same gradients.
+TEST(LoraTraining, AccumulatesGradients) {
+  const ScratchDirectory scratch;
+  std::vector<Model> models;
+  for (const std::int64_t parts : {1, 2}) {
+    Model model = small_bert();
+    LoraSettings settings = kind("dora");
+    add_adapter(model, settings, used_adapter(model, settings));
+    TrainOptions options = few_steps();
+    options.accumulate = parts;
+    options.steps = 3;
+    options.epsilon = 1e-3;
+    options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0;
+    train(model, random_sequences(40), nullptr, options, scratch.path() / std::to_string(parts),
+          false, nullptr, {}, nullptr);
+    models.push_back(std::move(model));
+  }
+  for (const std::string& name : models[0].tensors.names())
+    EXPECT_LT(largest_difference(models[0].tensors.at(name), models[1].tensors.at(name)), 1e-5)
+        << name;
+}
+
 // The classifier is trained where it starts afresh, or where that is asked for.
 TEST(LoraChoice, TrainsAClassifierThatStartsAfresh) {
   const ScratchDirectory scratch;

@@ -338,8 +338,10 @@ void check_training(const Model& model, const TokenizedData& data, const Tokeniz
                                                          options.class_weights.size(), classes));
 }
 
+namespace {
+
 // What is frozen stands in the checkpoint's model alone: it must be what it was.
-static void check_frozen(const Model& model, const std::filesystem::path& place) {
+void check_frozen(const Model& model, const std::filesystem::path& place) {
   const auto& values = model.graph.values;
   if (std::none_of(values.begin(), values.end(), [](const Value& value) { return value.frozen; }))
     return;
@@ -355,6 +357,8 @@ static void check_frozen(const Model& model, const std::filesystem::path& place)
                   "resume with the model that the run began with");
   }
 }
+
+}  // namespace
 
 void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
                   const TrainOptions& options, const std::filesystem::path& out) {

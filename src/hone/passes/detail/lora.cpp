@@ -173,20 +173,30 @@ std::int64_t next_stream(const Graph& graph) {
   return next;
 }
 
-// The node that multiplies the columns of what an adapter gives, or null.
+// The node rescale(y, m / adapted_norm(...)) above an adapter, or null.
 const Node* rescaling_of(const Graph& graph, const Node& lora) {
-  for (const Node& node : graph.nodes)
-    if (node.op == "rescale" && node.inputs[0] == lora.outputs[0]) return &node;
+  for (const Node& node : graph.nodes) {
+    if (node.op != "rescale" || node.inputs[0] != lora.outputs[0]) continue;
+    const Node* quotient = graph.producer(node.inputs[1]);
+    const Node* norm = quotient != nullptr && quotient->op == "div"
+                           ? graph.producer(quotient->inputs[1])
+                           : nullptr;
+    if (norm != nullptr && norm->op == "adapted_norm") return &node;
+  }
   return nullptr;
 }
-// The parameter m of rescale(y, m / norm).
+// The parameter m of it.
 ValueId magnitude_of(const Graph& graph, const Node& rescaling) {
   return graph.producer(rescaling.inputs[1])->inputs[0];
 }
 
-// The linear node below an adapter.
+// The linear node below an adapter. Throws Error(bad_format): graphs come from files too.
 const Node& base_of(const Graph& graph, const Node& lora) {
-  return *graph.producer(behind(graph, lora.outputs[0]));
+  const Node* base = graph.producer(behind(graph, lora.outputs[0]));
+  if (base == nullptr || weight_of(graph, *base) == none)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("%{} adapts no linear layer", graph.value(lora.outputs[0]).name));
+  return *base;
 }
 
 void take_out(Graph& graph, const std::string& adapter) {

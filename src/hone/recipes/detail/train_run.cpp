@@ -227,10 +227,18 @@ private:
     if (const auto nodes = formats_of(model_.graph).size(); nodes > 0)
       say(fmt::format("{}: {} nodes take number formats{}", request_.model, nodes,
                       lora_ || has_adapters(model_.graph) ? "" : ": quantization-aware training"));
-    if (lora_) model_.history.push_back(apply_lora(model_, *lora_, options_.seed));
+    if (lora_) adapt();
     if (has_adapters(model_.graph)) say(describe_trained(model_));
     check_fit(model_.limits, *tokenizer_, tokenizer_source_, watcher_.say);
     say_report(model_, watcher_.say);
+  }
+
+  void adapt() {
+    for (const Adapter& adapter : adapters_of(model_.graph))
+      if (adapter.settings.name == lora_->settings.name)
+        say(fmt::format("{}: its adapter '{}' is replaced (name=OTHER puts one beside it)",
+                        request_.model, adapter.settings.name));
+    model_.history.push_back(apply_lora(model_, *lora_, options_.seed));
   }
 
   // What nobody said.
