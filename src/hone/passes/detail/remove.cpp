@@ -246,7 +246,7 @@ private:
 
   // What one reader does not need of a value.
   Flags unread_by(const Node& reader, ValueId id) const {
-    const Flags nothing(static_cast<std::size_t>(columns_of(id)), false);
+    Flags nothing(static_cast<std::size_t>(columns_of(id)), false);
     if (reader.op == "linear") {
       if (reader.inputs[0] != id || input(reader, 1) == id) return nothing;
       if (own_parameter(reader.inputs[1]) == none) return nothing;
@@ -437,7 +437,7 @@ Removal remove_structures(Model& model) {
       refuse(fmt::format("it carries adapters beside frozen weights ('{}')", value.name),
              "merge them first: hone merge");
   Model smaller = model;
-  const Removal removal = Remover(smaller).run();
+  Removal removal = Remover(smaller).run();
   if (removal.parameters_after == removal.parameters_before)
     throw Error(ErrorCode::invalid_argument,
                 model.name + ": nothing to remove: no head, neuron or branch is zero as a whole",
