@@ -4,10 +4,8 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/out_folder.hpp"
 #include "hone/cli/detail/program.hpp"
-#include "hone/core/error.hpp"
-#include "hone/core/usage_error.hpp"
-#include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/recipes/quantize_run.hpp"
@@ -16,20 +14,8 @@
 namespace hone {
 namespace {
 
-void refuse_overwriting(const CommandInput& input) {
-  namespace fs = std::filesystem;
-  const fs::path out = input.options.text("out");
-  std::error_code ignored;
-  if (fs::equivalent(out, input.argument("MODEL"), ignored))
-    throw UsageError("--out " + out.string() + " is the model that is read",
-                     "choose another folder");
-  if (holds_weights(out) && !input.options.boolean_or("overwrite", false))
-    throw Error(ErrorCode::invalid_argument, out.string() + ": already holds a model",
-                "replace it with --overwrite, or choose another --out");
-}
-
 CommandResult run(const CommandInput& input) {
-  refuse_overwriting(input);
+  refuse_replacing(input);
   const std::filesystem::path out = input.options.text("out");
   Model model = load_model({.name = input.argument("MODEL")});
   std::vector<std::string> names;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 
 namespace hone {
 
@@ -74,5 +75,12 @@ private:
   PhiloxBlock block_{};
   unsigned used_ = 4;
 };
+
+// FNV-1a: gives every named tensor a stream of its own.
+inline std::uint32_t stream_of(std::string_view name) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
+}
 
 }  // namespace hone

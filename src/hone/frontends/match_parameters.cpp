@@ -97,13 +97,6 @@ void check_backbone(const std::vector<std::string>& missing, const std::string& 
               "the file is incomplete, or config.json belongs to another model");
 }
 
-// FNV-1a: gives every parameter its own stream of random numbers.
-std::uint32_t stream_of(const std::string& name) {
-  std::uint32_t hash = 2166136261u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return hash;
-}
-
 // Normal numbers by Box and Muller, four from each Philox block; block i makes elements 4 i .. 4 i
 // + 3.
 void fill_normal(std::span<float> values, double deviation, std::uint64_t seed,

@@ -35,17 +35,8 @@ Stats observe_samples(const Quantization& quantization, const Model& model,
                          ValueStats().tensor());
     executor.bind(value.name, counted.back().second);
   }
-  samples = std::min(samples, data.size());
-  constexpr std::int64_t batch_samples = 8;
-  Batch batch;
-  for (std::int64_t begin = 0; begin < samples; begin += batch_samples) {
-    std::vector<std::int64_t> indices;
-    for (std::int64_t i = begin; i < std::min(samples, begin + batch_samples); ++i)
-      indices.push_back(i * data.size() / samples);
-    make_batch(data, indices, batch);
-    executor.run(batch_inputs(batch));
-    if (progress) progress(std::min(samples, begin + batch_samples), samples);
-  }
+  for_sample_batches(data, samples, progress,
+                     [&](const Batch& batch) { executor.run(batch_inputs(batch)); });
   Stats stats;
   for (auto& [name, tensor] : counted) stats.emplace(name, ValueStats(tensor));
   return stats;

@@ -19,8 +19,6 @@
 namespace hone {
 namespace {
 
-constexpr std::int64_t batch_samples = 8;
-
 using Results = std::map<std::string, Tensor>;
 
 Executor bind_model(Graph graph, const Model& model) {
@@ -30,22 +28,9 @@ Executor bind_model(Graph graph, const Model& model) {
   return executor;
 }
 
-// Runs samples, taken evenly, in batches.
-void run_samples(
-    const TokenizedData& data, const SaliencyOptions& options,
-    const std::function<void(const Batch& batch, std::map<std::string, Tensor> inputs)>& run) {
+void require_samples(const TokenizedData& data) {
   if (data.size() == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to prune by");
-  const std::int64_t samples = std::min(options.samples, data.size());
-  Batch batch;
-  for (std::int64_t begin = 0; begin < samples; begin += batch_samples) {
-    std::vector<std::int64_t> indices;
-    for (std::int64_t i = begin; i < std::min(samples, begin + batch_samples); ++i)
-      indices.push_back(i * data.size() / samples);
-    make_batch(data, indices, batch);
-    run(batch, batch_inputs(batch));
-    if (options.progress) options.progress(std::min(samples, begin + batch_samples), samples);
-  }
 }
 
 }  // namespace
@@ -80,8 +65,9 @@ std::map<std::string, Tensor> input_norms(const Model& model,
   }
   graph.remove_dead();
   Executor executor = bind_model(std::move(graph), model);
-  run_samples(data, options, [&](const Batch&, const std::map<std::string, Tensor>& inputs) {
-    const Results results = executor.run(inputs);
+  require_samples(data);
+  for_sample_batches(data, options.samples, options.progress, [&](const Batch& batch) {
+    const Results results = executor.run(batch_inputs(batch));
     for (const auto& [output, weight] : reads) {
       const Tensor& x = results.at(output);
       std::vector<double>& sum = sums.at(weight);
@@ -127,12 +113,9 @@ std::map<std::string, Tensor> loss_gradients(const Model& model,
   graph.remove_dead();
   Executor executor = bind_model(std::move(graph), numbers);
   const std::int64_t samples = std::min(options.samples, data.size());
-  run_samples(data, options, [&](const Batch& batch, std::map<std::string, Tensor> inputs) {
-    if (data.targets.empty())
-      inputs["labels"] = int_vector(batch.labels);
-    else
-      inputs["targets"] = Tensor::from<float>(
-          DType::f32, {static_cast<std::int64_t>(batch.targets.size())}, batch.targets);
+  require_samples(data);
+  for_sample_batches(data, options.samples, options.progress, [&](const Batch& batch) {
+    std::map<std::string, Tensor> inputs = training_inputs(batch);
     Tensor share(DType::f32, {1});
     share.as<float>()[0] = static_cast<float>(batch.indices.size()) / static_cast<float>(samples);
     inputs["loss_gradient"] = share;
@@ -172,8 +155,9 @@ std::map<std::string, double> magnitude_quantiles(const Model& model,
   Executor executor = bind_model(std::move(graph), model);
   std::map<std::string, double> sums;
   std::int64_t batches = 0;
-  run_samples(data, options, [&](const Batch&, const std::map<std::string, Tensor>& inputs) {
-    const Results results = executor.run(inputs);
+  require_samples(data);
+  for_sample_batches(data, options.samples, options.progress, [&](const Batch& batch) {
+    const Results results = executor.run(batch_inputs(batch));
     for (const std::string& name : values) {
       const float threshold = mase::magnitude_quantile({&results.at(name)}, share);
       if (!std::isfinite(threshold))

@@ -137,12 +137,7 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
   const auto run_batch = [&](std::span<const std::int64_t> part, std::uint32_t counter,
                              double share) {
     make_batch(data, part, batch_);
-    std::map<std::string, Tensor> inputs = batch_inputs(batch_);
-    if (data.targets.empty())
-      inputs["labels"] = int_vector(batch_.labels);
-    else
-      inputs["targets"] = Tensor::from<float>(
-          DType::f32, {static_cast<std::int64_t>(batch_.targets.size())}, batch_.targets);
+    std::map<std::string, Tensor> inputs = training_inputs(batch_);
     inputs["rng"] = rng_state(options_.seed, counter);
     inputs["loss_gradient"] = scalar_f32(share);
     if (!options_.class_weights.empty())

@@ -156,13 +156,6 @@ void check_rank(const LinearLayer& layer, std::int64_t rank) {
            fmt::format("at most {}", std::min(layer.outputs, layer.inputs)));
 }
 
-// The stream of random numbers that belongs to a name (FNV-1a).
-std::uint32_t stream_of(const std::string& name) {
-  std::uint32_t hash = 2166136261u;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return hash;
-}
-
 std::int64_t next_stream(const Graph& graph) {
   std::int64_t next = 0;
   for (const Node& node : graph.nodes) {

@@ -26,16 +26,6 @@ PackedTensor packed_of(const Model& model, const Node& node) {
   return packed_tensor(node.attributes, codes, scales);
 }
 
-// The numbers of a parameter as its readers see them before they are rounded.
-Tensor masked(const Model& model, const std::string& name) {
-  const Tensor& tensor = model.tensors.at(name);
-  const ValueId id = model.graph.find(name);
-  for (const Node& node : model.graph.nodes)
-    if (node.op == "mask" && node.inputs[0] == id)
-      return apply_mask(tensor, model.tensors.at(model.graph.value(node.inputs[1]).name));
-  return tensor;
-}
-
 }  // namespace
 
 void set_formats(Model& model, const Quantization& quantization) {
@@ -67,11 +57,18 @@ void pack_weights(Model& model) {
                                 return model.graph.producer(model.graph.find(one.first)) != nullptr;
                               }),
                chosen.end());
+  const std::map<std::string, std::string> masks = masks_of(model.graph);
+  // As its readers see a weight before they round it.
+  const auto masked = [&](const std::string& name) {
+    const Tensor& weight = model.tensors.at(name);
+    const auto mask = masks.find(name);
+    return mask == masks.end() ? weight : apply_mask(weight, model.tensors.at(mask->second));
+  };
   std::vector<PackedTensor> made(chosen.size());
   parallel_items(static_cast<std::int64_t>(chosen.size()), [&](std::int64_t i, int) {
     const auto& [name, format] = chosen[static_cast<std::size_t>(i)];
     try {
-      made[static_cast<std::size_t>(i)] = format.bind()->pack(masked(model, name));
+      made[static_cast<std::size_t>(i)] = format.bind()->pack(masked(name));
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("parameter '{}': {}", name, error.message()),
                   error.hint());
