@@ -108,8 +108,8 @@ void checkpoint(benchmark::State& state) {
   const Scratch scratch;
   fs::create_directory(scratch.path() / "tokenizer");
   const hone::Tokenizer tokenizer = make_tokenizer(scratch.path() / "tokenizer");
-  hone::Model model = hone::load_model(
-      {.name = "bert-tiny", .num_labels = 2, .vocab_size = vocabulary, .label_names = {"a", "b"}});
+  hone::Model model =
+      hone::load_model({.name = "bert-tiny", .vocab_size = vocabulary, .label_names = {"a", "b"}});
   const hone::TrainOptions options;
   const hone::TokenizedData data = make_data();
   hone::Stepper stepper(model, options,

@@ -139,18 +139,26 @@ void check_numbers(const Model& model, const fs::path& file) {
   }
 }
 
-// The configuration with the model's labels, as it was where it has them already.
-Json config_of(const Model& model) {
-  Json config = model.config;
-  const Architecture& architecture = architecture_of(config, "config.json");
-  if (architecture.make(config, "config.json").facts.labels == model.labels) return config;
-  config["id2label"] = Json::object();
-  config["label2id"] = Json::object();
-  for (std::size_t i = 0; i < model.labels.size(); ++i) {
-    config["id2label"][std::to_string(i)] = model.labels[i];
-    config["label2id"][model.labels[i]] = i;
+// The layout that the model was made by.
+struct Layout {
+  Json config;         // with the model's labels, as it was where it has them already
+  bool plain = false;  // whether the graph is what the architecture makes of it
+};
+Layout layout_of(const Model& model) {
+  Layout layout{model.config};
+  const Architecture& architecture = architecture_of(layout.config, "config.json");
+  Blueprint blueprint = architecture.make(layout.config, "config.json");
+  if (blueprint.facts.labels != model.labels) {
+    layout.config["id2label"] = Json::object();
+    layout.config["label2id"] = Json::object();
+    for (std::size_t i = 0; i < model.labels.size(); ++i) {
+      layout.config["id2label"][std::to_string(i)] = model.labels[i];
+      layout.config["label2id"][model.labels[i]] = i;
+    }
+    blueprint = architecture.make(layout.config, "config.json");
   }
-  return config;
+  layout.plain = same_computation(blueprint.graph, model.graph);
+  return layout;
 }
 
 }  // namespace
@@ -209,25 +217,21 @@ Model load_saved_model(const fs::path& directory, bool check_values) {
   return model;
 }
 
-bool is_plain(const Model& model) {
-  const Blueprint blueprint =
-      architecture_of(model.config, "config.json").make(config_of(model), "config.json");
-  return same_computation(blueprint.graph, model.graph);
-}
+bool is_plain(const Model& model) { return layout_of(model).plain; }
 
 void save_model(const fs::path& directory, const Model& model, const TensorStore& tensors,
                 const std::vector<fs::path>& copies,
                 const std::function<void(const fs::path&)>& more) {
-  const Json config = config_of(model);
-  if (is_plain(model)) {
-    save_model_directory(directory, config, tensors, copies, more);
+  const Layout layout = layout_of(model);
+  if (layout.plain) {
+    save_model_directory(directory, layout.config, tensors, copies, more);
     return;
   }
   const auto write_adapters = [&](const fs::path& folder) {
     if (const std::vector<Adapter> adapters = adapters_of(model.graph); !adapters.empty())
       write_adapter(folder, model, tensors, main_adapter(adapters));
   };
-  save_model_directory(directory, config, tensors, copies, more,
+  save_model_directory(directory, layout.config, tensors, copies, more,
                        {own_weights_file,
                         {{own_graph_file, print_graph(model.graph)},
                          {own_facts_file, to_json(model).dump(2) + "\n"}},
