@@ -38,7 +38,7 @@ std::vector<std::string> points_in(const fs::path& record) {
   for (const auto& line : hone::Record::read(record))
     if (line.at("event") == "point")
       points.push_back(
-          fmt::format("{} {}", line.at("kind").get<std::string>(), line.at("width").get<int>()));
+          fmt::format("{} {}", line.at("kind").get<std::string>(), line.value("width", 32)));
   return points;
 }
 

@@ -77,6 +77,19 @@ Members recipes() {
   return members;
 }
 
+// A list of tables stands behind its recipe.
+Members jobs() {
+  Members members;
+  for (const Recipe& recipe : recipe_table()) {
+    members.push_back(recipe);
+    for (const Described& list : recipe.lists) {
+      members.push_back(list);
+      members.back().name = fmt::format("{} [[{}]]", recipe.name, list.name);
+    }
+  }
+  return members;
+}
+
 Members settings_as_members(const std::vector<OptionSpec>& specs) {
   Members members;
   for (const OptionSpec& spec : specs) members.push_back({spec.name, spec.help, {}});
@@ -96,8 +109,7 @@ const std::vector<Kind>& kinds() {
       {"commands", "what hone does", [] { return described(command_table()); }},
       {"datasets", "kinds of data for --data", [] { return described(dataset_table()); }},
       {"formats", "number formats and their options", [] { return described(format_table()); }},
-      {"jobs", "what a recipe file may name as its recipe, and the keys",
-       [] { return described(recipe_table()); }},
+      {"jobs", "what a recipe file may name as its recipe, and the keys", jobs},
       {"kernels", "ways to compute an op on this machine", kernels},
       {"models", "built-in models", models},
       {"model-sizes", "settings of a built-in model",

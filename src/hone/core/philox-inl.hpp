@@ -31,6 +31,7 @@ HWY_INLINE void multiply_wide(VecU x, VecU factor, VecU& high, VecU& low) {
 struct PhiloxVectors {
   VecU word[4];
 };
+template <int rounds = philox_mask_rounds>
 HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t first, std::uint32_t second,
                                         std::uint32_t third, std::uint32_t fourth,
                                         std::uint32_t key_0, std::uint32_t key_1) {
@@ -41,7 +42,7 @@ HWY_INLINE PhiloxVectors philox_vectors(std::uint32_t first, std::uint32_t secon
   VecU c3 = hn::Set(d, fourth);
   const VecU m0 = hn::Set(d, philox_multiplier_0);
   const VecU m1 = hn::Set(d, philox_multiplier_1);
-  for (int round = 0; round < philox_mask_rounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     VecU high0;
     VecU low0;
     VecU high1;

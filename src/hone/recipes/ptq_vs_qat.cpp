@@ -13,14 +13,7 @@ namespace {
 std::string render(const Json& result, TextStyle style) {
   std::vector<Json> lines = result.at("points").elements();
   for (Json& line : lines) line["event"] = "point";
-  const ReportTable table = sweep_table(arrange_sweep(summarize(lines, "the results")), "");
-  TerminalTable text(table.columns);
-  for (const auto& row : table.rows) {
-    std::vector<std::string> cells;
-    for (const ReportCell& cell : row) cells.push_back(cell.text);
-    text.add_row(std::move(cells));
-  }
-  return text.render(style, 0) + terminal_text(table.note, style) + "\n";
+  return render_table(sweep_table(arrange_sweep(summarize(lines, "the results")), ""), style);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,16 +24,26 @@
 
 namespace hone {
 
+// One table of a list such as [[curves]].
+struct RecipeTable {
+  std::string where;  // "file: line n", for messages
+  Options values;     // of the list's options, as far as they are given
+};
+
 // A recipe file, read and checked.
 struct RecipeCall {
   std::string file;
   std::string command;  // for the record
   Settings settings;    // values: of the recipe's options, as far as they are given
+  // The lists that the file has, in its order.
+  std::map<std::string, std::vector<RecipeTable>> lists = {};
 };
 
 struct Recipe : Described {
   // Whether sizes of a built-in model are keys too.
   bool model_sizes = false;
+  // Lists of tables that it takes: "curves" is [[curves]], whose keys are its options.
+  std::vector<Described> lists = {};
   // Runs it; the results as result.json has them.
   Json (*run)(const RecipeCall& call, const RunWatcher& watcher) = nullptr;
   // The results as a table for the terminal; null: one row a run (result["runs"]).

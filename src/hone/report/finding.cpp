@@ -8,6 +8,7 @@
 
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/report/pruning_curves.hpp"
 #include "hone/report/quantized_table.hpp"
 #include "hone/report/tables.hpp"
 
@@ -63,6 +64,11 @@ std::string one_run(const RunSummary& run, const Comparison& comparison) {
     if (std::string cost = describe_cost(sweep); !cost.empty()) return cost;
     return fmt::format("{} widths of {}, not yet compared with float32", sweep.rows.size(),
                        sweep.format);
+  }
+  if (!run.pruning_points.empty()) {
+    const PruningCurves curves = arrange_pruning(run);
+    if (std::string cost = describe_pruning_cost(curves); !cost.empty()) return cost;
+    return fmt::format("{} ways to prune, not yet compared with float32", curves.curves.size());
   }
   const FinalAccuracy& final = comparison.runs.front();
   std::string text = final.eval ? accuracy_of(*final.eval) + best_epoch(run) : how_far(run);

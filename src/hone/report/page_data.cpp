@@ -8,6 +8,7 @@
 #include "hone/report/finding.hpp"
 #include "hone/report/html.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/report/pruning_curves.hpp"
 #include "hone/report/series.hpp"
 #include "hone/report/sweep.hpp"
 #include "hone/report/tables.hpp"
@@ -114,6 +115,22 @@ Json sweep_card(const Sweep& sweep) {
   return result;
 }
 
+Json pruning_card(const PruningCurves& curves) {
+  Json facts = Json::array();
+  for (const PruningCurveRows& curve : curves.curves) {
+    const double largest = largest_without_loss(curve);
+    facts.push_back({"no difference detected, " + curve.name,
+                     largest > 0 ? fmt::format("up to {:g} %", 100 * largest) : "at no sparsity"});
+  }
+  if (curves.base) facts.push_back({"test samples", sample_count(curves.base->samples)});
+  Json result{{"facts", std::move(facts)}, {"standing", "none"}, {"of", "float32 accuracy"}};
+  if (!curves.base) return result;
+  result["accuracy"] = format_percent(curves.base->accuracy);
+  result["interval"] =
+      fmt::format("{:.2f}–{:.2f} %", curves.base->low * 100, curves.base->high * 100);
+  return result;
+}
+
 Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
   const RunSummary& run = runs[index];
   const FinalAccuracy& final = comparison.runs[index];
@@ -129,6 +146,7 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   if (run.quantized) fact("packed", format_bytes(run.quantized->bytes_after));
   static constexpr const char* standings[] = {"none", "best", "tied", "lower"};
   if (!run.points.empty()) return sweep_card(arrange_sweep(run));
+  if (!run.pruning_points.empty()) return pruning_card(arrange_pruning(run));
   Json result{{"facts", std::move(facts)},
               {"standing", standings[static_cast<int>(final.standing)]},
               {"standing_text", describe_standing(runs, final)}};
@@ -195,6 +213,8 @@ Json report_data(std::span<const RunSummary> runs) {
          {"curves", curves(runs[i], limit)},
          {"evaluations", evaluations(runs[i])},
          {"sweep", runs[i].points.empty() ? Json() : sweep_data(arrange_sweep(runs[i]))},
+         {"pruning",
+          runs[i].pruning_points.empty() ? Json() : pruning_curves_data(arrange_pruning(runs[i]))},
          {"layers", layers(runs[i])},
          {"kernels", kernels(runs[i])}});
   for (const ReportTable& table : report_tables(runs)) data["tables"].push_back(table_data(table));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -160,28 +161,59 @@ void read_eval(Collected& all, const Fields& fields) {
   all.run.evals.push_back(std::move(eval));
 }
 
+void read_measured(MeasuredPoint& point, const Fields& fields) {
+  point.kind = fields.text("kind");
+  point.seed = fields.step("seed");
+  point.samples = fields.number("samples");
+  point.accuracy = fields.number("accuracy");
+  point.low = fields.number("low");
+  point.high = fields.number("high");
+  point.loss = fields.number("loss");
+  point.bytes = fields.number("bytes");
+  point.bits_per_weight = fields.number("bits_per_weight");
+  point.seconds = fields.number("seconds");
+  point.p_float = fields.number("p_float");
+  if (point.low > point.high) fields.fail("low", "no more than \"high\"");
+}
+
 void read_point(Collected& all, const Fields& fields) {
-  SweepPoint point{.kind = fields.text("kind"),
-                   .format = fields.text("format"),
-                   .width = fields.step("width"),
-                   .seed = fields.step("seed"),
-                   .samples = fields.number("samples"),
-                   .accuracy = fields.number("accuracy"),
-                   .low = fields.number("low"),
-                   .high = fields.number("high"),
-                   .loss = fields.number("loss"),
-                   .bytes = fields.number("bytes"),
-                   .bits_per_weight = fields.number("bits_per_weight"),
-                   .seconds = fields.number("seconds"),
-                   .p_float = fields.number("p_float"),
-                   .p_ptq = fields.number("p_ptq")};
+  SweepPoint point;
+  read_measured(point, fields);
   if (point.kind != "float" && point.kind != "ptq" && point.kind != "qat")
     fields.fail("kind", "float, ptq or qat");
-  if (point.low > point.high) fields.fail("low", "no more than \"high\"");
+  point.format = fields.text("format");
+  if (point.kind != "float") point.width = fields.step("width");
+  point.p_ptq = fields.number("p_ptq");
   std::erase_if(all.run.points, [&](const SweepPoint& other) {
     return other.kind == point.kind && other.width == point.width && other.seed == point.seed;
   });
   all.run.points.push_back(std::move(point));
+}
+
+void read_pruning_point(Collected& all, const Fields& fields) {
+  PruningPoint point;
+  read_measured(point, fields);
+  static const std::set<std::string> kinds{"float", "pruned", "tuned", "speed"};
+  if (kinds.count(point.kind) == 0) fields.fail("kind", "float, pruned, tuned or speed");
+  point.curve = fields.text("curve");
+  point.sparsity = fields.number("sparsity");
+  if (point.kind != "float" && !(point.sparsity > 0 && point.sparsity < 1))
+    fields.fail("sparsity", "between 0 and 1");
+  point.against = fields.text("against");
+  point.p_against = fields.number("p_against");
+  point.parameters = fields.number("parameters");
+  point.dropped = fields.number("dropped");
+  point.latency = fields.number("latency");
+  point.latency_low = fields.number("latency_low");
+  point.latency_high = fields.number("latency_high");
+  point.float_latency = fields.number("float_latency");
+  point.verdict = fields.text("verdict");
+  point.bytes_on_disk = fields.number("bytes_on_disk");
+  std::erase_if(all.run.pruning_points, [&](const PruningPoint& other) {
+    return other.kind == point.kind && other.curve == point.curve && other.seed == point.seed &&
+           (point.kind == "float" || other.sparsity == point.sparsity);
+  });
+  all.run.pruning_points.push_back(std::move(point));
 }
 
 void read_timing(Collected& all, const Fields& fields) {
@@ -233,7 +265,7 @@ void read_line(Collected& all, const Json& line, const std::string& source, std:
       {"timing", read_timing}, {"memory", read_memory},
       {"end", read_end},       {"resume", read_resume},
       {"point", read_point},   {"quantized", read_quantized},
-      {"pruned", read_pruned}};
+      {"pruned", read_pruned}, {"pruning_point", read_pruning_point}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
 }
 

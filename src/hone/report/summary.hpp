@@ -106,11 +106,9 @@ struct KernelRow {
   }
 };
 
-// One measurement of a sweep over widths.
-struct SweepPoint {
-  std::string kind;  // float, ptq or qat
-  std::string format;
-  std::int64_t width = 0;
+// One measurement of a sweep.
+struct MeasuredPoint {
+  std::string kind;  // float: the model that the others start from
   std::int64_t seed = 0;
   double samples = not_recorded;
   double accuracy = not_recorded;
@@ -120,9 +118,28 @@ struct SweepPoint {
   double bytes = not_recorded;
   double bits_per_weight = not_recorded;  // of the weights that take the format
   double seconds = not_recorded;
-  // McNemar's test against the float model, and of qat against ptq.
-  double p_float = not_recorded;
-  double p_ptq = not_recorded;
+  double p_float = not_recorded;  // McNemar's test against the float model
+};
+
+// Of a sweep over widths: kind ptq or qat.
+struct SweepPoint : MeasuredPoint {
+  std::string format;
+  std::int64_t width = 0;
+  double p_ptq = not_recorded;  // McNemar's test of qat against ptq
+};
+
+// Of a sweep over sparsities: kind pruned, tuned (trained after it) or speed.
+struct PruningPoint : MeasuredPoint {
+  std::string curve;  // the way to prune
+  double sparsity = not_recorded;
+  std::string against;              // another curve
+  double p_against = not_recorded;  // McNemar's test against it
+  double parameters = not_recorded, dropped = not_recorded;
+  // Of kind speed, in seconds a sample: of this model, and of the float model beside it.
+  double latency = not_recorded, latency_low = not_recorded, latency_high = not_recorded;
+  double float_latency = not_recorded;
+  std::string verdict;                  // what that says: "1.6 x faster", "no faster"
+  double bytes_on_disk = not_recorded;  // of the tensors as they are saved
 };
 
 struct RunSummary {
@@ -143,6 +160,7 @@ struct RunSummary {
   std::vector<StepPoint> steps;    // ascending, each number once
   std::vector<EvalPoint> evals;    // in the order written
   std::vector<SweepPoint> points;  // in the order written, each once
+  std::vector<PruningPoint> pruning_points;
   std::vector<KernelRow> kernels;  // most seconds first
   double peak_bytes = not_recorded;
   double arena_bytes = not_recorded;

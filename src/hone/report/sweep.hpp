@@ -8,30 +8,10 @@
 #include <vector>
 
 #include "hone/core/json.hpp"
+#include "hone/report/measured_points.hpp"
 #include "hone/report/tables.hpp"
 
 namespace hone {
-
-// Of one kind at one width: the seeds together. One seed has the interval of its samples, several
-// that of their mean (Student's t).
-struct SweepValue {
-  double accuracy = not_recorded;
-  double low = not_recorded;
-  double high = not_recorded;
-  double loss = not_recorded;
-  double bytes = not_recorded;
-  double bits_per_weight = not_recorded;
-  double samples = not_recorded;
-  std::size_t seeds = 0;
-};
-
-// A difference of two kinds at one width: judged by McNemar's test with one seed, by the interval
-// of the mean difference with several.
-struct SweepDifference {
-  double points = not_recorded;  // mean, as a fraction
-  double p = not_recorded;       // of McNemar's test, with one seed
-  enum class Verdict { unknown, noise, better, worse } verdict = Verdict::unknown;
-};
 
 struct SweepRow {
   std::int64_t width = 0;

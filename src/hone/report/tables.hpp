@@ -18,8 +18,8 @@ struct ReportCell {
 };
 
 struct ReportTable {
-  std::string id;  // overview, sweep, quantized, pruned, pruned-weights, confusion, classes,
-                   // evaluations, configuration, layers, kernels, machine
+  std::string id;  // overview, sweep, pruning, quantized, pruned, pruned-weights, confusion,
+                   // classes, evaluations, configuration, layers, kernels, machine
   std::string title;
   std::string note;  // one sentence on how to read it; may be empty
   std::vector<TableColumn> columns;
@@ -42,6 +42,8 @@ struct TerminalReportOptions {
   // Of long tables, but for the configuration, which is shown whole; the rest is counted.
   std::size_t most_rows = 20;
 };
+// One table and its note, for results that have no record.
+std::string render_table(const ReportTable& table, TextStyle style);
 // The whole report as text.
 std::string render_terminal(std::span<const RunSummary> runs,
                             const TerminalReportOptions& options = {});

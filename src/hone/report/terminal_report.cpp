@@ -13,7 +13,22 @@ constexpr std::size_t fold_width = 120;
 
 bool folds(const std::string& id) { return id == "configuration" || id == "machine"; }
 
+// Their rows are what was asked for.
+bool is_whole(const std::string& id) {
+  return id == "configuration" || id == "sweep" || id == "pruning";
+}
+
 }  // namespace
+
+std::string render_table(const ReportTable& table, TextStyle style) {
+  TerminalTable text(table.columns);
+  for (const auto& row : table.rows) {
+    std::vector<std::string> cells;
+    for (const ReportCell& cell : row) cells.push_back(cell.text);
+    text.add_row(std::move(cells));
+  }
+  return text.render(style, 0) + terminal_text(table.note, style) + "\n";
+}
 
 std::string render_terminal(std::span<const RunSummary> runs,
                             const TerminalReportOptions& options) {
@@ -29,7 +44,7 @@ std::string render_terminal(std::span<const RunSummary> runs,
     TerminalTable text(table.columns);
     const bool totalled = table.id == "layers" || table.id == "kernels";
     const std::size_t body = table.rows.size() - (totalled ? 1 : 0);
-    const bool whole = options.most_rows == 0 || table.id == "configuration";
+    const bool whole = options.most_rows == 0 || is_whole(table.id);
     const std::size_t shown = whole ? body : std::min(body, options.most_rows);
     const bool marks = std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) {
       return std::any_of(row.begin(), row.end(),

@@ -20,11 +20,13 @@ struct Entry {
 // Tables that stand for a prefix of keys.
 std::string prefix_of(const std::string& table) { return table == "data_options" ? "data." : ""; }
 
+// All but the lists of tables.
 std::vector<Entry> read_entries(const toml::table& root, const std::string& file) {
   std::vector<Entry> entries;
   for (const auto& [key, node] : root) {
     const std::string name(key.str());
     if (name == "description" || name == "needs") continue;  // for readers
+    if (node.is_array_of_tables()) continue;
     const toml::table* table = node.as_table();
     if (table == nullptr) {
       entries.push_back({name, toml_text(node, name, file), toml_place(file, node)});
@@ -41,6 +43,37 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& file
                          toml_place(file, value)});
   }
   return entries;
+}
+
+std::map<std::string, std::vector<RecipeTable>> read_lists(const toml::table& root,
+                                                           const Recipe& recipe,
+                                                           const std::string& file) {
+  std::map<std::string, std::vector<RecipeTable>> lists;
+  for (const auto& [key, node] : root) {
+    if (!node.is_array_of_tables()) continue;
+    const std::string name(key.str());
+    std::vector<std::string> known;
+    for (const Described& list : recipe.lists) known.push_back(list.name);
+    const auto list = std::find(known.begin(), known.end(), name);
+    if (list == known.end())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: unknown list [[{}]]", toml_place(file, node), name),
+                  known.empty() ? fmt::format("the recipe {} takes none", recipe.name)
+                                : did_you_mean(name, known));
+    const auto& options = recipe.lists[static_cast<std::size_t>(list - known.begin())].options;
+    for (const toml::node& entry : *node.as_array()) {
+      RecipeTable table{toml_place(file, entry), {}};
+      for (const auto& [inner, value] : *entry.as_table()) {
+        const std::string option(inner.str());
+        const std::string where = toml_place(file, value);
+        table.values.set(option, parse_option(find_option(options, option, where),
+                                              toml_text(value, option, file),
+                                              fmt::format("{}: key '{}'", where, option)));
+      }
+      lists[name].push_back(std::move(table));
+    }
+  }
+  return lists;
 }
 
 void merge(Settings& into, Settings from) {
@@ -99,7 +132,7 @@ LoadedRecipe load_recipe(const std::string& file, const TextSettings& changes) {
                 "it names what to do, for example recipe = \"train\"");
   const Recipe& recipe = find_recipe(kind->value, kind->where);
   entries.erase(kind);
-  LoadedRecipe loaded{&recipe, {file, "", {}}, "", ""};
+  LoadedRecipe loaded{&recipe, {file, "", {}, read_lists(root, recipe, file)}, "", ""};
   for (const auto& [key, text] :
        {std::pair{"description", &loaded.description}, {"needs", &loaded.needs}})
     if (const toml::node* node = root.get(key)) *text = toml_text(*node, key, file);

@@ -259,13 +259,7 @@
       const layout = Object.assign(baseLayout(theme, 360), {showlegend: true, xaxis: xAxis(theme),
         yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
       layout.margin.t = 34;
-      if (sweep.base) {
-        const value = 100 * sweep.base.accuracy;
-        layout.shapes = [{type: 'line', xref: 'paper', x0: 0, x1: 1, y0: value, y1: value,
-          line: {color: theme.soft, width: 1.2, dash: 'dash'}}];
-        layout.annotations = [{xref: 'paper', x: 0.01, xanchor: 'left', y: value, yanchor: 'bottom', showarrow: false,
-          text: `float32 ${value.toFixed(2)} %`, font: {size: 11, color: theme.soft}}];
-      }
+      acrossLine(theme, layout, sweep.base && 100 * sweep.base.accuracy, value => `float32 ${value.toFixed(2)} %`);
       return {traces: [...bands, ...lines], layout};
     });
   }
@@ -286,6 +280,88 @@
     return [panel(`Accuracy by width${of}`, `Bands: 95 % intervals. ${sweep.finding}`, byWidth),
       panel(`Accuracy by size${of}`, 'All parameters, also those that stay float32.' +
         (sweep.base ? ` The float32 model takes ${unbroken(sweep.base.size)}.` : ''), bySize)];
+  }
+
+  // Curves over the sparsity: after training with 95 % bands, before it dotted; the float model as a line across.
+  function pruningPlot(id, pruning) {
+    return plot(id, theme => {
+      const bands = [];
+      const lines = [];
+      pruning.curves.forEach((curve, index) => {
+        for (const kind of ['tuned', 'pruned']) {
+          const rows = curve.rows.filter(row => row[kind] && row[kind].accuracy !== null);
+          if (!rows.length) continue;
+          const tuned = kind === 'tuned';
+          const along = rows.map(row => 100 * row.sparsity);
+          const bound = key => rows.map(row => 100 * (row[kind][key] === null ? row[kind].accuracy : row[kind][key]));
+          if (tuned) {
+            bands.push({type: 'scatter', mode: 'lines', fill: 'toself', hoverinfo: 'skip', showlegend: false,
+              legendgroup: curve.name, x: [...along, ...[...along].reverse()], y: [...bound('high'), ...bound('low').reverse()],
+              line: {width: 0}, fillcolor: faded(theme.run(index), 0.2)});
+          }
+          lines.push({type: 'scatter', mode: 'lines+markers', name: plain(curve.name), legendgroup: curve.name,
+            showlegend: tuned || !curve.rows.some(row => row.tuned), x: along, y: rows.map(row => 100 * row[kind].accuracy),
+            text: rows.map(row => plain(`${+(100 * row.sparsity).toFixed(4)} %, ${tuned ? 'after' : 'before'} training: ${row[kind].text}`)),
+            line: {color: theme.run(index), width: tuned ? 2 : 1.2, dash: tuned ? 'solid' : 'dot'},
+            marker: {color: theme.run(index), size: tuned ? 7 : 4, symbol: splitSymbols[index % 4]},
+            hovertemplate: '%{text}<extra>%{fullData.name}</extra>'});
+        }
+      });
+      const layout = Object.assign(baseLayout(theme, 380), {showlegend: true,
+        xaxis: axis(theme, 'pruned, %', {tickformat: '~g'}), yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
+      layout.margin.t = 34;
+      acrossLine(theme, layout, pruning.base && 100 * pruning.base.accuracy, value => `float32 ${value.toFixed(2)} %`);
+      return {traces: [...bands, ...lines], layout};
+    });
+  }
+
+  // A dashed line across a chart, named.
+  function acrossLine(theme, layout, value, name) {
+    if (value === null || value === undefined) return;
+    layout.shapes = [{type: 'line', xref: 'paper', x0: 0, x1: 1, y0: value, y1: value,
+      line: {color: theme.soft, width: 1.2, dash: 'dash'}}];
+    layout.annotations = [{xref: 'paper', x: 0.01, xanchor: 'left', y: value, yanchor: 'bottom', showarrow: false,
+      text: name(value), font: {size: 11, color: theme.soft}}];
+  }
+
+  // One measured number of each point over the sparsity.
+  function pruningCostPlot(id, pruning, title, value, text, across, name) {
+    if (!pruning.curves.some(curve => curve.rows.some(row => row.speed && value(row.speed) !== null))) return null;
+    return plot(id, theme => {
+      const traces = pruning.curves.map((curve, index) => {
+        const rows = curve.rows.filter(row => row.speed && value(row.speed) !== null);
+        return {type: 'scatter', mode: 'lines+markers', name: plain(curve.name), x: rows.map(row => 100 * row.sparsity),
+          y: rows.map(row => value(row.speed)), text: rows.map(row => plain(text(row))),
+          line: {color: theme.run(index), width: 1.8},
+          marker: {color: theme.run(index), size: 7, symbol: splitSymbols[index % 4]},
+          hovertemplate: '%{text}<extra>%{fullData.name}</extra>'};
+      }).filter(trace => trace.x.length);
+      const layout = Object.assign(baseLayout(theme, 340), {showlegend: true,
+        xaxis: axis(theme, 'pruned, %', {tickformat: '~g'}), yaxis: axis(theme, title, {tickformat: '~g', rangemode: 'tozero'})});
+      layout.margin.t = 34;
+      acrossLine(theme, layout, across, name);
+      return {traces, layout};
+    });
+  }
+
+  function pruningPanels(run, index) {
+    const pruning = run.pruning;
+    if (!pruning || !pruning.curves.length) return [];
+    const of = several ? ` of ${run.name}` : '';
+    const mebi = 1048576;
+    const timed = pruning.curves.flatMap(curve => curve.rows).map(row => row.speed).filter(speed => speed && speed.float_latency !== null);
+    const latencies = timed.map(speed => 1e3 * speed.float_latency).sort((a, b) => a - b);
+    const latency = pruningCostPlot(`plot-pruning-latency-${index}`, pruning, 'milliseconds a sample',
+      speed => speed.latency === null ? null : 1e3 * speed.latency,
+      row => `${+(100 * row.sparsity).toFixed(4)} %: ${(1e3 * row.speed.latency).toPrecision(3)} ms, ${row.speed.verdict}`,
+      latencies.length ? latencies[latencies.length >> 1] : null, value => `float32 ${value.toPrecision(3)} ms`);
+    const size = pruningCostPlot(`plot-pruning-size-${index}`, pruning, 'MiB on disk',
+      speed => speed.bytes === null ? null : speed.bytes / mebi,
+      row => `${+(100 * row.sparsity).toFixed(4)} %: ${row.speed.size}`, pruning.base && pruning.base.bytes / mebi, () => `float32 ${pruning.base.size}`);
+    return [panel(`Accuracy by sparsity${of}`, `Lines: after training, with 95 % bands. Dotted: before it. ${pruning.finding}`,
+      pruningPlot(`plot-pruning-${index}`, pruning)),
+      latency ? panel(`Latency by sparsity${of}`, 'Measured for one sample, beside the float model.', latency) : null,
+      size ? panel(`Size by sparsity${of}`, 'Of the tensors as they are saved.', size) : null];
   }
 
   // ---- bars ----
@@ -433,7 +509,7 @@
 
   function tablePanel(table) {
     // The finding of a sweep stands above its plot.
-    const note = table.note && table.id !== 'sweep' ? element('p', {class: 'note'}, table.note) : null;
+    const note = table.note && table.id !== 'sweep' && table.id !== 'pruning' ? element('p', {class: 'note'}, table.note) : null;
     if (!foldable.has(table.id)) {
       return element('section', {class: 'panel table-panel'},
         element('div', {class: 'heading'}, element('h3', {}, table.title), note), tableElement(table));
@@ -473,6 +549,7 @@
       about ? element('p', {class: 'about'}, about) : null),
     element('div', {class: 'cards'}, runs.map(card)),
     section('Widths', runs.flatMap(sweepPanels), tables('sweep')),
+    section('Sparsities', runs.flatMap(pruningPanels), tables('pruning')),
     section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
     section('Quantization', tables('quantized')),
     section('Classes', tables('confusion'), tables('classes')),

@@ -1,4 +1,4 @@
-// The k-th smallest magnitude by bisection of its bits; included once per vector target.
+// Choosing numbers by the bits of their magnitude; included once per vector target.
 #if defined(HONE_SELECT_INL_HPP) == defined(HWY_TARGET_TOGGLE)
 #ifdef HONE_SELECT_INL_HPP
 #undef HONE_SELECT_INL_HPP
@@ -41,16 +41,6 @@ HWY_INLINE std::int64_t count_below(const float* x, std::int64_t n, std::int32_t
   count = hn::GetLane(hn::SumOfLanes(d, counts));
   for (; i < n; ++i) count += magnitude_bits(x[i]) < limit;
   return count;
-}
-
-// The bits of the k-th smallest magnitude (k from 1): the largest limit with fewer than k below.
-// count(limit) says how many there are below.
-template <typename Count>
-HWY_INLINE std::int32_t kth_magnitude(std::int64_t k, const Count& count) {
-  std::int32_t bits = 0;
-  for (std::int32_t bit = 1 << 30; bit != 0; bit >>= 1)
-    if (count(bits | bit) < k) bits |= bit;
-  return bits;
 }
 
 // y and keep where the magnitude's bits are above `limit`; 0 elsewhere.

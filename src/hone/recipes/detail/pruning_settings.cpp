@@ -1,0 +1,221 @@
+#include "hone/recipes/detail/pruning_settings.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/passes/prune.hpp"
+#include "hone/recipes/detail/recipe_keys.hpp"
+#include "hone/sparsity/pruner.hpp"
+
+namespace hone {
+namespace {
+
+constexpr const char* tune_prefix = "tune_";
+constexpr const char* tenths = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9";
+
+[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
+  throw Error(ErrorCode::invalid_argument, message, hint);
+}
+
+// "L1, weights only": l1-weights-only.
+std::string folder_name(const std::string& name) {
+  std::string folder;
+  for (const char c : name) {
+    const bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (kept)
+      folder += c;
+    else if (c >= 'A' && c <= 'Z')
+      folder += static_cast<char>(c - 'A' + 'a');
+    else if (!folder.empty() && folder.back() != '-')
+      folder += '-';
+  }
+  while (!folder.empty() && folder.back() == '-') folder.pop_back();
+  return folder;
+}
+
+PruningCurve read_curve(const RecipeTable& table) {
+  PruningCurve curve;
+  curve.name = table.values.text_or("name", "");
+  curve.folder = folder_name(curve.name);
+  if (curve.folder.empty())
+    refuse(fmt::format("{}: key 'name' is missing, or holds no letter", table.where),
+           "it is what the plots call the curve: name = \"L1\"");
+  curve.against = table.values.text_or("against", "");
+  curve.selection.nodes = table.values.text_or("nodes", "");
+  curve.selection.method = table.values.text_or("method", "l1");
+  curve.selection.where = table.where;
+  try {
+    curve.selection.granularity =
+        parse_mask_granularity(table.values.text_or("granularity", "element"));
+  } catch (const Error& error) {
+    throw Error(error.code(), table.where + ": " + error.message(), error.hint());
+  }
+  if (curve.selection.granularity.kind == MaskGranularity::Kind::n_of_m)
+    refuse(fmt::format("{}: key 'granularity': N:M brings its own sparsity", table.where),
+           "a sweep over sparsities takes any other");
+  if (table.values.text_or("scope", "local") == "global") curve.scope = MaskScope::global;
+  curve.mase = table.values.text_or("rule", "exact") == "mase";
+  curve.activations = table.values.boolean_or("activations", false);
+  curve.remove = table.values.boolean_or("remove", false);
+  if (curve.activations && curve.selection.method == "random" && !curve.mase)
+    refuse(fmt::format("{}: activations go at random under rule mase alone", table.where),
+           "set rule = \"mase\", or leave activations out");
+  if (curve.remove && curve.selection.granularity.kind == MaskGranularity::Kind::element)
+    refuse(
+        fmt::format("{}: key 'remove': single weights leave no structure to take out", table.where),
+        "set granularity = \"neuron\", \"head\", \"row\", ...");
+  if (curve.remove && curve.activations)
+    refuse(fmt::format("{}: keys 'remove' and 'activations' do not go together", table.where),
+           "leave one out");
+  for (const char* key : {"epochs", "steps"})
+    if (const auto given = table.values.values().find(key); given != table.values.values().end())
+      curve.training.set(key, given->second);
+  return curve;
+}
+
+std::vector<double> read_sparsities(const RecipeCall& call) {
+  std::vector<double> sparsities;
+  const OptionSpec spec{"sparsities", OptionType::real, {}, "", 0, 1};
+  for (const std::string& part : split(call.settings.values.text_or("sparsities", tenths), ',')) {
+    const double value = std::get<double>(
+        parse_option(spec, trim(part), fmt::format("{}: key 'sparsities'", call.file)));
+    if (value <= 0 || value >= 1)
+      refuse(fmt::format("{}: key 'sparsities': {} is not between 0 and 1", call.file, value),
+             "nothing is pruned at 0, nothing is left at 1");
+    if (std::find(sparsities.begin(), sparsities.end(), value) != sparsities.end())
+      refuse(fmt::format("{}: key 'sparsities': {} is named twice", call.file, value));
+    sparsities.push_back(value);
+  }
+  return sparsities;
+}
+
+}  // namespace
+
+PruneRequest PruningCurve::request(double sparsity, std::int64_t seed) const {
+  PruneRequest request;
+  request.selections = {selection};
+  request.selections.front().sparsity = sparsity;
+  request.scope = scope;
+  request.mase = mase;
+  request.seed = static_cast<std::uint64_t>(seed);
+  request.activation_nodes = selection.nodes;
+  if (activations)
+    request.activations = {.sparsity = sparsity, .random = selection.method == "random"};
+  return request;
+}
+
+std::vector<OptionSpec> pruning_sweep_options() {
+  std::vector<OptionSpec> specs = base_options(tune_prefix, "fine-tuning what is pruned");
+  specs.push_back({.name = "sparsities",
+                   .default_value = tenths,
+                   .help = "list of the shares that go, computed in this order"});
+  specs.push_back({.name = "samples",
+                   .type = OptionType::integer,
+                   .default_value = std::int64_t{128},
+                   .help = "samples of the training split that methods look at which need data",
+                   .minimum = 1,
+                   .maximum = 1e9});
+  return specs;
+}
+
+Described pruning_curve_list() {
+  std::vector<std::string> methods;
+  for (const Pruner& pruner : pruner_table()) methods.push_back(pruner.name);
+  OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
+  method.choices = methods;
+  return {"curves",
+          "ways to prune, each at every sparsity",
+          {{.name = "name", .default_value = {}, .help = "what tables and plots call it"},
+           method,
+           {.name = "granularity", .default_value = "element", .help = "as --granularity"},
+           {.name = "scope",
+            .default_value = "local",
+            .help = "as --scope",
+            .choices = {"local", "global"}},
+           {.name = "nodes", .default_value = "", .help = "what is pruned, as --nodes"},
+           {.name = "rule",
+            .default_value = "exact",
+            .help = "exact counts, or thresholds as MASE sets them",
+            .choices = {"exact", "mase"}},
+           {.name = "activations",
+            .type = OptionType::boolean,
+            .default_value = false,
+            .help = "of the data that the nodes read the same share goes"},
+           {.name = "remove",
+            .type = OptionType::boolean,
+            .default_value = false,
+            .help = "structures that are zero are taken out before the training"},
+           {.name = "epochs",
+            .type = OptionType::real,
+            .default_value = {},
+            .help = "of its training, in place of tune_epochs",
+            .minimum = 1e-6,
+            .maximum = 1e6},
+           {.name = "steps",
+            .type = OptionType::integer,
+            .default_value = {},
+            .help = "of its training, in place of tune_steps",
+            .minimum = 1,
+            .maximum = 1e15},
+           {.name = "against",
+            .default_value = "",
+            .help = "an earlier curve that it is tested against at each sparsity"}}};
+}
+
+PruningSettings read_pruning_settings(const RecipeCall& call) {
+  PruningSettings settings;
+  settings.base = read_base_settings(call, tune_prefix);
+  settings.sparsities = read_sparsities(call);
+  const auto list = call.lists.find("curves");
+  if (list == call.lists.end())
+    refuse(call.file + ": has no table [[curves]]", "each names a way to prune");
+  for (const RecipeTable& table : list->second) {
+    PruningCurve curve = read_curve(table);
+    const auto named = [&](const std::string& name) {
+      return std::any_of(settings.curves.begin(), settings.curves.end(),
+                         [&](const PruningCurve& other) { return other.name == name; });
+    };
+    for (const PruningCurve& other : settings.curves)
+      if (other.folder == curve.folder)
+        refuse(fmt::format("{}: key 'name': '{}' and '{}' are alike", table.where, other.name,
+                           curve.name));
+    if (!curve.against.empty() && !named(curve.against))
+      refuse(fmt::format("{}: key 'against': there is no curve '{}' before it", table.where,
+                         curve.against));
+    try {
+      prunable_nodes(settings.base.graph, curve.selection.nodes);
+    } catch (const Error& error) {
+      throw Error(error.code(), table.where + ": " + error.message(), error.hint());
+    }
+    settings.curves.push_back(std::move(curve));
+  }
+  const bool looks =
+      std::any_of(settings.curves.begin(), settings.curves.end(), [](const PruningCurve& curve) {
+        return find_pruner(curve.selection.method).needs != PrunerNeeds::nothing;
+      });
+  if (!looks && call.settings.values.contains("samples"))
+    refuse(call.file + ": key 'samples' changes nothing: no method of the curves looks at data",
+           "leave it out");
+  return settings;
+}
+
+Json pruning_identity(const RecipeCall& call, const PruningSettings& settings) {
+  return base_identity(call, settings.base, tune_prefix, {"sparsities"});
+}
+
+Json curve_identity(const PruningCurve& curve) {
+  Json json{{"method", curve.selection.method},
+            {"granularity", to_string(curve.selection.granularity)},
+            {"nodes", curve.selection.nodes},
+            {"scope", curve.scope == MaskScope::local ? "local" : "global"},
+            {"rule", curve.mase ? "mase" : "exact"},
+            {"activations", curve.activations},
+            {"remove", curve.remove}};
+  for (const auto& [key, value] : curve.training.values()) json[key] = to_string(value);
+  return json;
+}
+
+}  // namespace hone

@@ -1,0 +1,92 @@
+// Experiment points: measured things that are kept when finished and continued when interrupted.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
+#include "hone/core/record.hpp"
+#include "hone/recipes/train_run.hpp"
+
+namespace hone {
+
+// One measured thing.
+struct ExperimentPoint {
+  std::string folder;  // below the experiment's own: "seed-0/qat-4"; no other point has it
+  std::string title;   // what messages call it: "seed 0: qat at 4 bits"
+  // What it is, beside the experiment: {"kind": "qat", "width": 4, "seed": 0}. Part of its identity
+  // and of its result.
+  Json key;
+};
+
+// What the points of one folder have in common.
+struct ExperimentSetup {
+  std::filesystem::path folder;
+  Json identity;       // everything that decides the results and is no part of a point
+  std::string event;   // what a record calls a point
+  std::string recipe;  // the file, for result.json
+  std::string command;
+  Json config;  // of the event "run"
+  // The event "model" of the record, asked for when it begins; null: none. May be empty.
+  std::function<Json()> model = {};
+};
+
+// A folder of points: identity.json says whose it is, each point's folder has its result.json,
+// record.jsonl has every point once. Points that are finished are taken from their folders; one
+// that was cut off is computed again in the folder that it left, where a training resumes. A folder
+// is written by one process at a time.
+class Experiment {
+public:
+  // Throws Error(invalid_argument) when the folder belongs to other settings or to something else,
+  // Error(io) when another process writes into it; nothing is written then.
+  Experiment(ExperimentSetup setup, const RunWatcher& watcher);
+
+  const std::filesystem::path& folder() const { return setup_.folder; }
+  std::filesystem::path folder_of(const ExperimentPoint& point) const;
+  bool is_finished(const ExperimentPoint& point) const;
+  // The result of a finished point. Throws Error(invalid_argument) when it is one of other
+  // settings.
+  Json result_of(const ExperimentPoint& point) const;
+
+  // The result of a point: as it is kept, or as `compute` gives it now (its `key` is added). Throws
+  // Error(interrupted) before a point when the watcher asks to stop.
+  Json take(const ExperimentPoint& point,
+            const std::function<Json(const std::filesystem::path& folder)>& compute);
+
+  // Writes result.json, which has all points that were taken, as their order was, and `more`; ends
+  // the record. Times are left out: they differ from run to run.
+  Json finish(const Json& more);
+  // Ends the record of an experiment that does not come to its end.
+  void fail(const Error& error);
+  // Every point that was taken, as its result has it.
+  const std::vector<Json>& points() const { return points_; }
+
+private:
+  void claim() const;
+  Json identity_of(const ExperimentPoint& point) const;
+  void note(const ExperimentPoint& point, const Json& full);
+  Record& record();
+  void end(const char* status, const std::string& message);
+
+  ExperimentSetup setup_;
+  const RunWatcher& watcher_;
+  double begin_;
+  std::optional<FolderLock> lock_;
+  std::optional<Record> record_;
+  std::vector<Json> recorded_;  // points that the record has
+  std::vector<Json> points_;
+};
+
+// Throws Error(interrupted) naming the point when a training has not come to its end.
+void require_finished(const TrainOutcome& outcome, const ExperimentPoint& point);
+
+// Removes what a training leaves beside its record once its model is kept elsewhere: checkpoints
+// and weights.
+void remove_training_weights(const std::filesystem::path& training);
+
+}  // namespace hone

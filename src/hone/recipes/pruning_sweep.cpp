@@ -1,0 +1,32 @@
+// pruning_sweep: at each sparsity, for each way to prune, the accuracy of a pruned model before and
+// after it is trained.
+
+#include "hone/recipes/detail/pruning_sweep.hpp"
+#include "hone/recipes/detail/pruning_settings.hpp"
+#include "hone/recipes/recipe.hpp"
+#include "hone/report/pruning_curves.hpp"
+
+namespace hone {
+namespace {
+
+std::string render(const Json& result, TextStyle style) {
+  std::vector<Json> lines = result.at("points").elements();
+  for (Json& line : lines) line["event"] = "pruning_point";
+  return render_table(pruning_curves_table(arrange_pruning(summarize(lines, "the results")), ""),
+                      style);
+}
+
+}  // namespace
+
+Recipe recipe_pruning_sweep() {
+  Recipe recipe{{"pruning_sweep",
+                 "accuracy at each sparsity, by each way to prune: pruned, and trained after it",
+                 pruning_sweep_options()}};
+  recipe.model_sizes = true;
+  recipe.lists = {pruning_curve_list()};
+  recipe.run = run_pruning_sweep;
+  recipe.render = render;
+  return recipe;
+}
+
+}  // namespace hone
