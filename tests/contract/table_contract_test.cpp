@@ -8,6 +8,8 @@
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/recipes/recipe.hpp"
+#include "hone/recipes/step.hpp"
 #include "hone/sparsity/pruner.hpp"
 
 namespace hone_test {
@@ -27,6 +29,8 @@ std::vector<std::pair<std::string, const Described*>> all_members() {
   add("dataset", dataset_table());
   add("architecture", architecture_table());
   add("pruner", pruner_table());
+  add("recipe", recipe_table());
+  add("step", step_table());
   return list;
 }
 

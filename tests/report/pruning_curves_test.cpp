@@ -95,7 +95,7 @@ TEST(PruningCurves, SpeedsStandBesideTheirPoints) {
                  {"latency_low", 0.0019},
                  {"latency_high", 0.0021},
                  {"float_latency", 0.002},
-                 {"verdict", "no faster"},
+                 {"speed", "no faster"},
                  {"bytes_on_disk", 2048}});
   const PruningCurves curves = arrange_pruning(summarize(all, "x"));
   const ReportTable table = pruning_curves_table(curves, "t");
@@ -109,7 +109,7 @@ TEST(PruningCurves, SpeedsStandBesideTheirPoints) {
     }
   }
   EXPECT_TRUE(shown);
-  EXPECT_THAT(pruning_curves_data(curves).dump(), HasSubstr("\"verdict\":\"no faster\""));
+  EXPECT_THAT(pruning_curves_data(curves).dump(), HasSubstr("\"speed\":\"no faster\""));
   EXPECT_THAT(pruning_curves_table(arrange_pruning(summarize(lines(), "x")), "t").columns.size(),
               7u);
 }

@@ -82,9 +82,14 @@ Members jobs() {
   Members members;
   for (const Recipe& recipe : recipe_table()) {
     members.push_back(recipe);
-    for (const Described& list : recipe.lists) {
+    for (const RecipeList& list : recipe.lists) {
       members.push_back(list);
       members.back().name = fmt::format("{} [[{}]]", recipe.name, list.name);
+      for (const Described& kind : list.kinds) {
+        members.push_back(kind);
+        members.back().name =
+            fmt::format("{} [[{}]] {} = \"{}\"", recipe.name, list.name, list.kind_key, kind.name);
+      }
     }
   }
   return members;

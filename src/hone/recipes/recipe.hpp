@@ -26,8 +26,9 @@ namespace hone {
 
 // One table of a list such as [[curves]].
 struct RecipeTable {
-  std::string where;  // "file: line n", for messages
-  Options values;     // of the list's options, as far as they are given
+  std::string where;      // "file: line n", for messages
+  Options values;         // of the options, as far as they are given
+  std::string kind = {};  // of a list with kinds
 };
 
 // A recipe file, read and checked.
@@ -39,11 +40,17 @@ struct RecipeCall {
   std::map<std::string, std::vector<RecipeTable>> lists = {};
 };
 
+// A list of tables that a recipe takes: "curves" is [[curves]], whose keys are its options.
+struct RecipeList : Described {
+  // A key that names one of `kinds`, whose options are keys as well; "": none.
+  std::string kind_key = {};
+  std::vector<Described> kinds = {};
+};
+
 struct Recipe : Described {
   // Whether sizes of a built-in model are keys too.
   bool model_sizes = false;
-  // Lists of tables that it takes: "curves" is [[curves]], whose keys are its options.
-  std::vector<Described> lists = {};
+  std::vector<RecipeList> lists = {};
   // Runs it; the results as result.json has them.
   Json (*run)(const RecipeCall& call, const RunWatcher& watcher) = nullptr;
   // The results as a table for the terminal; null: one row a run (result["runs"]).

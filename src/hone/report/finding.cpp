@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "hone/report/compression.hpp"
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/pruning_curves.hpp"
@@ -70,6 +71,9 @@ std::string one_run(const RunSummary& run, const Comparison& comparison) {
     if (std::string cost = describe_pruning_cost(curves); !cost.empty()) return cost;
     return fmt::format("{} ways to prune, not yet compared with float32", curves.curves.size());
   }
+  if (!run.compression_points.empty())
+    if (std::string steps = describe_compression(arrange_compression(run)); !steps.empty())
+      return steps;
   const FinalAccuracy& final = comparison.runs.front();
   std::string text = final.eval ? accuracy_of(*final.eval) + best_epoch(run) : how_far(run);
   if (final.eval && run.quantized && run.quantized->packed)

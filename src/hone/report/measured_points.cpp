@@ -72,6 +72,20 @@ Json short_number(double value) {
   return std::isfinite(value) ? Json(std::stod(fmt::format("{:.8g}", value))) : Json(nullptr);
 }
 
+std::string show_latency(double seconds) {
+  return std::isfinite(seconds) ? fmt::format("{} ms", format_significant(1e3 * seconds, 3)) : "—";
+}
+
+Json cost_data(const MeasuredCost& cost) {
+  return {{"latency", short_number(cost.latency)},
+          {"low", short_number(cost.latency_low)},
+          {"high", short_number(cost.latency_high)},
+          {"float_latency", short_number(cost.float_latency)},
+          {"speed", cost.speed},
+          {"bytes", short_number(cost.bytes_on_disk)},
+          {"size", format_bytes(cost.bytes_on_disk)}};
+}
+
 Json accuracy_data(const std::optional<SweepValue>& value) {
   if (!value) return nullptr;
   return {{"accuracy", short_number(value->accuracy)}, {"low", short_number(value->low)},

@@ -47,6 +47,10 @@ std::string show_accuracy(const std::optional<SweepValue>& value);
 std::string show_points(const SweepDifference& difference);
 // What a page draws of a value; null: nothing.
 Json accuracy_data(const std::optional<SweepValue>& value);
+// "1.25 ms", or a dash.
+std::string show_latency(double seconds);
+// What a page draws of a cost.
+Json cost_data(const MeasuredCost& cost);
 // A number with eight digits; null where it is not finite.
 Json short_number(double value);
 

@@ -8,6 +8,7 @@
 #include "hone/report/finding.hpp"
 #include "hone/report/html.hpp"
 #include "hone/report/numbers.hpp"
+#include "hone/report/compression.hpp"
 #include "hone/report/pruning_curves.hpp"
 #include "hone/report/series.hpp"
 #include "hone/report/sweep.hpp"
@@ -131,6 +132,22 @@ Json pruning_card(const PruningCurves& curves) {
   return result;
 }
 
+Json compression_card(const CompressionSteps& steps) {
+  const CompressionRow& last = steps.rows.back();
+  Json facts = Json::array();
+  facts.push_back({"steps", fmt::format("{}", last.number)});
+  facts.push_back({"latency", show_latency(last.cost.latency)});
+  if (!last.cost.speed.empty()) facts.push_back({"speed", last.cost.speed});
+  if (const std::string count = sample_count(last.value->samples); !count.empty())
+    facts.push_back({"samples", count});
+  return {{"facts", std::move(facts)},
+          {"standing", "none"},
+          {"of", "accuracy in the end"},
+          {"accuracy", format_percent(last.value->accuracy)},
+          {"interval",
+           fmt::format("{:.2f}–{:.2f} %", last.value->low * 100, last.value->high * 100)}};
+}
+
 Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
   const RunSummary& run = runs[index];
   const FinalAccuracy& final = comparison.runs[index];
@@ -147,6 +164,7 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   static constexpr const char* standings[] = {"none", "best", "tied", "lower"};
   if (!run.points.empty()) return sweep_card(arrange_sweep(run));
   if (!run.pruning_points.empty()) return pruning_card(arrange_pruning(run));
+  if (!run.compression_points.empty()) return compression_card(arrange_compression(run));
   Json result{{"facts", std::move(facts)},
               {"standing", standings[static_cast<int>(final.standing)]},
               {"standing_text", describe_standing(runs, final)}};
@@ -215,6 +233,9 @@ Json report_data(std::span<const RunSummary> runs) {
          {"sweep", runs[i].points.empty() ? Json() : sweep_data(arrange_sweep(runs[i]))},
          {"pruning",
           runs[i].pruning_points.empty() ? Json() : pruning_curves_data(arrange_pruning(runs[i]))},
+         {"compression", runs[i].compression_points.empty()
+                             ? Json()
+                             : compression_data(arrange_compression(runs[i]))},
          {"layers", layers(runs[i])},
          {"kernels", kernels(runs[i])}});
   for (const ReportTable& table : report_tables(runs)) data["tables"].push_back(table_data(table));

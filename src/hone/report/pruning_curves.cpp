@@ -77,10 +77,6 @@ const char* show_verdict(Verdict verdict) {
   return "";
 }
 
-std::string milliseconds(double seconds) {
-  return std::isfinite(seconds) ? fmt::format("{} ms", format_significant(1e3 * seconds, 3)) : "—";
-}
-
 }  // namespace
 
 PruningCurves arrange_pruning(const RunSummary& run) {
@@ -185,9 +181,9 @@ ReportTable pruning_curves_table(const PruningCurves& curves, const std::string&
                             {show_verdict(row.to_float.verdict)}});
       if (!timed) continue;
       const PruningPoint speed = row.speed.value_or(PruningPoint{});
-      table.rows.back().push_back({milliseconds(speed.latency)});
-      table.rows.back().push_back({speed.verdict.empty() ? "—" : speed.verdict});
-      table.rows.back().push_back({format_bytes(speed.bytes_on_disk)});
+      table.rows.back().push_back({show_latency(speed.cost.latency)});
+      table.rows.back().push_back({speed.cost.speed.empty() ? "—" : speed.cost.speed});
+      table.rows.back().push_back({format_bytes(speed.cost.bytes_on_disk)});
     }
   if (curves.base) {
     table.rows.push_back(
@@ -209,13 +205,7 @@ Json pruning_curves_data(const PruningCurves& curves) {
                  {"pruned", accuracy_data(row.pruned)},
                  {"tuned", accuracy_data(row.tuned)}};
       if (row.speed)
-        entry["speed"] = {{"latency", short_number(row.speed->latency)},
-                          {"low", short_number(row.speed->latency_low)},
-                          {"high", short_number(row.speed->latency_high)},
-                          {"float_latency", short_number(row.speed->float_latency)},
-                          {"verdict", row.speed->verdict},
-                          {"bytes", short_number(row.speed->bytes_on_disk)},
-                          {"size", format_bytes(row.speed->bytes_on_disk)}};
+        entry["speed"] = cost_data(row.speed->cost);
       rows.push_back(std::move(entry));
     }
     data["curves"].push_back({{"name", curve.name}, {"rows", std::move(rows)}});

@@ -190,6 +190,29 @@ void read_point(Collected& all, const Fields& fields) {
   all.run.points.push_back(std::move(point));
 }
 
+MeasuredCost read_cost(const Fields& fields) {
+  return {.latency = fields.number("latency"),
+          .latency_low = fields.number("latency_low"),
+          .latency_high = fields.number("latency_high"),
+          .float_latency = fields.number("float_latency"),
+          .speed = fields.text("speed"),
+          .bytes_on_disk = fields.number("bytes_on_disk")};
+}
+
+void read_compression_step(Collected& all, const Fields& fields) {
+  CompressionPoint point;
+  read_measured(point, fields);
+  if (point.kind != "float" && point.kind != "step") fields.fail("kind", "float or step");
+  if (point.kind == "step") point.number = fields.step("number");
+  point.title = fields.text("title");
+  point.p_before = fields.number("p_before");
+  point.cost = read_cost(fields);
+  std::erase_if(all.run.compression_points, [&](const CompressionPoint& other) {
+    return other.number == point.number && other.seed == point.seed;
+  });
+  all.run.compression_points.push_back(std::move(point));
+}
+
 void read_pruning_point(Collected& all, const Fields& fields) {
   PruningPoint point;
   read_measured(point, fields);
@@ -203,12 +226,7 @@ void read_pruning_point(Collected& all, const Fields& fields) {
   point.p_against = fields.number("p_against");
   point.parameters = fields.number("parameters");
   point.dropped = fields.number("dropped");
-  point.latency = fields.number("latency");
-  point.latency_low = fields.number("latency_low");
-  point.latency_high = fields.number("latency_high");
-  point.float_latency = fields.number("float_latency");
-  point.verdict = fields.text("verdict");
-  point.bytes_on_disk = fields.number("bytes_on_disk");
+  point.cost = read_cost(fields);
   std::erase_if(all.run.pruning_points, [&](const PruningPoint& other) {
     return other.kind == point.kind && other.curve == point.curve && other.seed == point.seed &&
            (point.kind == "float" || other.sparsity == point.sparsity);
@@ -265,7 +283,8 @@ void read_line(Collected& all, const Json& line, const std::string& source, std:
       {"timing", read_timing}, {"memory", read_memory},
       {"end", read_end},       {"resume", read_resume},
       {"point", read_point},   {"quantized", read_quantized},
-      {"pruned", read_pruned}, {"pruning_point", read_pruning_point}};
+      {"pruned", read_pruned}, {"pruning_point", read_pruning_point},
+      {"compression_step", read_compression_step}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
 }
 

@@ -128,18 +128,31 @@ struct SweepPoint : MeasuredPoint {
   double p_ptq = not_recorded;  // McNemar's test of qat against ptq
 };
 
-// Of a sweep over sparsities: kind pruned, tuned (trained after it) or speed.
+// What a model costs.
+struct MeasuredCost {
+  // Seconds of one text, beside the float model in the same rounds.
+  double latency = not_recorded, latency_low = not_recorded, latency_high = not_recorded;
+  double float_latency = not_recorded;
+  std::string speed;                    // what that says: "1.6 x as fast", "no faster"
+  double bytes_on_disk = not_recorded;  // of the files of its weights
+};
+
+// Of a sweep over sparsities: kind pruned, tuned (trained after it) or speed (has a cost).
 struct PruningPoint : MeasuredPoint {
   std::string curve;  // the way to prune
   double sparsity = not_recorded;
   std::string against;              // another curve
   double p_against = not_recorded;  // McNemar's test against it
   double parameters = not_recorded, dropped = not_recorded;
-  // Of kind speed, in seconds a sample: of this model, and of the float model beside it.
-  double latency = not_recorded, latency_low = not_recorded, latency_high = not_recorded;
-  double float_latency = not_recorded;
-  std::string verdict;                  // what that says: "1.6 x faster", "no faster"
-  double bytes_on_disk = not_recorded;  // of the tensors as they are saved
+  MeasuredCost cost;
+};
+
+// One step of a compression.
+struct CompressionPoint : MeasuredPoint {
+  std::int64_t number = 0;  // from 1; 0: the float model
+  std::string title;
+  double p_before = not_recorded;  // McNemar's test against the step before it
+  MeasuredCost cost;
 };
 
 struct RunSummary {
@@ -161,6 +174,7 @@ struct RunSummary {
   std::vector<EvalPoint> evals;    // in the order written
   std::vector<SweepPoint> points;  // in the order written, each once
   std::vector<PruningPoint> pruning_points;
+  std::vector<CompressionPoint> compression_points;
   std::vector<KernelRow> kernels;  // most seconds first
   double peak_bytes = not_recorded;
   double arena_bytes = not_recorded;

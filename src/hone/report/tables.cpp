@@ -11,6 +11,7 @@
 #include "hone/report/confusion.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/pruned_table.hpp"
+#include "hone/report/compression.hpp"
 #include "hone/report/pruning_curves.hpp"
 #include "hone/report/quantized_table.hpp"
 #include "hone/report/sweep.hpp"
@@ -399,6 +400,11 @@ std::vector<ReportTable> report_tables(Runs runs) {
       tables.push_back(pruning_curves_table(
           arrange_pruning(run),
           runs.size() == 1 ? "Accuracy by sparsity" : "Accuracy by sparsity of " + run.name));
+  for (const RunSummary& run : runs)
+    if (!run.compression_points.empty())
+      tables.push_back(compression_table(arrange_compression(run), runs.size() == 1
+                                                                       ? "Steps"
+                                                                       : "Steps of " + run.name));
   tables.push_back(quantized_table(runs));
   tables.push_back(pruned_table(runs));
   for (const RunSummary& run : runs)

@@ -6,6 +6,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/report/summary.hpp"
 #include "hone/run/clock.hpp"
 
 namespace hone {
@@ -16,6 +17,8 @@ namespace fs = std::filesystem;
 constexpr const char* result_file = "result.json";
 constexpr const char* identity_file = "identity.json";
 constexpr const char* record_file = "record.jsonl";
+// A training that is cut off loses at most this many steps.
+constexpr std::int64_t steps_between_checkpoints = 500;
 
 Json read_json(const fs::path& path) { return parse_json(read_file(path), path.string()); }
 
@@ -162,12 +165,18 @@ void Experiment::fail(const Error& error) {
   end(error.code() == ErrorCode::interrupted ? "interrupted" : "failed", error.message());
 }
 
-void require_finished(const TrainOutcome& outcome, const ExperimentPoint& point) {
-  if (outcome.result.finished) return;
-  throw Error(ErrorCode::interrupted,
-              fmt::format("{}: stopped at step {} of {}, saved", point.title, outcome.result.steps,
-                          outcome.total_steps),
-              "run the recipe again to continue");
+double train_to_the_end(TrainRequest request, const RunWatcher& watcher) {
+  request.resume = fs::exists(request.out / record_file);
+  if (!request.settings.values.contains("checkpoint_every"))
+    request.settings.values.set("checkpoint_every", steps_between_checkpoints);
+  const TrainOutcome outcome = run_training(request, watcher);
+  if (!outcome.result.finished)
+    throw Error(ErrorCode::interrupted,
+                fmt::format("{}: stopped at step {} of {}, saved", request.out.string(),
+                            outcome.result.steps, outcome.total_steps),
+                "run the recipe again to continue");
+  const std::vector<fs::path> records{request.out};
+  return read_runs(records).front().step_seconds;
 }
 
 void remove_training_weights(const fs::path& training) {

@@ -121,12 +121,12 @@ std::vector<OptionSpec> pruning_sweep_options() {
   return specs;
 }
 
-Described pruning_curve_list() {
+RecipeList pruning_curve_list() {
   std::vector<std::string> methods;
   for (const Pruner& pruner : pruner_table()) methods.push_back(pruner.name);
   OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
   method.choices = methods;
-  return {"curves",
+  return {{"curves",
           "ways to prune, each at every sparsity",
           {{.name = "name", .default_value = {}, .help = "what tables and plots call it"},
            method,
@@ -162,7 +162,7 @@ Described pruning_curve_list() {
             .maximum = 1e15},
            {.name = "against",
             .default_value = "",
-            .help = "an earlier curve that it is tested against at each sparsity"}}};
+            .help = "an earlier curve that it is tested against at each sparsity"}}}};
 }
 
 PruningSettings read_pruning_settings(const RecipeCall& call) {

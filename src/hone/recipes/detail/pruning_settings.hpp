@@ -34,7 +34,7 @@ struct PruningSettings {
 
 std::vector<OptionSpec> pruning_sweep_options();
 // The list [[curves]].
-Described pruning_curve_list();
+RecipeList pruning_curve_list();
 // Throws Error(invalid_argument) naming the file and the key.
 PruningSettings read_pruning_settings(const RecipeCall& call);
 // What decides the results: curves, sparsities, seeds and places left out.

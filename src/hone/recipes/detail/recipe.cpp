@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
@@ -45,6 +46,24 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& file
   return entries;
 }
 
+const Described& kind_of(const RecipeList& list, const toml::table& table, const std::string& file,
+                         const std::string& where) {
+  const toml::node* node = table.get(list.kind_key);
+  std::vector<std::string> names;
+  for (const Described& kind : list.kinds) names.push_back(kind.name);
+  if (node == nullptr)
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: key '{}' is missing in [[{}]]", where, list.kind_key, list.name),
+                fmt::format("one of {}", fmt::join(names, ", ")));
+  const std::string name = toml_text(*node, list.kind_key, file);
+  for (const Described& kind : list.kinds)
+    if (kind.name == name) return kind;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: key '{}': there is no '{}'", toml_place(file, *node), list.kind_key,
+                          printable(name, 100)),
+              did_you_mean(name, names));
+}
+
 std::map<std::string, std::vector<RecipeTable>> read_lists(const toml::table& root,
                                                            const Recipe& recipe,
                                                            const std::string& file) {
@@ -60,11 +79,18 @@ std::map<std::string, std::vector<RecipeTable>> read_lists(const toml::table& ro
                   fmt::format("{}: unknown list [[{}]]", toml_place(file, node), name),
                   known.empty() ? fmt::format("the recipe {} takes none", recipe.name)
                                 : did_you_mean(name, known));
-    const auto& options = recipe.lists[static_cast<std::size_t>(list - known.begin())].options;
+    const RecipeList& found = recipe.lists[static_cast<std::size_t>(list - known.begin())];
     for (const toml::node& entry : *node.as_array()) {
       RecipeTable table{toml_place(file, entry), {}};
+      std::vector<OptionSpec> options = found.options;
+      if (!found.kind_key.empty()) {
+        const Described& kind = kind_of(found, *entry.as_table(), file, table.where);
+        table.kind = kind.name;
+        options.insert(options.end(), kind.options.begin(), kind.options.end());
+      }
       for (const auto& [inner, value] : *entry.as_table()) {
         const std::string option(inner.str());
+        if (option == found.kind_key) continue;
         const std::string where = toml_place(file, value);
         table.values.set(option, parse_option(find_option(options, option, where),
                                               toml_text(value, option, file),

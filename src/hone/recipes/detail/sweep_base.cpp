@@ -10,16 +10,12 @@
 #include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/layers.hpp"
-#include "hone/report/summary.hpp"
 #include "hone/run/forward.hpp"
 
 namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A training of one point that is cut off loses at most this many steps.
-constexpr std::int64_t steps_between_checkpoints = 500;
 
 // Training settings that both trainings share.
 const std::set<std::string> shared_keys{"max_length", "threads", "mode", "validation",
@@ -191,9 +187,7 @@ const Model& SweepBase::model() {
     request.out = experiment_.folder_of(point);
     request.settings.model = call_.settings.model;
     if (watcher_.say) watcher_.say(fmt::format("{}: training {}", point.title, settings_.model));
-    require_finished(
-        run_training(complete(std::move(request), settings_.float_training, seed_), watcher_),
-        point);
+    train_to_the_end(complete(std::move(request), settings_.float_training, seed_), watcher_);
   }
   model_ = load_model({.name = model_folder()});
   return *model_;
@@ -232,20 +226,13 @@ TrainRequest SweepBase::complete(TrainRequest request, const Options& training,
   request.settings.values.set("seed", seed);
   request.settings.data = call_.settings.data;
   request.command = call_.command;
-  request.resume = fs::exists(request.out / "record.jsonl");
   return request;
 }
 
 double SweepBase::train_point(const ExperimentPoint& point, TrainRequest request,
                               std::int64_t seed) const {
-  request = complete(std::move(request), settings_.point_training, seed);
-  if (!request.settings.values.contains("checkpoint_every"))
-    request.settings.values.set("checkpoint_every", steps_between_checkpoints);
   if (watcher_.say) watcher_.say(point.title);
-  require_finished(run_training(request, watcher_), point);
-  // Continuations count together.
-  const std::vector<fs::path> records{request.out};
-  return read_runs(records).front().step_seconds;
+  return train_to_the_end(complete(std::move(request), settings_.point_training, seed), watcher_);
 }
 
 Json SweepBase::describe_model() const {

@@ -353,7 +353,7 @@
     const latencies = timed.map(speed => 1e3 * speed.float_latency).sort((a, b) => a - b);
     const latency = pruningCostPlot(`plot-pruning-latency-${index}`, pruning, 'milliseconds a sample',
       speed => speed.latency === null ? null : 1e3 * speed.latency,
-      row => `${+(100 * row.sparsity).toFixed(4)} %: ${(1e3 * row.speed.latency).toPrecision(3)} ms, ${row.speed.verdict}`,
+      row => `${+(100 * row.sparsity).toFixed(4)} %: ${(1e3 * row.speed.latency).toPrecision(3)} ms, ${row.speed.speed}`,
       latencies.length ? latencies[latencies.length >> 1] : null, value => `float32 ${value.toPrecision(3)} ms`);
     const size = pruningCostPlot(`plot-pruning-size-${index}`, pruning, 'MiB on disk',
       speed => speed.bytes === null ? null : speed.bytes / mebi,
@@ -362,6 +362,32 @@
       pruningPlot(`plot-pruning-${index}`, pruning)),
       latency ? panel(`Latency by sparsity${of}`, 'Measured for one sample, beside the float model.', latency) : null,
       size ? panel(`Size by sparsity${of}`, 'Of the tensors as they are saved.', size) : null];
+  }
+
+  // Accuracy against size, from step to step.
+  function compressionPanels(run, index) {
+    const steps = run.compression;
+    if (!steps || steps.rows.length < 2) return [];
+    const mebi = 1048576;
+    const rows = steps.rows.filter(row => row.value && row.value.accuracy !== null && row.bytes !== null);
+    const label = row => (row.number ? `${row.number}. ${row.title}` : row.title);
+    const body = plot(`plot-compression-${index}`, theme => {
+      const gap = (row, bound) => row.value[bound] === null ? 0 : 100 * Math.abs(row.value[bound] - row.value.accuracy);
+      const trace = {type: 'scatter', mode: 'lines+markers+text', x: rows.map(row => row.bytes / mebi),
+        y: rows.map(row => 100 * row.value.accuracy), text: rows.map(row => String(row.number)), textposition: 'top center',
+        textfont: {color: theme.ink, size: 12},
+        customdata: rows.map(row => plain(`${label(row)}: ${row.value.text}, ${row.size}`)),
+        line: {color: theme.run(index), width: 1.4, dash: 'dot'}, marker: {color: theme.run(index), size: 8},
+        error_y: {type: 'data', symmetric: false, thickness: 1.4, width: 4, color: theme.run(index),
+          array: rows.map(row => gap(row, 'high')), arrayminus: rows.map(row => gap(row, 'low'))},
+        hovertemplate: '%{customdata}<extra></extra>'};
+      const layout = Object.assign(baseLayout(theme, 340), {
+        xaxis: axis(theme, 'MiB on disk', {tickformat: '~g', rangemode: 'tozero'}),
+        yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
+      return {traces: [trace], layout};
+    });
+    return [panel(several ? `Steps of ${run.name}` : 'Accuracy and size, step by step',
+      `With 95 % intervals. ${rows.map(label).join(' → ')}.`, body)];
   }
 
   // ---- bars ----
@@ -550,6 +576,7 @@
     element('div', {class: 'cards'}, runs.map(card)),
     section('Widths', runs.flatMap(sweepPanels), tables('sweep')),
     section('Sparsities', runs.flatMap(pruningPanels), tables('pruning')),
+    section('Compression', runs.flatMap(compressionPanels), tables('compression')),
     section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
     section('Quantization', tables('quantized')),
     section('Classes', tables('confusion'), tables('classes')),

@@ -1,0 +1,183 @@
+#include "hone/recipes/detail/compression.hpp"
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/frontends/load_model.hpp"
+#include "hone/recipes/detail/sweep_base.hpp"
+#include "hone/recipes/latency.hpp"
+#include "hone/recipes/step.hpp"
+#include "hone/report/compression.hpp"
+
+namespace hone {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* tune_prefix = "tune_";
+constexpr const char* point_event = "compression_step";
+
+struct PlannedStep {
+  const Step* step;
+  Options values;
+  std::string title;  // "prune l1 0.5"
+};
+
+Json identity_of(const PlannedStep& planned) {
+  Json json{{"do", planned.step->name}};
+  for (const auto& [key, value] : planned.values.values()) json[key] = to_string(value);
+  return json;
+}
+
+std::vector<PlannedStep> read_steps(const RecipeCall& call) {
+  const auto list = call.lists.find("steps");
+  if (list == call.lists.end())
+    throw Error(ErrorCode::invalid_argument, call.file + ": has no table [[steps]]",
+                "each names a transform or a training: do = \"prune\"");
+  std::vector<PlannedStep> steps;
+  for (const RecipeTable& table : list->second) {
+    const Step& step = find_step(table.kind, table.where);
+    if (step.check != nullptr) step.check(table.values, table.where);
+    const std::string name = table.values.text_or("name", "");
+    Options values = table.values;
+    values.erase("name");
+    const std::string what = step.describe != nullptr ? step.describe(values) : step.name;
+    steps.push_back({&step, values, name.empty() ? what : name});
+  }
+  return steps;
+}
+
+class Compression {
+public:
+  Compression(const RecipeCall& call, const RunWatcher& watcher)
+      : call_(call),
+        watcher_(watcher),
+        settings_(read_base_settings(call, tune_prefix)),
+        steps_(read_steps(call)),
+        experiment_(setup(), watcher),
+        base_(call, settings_, experiment_, watcher) {
+    set_thread_count(static_cast<int>(call.settings.values.integer_or("threads", 0)));
+  }
+
+  Json run() {
+    try {
+      for (const std::int64_t seed : settings_.seeds) run_seed(seed);
+    } catch (const Error& error) {
+      experiment_.fail(error);
+      throw;
+    }
+    std::vector<Json> lines = experiment_.points();
+    for (Json& line : lines) line["event"] = point_event;
+    return experiment_.finish(
+        {{"split", settings_.split},
+         {"finding", describe_compression(arrange_compression(summarize(lines, "")))}});
+  }
+
+private:
+  ExperimentSetup setup() {
+    const Json identity = base_identity(call_, settings_, tune_prefix, {"tokens"});
+    Json config = base_config(identity, settings_);
+    for (std::size_t i = 0; i < steps_.size(); ++i)
+      config[fmt::format("steps.{}", i + 1)] = identity_of(steps_[i]);
+    return {.folder = settings_.folder,
+            .identity = identity,
+            .event = point_event,
+            .recipe = call_.file,
+            .command = call_.command,
+            .config = config,
+            .model = [this] { return base_.describe_model(); }};
+  }
+
+  // The point of step i, which is what all steps up to it made.
+  ExperimentPoint point_of(std::size_t i, std::int64_t seed) const {
+    Json chain = Json::array();
+    for (std::size_t k = 0; k <= i; ++k) chain.push_back(identity_of(steps_[k]));
+    return {fmt::format("seed-{}/{}-{}", seed, i + 1, steps_[i].step->name),
+            fmt::format("seed {}: step {} of {}: {}", seed, i + 1, steps_.size(), steps_[i].title),
+            {{"kind", "step"},
+             {"number", static_cast<std::int64_t>(i + 1)},
+             {"title", steps_[i].title},
+             {"steps", chain},
+             {"seed", seed}}};
+  }
+
+  void run_seed(std::int64_t seed) {
+    base_.begin_seed(seed);
+    std::string from = base_.model_folder();
+    Json before;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      const ExperimentPoint point = point_of(i, seed);
+      const fs::path out = experiment_.folder_of(point) / "model";
+      before = experiment_.take(point, [&](const fs::path& folder) {
+        if (watcher_.say) watcher_.say(point.title);
+        const double seconds = steps_[i].step->run(call_of(i, seed, from, folder));
+        Json result = measure(point, load_model({.name = out.string()}), before);
+        result["seconds"] = seconds + result["seconds"].get<double>();
+        return result;
+      });
+      from = out.string();
+    }
+  }
+
+  StepCall call_of(std::size_t i, std::int64_t seed, const std::string& from,
+                   const fs::path& folder) const {
+    return {.model = from,
+            .out = folder / "model",
+            .work = folder / "work",
+            .values = steps_[i].values,
+            .training = settings_.point_training,
+            .data = settings_.data,
+            .tokenizer = settings_.tokenizer,
+            .data_settings = call_.settings.data,
+            .seed = seed,
+            .max_length = call_.settings.values.integer_or("max_length", 0),
+            .command = call_.command,
+            .watcher = watcher_};
+  }
+
+  Json measure(const ExperimentPoint& point, const Model& model, const Json& before) {
+    Json result = base_.measure(point, model);
+    if (!before.is_null()) result["p_before"] = SweepBase::compare(before, result);
+    const std::vector<Latency> latencies =
+        measure_latency({{"float", base_.model()}, {"now", model}},
+                        {.tokens = call_.settings.values.integer_or("tokens", 0)});
+    add_cost(result, latencies[0], latencies[1], model);
+    return result;
+  }
+
+  const RecipeCall& call_;
+  const RunWatcher& watcher_;
+  BaseSettings settings_;
+  std::vector<PlannedStep> steps_;
+  Experiment experiment_;
+  SweepBase base_;
+};
+
+}  // namespace
+
+std::vector<OptionSpec> compression_options() {
+  std::vector<OptionSpec> specs = base_options(tune_prefix, "trainings of steps");
+  specs.push_back({.name = "tokens",
+                   .type = OptionType::integer,
+                   .default_value = std::int64_t{0},
+                   .help = "of the text whose latency is measured; 0: 128, or the model's limit",
+                   .minimum = 0,
+                   .maximum = 1e6});
+  return specs;
+}
+
+RecipeList compression_steps() {
+  RecipeList list{{"steps",
+                   "transforms and trainings, each of what the one before it left",
+                   {{.name = "name", .default_value = "", .help = "what tables call the step"}}}};
+  list.kind_key = "do";
+  for (const Step& step : step_table()) list.kinds.push_back(step);
+  return list;
+}
+
+Json run_compression(const RecipeCall& call, const RunWatcher& watcher) {
+  return Compression(call, watcher).run();
+}
+
+}  // namespace hone

@@ -1,0 +1,31 @@
+// compress: a list of transforms and trainings on one model, with accuracy, size and latency after
+// each.
+
+#include "hone/recipes/detail/compression.hpp"
+#include "hone/recipes/recipe.hpp"
+#include "hone/report/compression.hpp"
+
+namespace hone {
+namespace {
+
+std::string render(const Json& result, TextStyle style) {
+  std::vector<Json> lines = result.at("points").elements();
+  for (Json& line : lines) line["event"] = "compression_step";
+  return render_table(
+      compression_table(arrange_compression(summarize(lines, "the results")), ""), style);
+}
+
+}  // namespace
+
+Recipe recipe_compress() {
+  Recipe recipe{{"compress",
+                 "steps of compression one after the other, each measured: accuracy, size, latency",
+                 compression_options()}};
+  recipe.model_sizes = true;
+  recipe.lists = {compression_steps()};
+  recipe.run = run_compression;
+  recipe.render = render;
+  return recipe;
+}
+
+}  // namespace hone

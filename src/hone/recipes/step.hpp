@@ -1,0 +1,51 @@
+// The contract of a step: one transform or training of a model, as recipes list them. One file in
+// recipes/steps/ a member.
+//
+//   [[steps]]
+//   do = "prune"
+//   sparsity = 0.5
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "hone/core/options.hpp"
+#include "hone/recipes/loading.hpp"
+#include "hone/recipes/train_run.hpp"
+
+namespace hone {
+
+// What a step is told.
+struct StepCall {
+  std::string model;          // the folder that it starts from
+  std::filesystem::path out;  // where its model goes
+  // A folder of its own beside it; what a run that was cut off left is there.
+  std::filesystem::path work;
+  Options values;    // of the step's options, as far as they are given
+  Options training;  // settings of trainings that the step's own do not replace
+  std::string data, tokenizer;
+  TextSettings data_settings;
+  std::int64_t seed = 0, max_length = 0;
+  std::string command;
+  const RunWatcher& watcher;
+};
+
+struct Step : Described {
+  // Throws Error(invalid_argument) beginning with `where` for values that cannot be; before any
+  // work. Null: those that their options allow all can.
+  void (*check)(const Options& values, const std::string& where) = nullptr;
+  // What it does, in a few words: "prune l1 0.5".
+  std::string (*describe)(const Options& values) = nullptr;
+  // Writes the model (and its tokenizer) into call.out. Returns the seconds of training. Throws
+  // Error(interrupted) for a training that is to continue, and what the parts throw.
+  double (*run)(const StepCall& call) = nullptr;
+};
+
+// Every step (generated from the folder).
+const std::vector<Step>& step_table();
+// Throws Error(invalid_argument) naming the nearest known one.
+const Step& find_step(const std::string& name, const std::string& where);
+
+}  // namespace hone

@@ -1,0 +1,132 @@
+// prune: masks what matters least.
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/recipes/prune_run.hpp"
+#include "hone/recipes/step.hpp"
+#include "hone/sparsity/pruner.hpp"
+
+namespace hone {
+namespace {
+
+std::vector<OptionSpec> options() {
+  std::vector<std::string> methods;
+  for (const Pruner& pruner : pruner_table()) methods.push_back(pruner.name);
+  OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
+  method.choices = methods;
+  const OptionSpec share{
+      .name = "", .type = OptionType::real, .default_value = {}, .help = "", .minimum = 0, .maximum = 1};
+  OptionSpec sparsity = share, activations = share;
+  sparsity.name = "sparsity";
+  sparsity.help = "share of the weights that goes";
+  activations.name = "activations";
+  activations.help = "share of the numbers of each token that the nodes read and that goes";
+  return {method,
+          sparsity,
+          activations,
+          {.name = "granularity", .default_value = "element", .help = "as --granularity"},
+          {.name = "scope",
+           .default_value = "local",
+           .help = "as --scope",
+           .choices = {"local", "global"}},
+          {.name = "nodes", .default_value = "", .help = "what is pruned, as --nodes"},
+          {.name = "budget", .default_value = {}, .help = "instead: a TOML file of [[prune]]"},
+          {.name = "rule",
+           .default_value = "exact",
+           .help = "exact counts, or thresholds as MASE sets them",
+           .choices = {"exact", "mase"}},
+          {.name = "samples",
+           .type = OptionType::integer,
+           .default_value = std::int64_t{128},
+           .help = "that methods look at which need data",
+           .minimum = 1,
+           .maximum = 1e9},
+          {.name = "remove",
+           .type = OptionType::boolean,
+           .default_value = false,
+           .help = "take structures of zeros out"}};
+}
+
+PruneRequest request_of(const Options& values, const std::string& where) {
+  PruneRequest request;
+  PruneSelection selection;
+  selection.nodes = values.text_or("nodes", "");
+  selection.method = values.text_or("method", "l1");
+  try {
+    selection.granularity = parse_mask_granularity(values.text_or("granularity", "element"));
+  } catch (const Error& error) {
+    throw Error(error.code(), where + ": " + error.message(), error.hint());
+  }
+  selection.where = where;
+  if (values.contains("sparsity")) selection.sparsity = values.real("sparsity");
+  if (values.contains("budget"))
+    request.selections = load_budget_file(values.text("budget"), selection);
+  else if (selection.sparsity || selection.granularity.kind == MaskGranularity::Kind::n_of_m)
+    request.selections = {selection};
+  if (values.text_or("scope", "local") == "global") request.scope = MaskScope::global;
+  request.mase = values.text_or("rule", "exact") == "mase";
+  request.activation_nodes = selection.nodes;
+  if (values.contains("activations"))
+    request.activations = {.sparsity = values.real("activations"),
+                           .random = request.mase && selection.method == "random"};
+  return request;
+}
+
+void check(const Options& values, const std::string& where) {
+  const auto refuse = [&](const std::string& message, const std::string& hint) {
+    throw Error(ErrorCode::invalid_argument, where + ": " + message, hint);
+  };
+  if (values.contains("budget"))
+    for (const char* name : {"sparsity", "nodes"})
+      if (values.contains(name))
+        refuse(fmt::format("key '{}' changes nothing beside 'budget'", name),
+               "write it into the file");
+  const PruneRequest request = request_of(values, where);
+  if (request.selections.empty() && !request.activations)
+    refuse("nothing is pruned", "give the key 'sparsity', 'budget' or 'activations'");
+  if (values.contains("samples") && !reads_data(request))
+    refuse("key 'samples' changes nothing: the method looks at no data", "leave it out");
+}
+
+std::string describe(const Options& values) {
+  std::string text = "prune " + values.text_or("method", "l1");
+  if (values.contains("budget")) text += " by " + values.text("budget");
+  if (values.contains("sparsity")) text += fmt::format(" {:g}", values.real("sparsity"));
+  if (values.contains("granularity")) text += " of " + values.text("granularity");
+  if (values.contains("activations"))
+    text += fmt::format(", activations {:g}", values.real("activations"));
+  if (values.boolean_or("remove", false)) text += ", removed";
+  return text;
+}
+
+double run(const StepCall& call) {
+  PruneRequest request = request_of(call.values, "[[steps]]");
+  request.model = call.model;
+  request.out = call.out;
+  request.seed = static_cast<std::uint64_t>(call.seed);
+  request.command = call.command;
+  request.overwrite = true;
+  request.measure = false;
+  request.remove = call.values.boolean_or("remove", false);
+  if (reads_data(request)) {
+    request.data = call.data;
+    request.data_settings = call.data_settings;
+    request.tokenizer = call.tokenizer;
+    request.max_length = call.max_length;
+    request.samples = call.values.integer_or("samples", request.samples);
+  }
+  run_pruning(request, call.watcher);
+  return 0;
+}
+
+}  // namespace
+
+Step step_prune() {
+  Step step{{"prune", "sets what matters least to zero, and may take it out", options()}};
+  step.check = check;
+  step.describe = describe;
+  step.run = run;
+  return step;
+}
+
+}  // namespace hone
