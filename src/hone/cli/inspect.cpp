@@ -88,12 +88,7 @@ struct Stored {
 Stored stored_weights(const fs::path& directory) {
   Stored stored;
   if (directory.empty()) return stored;
-  std::set<fs::path> paths;
-  if (is_saved_model(directory))
-    paths.insert(directory / own_weights_file);
-  else
-    for (const auto& [name, path] : load_model_files(directory).file_of) paths.insert(path);
-  for (const fs::path& path : paths) {
+  for (const fs::path& path : weight_files(directory)) {
     const WeightsReader& reader = reader_for(path);
     const TensorStore tensors = reader.read(path);
     for (const std::string& name : tensors.names())
