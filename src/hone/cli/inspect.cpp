@@ -83,6 +83,7 @@ CommandResult inspect_file(const fs::path& file) {
 struct Stored {
   std::set<std::string> types;
   std::vector<std::string> files;  // each with what it is
+  std::int64_t bytes = 0;          // of the files
 };
 
 Stored stored_weights(const fs::path& directory) {
@@ -94,6 +95,7 @@ Stored stored_weights(const fs::path& directory) {
     for (const std::string& name : tensors.names())
       stored.types.emplace(name_of(tensors.at(name).dtype()));
     stored.files.push_back(path.filename().string() + ": " + kind_of_file(reader, path));
+    stored.bytes += static_cast<std::int64_t>(fs::file_size(path));
   }
   return stored;
 }
@@ -155,6 +157,8 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   for (const std::string& note : model.report.notes) text += note + "\n";
   for (const std::string& file : stored.files)
     text += fmt::format("{} ({})\n", file, fmt::join(stored.types, ", "));
+  if (!stored.files.empty())
+    text += fmt::format("{} on disk\n", format_bytes(static_cast<double>(stored.bytes)));
   text += list_names("not in the files, would start afresh", model.report.initialized);
   text += list_names("in the files, not used", model.report.unused);
   console().print(text);
@@ -167,6 +171,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
            {"macs_per_token", macs},
            {"stored_types", std::vector<std::string>(stored.types.begin(), stored.types.end())},
            {"files", stored.files},
+           {"disk_bytes", stored.bytes},
            {"history", model.history},
            {"notes", model.report.notes},
            {"initialized", model.report.initialized},
