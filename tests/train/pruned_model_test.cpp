@@ -217,7 +217,7 @@ TEST(PrunedModels, SavedMasksThatDoNotFitAreRefused) {
   for (const Tensor& mask : {Tensor(DType::u8, {36, 35}), Tensor(DType::f32, {36, 36}), Tensor()}) {
     TensorStore other;
     for (const std::string& name : stored.names())
-      if (name != mask_name(query)) other.set(name, stored.at(name).clone());
+      if (name.rfind(mask_name(query), 0) != 0) other.set(name, stored.at(name).clone());
     if (!mask.empty()) other.set(mask_name(query), mask);
     write_safetensors(file, other);
     EXPECT_ERROR(load_model({.name = (scratch.path() / "m").string()}), ErrorCode::bad_format,

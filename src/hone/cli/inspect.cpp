@@ -83,22 +83,19 @@ CommandResult inspect_file(const fs::path& file) {
 struct Stored {
   std::set<std::string> types;
   std::vector<std::string> files;  // each with what it is
+  std::int64_t bytes = 0;          // of the files
 };
 
 Stored stored_weights(const fs::path& directory) {
   Stored stored;
   if (directory.empty()) return stored;
-  std::set<fs::path> paths;
-  if (is_saved_model(directory))
-    paths.insert(directory / own_weights_file);
-  else
-    for (const auto& [name, path] : load_model_files(directory).file_of) paths.insert(path);
-  for (const fs::path& path : paths) {
+  for (const fs::path& path : weight_files(directory)) {
     const WeightsReader& reader = reader_for(path);
     const TensorStore tensors = reader.read(path);
     for (const std::string& name : tensors.names())
       stored.types.emplace(name_of(tensors.at(name).dtype()));
     stored.files.push_back(path.filename().string() + ": " + kind_of_file(reader, path));
+    stored.bytes += static_cast<std::int64_t>(fs::file_size(path));
   }
   return stored;
 }
@@ -160,6 +157,8 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   for (const std::string& note : model.report.notes) text += note + "\n";
   for (const std::string& file : stored.files)
     text += fmt::format("{} ({})\n", file, fmt::join(stored.types, ", "));
+  if (!stored.files.empty())
+    text += fmt::format("{} on disk\n", format_bytes(static_cast<double>(stored.bytes)));
   text += list_names("not in the files, would start afresh", model.report.initialized);
   text += list_names("in the files, not used", model.report.unused);
   console().print(text);
@@ -172,6 +171,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
            {"macs_per_token", macs},
            {"stored_types", std::vector<std::string>(stored.types.begin(), stored.types.end())},
            {"files", stored.files},
+           {"disk_bytes", stored.bytes},
            {"history", model.history},
            {"notes", model.report.notes},
            {"initialized", model.report.initialized},

@@ -26,6 +26,7 @@ CommandResult run(const CommandInput& input) {
   }
   merge_adapters(model, {.dequantize = input.options.boolean_or("dequantize", false),
                          .dense = input.options.boolean_or("dense", false)});
+  if (input.options.boolean_or("overwrite", false)) clear_out(out);
   save_with_tokenizer(model, out);
   console().print(fmt::format("saved in {}: adapter {} merged into {} layers, {} as float32\n",
                               out.string(), fmt::join(names, ", "), layers,

@@ -70,6 +70,30 @@ PruneSelection selection_of(const CommandInput& input) {
   return selection;
 }
 
+bool removes_alone(const CommandInput& input) {
+  const auto has = [&](const char* name) { return input.options.contains(name); };
+  return input.options.boolean_or("remove", false) && !has("sparsity") && !has("budget") &&
+         !has("activations") &&
+         parse_mask_granularity(input.options.text_or("granularity", "element")).kind !=
+             MaskGranularity::Kind::n_of_m;
+}
+
+// Removing alone takes no choice of masks.
+void refuse_beside_removing(const CommandInput& input) {
+  std::vector<std::string> names{"method",      "granularity",   "scope",     "nodes",
+                                 "rule",        "allow_empty",   "threshold", "data",
+                                 "samples",     "tokenizer",     "gradual",   "gradual_begin",
+                                 "gradual_end", "gradual_every", "resume"};
+  for (const std::string& name : training_flags)
+    if (name != "threads") names.push_back(name);
+  refuse(input, names, "--sparsity, --budget or --activations",
+         "--remove alone takes out what is zero already: leave it out, or prune and remove in one");
+  if (!input.settings.empty())
+    throw UsageError(
+        fmt::format("--set {} changes nothing of --remove alone", input.settings.front().first),
+        "leave it out");
+}
+
 void choose_selections(const CommandInput& input, PruneRequest& request) {
   const PruneSelection selection = selection_of(input);
   if (input.options.contains("budget")) {
@@ -110,6 +134,17 @@ PruneRequest make_request(const CommandInput& input) {
   PruneRequest request;
   request.model = input.argument("MODEL");
   request.out = input.options.text("out");
+  request.command = input.line;
+  request.overwrite = input.options.boolean_or("overwrite", false);
+  request.remove = input.options.boolean_or("remove", false);
+  request.measure = !input.options.boolean_or("no_measure", false);
+  request.tokens = input.options.integer_or("tokens", 0);
+  if (!request.measure && input.options.contains("tokens"))
+    throw UsageError("--tokens changes nothing with --no-measure", "give one of them");
+  if (removes_alone(input)) {
+    refuse_beside_removing(input);
+    return request;
+  }
   choose_selections(input, request);
   request.scope =
       input.options.text_or("scope", "local") == "global" ? MaskScope::global : MaskScope::local;
@@ -131,7 +166,6 @@ PruneRequest make_request(const CommandInput& input) {
   request.samples = input.options.integer_or("samples", request.samples);
   for (const auto& [key, value] : input.settings)
     if (key.rfind("data.", 0) == 0) request.data_settings.emplace_back(key.substr(5), value);
-  request.command = input.line;
   if (!trains(input)) {
     refuse_training_options(input, request);
     return request;
@@ -156,6 +190,46 @@ std::string share(std::int64_t part, std::int64_t all) {
       "{} of {} ({})", format_count(static_cast<double>(part)),
       format_count(static_cast<double>(all)),
       format_percent(all == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all), 2));
+}
+
+std::string bytes_both(std::int64_t before, std::int64_t after) {
+  return fmt::format("{} -> {}", format_bytes(static_cast<double>(before)),
+                     format_bytes(static_cast<double>(after)));
+}
+
+// What went, node by node.
+std::string removed_parts(const RemovalOutcome& removal) {
+  TerminalTable table({{"removed", Align::left},
+                       {"", Align::left},
+                       {"before", Align::right},
+                       {"left", Align::right}});
+  const auto add = [&](const std::vector<Removal::Part>& parts, const char* what) {
+    for (const Removal::Part& part : parts)
+      table.add_row(
+          {part.node, what, fmt::format("{}", part.before), fmt::format("{}", part.after)});
+  };
+  add(removal.heads, "heads");
+  add(removal.neurons, "neurons");
+  for (const std::string& branch : removal.branches)
+    table.add_row({branch, "with all that leads to it", "1", "0"});
+  return table.render(console().style(), 0);
+}
+
+std::string latencies(const PruningVerdict& verdict) {
+  TerminalTable table({{fmt::format("{} tokens, {} thread{}", verdict.tokens, verdict.threads,
+                                    verdict.threads == 1 ? "" : "s"),
+                        Align::left},
+                       {"median", Align::right},
+                       {"10 to 90 %", Align::left},
+                       {"against dense", Align::left}});
+  for (const Latency& latency : verdict.latencies)
+    table.add_row(
+        {latency.name, format_duration(latency.median),
+         fmt::format("{} to {}", format_duration(latency.low), format_duration(latency.high)),
+         &latency == &verdict.latencies.front()
+             ? ""
+             : to_string(speedup(verdict.latencies.front(), latency))});
+  return table.render(console().style(), 0) + verdict.text + "\n";
 }
 
 std::string summary(const PruneOutcome& outcome, const std::filesystem::path& out) {
@@ -188,9 +262,22 @@ std::string summary(const PruneOutcome& outcome, const std::filesystem::path& ou
   }
   if (outcome.training && outcome.training->result.kept())
     add_main_metrics(table, *outcome.training->result.kept(), "pruned, validation");
+  if (outcome.removal) {
+    const RemovalOutcome& removal = *outcome.removal;
+    const auto both = [](double before, double after) {
+      return fmt::format("{} -> {}", format_count(before), format_count(after));
+    };
+    table.add_row({"parameters", both(static_cast<double>(removal.parameters_before),
+                                      static_cast<double>(removal.parameters_after))});
+    table.add_row({"in memory", bytes_both(removal.bytes_before, removal.bytes_after)});
+  }
+  table.add_row({"on disk", outcome.disk_before > 0
+                                ? bytes_both(outcome.disk_before, outcome.disk_after)
+                                : format_bytes(static_cast<double>(outcome.disk_after))});
   table.add_row({"saved in", out.string()});
   text += table.render(console().style(), 0);
-  text += "zeros and masks are stored like other numbers: neither smaller nor faster by itself\n";
+  if (outcome.removal) text += "\n" + removed_parts(*outcome.removal);
+  if (outcome.verdict) text += "\n" + latencies(*outcome.verdict);
   return text;
 }
 
@@ -271,6 +358,13 @@ std::vector<OptionSpec> pruning_options() {
              "share of the steps after which all of it is there; default: 0.75", 0, 1),
       number("gradual_every", OptionType::integer,
              "steps between new masks; default: a hundredth of all", 1, 1e9),
+      flag("remove",
+           "take out what is zero as a whole (heads, neurons, branches): smaller shapes, the same "
+           "answers; alone, of a MODEL that is pruned already, or after pruning and training"),
+      number("tokens", OptionType::integer,
+             "length of the text that latency is measured with; default: 128, or the model's limit",
+             1, 1e6),
+      flag("no_measure", "do not measure the latency of dense, masked and removed"),
       text("out", "folder of the pruned model"),
       flag("resume", "continue the training in --out"),
       flag("overwrite", "replace what is in --out")};
@@ -302,6 +396,8 @@ Command command_prune() {
   command.settings_note = "The settings of hone train, and of the data (data.KEY).";
   command.examples = {
       "hone prune runs/imdb --sparsity 0.5 --out runs/half",
+      "hone prune runs/imdb --sparsity 0.5 --granularity neuron --remove --out runs/narrow",
+      "hone prune runs/heads --remove --out runs/fewer-heads",
       "hone prune runs/imdb --method wanda --granularity 2:4 --data imdb:aclImdb_v1.tar.gz --out "
       "runs/two-of-four",
       "hone prune runs/imdb --sparsity 0.9 --scope global --gradual cubic --data "

@@ -108,11 +108,7 @@ CommandResult dequantize(const CommandInput& input) {
   const std::int64_t before = tensor_bytes(model);
   set_formats(model, {});
   model.history.emplace_back("dequantize");
-  if (input.options.boolean_or("overwrite", false)) {
-    remove_run(out);
-    std::error_code ignored;
-    std::filesystem::remove_all(out / "training", ignored);
-  }
+  if (input.options.boolean_or("overwrite", false)) clear_out(out);
   save_with_tokenizer(model, out);
   console().print(fmt::format("saved in {}: {} as float32\n", out.string(),
                               format_bytes(static_cast<double>(tensor_bytes(model)))));

@@ -1,6 +1,7 @@
 #include "hone/frontends/load_model.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -186,6 +187,22 @@ Blueprint blueprint_of(const std::string& name, const SizeSettings& sizes) {
 }
 
 }  // namespace
+
+std::vector<fs::path> weight_files(const fs::path& directory) {
+  if (directory.empty()) return {};
+  if (is_saved_model(directory)) return {directory / own_weights_file};
+  if (!holds_weights(directory)) return {};
+  std::set<fs::path> paths;
+  for (const auto& [name, path] : load_model_files(directory).file_of) paths.insert(path);
+  return {paths.begin(), paths.end()};
+}
+
+std::int64_t weight_file_bytes(const fs::path& directory) {
+  std::int64_t bytes = 0;
+  for (const fs::path& file : weight_files(directory))
+    bytes += static_cast<std::int64_t>(fs::file_size(file));
+  return bytes;
+}
 
 std::int64_t positions_of(const fs::path& directory) {
   if (is_saved_model(directory)) return saved_model_facts(directory).limits.positions;

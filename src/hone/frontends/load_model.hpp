@@ -36,4 +36,9 @@ Graph source_graph(const std::string& name, const SizeSettings& sizes);
 // with ones that describe no model); 512 where it says nothing.
 std::int64_t positions_of(const std::filesystem::path& directory);
 
+// The files that hold the weights of a model's directory, in any form, and their bytes; none of a
+// folder without any.
+std::vector<std::filesystem::path> weight_files(const std::filesystem::path& directory);
+std::int64_t weight_file_bytes(const std::filesystem::path& directory);
+
 }  // namespace hone

@@ -11,6 +11,7 @@
 #include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/safetensors.hpp"
+#include "hone/frontends/sparse_tensors.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/format_checks.hpp"
@@ -22,16 +23,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t form_version = 1;
+// 1: no tensor is stored by its bits (sparse_tensors.hpp).
+constexpr std::int64_t form_version = 2;
 constexpr const char* damaged = "the file is damaged, was edited, or belongs to another model";
 
 constexpr std::pair<HeadKind, const char*> head_names[] = {
     {HeadKind::classes, "classes"}, {HeadKind::values, "values"}, {HeadKind::labels, "labels"}};
 
-Json to_json(const Model& model) {
+Json to_json(const Model& model, std::int64_t version) {
   const auto kind = std::find_if(std::begin(head_names), std::end(head_names),
                                  [&](const auto& name) { return name.first == model.head.kind; });
-  return {{"version", form_version},
+  return {{"version", version},
           {"head",
            {{"kind", kind->second}, {"size", model.head.size}, {"sigmoid", model.head.sigmoid}}},
           {"labels", model.labels},
@@ -195,8 +197,9 @@ Model load_saved_model(const fs::path& directory, bool check_values) {
   if (!fs::exists(weights))
     throw Error(ErrorCode::not_found, weights.string() + ": is missing",
                 "the folder is incomplete: copy it again");
-  model.tensors = read_safetensors(weights);
+  const TensorStore stored = read_safetensors(weights);
   in_file(weights, [&] {
+    model.tensors = restore_sparse(model.graph, stored);
     for (const std::string& name : model.tensors.names())
       if (model.graph.find(name) == none) model.report.unused.push_back(name);
     try {
@@ -231,10 +234,12 @@ void save_model(const fs::path& directory, const Model& model, const TensorStore
     if (const std::vector<Adapter> adapters = adapters_of(model.graph); !adapters.empty())
       write_adapter(folder, model, tensors, main_adapter(adapters));
   };
-  save_model_directory(directory, layout.config, tensors, copies, more,
+  const TensorStore stored = store_sparse(model.graph, tensors);
+  const std::int64_t version = holds_sparse(model.graph, stored) ? form_version : 1;
+  save_model_directory(directory, layout.config, stored, copies, more,
                        {own_weights_file,
                         {{own_graph_file, print_graph(model.graph)},
-                         {own_facts_file, to_json(model).dump(2) + "\n"}},
+                         {own_facts_file, to_json(model, version).dump(2) + "\n"}},
                         write_adapters});
 }
 

@@ -2,7 +2,8 @@
 //
 //   hone_model.json         version, head, labels, limits, history
 //   hone_graph.txt          the source graph
-//   hone_model.safetensors  its parameters and buffers
+//   hone_model.safetensors  its parameters and buffers; what masks leave, and masks, by bits where
+//                           that is smaller (sparse_tensors.hpp)
 //   config.json             of the layout that the model was made by
 //   adapter_*               one of its adapters for other libraries, where it has some
 //   (adapter.hpp)

@@ -2,24 +2,27 @@
 //
 //   %y = linear(%x, %w, %b)   =>   %y = linear_sparse(%x, %w.values, %w.columns, %w.rows, %b)
 //
-// For weights that a mask went into (constants that fold_weights made), where at most max_density
-// of the numbers are not zero: above, the dense product is faster.
+// For weights that a mask went into (constants that fold_weights made), where the estimate of
+// choose_sparse is below max_cost: elsewhere the dense product is faster.
 #include <algorithm>
 
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/passes/sparse_products.hpp"
 
 namespace hone {
 namespace {
-
-// Inputs whose rows stay in the first cache (linear_sparse).
-constexpr std::int64_t chunk = 64;
 
 ValueId constant(Graph& graph, TensorStore& tensors, const std::string& name, Tensor tensor) {
   const ValueId id = graph.add_value(graph.unique_name(name),
                                      {tensor.dtype(), {Dim(tensor.size())}}, ValueKind::constant);
   tensors.set(graph.value(id).name, std::move(tensor));
   return id;
+}
+
+template <typename T>
+Tensor vector_of(DType dtype, const std::vector<T>& numbers) {
+  return Tensor::from<T>(dtype, {static_cast<std::int64_t>(numbers.size())}, numbers);
 }
 
 int run(const PassCall& call) {
@@ -30,36 +33,31 @@ int run(const PassCall& call) {
   for (std::size_t n = 0; n < count; ++n) {
     const Node node = graph.nodes[n];
     if (node.op != "linear" || graph.value(node.inputs[1]).kind != ValueKind::constant) continue;
-    const Tensor weight = call.tensors->at(graph.value(node.inputs[1]).name);
+    const std::string name = graph.value(node.inputs[1]).name;
+    const Tensor weight = call.tensors->at(name);
+    const std::int64_t group = choose_sparse(weight, call.options.real("max_cost")).group;
+    if (group == 0) continue;
     std::vector<float> values;
     std::vector<std::int32_t> columns, rows{0};
-    const auto limit = static_cast<std::size_t>(call.options.real("max_density") *
-                                                static_cast<double>(weight.size()));
     const std::int64_t outputs = weight.shape()[0], inputs_count = weight.shape()[1];
-    for (std::int64_t begin = 0; begin < inputs_count && values.size() <= limit; begin += chunk)
-      for (std::int64_t r = 0; r < outputs; ++r) {
-        const float* row = weight.as<float>() + r * inputs_count;
-        for (std::int64_t c = begin; c < std::min(inputs_count, begin + chunk); ++c) {
-          if (row[c] == 0) continue;
-          values.push_back(row[c]);
-          columns.push_back(static_cast<std::int32_t>(c));
-        }
-        rows.push_back(static_cast<std::int32_t>(values.size()));
+    for (std::int64_t first = 0; first < outputs; first += group) {
+      const float* row = weight.as<float>() + first * inputs_count;
+      for (std::int64_t c = 0; c < inputs_count; ++c) {
+        bool any = false;
+        for (std::int64_t r = 0; r < group; ++r) any |= row[r * inputs_count + c] != 0;
+        if (!any) continue;
+        for (std::int64_t r = 0; r < group; ++r) values.push_back(row[r * inputs_count + c]);
+        columns.push_back(static_cast<std::int32_t>(c));
       }
-    if (values.size() > limit) continue;
-    const std::string name = graph.value(node.inputs[1]).name;
-    const auto size = static_cast<std::int64_t>(values.size());
-    std::vector<ValueId> inputs{
+      rows.push_back(static_cast<std::int32_t>(columns.size()));
+    }
+    const std::vector<ValueId> inputs{
         node.inputs[0],
-        constant(graph, *call.tensors, name + ".values",
-                 Tensor::from<float>(DType::f32, {size}, values)),
-        constant(graph, *call.tensors, name + ".columns",
-                 Tensor::from<std::int32_t>(DType::i32, {size}, columns)),
-        constant(
-            graph, *call.tensors, name + ".rows",
-            Tensor::from<std::int32_t>(DType::i32, {static_cast<std::int64_t>(rows.size())}, rows)),
+        constant(graph, *call.tensors, name + ".values", vector_of(DType::f32, values)),
+        constant(graph, *call.tensors, name + ".columns", vector_of(DType::i32, columns)),
+        constant(graph, *call.tensors, name + ".rows", vector_of(DType::i32, rows)),
         node.inputs.size() > 2 ? node.inputs[2] : none};
-    graph.replace_uses(node.outputs[0], graph.apply("linear_sparse", inputs, {{"chunk", chunk}},
+    graph.replace_uses(node.outputs[0], graph.apply("linear_sparse", inputs, {{"group", group}},
                                                     graph.value(node.outputs[0]).name + ".sparse"));
     ++changes;
   }
@@ -73,8 +71,8 @@ int run(const PassCall& call) {
 Pass pass_fuse_sparse() {
   Pass pass{{"fuse_sparse",
              "products with masked weights run on the numbers that are left",
-             {{"max_density", OptionType::real, 0.3, "largest share of numbers that are not zero",
-               0.0, 1.0}}}};
+             {{"max_cost", OptionType::real, max_sparse_cost,
+               "largest estimate of their time, where the dense product's is 1", 0.0, 1e9}}}};
   pass.run = run;
   return pass;
 }

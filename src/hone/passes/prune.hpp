@@ -28,6 +28,9 @@ int insert_masks(Graph& graph, const std::vector<std::string>& weights);
 // Throws Error(invalid_argument) for a mask that does not fit its weight, or with a format that
 // cannot hold zero: the model stays as it was.
 void set_masks(Model& model, const std::map<std::string, Tensor>& masks);
+// Takes masks and the pruning of data out of a model; its numbers stay as they are (zero where they
+// were dropped), packed ones too.
+void drop_pruning(Model& model);
 // Writes zeros into what the masks of a model drop.
 void zero_masked(Model& model);
 // Throws Error(invalid_argument) naming the first masked weight whose format makes other numbers

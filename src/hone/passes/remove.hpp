@@ -30,7 +30,7 @@ struct Removal {
 // as well.
 //
 // Throws Error(invalid_argument) when nothing can be removed, Error(unsupported) for a model whose
-// numbers are rounded or that carries adapters: they come after.
+// numbers are rounded (that comes after) or that carries adapters (they are merged before).
 Removal remove_structures(Model& model);
 
 }  // namespace hone

@@ -1,4 +1,5 @@
-// Pruning one model from names to a saved directory: at once, or gradually while it is trained.
+// Pruning one model from names to a saved directory: at once, or gradually while it is trained;
+// what that left without effect is removed, and what it gained is measured.
 // `hone prune` and the sweeps are this.
 #pragma once
 
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include "hone/core/json.hpp"
+#include "hone/passes/remove.hpp"
+#include "hone/recipes/prune_verdict.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/sparsity/mask.hpp"
 
@@ -60,7 +63,14 @@ struct PruneRequest {
   // Fine-tunes what is pruned; its `model`, `out` and `before_step` are set here.
   std::optional<TrainRequest> training;
   std::optional<GradualRequest> gradual;  // only with training
-  std::string command = {};               // for the record
+  // At the end heads, neurons and branches of zeros are taken out (passes/remove.hpp); alone, of a
+  // model that is pruned already.
+  bool remove = false;
+  bool overwrite = false;  // what other commands left in `out` goes (clear_out)
+  // Latency of dense, masked and removed, of one text of so many tokens; 0: as LatencyOptions.
+  bool measure = true;
+  std::int64_t tokens = 0;
+  std::string command = {};  // for the record
 };
 
 struct PrunedLayer {
@@ -68,6 +78,11 @@ struct PrunedLayer {
   std::int64_t numbers = 0, dropped = 0;
 };
 
+struct RemovalOutcome : Removal {
+  std::int64_t bytes_before = 0, bytes_after = 0;  // of the tensors
+};
+
+// Shares and parameters are those before anything is removed.
 struct PruneOutcome {
   std::vector<PrunedLayer> layers;  // that have a mask, in the order of the graph
   std::vector<std::pair<std::string, std::string>> activations;  // node, how
@@ -75,6 +90,10 @@ struct PruneOutcome {
   std::int64_t parameters = 0;                                   // of the model
   bool packed = false;
   std::optional<TrainOutcome> training;
+  std::optional<RemovalOutcome> removal;
+  std::optional<PruningVerdict> verdict;
+  // Of the files of the weights; before: 0 for a built-in model.
+  std::int64_t disk_before = 0, disk_after = 0;
 };
 
 // Whether the data of a request is asked for at all (training aside).
@@ -82,7 +101,8 @@ bool reads_data(const PruneRequest& request);
 
 // Writes the pruned model and its record. With training, the model it begins with is in out/masked
 // and its run in out/training. Throws Error: what the parts throw, Error(invalid_argument) when
-// nothing would change or options do not go together.
+// nothing would change or options do not go together; that nothing can be removed is found before
+// anything is trained.
 PruneOutcome run_pruning(const PruneRequest& request, const RunWatcher& watcher);
 
 Json to_json(const PruneOutcome& outcome, const std::filesystem::path& out);

@@ -33,7 +33,7 @@ struct QuantizeRequest {
   std::optional<CalibrationRequest> calibration;
   // Train with the rounding first; its `model`, `out` and `quantize` are set here.
   std::optional<TrainRequest> training;
-  bool overwrite = false;    // what a run left in `out` goes (remove_run)
+  bool overwrite = false;    // what a run left in `out` goes (clear_out)
   std::string command = {};  // for the record
 };
 

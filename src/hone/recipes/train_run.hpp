@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,9 @@ TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher
 // Removes what a run left in a folder whose model is replaced (last/, best/, record.jsonl), so that
 // nothing of it is taken for part of another. Throws Error(io) when another process writes into it.
 void remove_run(const std::filesystem::path& out);
+// The same, and the folders in it where commands that made the model trained (training/, masked/),
+// but for those in `keep`.
+void clear_out(const std::filesystem::path& out, const std::set<std::string>& keep = {});
 
 // steps, samples_per_second, tokens_per_second, flops_per_second, loss, accuracies, seconds,
 // peak_bytes, out.

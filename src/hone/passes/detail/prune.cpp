@@ -165,6 +165,14 @@ void set_masks(Model& model, const std::map<std::string, Tensor>& masks) {
   });
 }
 
+void drop_pruning(Model& model) {
+  Graph& graph = model.graph;
+  for (const Node& node : std::vector<Node>(graph.nodes))
+    if (node.op == "mask" || is_sparsify(node)) graph.replace_uses(node.outputs[0], node.inputs[0]);
+  graph.remove_dead();
+  keep_named_tensors(model);
+}
+
 void zero_masked(Model& model) {
   for (const auto& [weight, mask] : masks_of(model.graph))
     if (model.tensors.contains(weight))

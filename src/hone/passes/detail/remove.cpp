@@ -9,7 +9,9 @@
 #include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
+#include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
 #include "hone/passes/quantization.hpp"
 
 namespace hone {
@@ -431,17 +433,24 @@ Removal remove_structures(Model& model) {
   };
   if (!formats_of(model.graph).empty())
     refuse("its numbers are rounded: blocks and scales would change with the shapes",
-           "remove first, then quantize (hone quantize --dequantize turns back)");
-  for (const Value& value : model.graph.values)
-    if (value.kind == ValueKind::parameter && value.frozen)
-      refuse(fmt::format("it carries adapters beside frozen weights ('{}')", value.name),
-             "merge them first: hone merge");
+           fmt::format("remove first, then quantize (hone quantize {} --dequantize --out DIR turns "
+                       "back)",
+                       model.name));
+  if (const std::vector<Adapter> adapters = adapters_of(model.graph); !adapters.empty())
+    refuse(
+        fmt::format("it carries the adapter '{}', which reads and writes values that would shrink",
+                    adapters.front().settings.name),
+        fmt::format("merge it first: hone merge {} --out DIR", model.name));
   Model smaller = model;
   Removal removal = Remover(smaller).run();
   if (removal.parameters_after == removal.parameters_before)
-    throw Error(ErrorCode::invalid_argument,
-                model.name + ": nothing to remove: no head, neuron or branch is zero as a whole",
-                "prune whole structures first: hone prune --granularity heads (or neurons)");
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("{}: nothing to remove: {}", model.name,
+                    masks_of(model.graph).empty()
+                        ? "no weight has a mask, and no head, neuron or branch is zero"
+                        : "zeros are scattered: no head, neuron or branch is zero as a whole"),
+        "prune whole structures: hone prune --granularity head (or neuron, layer)");
   model.graph = std::move(smaller.graph);
   model.tensors = std::move(smaller.tensors);
   return removal;

@@ -3,20 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/record.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/prune.hpp"
+#include "hone/passes/remove.hpp"
 #include "hone/recipes/detail/prune_plan.hpp"
+#include "hone/recipes/detail/prune_record.hpp"
 #include "hone/recipes/labels.hpp"
-#include "hone/recipes/layers.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/saliency.hpp"
@@ -25,41 +26,6 @@ namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
-
-// MACs of layers are counted for samples of so many tokens, as hone inspect does.
-constexpr std::int64_t tokens_per_sample = 256;
-
-std::string describe(const PruneSelection& selection) {
-  std::string text =
-      fmt::format("{} {}", selection.nodes.empty() ? "linear" : selection.nodes, selection.method);
-  if (selection.sparsity) text += fmt::format(" {:g}", *selection.sparsity);
-  if (!(selection.granularity == MaskGranularity{}))
-    text += fmt::format(" of {}", to_string(selection.granularity));
-  return text;
-}
-
-// How a request prunes, for the history, and to tell two requests apart.
-std::string history_line(const PruneRequest& request) {
-  std::string line = request.gradual ? "prune, gradually:" : "prune:";
-  for (const PruneSelection& selection : request.selections)
-    line += " " + describe(selection) + ";";
-  if (!request.selections.empty() && request.scope == MaskScope::global) line += " global;";
-  if (request.activations)
-    line += fmt::format(" activations {:g}{}{};", request.activations->sparsity,
-                        request.activations->random ? " at random" : "",
-                        request.activations->by_threshold ? " by threshold" : "");
-  if (request.mase) line += " rule mase;";
-  if (reads_data(request)) line += fmt::format(" by {} of {};", request.samples, request.data);
-  if (request.training) line += fmt::format(" trained on {};", request.training->data);
-  line.pop_back();
-  return line;
-}
-
-std::string describe(const GradualRequest& gradual) {
-  return fmt::format("{} from {:g} to {:g} of the steps, every {}",
-                     gradual.cubic ? "cubic" : "linear", gradual.begin, gradual.end,
-                     gradual.every > 0 ? std::to_string(gradual.every) : "hundredth");
-}
 
 // The samples that methods look at: of what is trained on, none of the validation split.
 TokenizedData load_data(const PruneRequest& request, const Model& model,
@@ -103,8 +69,11 @@ void check(const PruneRequest& request) {
   const auto refuse = [](const std::string& message, const std::string& hint) {
     throw Error(ErrorCode::invalid_argument, message, hint);
   };
-  if (request.selections.empty() && !request.activations)
-    refuse("nothing is pruned", "give --sparsity, --budget or --activations");
+  if (request.selections.empty() && !request.activations && !request.remove)
+    refuse("nothing is pruned", "give --sparsity, --budget, --activations or --remove");
+  if (request.selections.empty() && !request.activations && request.training)
+    refuse("only removing is asked for: training changes nothing of it",
+           "train what it makes: hone train");
   if (request.gradual && !request.training)
     refuse("gradual pruning needs training", "give --data and --epochs");
   if (request.gradual && request.selections.empty())
@@ -133,7 +102,7 @@ void check(const PruneRequest& request) {
 class Run {
 public:
   Run(const PruneRequest& request, const RunWatcher& watcher)
-      : request_(request), watcher_(watcher), line_(history_line(request)) {}
+      : request_(request), watcher_(watcher), line_(prune_history_line(request)) {}
 
   PruneOutcome run() {
     check(request_);
@@ -142,21 +111,26 @@ public:
     Model model = load_model({.name = request_.model});
     say_report(model, watcher_.say);
     outcome_.packed = is_packed(model.graph);
-    Model pruned = model;
-    prune(pruned);
-    if (!request_.gradual && same_pruning(model, pruned))
-      throw Error(ErrorCode::invalid_argument,
-                  request_.model + ": pruning changes nothing: it is pruned so already",
-                  "choose another sparsity or other nodes");
-    model = std::move(pruned);
-    model.history.push_back(line_);
+    outcome_.disk_before = weight_file_bytes(model.directory);
+    if (!line_.empty()) {
+      prune(model);
+      model.history.push_back(line_);
+    }
     if (request_.training) {
       train(model);
       if (!outcome_.training->result.finished) return std::move(outcome_);
     }
     describe_outcome(model);
+    std::optional<Model> removed;
+    if (request_.remove) removed = remove(model);
+    if (request_.measure) judge(model, removed ? &*removed : nullptr);
+    if (removed) model = std::move(*removed);
+    if (request_.overwrite)
+      clear_out(request_.out, request_.training ? std::set<std::string>{"training", "masked"}
+                                                : std::set<std::string>{});
     save_model(request_.out, model, model.tensors, tokenizer_files(tokenizer_directory()));
-    write_record(model, started, now_seconds() - begin);
+    outcome_.disk_after = weight_file_bytes(request_.out);
+    write_prune_record(request_, outcome_, model, started, now_seconds() - begin);
     return std::move(outcome_);
   }
 
@@ -165,8 +139,19 @@ private:
     return request_.training ? request_.out / "training" : fs::path(request_.model);
   }
 
-  // At once, or where training goes on: masks that keep what they kept.
   void prune(Model& model) {
+    Model pruned = model;
+    make_masks(pruned);
+    if (!request_.gradual && same_pruning(model, pruned))
+      throw Error(ErrorCode::invalid_argument,
+                  request_.model + ": pruning changes nothing: it is pruned so already",
+                  request_.remove ? "to remove alone, leave out what chooses masks"
+                                  : "choose another sparsity or other nodes");
+    model = std::move(pruned);
+  }
+
+  // At once, or where training goes on: masks that keep what they kept.
+  void make_masks(Model& model) {
     Model numbers = model;
     unpack_weights(numbers);
     plan_.emplace(request_, numbers);
@@ -176,17 +161,45 @@ private:
                     "name it: --data imdb:PATH");
       data_ = load_data(request_, numbers, watcher_);
     }
-    if (request_.gradual) {
+    const auto final_masks = [&] {
+      return plan_->masks(numbers, data_ ? &*data_ : nullptr, 1,
+                          [&](std::int64_t done, std::int64_t total) {
+                            if (watcher_.work) watcher_.work("looking at samples", done, total);
+                          });
+    };
+    if (request_.training && request_.remove) try_removal(numbers, final_masks());
+    if (request_.gradual)
       insert_all(numbers);
-    } else {
-      const auto work = [&](std::int64_t done, std::int64_t total) {
-        if (watcher_.work) watcher_.work("looking at samples", done, total);
-      };
-      set_masks(numbers, plan_->masks(numbers, data_ ? &*data_ : nullptr, 1, work));
-    }
+    else
+      set_masks(numbers, final_masks());
     if (request_.activations) prune_activations(numbers);
     if (outcome_.packed && !request_.training) pack_weights(numbers);
     model = std::move(numbers);
+  }
+
+  // Hours of training must not end with nothing to remove.
+  void try_removal(Model model, const std::map<std::string, Tensor>& masks) const {
+    set_masks(model, masks);
+    if (request_.activations) prune_activations(model);
+    model.name = request_.model;
+    remove_structures(model);
+  }
+
+  Model remove(const Model& model) {
+    Model smaller = model;
+    smaller.name = request_.model;
+    RemovalOutcome outcome;
+    outcome.bytes_before = tensor_bytes(smaller);
+    static_cast<Removal&>(outcome) = remove_structures(smaller);
+    outcome.bytes_after = tensor_bytes(smaller);
+    smaller.history.push_back(fmt::format("remove: {} of {} parameters left",
+                                          outcome.parameters_after, outcome.parameters_before));
+    outcome_.removal = std::move(outcome);
+    return smaller;
+  }
+
+  void judge(const Model& model, const Model* removed) {
+    outcome_.verdict = judge_pruning(model, removed, request_.tokens);
   }
 
   void insert_all(Model& model) const {
@@ -296,63 +309,6 @@ private:
     outcome_.parameters = parameter_count(model);
   }
 
-  Json configuration() const {
-    Json config{{"model", request_.model},
-                {"scope", request_.scope == MaskScope::local ? "local" : "global"},
-                {"rule", request_.mase ? "mase" : "exact"}};
-    for (std::size_t i = 0; i < request_.selections.size(); ++i) {
-      const PruneSelection& selection = request_.selections[i];
-      Json part{{"nodes", selection.nodes.empty() ? "linear" : selection.nodes},
-                {"method", selection.method},
-                {"granularity", to_string(selection.granularity)}};
-      if (selection.sparsity) part["sparsity"] = *selection.sparsity;
-      config[request_.selections.size() == 1 ? std::string("weights")
-                                             : fmt::format("weights.{}", i + 1)] = part;
-    }
-    if (request_.activations) config["activations"] = request_.activations->sparsity;
-    if (reads_data(request_)) {
-      config["data"] = request_.data;
-      config["samples"] = request_.samples;
-    }
-    if (request_.gradual) config["gradual"] = describe(*request_.gradual);
-    if (request_.training) {
-      config["training"] = {{"data", request_.training->data}};
-      for (const auto& [key, value] : request_.training->settings.values.values())
-        config["training"][key] = to_string(value);
-    }
-    return config;
-  }
-
-  void write_record(const Model& model, const std::string& started, double seconds) const {
-    Record record(request_.out / "record.jsonl");
-    record.write({{"event", "run"},
-                  {"command", request_.command},
-                  {"config", configuration()},
-                  {"machine", describe_machine()},
-                  {"versions", describe_versions()},
-                  {"started", started}});
-    record.write({{"event", "model"},
-                  {"name", request_.model},
-                  {"parameters", outcome_.parameters},
-                  {"layers", describe_layers(model, tokens_per_sample)}});
-    Json line = to_json(outcome_, request_.out);
-    line.erase("training");
-    line.erase("out");
-    line["event"] = "pruned";
-    if (outcome_.training)
-      line["trained"] = {{"steps", outcome_.training->total_steps},
-                         {"samples", outcome_.training->result.samples},
-                         {"seconds", outcome_.training->seconds}};
-    record.write(line);
-    if (outcome_.training && outcome_.training->result.kept()) {
-      Json eval = to_json(*outcome_.training->result.kept(), "validation");
-      eval["event"] = "eval";
-      eval["step"] = outcome_.training->total_steps;
-      record.write(eval);
-    }
-    record.write({{"event", "end"}, {"status", "finished"}, {"seconds", seconds}});
-  }
-
   const PruneRequest& request_;
   const RunWatcher& watcher_;
   std::string line_;
@@ -373,30 +329,6 @@ bool reads_data(const PruneRequest& request) {
 
 PruneOutcome run_pruning(const PruneRequest& request, const RunWatcher& watcher) {
   return Run(request, watcher).run();
-}
-
-Json to_json(const PruneOutcome& outcome, const fs::path& out) {
-  const auto share = [](std::int64_t part, std::int64_t all) {
-    return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
-  };
-  Json json{{"out", out.string()},
-            {"layers", Json::array()},
-            {"numbers", outcome.numbers},
-            {"dropped", outcome.dropped},
-            {"sparsity", share(outcome.dropped, outcome.numbers)},
-            {"parameters", outcome.parameters},
-            {"sparsity_of_all", share(outcome.dropped, outcome.parameters)},
-            {"activations", Json::array()},
-            {"packed", outcome.packed}};
-  for (const PrunedLayer& layer : outcome.layers)
-    json["layers"].push_back({{"name", layer.weight},
-                              {"numbers", layer.numbers},
-                              {"dropped", layer.dropped},
-                              {"sparsity", share(layer.dropped, layer.numbers)}});
-  for (const auto& [node, how] : outcome.activations)
-    json["activations"].push_back({{"node", node}, {"dropped", how}});
-  if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");
-  return json;
 }
 
 }  // namespace hone

@@ -228,11 +228,9 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   outcome.bytes_after = tensor_bytes(model);
   outcome.left = left_in_float32(model);
   outcome.products = describe_products(model);
-  if (request.overwrite) {
-    remove_run(request.out);
-    std::error_code ignored;
-    if (!request.training) fs::remove_all(request.out / "training", ignored);
-  }
+  if (request.overwrite)
+    clear_out(request.out,
+              request.training ? std::set<std::string>{"training"} : std::set<std::string>{});
   save_with_tokenizer(model, request.out);
   write_record(request, model, outcome, started, now_seconds() - begin);
   return outcome;

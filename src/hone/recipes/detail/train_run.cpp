@@ -501,6 +501,13 @@ void remove_run(const fs::path& out) {
   remove_parts(out);
 }
 
+void clear_out(const fs::path& out, const std::set<std::string>& keep) {
+  remove_run(out);
+  std::error_code ignored;
+  for (const char* part : {"training", "masked"})
+    if (keep.count(part) == 0) fs::remove_all(out / part, ignored);
+}
+
 TrainOutcome run_training(const TrainRequest& request, const RunWatcher& watcher) {
   return Run(request, watcher).run();
 }

@@ -1,7 +1,8 @@
-// linear_sparse: each number of the weight meets a block of rows at once. A chunk of their inputs
-// is transposed, so that one number times the rows' values of its input is a few vector operations,
-// and small enough to stay in the first cache while all outputs pass; an output's sums over a chunk
-// stay in registers.
+// linear_sparse: each number of the weight meets a few vectors of rows at once. Their inputs are
+// transposed, so that one number times the rows' values of its input is a vector operation; the
+// sums of an output, or of a group of four, stay in registers until they are whole. A single output
+// adds up every fourth number by itself, so that no addition waits for the one before.
+#include <cstring>
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
@@ -10,6 +11,7 @@
 #include <hwy/highway.h>
 
 #include "hone/backend/kernel.hpp"
+#include "hone/core/unroll.hpp"
 #include "hone/core/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -18,7 +20,7 @@ namespace HWY_NAMESPACE {
 
 struct SparseProduct {
   const float* x;
-  std::int64_t k, n, chunk;
+  std::int64_t k, n, group;
   const float* values;
   const std::int32_t* columns;
   const std::int32_t* rows;
@@ -26,44 +28,107 @@ struct SparseProduct {
   float* y;
 };
 
+// Of four outputs; of one, of every fourth number.
+template <int V>
+using Sums = VecF[4][V];
+
+template <int V>
+HWY_INLINE void clear(Sums<V>& sums) {
+  HONE_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    HONE_UNROLL
+    for (int v = 0; v < V; ++v) sums[j][v] = hn::Zero(F32());
+  }
+}
+
+template <int V>
+HWY_INLINE void add(VecF (&sum)[V], float value, const float* from) {
+  const F32 d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const VecF number = hn::Set(d, value);
+  HONE_UNROLL
+  for (int v = 0; v < V; ++v) sum[v] = hn::MulAdd(number, hn::LoadU(d, from + v * lanes), sum[v]);
+}
+
+// Outputs [4 g, 4 g + 4), which share their inputs.
+template <int V>
+HWY_INLINE void sum_group(const SparseProduct& p, const float* transposed, std::int64_t g,
+                          Sums<V>& sums) {
+  const std::int64_t block = V * static_cast<std::int64_t>(hn::Lanes(F32()));
+  clear<V>(sums);
+  for (std::int32_t i = p.rows[g]; i < p.rows[g + 1]; ++i) {
+    const float* from = transposed + p.columns[i] * block;
+    const float* values = p.values + std::int64_t{4} * i;
+    HONE_UNROLL
+    for (int j = 0; j < 4; ++j) add<V>(sums[j], values[j], from);
+  }
+}
+
+template <int V>
+HWY_INLINE void sum_output(const SparseProduct& p, const float* transposed, std::int64_t n,
+                           VecF (&sum)[V]) {
+  const std::int64_t block = V * static_cast<std::int64_t>(hn::Lanes(F32()));
+  Sums<V> sums;
+  clear<V>(sums);
+  std::int32_t i = p.rows[n];
+  const std::int32_t end = p.rows[n + 1];
+  for (; i + 4 <= end; i += 4) {
+    HONE_UNROLL
+    for (int j = 0; j < 4; ++j)
+      add<V>(sums[j], p.values[i + j], transposed + p.columns[i + j] * block);
+  }
+  for (; i < end; ++i) add<V>(sums[0], p.values[i], transposed + p.columns[i] * block);
+  HONE_UNROLL
+  for (int v = 0; v < V; ++v)
+    sum[v] = hn::Add(hn::Add(sums[0][v], sums[1][v]), hn::Add(sums[2][v], sums[3][v]));
+}
+
+// Writes the sums of outputs [n, n + outputs), at most four, of each row, with the bias.
+template <int V>
+HWY_INLINE void finish(const SparseProduct& p, const Sums<V>& sums, std::int64_t n,
+                       std::int64_t outputs, float* y, std::int64_t count) {
+  const F32 d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  float bias[4] = {};
+  if (p.bias != nullptr)
+    std::memcpy(bias, p.bias + n, static_cast<std::size_t>(outputs) * sizeof(float));
+  HWY_ALIGN float mixed[4 * V * HWY_MAX_BYTES / sizeof(float)];
+  HONE_UNROLL
+  for (int v = 0; v < V; ++v)
+    hn::StoreInterleaved4(hn::Add(sums[0][v], hn::Set(d, bias[0])),
+                          hn::Add(sums[1][v], hn::Set(d, bias[1])),
+                          hn::Add(sums[2][v], hn::Set(d, bias[2])),
+                          hn::Add(sums[3][v], hn::Set(d, bias[3])), d, mixed + v * 4 * lanes);
+  if (outputs == 4)
+    for (std::int64_t r = 0; r < count; ++r)
+      std::memcpy(y + r * p.n + n, mixed + 4 * r, 4 * sizeof(float));
+  else
+    for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t j = 0; j < outputs; ++j) y[r * p.n + n + j] = mixed[4 * r + j];
+}
+
 // Rows [first, first + count), at most `V` vectors of them.
 template <int V>
 void multiply_block(const SparseProduct& p, std::int64_t first, std::int64_t count,
-                    float* scratch) {
-  const F32 d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const std::int64_t block = V * lanes;
-  float* transposed = scratch;
-  float* sums = scratch + p.chunk * block;  // [n, block]
-  for (std::int64_t n = 0; n < p.n; ++n) {
-    const VecF start = hn::Set(d, p.bias != nullptr ? p.bias[n] : 0.0f);
-    for (int v = 0; v < V; ++v) hn::StoreU(start, d, sums + n * block + v * lanes);
+                    float* transposed) {
+  const std::int64_t block = V * static_cast<std::int64_t>(hn::Lanes(F32()));
+  for (std::int64_t r = 0; r < block; ++r) {
+    // Rows that are not there repeat the last one.
+    const float* row = p.x + (first + std::min(r, count - 1)) * p.k;
+    for (std::int64_t i = 0; i < p.k; ++i) transposed[i * block + r] = row[i];
   }
-  const std::int32_t* rows = p.rows;
-  for (std::int64_t begin = 0; begin < p.k; begin += p.chunk, rows += p.n) {
-    const std::int64_t width = std::min(p.chunk, p.k - begin);
-    for (std::int64_t r = 0; r < block; ++r) {
-      // Rows that are not there repeat the last one.
-      const float* row = p.x + (first + std::min(r, count - 1)) * p.k + begin;
-      for (std::int64_t i = 0; i < width; ++i) transposed[i * block + r] = row[i];
+  float* y = p.y + first * p.n;
+  Sums<V> sums;
+  for (std::int64_t n = 0; n < p.n; n += 4) {
+    const std::int64_t outputs = std::min<std::int64_t>(4, p.n - n);
+    if (p.group == 4) {
+      sum_group<V>(p, transposed, n / 4, sums);
+    } else {
+      clear<V>(sums);
+      for (std::int64_t j = 0; j < outputs; ++j) sum_output<V>(p, transposed, n + j, sums[j]);
     }
-    const float* base = transposed - begin * block;
-    for (std::int64_t n = 0; n < p.n; ++n) {
-      if (rows[n] == rows[n + 1]) continue;
-      float* at = sums + n * block;
-      VecF sum[V];
-      for (int v = 0; v < V; ++v) sum[v] = hn::LoadU(d, at + v * lanes);
-      for (std::int32_t i = rows[n]; i < rows[n + 1]; ++i) {
-        const VecF value = hn::Set(d, p.values[i]);
-        const float* from = base + p.columns[i] * block;
-        for (int v = 0; v < V; ++v)
-          sum[v] = hn::MulAdd(value, hn::LoadU(d, from + v * lanes), sum[v]);
-      }
-      for (int v = 0; v < V; ++v) hn::StoreU(sum[v], d, at + v * lanes);
-    }
+    finish<V>(p, sums, n, outputs, y, count);
   }
-  for (std::int64_t r = 0; r < count; ++r)
-    for (std::int64_t n = 0; n < p.n; ++n) p.y[(first + r) * p.n + n] = sums[n * block + r];
 }
 
 void run_linear_sparse(const KernelCall& call) {
@@ -71,29 +136,21 @@ void run_linear_sparse(const KernelCall& call) {
   const SparseProduct p{call.in(0).as(),
                         call.in(0).columns(),
                         call.out(0).columns(),
-                        call.attributes->integer("chunk"),
+                        call.attributes->integer("group"),
                         call.in(1).as(),
                         call.in(2).as<std::int32_t>(),
                         call.in(3).as<std::int32_t>(),
                         call.has(4) ? call.in(4).as() : nullptr,
                         call.out(0).as()};
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(F32()));
-  // (Sums of 8 vectors fit the registers and hide the latency of the additions.)
   static thread_local std::vector<float> scratch;
-  scratch.resize(static_cast<std::size_t>((p.chunk + p.n) * 8 * lanes));
+  scratch.resize(static_cast<std::size_t>(p.k * 2 * lanes));
   for (std::int64_t first = 0; first < rows;) {
-    const std::int64_t left = rows - first;
-    std::int64_t count = 0;
-    if (left <= lanes) {
-      count = left;
+    const std::int64_t count = std::min(rows - first, 2 * lanes);
+    if (count <= lanes)
       multiply_block<1>(p, first, count, scratch.data());
-    } else if (left <= 4 * lanes) {
-      count = left;
-      multiply_block<4>(p, first, count, scratch.data());
-    } else {
-      count = std::min(left, 8 * lanes);
-      multiply_block<8>(p, first, count, scratch.data());
-    }
+    else
+      multiply_block<2>(p, first, count, scratch.data());
     first += count;
   }
 }
@@ -107,10 +164,15 @@ namespace hone {
 HWY_EXPORT(run_linear_sparse);
 
 Kernel cpu_kernel_linear_sparse() {
-  Kernel kernel{{"cpu.linear_sparse", "the numbers that are not zero, a block of rows at a time"},
-                "linear_sparse",
-                RowRule::rows,
-                10};
+  Kernel kernel{
+      {"cpu.linear_sparse", "the numbers that are not zero, a few vectors of rows at a time"},
+      "linear_sparse",
+      RowRule::rows,
+      10};
+  kernel.refuse = [](const KernelQuery& query) -> std::string {
+    const std::int64_t group = query.node.attributes.integer("group");
+    return group == 1 || group == 4 ? "" : "groups of other than one or four outputs";
+  };
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_linear_sparse)(call); };
   return kernel;
 }

@@ -1,0 +1,234 @@
+#include "hone/frontends/sparse_tensors.hpp"
+
+#include <bit>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/passes/prune.hpp"
+
+namespace hone {
+namespace {
+
+// What another tensor costs in the header of the file, about.
+constexpr std::int64_t entry_bytes = 100;
+
+std::string bits_name(const std::string& mask) { return mask + ".bits"; }
+std::string values_name(const std::string& weight) { return weight + ".sparse_values"; }
+std::string own_bits_name(const std::string& weight) { return weight + ".sparse_bits"; }
+
+std::int64_t bit_bytes(std::int64_t count) { return count / 8 + (count % 8 != 0); }
+
+bool bit(const Tensor& bits, std::int64_t i) {
+  return (bits.as<std::uint8_t>()[i / 8] >> (i % 8) & 1) != 0;
+}
+
+// One bit a number: whether `is_set` of its position.
+template <typename IsSet>
+Tensor make_bits(std::int64_t count, const IsSet& is_set) {
+  Tensor bits(DType::u8, {bit_bytes(count)});
+  auto* bytes = bits.as<std::uint8_t>();
+  std::memset(bytes, 0, bits.bytes());
+  for (std::int64_t i = 0; i < count; ++i)
+    bytes[i / 8] = static_cast<std::uint8_t>(bytes[i / 8] | (is_set(i) ? 1 << (i % 8) : 0));
+  return bits;
+}
+
+std::uint32_t pattern(const float* numbers, std::int64_t i) {
+  return std::bit_cast<std::uint32_t>(numbers[i]);
+}
+
+// A mask as bits; nothing where it is smaller as it is, or holds other numbers than 0 and 1.
+std::optional<Tensor> bits_of_mask(const Tensor& mask) {
+  if (mask.dtype() != DType::u8 || bit_bytes(mask.size()) + 5 >= mask.size()) return std::nullopt;
+  const auto* keep = mask.as<std::uint8_t>();
+  for (std::int64_t i = 0; i < mask.size(); ++i)
+    if (keep[i] > 1) return std::nullopt;
+  return make_bits(mask.size(), [&](std::int64_t i) { return keep[i] != 0; });
+}
+
+struct SparseWeight {
+  Tensor values;
+  Tensor bits;  // empty: the mask's
+};
+
+// A masked weight by what is left; nothing where it is smaller as it is.
+std::optional<SparseWeight> sparse_weight(const Tensor& weight, const Tensor& mask) {
+  if (weight.dtype() != DType::f32 || mask.dtype() != DType::u8 || mask.size() != weight.size())
+    return std::nullopt;
+  const float* numbers = weight.as<float>();
+  const auto* keep = mask.as<std::uint8_t>();
+  const std::int64_t count = weight.size();
+  std::int64_t kept = 0, not_zero = 0;
+  bool by_mask = true;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const bool number = pattern(numbers, i) != 0;
+    kept += keep[i] != 0;
+    not_zero += number;
+    by_mask = by_mask && keep[i] <= 1 && (keep[i] != 0 || !number);
+  }
+  const std::int64_t values = by_mask ? kept : not_zero;
+  const std::int64_t bytes =
+      4 * values + entry_bytes + (by_mask ? 0 : bit_bytes(count) + entry_bytes);
+  if (bytes >= 4 * count) return std::nullopt;
+  const auto is_kept = [&](std::int64_t i) {
+    return by_mask ? keep[i] != 0 : pattern(numbers, i) != 0;
+  };
+  SparseWeight sparse;
+  sparse.values = Tensor(DType::f32, {values});
+  float* to = sparse.values.as<float>();
+  for (std::int64_t i = 0; i < count; ++i)
+    if (is_kept(i)) std::memcpy(to++, numbers + i, sizeof(float));
+  if (!by_mask) sparse.bits = make_bits(count, is_kept);
+  return sparse;
+}
+
+[[noreturn]] void refuse(const std::string& name, const std::string& what) {
+  throw Error(ErrorCode::bad_format, fmt::format("tensor '{}': {}", name, what),
+              "the file is damaged, was edited, or belongs to another model");
+}
+
+// Bits for `count` numbers.
+void check_bits(const std::string& name, const Tensor& bits, std::int64_t count) {
+  if (bits.dtype() != DType::u8 || bits.shape() != Shape{bit_bytes(count)})
+    refuse(name,
+           fmt::format("is {}{}, expected u8[{}]: a bit for each of {} numbers",
+                       name_of(bits.dtype()), to_string(bits.shape()), bit_bytes(count), count));
+  for (std::int64_t i = count; i < 8 * bit_bytes(count); ++i)
+    if (bit(bits, i)) refuse(name, fmt::format("has bits set beyond its {} numbers", count));
+}
+
+// The shape of a value of a graph; its size fits into memory addresses.
+Shape shape_of(const Graph& graph, const std::string& name) {
+  Shape shape = evaluate(graph.type(graph.find(name)), {});
+  try {
+    element_count(shape);
+  } catch (const Error& error) {
+    refuse(name, error.message());
+  }
+  return shape;
+}
+
+// What a name of the file stores, by the end of its name; "" where the graph names it itself.
+std::string base_of(const Graph& graph, const std::string& name, const char* end) {
+  if (!name.ends_with(end) || graph.find(name) != none) return "";
+  std::string base = name.substr(0, name.size() - std::strlen(end));
+  return graph.find(base) == none ? "" : base;
+}
+
+Tensor mask_of_bits(const std::string& name, const Tensor& bits, Shape shape) {
+  check_bits(name, bits, element_count(shape));
+  Tensor mask(DType::u8, std::move(shape));
+  for (std::int64_t i = 0; i < mask.size(); ++i) mask.as<std::uint8_t>()[i] = bit(bits, i);
+  return mask;
+}
+
+template <typename IsKept>
+Tensor weight_of_values(const std::string& name, const Tensor& values, Shape shape,
+                        const IsKept& is_kept) {
+  if (values.dtype() != DType::f32 || values.shape().size() != 1)
+    refuse(name, fmt::format("is {}{}, expected a list of f32", name_of(values.dtype()),
+                             to_string(values.shape())));
+  const std::int64_t count = element_count(shape);
+  std::int64_t kept = 0;
+  for (std::int64_t i = 0; i < count; ++i) kept += is_kept(i);
+  if (kept != values.size())
+    refuse(name, fmt::format("has {} numbers, its bits keep {}", values.size(), kept));
+  Tensor weight(DType::f32, std::move(shape));
+  float* to = weight.as<float>();
+  const float* from = values.as<float>();
+  std::memset(to, 0, weight.bytes());
+  for (std::int64_t i = 0; i < count; ++i)
+    if (is_kept(i)) std::memcpy(to + i, from++, sizeof(float));
+  return weight;
+}
+
+}  // namespace
+
+TensorStore store_sparse(const Graph& graph, const TensorStore& tensors) {
+  const auto is_free = [&](const std::string& name) {
+    return graph.find(name) == none && !tensors.contains(name);
+  };
+  std::map<std::string, std::string> mask_of;  // by weight
+  std::set<std::string> masks;
+  for (const auto& [weight, mask] : masks_of(graph)) {
+    if (tensors.contains(mask)) masks.insert(mask);
+    if (tensors.contains(weight) && tensors.contains(mask)) mask_of[weight] = mask;
+  }
+  TensorStore stored;
+  for (const std::string& name : tensors.names()) {
+    const Tensor& tensor = tensors.at(name);
+    if (masks.count(name) != 0 && is_free(bits_name(name)))
+      if (std::optional<Tensor> bits = bits_of_mask(tensor)) {
+        stored.set(bits_name(name), std::move(*bits));
+        continue;
+      }
+    const auto mask = mask_of.find(name);
+    if (mask != mask_of.end() && is_free(values_name(name)) && is_free(own_bits_name(name)))
+      if (std::optional<SparseWeight> sparse = sparse_weight(tensor, tensors.at(mask->second))) {
+        stored.set(values_name(name), std::move(sparse->values));
+        if (!sparse->bits.empty()) stored.set(own_bits_name(name), std::move(sparse->bits));
+        continue;
+      }
+    stored.set(name, tensor);
+  }
+  return stored;
+}
+
+TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
+  TensorStore tensors;
+  const auto set = [&](const std::string& name, const std::string& from, Tensor tensor) {
+    if (stored.contains(name)) refuse(from, fmt::format("'{}' is stored a second time", name));
+    tensors.set(name, std::move(tensor));
+  };
+  std::vector<std::string> sparse;  // weights
+  for (const std::string& name : stored.names()) {
+    if (const std::string mask = base_of(graph, name, ".bits"); !mask.empty())
+      set(mask, name, mask_of_bits(name, stored.at(name), shape_of(graph, mask)));
+    else if (const std::string values = base_of(graph, name, ".sparse_values"); !values.empty())
+      sparse.push_back(values);
+    else if (base_of(graph, name, ".sparse_bits").empty())
+      tensors.set(name, stored.at(name));
+    else if (!stored.contains(values_name(base_of(graph, name, ".sparse_bits"))))
+      refuse(name, "the numbers that its bits keep are missing");
+  }
+  const auto masks = masks_of(graph);
+  for (const std::string& weight : sparse) {
+    const std::string from = values_name(weight), own = own_bits_name(weight);
+    const Shape shape = shape_of(graph, weight);
+    if (stored.contains(own)) {
+      const Tensor& bits = stored.at(own);
+      check_bits(own, bits, element_count(shape));
+      set(weight, from, weight_of_values(from, stored.at(from), shape, [&](std::int64_t i) {
+            return bit(bits, i);
+          }));
+      continue;
+    }
+    const auto mask = masks.find(weight);
+    if (mask == masks.end()) refuse(from, "neither a mask nor bits say which numbers it holds");
+    if (!tensors.contains(mask->second))
+      refuse(from, fmt::format("'{}', which says what numbers it holds, is missing", mask->second));
+    const Tensor& keep = tensors.at(mask->second);
+    if (keep.dtype() != DType::u8 || keep.shape() != shape)
+      refuse(mask->second, fmt::format("is {}{}, expected u8{}", name_of(keep.dtype()),
+                                       to_string(keep.shape()), to_string(shape)));
+    set(weight, from, weight_of_values(from, stored.at(from), shape, [&](std::int64_t i) {
+          return keep.as<std::uint8_t>()[i] != 0;
+        }));
+  }
+  return tensors;
+}
+
+bool holds_sparse(const Graph& graph, const TensorStore& stored) {
+  for (const std::string& name : stored.names())
+    for (const char* end : {".bits", ".sparse_values"})
+      if (!base_of(graph, name, end).empty()) return true;
+  return false;
+}
+
+}  // namespace hone

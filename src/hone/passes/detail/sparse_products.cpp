@@ -1,0 +1,140 @@
+#include "hone/passes/sparse_products.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "hone/graph/op.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
+
+namespace hone {
+namespace {
+
+// Time against the dense product's: of all numbers, were they stored; of the inputs' passing; of
+// the outputs' passing, which is shared by an output's numbers. Fitted to measurements on AVX2
+// (docs/benchmarks.md).
+struct Cost {
+  double numbers, inputs, outputs;
+  double of(double stored, std::int64_t k) const {
+    return numbers * stored + inputs + outputs / static_cast<double>(k);
+  }
+};
+constexpr Cost of_rows{2.6, 0.06, 25};
+constexpr Cost of_groups{1.0, 0.04, 14};
+constexpr std::int64_t group_rows = 4;
+
+bool keeps(const Tensor& mask, std::int64_t row, std::int64_t column) {
+  return mask.as<std::uint8_t>()[row * mask.shape()[1] + column] != 0;
+}
+
+// Whether each block of a mask is kept or dropped as a whole.
+bool in_blocks(const Tensor& mask, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t n = mask.shape()[0], k = mask.shape()[1];
+  if (n % rows != 0 || k % columns != 0) return false;
+  for (std::int64_t r = 0; r < n; ++r)
+    for (std::int64_t c = 0; c < k; ++c)
+      if (keeps(mask, r, c) != keeps(mask, r - r % rows, c - c % columns)) return false;
+  return true;
+}
+
+// Whether at most `most` of each `of` numbers of a row are kept.
+bool at_most(const Tensor& mask, std::int64_t most, std::int64_t of) {
+  const std::int64_t n = mask.shape()[0], k = mask.shape()[1];
+  if (k % of != 0) return false;
+  for (std::int64_t r = 0; r < n; ++r)
+    for (std::int64_t c = 0; c < k; c += of) {
+      std::int64_t kept = 0;
+      for (std::int64_t i = c; i < c + of; ++i) kept += keeps(mask, r, i);
+      if (kept > most) return false;
+    }
+  return true;
+}
+
+std::string pattern_of(const Tensor& mask) {
+  const std::int64_t n = mask.shape()[0], k = mask.shape()[1];
+  if (in_blocks(mask, 1, k)) return "whole rows";
+  if (in_blocks(mask, n, 1)) return "whole columns";
+  for (const std::int64_t size : {64, 32, 16, 8, 4, 2})
+    if (in_blocks(mask, size, size)) return fmt::format("blocks {}x{}", size, size);
+  for (const std::int64_t size : {32, 16, 8, 4}) {
+    if (in_blocks(mask, size, 1)) return fmt::format("blocks {}x1", size);
+    if (in_blocks(mask, 1, size)) return fmt::format("blocks 1x{}", size);
+  }
+  for (const auto& [most, of] : {std::pair(1, 4), std::pair(2, 4), std::pair(4, 8)})
+    if (at_most(mask, most, of)) return fmt::format("{}:{}", most, of);
+  return "scattered";
+}
+
+}  // namespace
+
+SparseChoice choose_sparse(const Tensor& weight, double max_cost) {
+  const std::int64_t n = weight.shape()[0], k = weight.shape()[1];
+  SparseChoice choice;
+  if (weight.size() == 0) {
+    choice.reason = "it has no numbers";
+    return choice;
+  }
+  std::int64_t numbers = 0, grouped = 0;
+  const float* w = weight.as<float>();
+  for (std::int64_t first = 0; first < n; first += group_rows)
+    for (std::int64_t c = 0; c < k; ++c) {
+      std::int64_t found = 0;
+      for (std::int64_t r = first; r < std::min(n, first + group_rows); ++r)
+        found += w[r * k + c] != 0;
+      numbers += found;
+      grouped += found > 0 ? group_rows : 0;
+    }
+  const auto all = static_cast<double>(weight.size());
+  choice.density = static_cast<double>(numbers) / all;
+  const double in_groups = static_cast<double>(grouped) / all;
+  const double row_cost = of_rows.of(choice.density, k);
+  const double group_cost = of_groups.of(in_groups, k);
+  const bool groups = n % group_rows == 0 && group_cost < row_cost;
+  choice.cost = groups ? group_cost : row_cost;
+  choice.stored = groups ? in_groups : choice.density;
+  if (choice.cost < max_cost) choice.group = groups ? group_rows : 1;
+  choice.reason =
+      choice.group == 0
+          ? fmt::format(
+                "density {:.2g}: the dense product is faster (sparse would take about {:.2g} x "
+                "its time)",
+                choice.density, choice.cost)
+          : fmt::format("density {:.2g}{}: about {:.2g} of the dense product's time",
+                        choice.density, groups ? ", by groups of four rows" : ", row by row",
+                        choice.cost);
+  return choice;
+}
+
+std::vector<ProductNote> describe_sparse_products(const Model& model) {
+  const Graph& graph = model.graph;
+  const auto masks = masks_of(graph);
+  std::vector<ProductNote> notes;
+  for (const Node& node : graph.nodes) {
+    if (node.op != "linear") continue;
+    const ValueId weight = behind(graph, node.inputs[1]);
+    ProductNote note;
+    note.node = graph.value(node.outputs[0]).name;
+    note.weight = graph.value(weight).name;
+    const auto mask = masks.find(note.weight);
+    note.masked = mask != masks.end();
+    if (note.masked) note.pattern = pattern_of(model.tensors.at(mask->second));
+    const Node* packed = graph.producer(weight);
+    if (node.inputs[1] == weight && packed == nullptr) {
+      note.reason = "no mask";
+    } else if (packed != nullptr) {
+      note.reason = "its numbers are packed: products read their bits, zeros among them";
+    } else {
+      note.choice = choose_sparse(effective_weight(model, node.inputs[1]));
+      note.sparse = note.choice.group > 0;
+      note.reason =
+          (note.pattern.empty() || note.pattern == "scattered" ? "" : note.pattern + ", ") +
+          note.choice.reason;
+    }
+    notes.push_back(std::move(note));
+  }
+  return notes;
+}
+
+}  // namespace hone

@@ -1,0 +1,148 @@
+#include "hone/recipes/latency.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/philox.hpp"
+#include "hone/run/clock.hpp"
+#include "hone/run/forward.hpp"
+#include "hone/train/inputs.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t usual_tokens = 128;
+constexpr int warm_up_rounds = 2;  // the first makes the plan and packs weights
+
+// One text of so many tokens, drawn at random: no kernel looks at what the ids say.
+Batch random_text(const TextLimits& limits, std::int64_t tokens) {
+  TokenizedData data;
+  RandomStream random(17, 0);
+  for (std::int64_t t = 0; t < tokens; ++t)
+    data.ids.push_back(
+        static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(limits.vocabulary))));
+  data.offsets = {0, tokens};
+  data.labels = {0};
+  const std::int64_t first = 0;
+  return make_batch(data, std::span(&first, 1));
+}
+
+// Of sorted numbers, between the two that lie nearest.
+double quantile(const std::vector<double>& sorted, double share) {
+  const double at = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+std::vector<double> sorted(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+// The largest k such that the k-th lowest and the k-th highest of n values hold the median between
+// them with at least 95 %: P(Binomial(n, 1/2) < k) <= 2.5 %. 1 where n is too few.
+std::size_t interval_rank(std::size_t n) {
+  double term = std::pow(0.5, static_cast<double>(n)), below = term;
+  std::size_t k = 0;
+  while (below <= 0.025) {
+    ++k;
+    term *= static_cast<double>(n - k + 1) / static_cast<double>(k);
+    below += term;
+  }
+  return std::max<std::size_t>(k, 1);
+}
+
+}  // namespace
+
+std::int64_t latency_tokens(const Model& model, std::int64_t tokens) {
+  if (tokens > model.limits.positions)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: {} tokens are asked for, the model takes {}", model.name, tokens,
+                            model.limits.positions),
+                fmt::format("lower it to {}", model.limits.positions));
+  return tokens > 0 ? tokens : std::min(usual_tokens, model.limits.positions);
+}
+
+std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candidates,
+                                     const LatencyOptions& options) {
+  std::vector<Latency> latencies;
+  std::vector<Executor> executors;
+  std::vector<std::map<std::string, Tensor>> inputs;
+  for (const LatencyCandidate& candidate : candidates) {
+    latencies.push_back({.name = candidate.name});
+    executors.push_back(make_forward(candidate.model, Mode::compiled, candidate.disabled_passes));
+    inputs.push_back(batch_inputs(
+        random_text(candidate.model.limits, latency_tokens(candidate.model, options.tokens))));
+  }
+  double spent = 0;
+  const std::size_t count = candidates.size();
+  for (int round = -warm_up_rounds; round < options.max_rounds && count > 0; ++round) {
+    if (round >= options.min_rounds && spent >= options.seconds) break;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t at = (i + static_cast<std::size_t>(round + warm_up_rounds)) % count;
+      const double begin = now_seconds();
+      executors[at].run(inputs[at]);
+      const double taken = now_seconds() - begin;
+      if (round < 0) continue;
+      latencies[at].seconds.push_back(taken);
+      spent += taken;
+    }
+  }
+  for (Latency& latency : latencies) {
+    const std::vector<double> times = sorted(latency.seconds);
+    latency.median = quantile(times, 0.5);
+    latency.low = quantile(times, 0.1);
+    latency.high = quantile(times, 0.9);
+  }
+  return latencies;
+}
+
+Speedup speedup(const Latency& base, const Latency& changed) {
+  if (base.seconds.empty() || base.seconds.size() != changed.seconds.size())
+    throw Error(ErrorCode::internal, "latencies of different measurements are compared");
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < base.seconds.size(); ++i)
+    ratios.push_back(base.seconds[i] / changed.seconds[i]);
+  ratios = sorted(std::move(ratios));
+  const std::size_t rank = interval_rank(ratios.size());
+  return {quantile(ratios, 0.5), ratios[rank - 1], ratios[ratios.size() - rank]};
+}
+
+std::string to_string(const Speedup& speedup) {
+  const auto with_range = [&](const char* verdict) {
+    return fmt::format("{} ({:.2f} x, {:.2f} to {:.2f})", verdict, speedup.ratio, speedup.low,
+                       speedup.high);
+  };
+  if (speedup.faster())
+    return fmt::format("{:.2f} x as fast ({:.2f} to {:.2f})", speedup.ratio, speedup.low,
+                       speedup.high);
+  return with_range(speedup.slower() ? "slower" : "no faster");
+}
+
+Json to_json(std::span<const Latency> latencies) {
+  Json list = Json::array();
+  for (const Latency& latency : latencies) {
+    Json entry{{"name", latency.name},
+               {"median", latency.median},
+               {"low", latency.low},
+               {"high", latency.high},
+               {"rounds", latency.seconds.size()}};
+    if (&latency != &latencies.front()) {
+      const Speedup against = speedup(latencies.front(), latency);
+      entry["speedup"] = {{"ratio", against.ratio},
+                          {"low", against.low},
+                          {"high", against.high},
+                          {"faster", against.faster()},
+                          {"text", to_string(against)}};
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+}  // namespace hone

@@ -1,0 +1,19 @@
+// How a request to prune is told: in a model's history, in records, in results.
+#pragma once
+
+#include <string>
+
+#include "hone/recipes/prune_run.hpp"
+
+namespace hone {
+
+// How a request prunes, for the history, and to tell two requests apart; "" where it only removes.
+std::string prune_history_line(const PruneRequest& request);
+// "cubic from 0 to 0.75 of the steps, every 10".
+std::string describe(const GradualRequest& gradual);
+
+// request.out/record.jsonl.
+void write_prune_record(const PruneRequest& request, const PruneOutcome& outcome,
+                        const Model& model, const std::string& started, double seconds);
+
+}  // namespace hone

@@ -1,0 +1,89 @@
+#include "hone/recipes/prune_verdict.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/threads.hpp"
+#include "hone/passes/prune.hpp"
+#include "hone/passes/remove.hpp"
+#include "hone/passes/sparse_products.hpp"
+
+namespace hone {
+namespace {
+
+// The model with its structures taken out; nothing where there are none, or where they cannot be.
+std::optional<Model> try_removing(const Model& masked) {
+  Model smaller = masked;
+  try {
+    remove_structures(smaller);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::invalid_argument && error.code() != ErrorCode::unsupported)
+      throw;
+    return std::nullopt;
+  }
+  return smaller;
+}
+
+std::string against_dense(const Speedup& speed) {
+  if (speed.faster())
+    return fmt::format("{:.2f} x as fast as dense ({:.2f} to {:.2f})", speed.ratio, speed.low,
+                       speed.high);
+  return fmt::format("{} than dense ({:.2f} x, {:.2f} to {:.2f})",
+                     speed.slower() ? "slower" : "no faster", speed.ratio, speed.low, speed.high);
+}
+
+std::string describe(const PruningVerdict& verdict) {
+  const auto speed = [&](std::size_t i) {
+    return speedup(verdict.latencies.front(), verdict.latencies[i]);
+  };
+  if (verdict.removed) return against_dense(speed(2));
+  std::string text = against_dense(speed(1));
+  if (verdict.sparse > 0)
+    text += fmt::format(": {} of {} products run on the numbers that are left", verdict.sparse,
+                        verdict.products);
+  else if (!verdict.dense_because.empty())
+    text += ": " + verdict.dense_because;
+  if (verdict.latencies.size() > 2)
+    text += fmt::format("; removed (hone prune --remove) it would be {}", against_dense(speed(2)));
+  return text;
+}
+
+}  // namespace
+
+PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int64_t tokens) {
+  PruningVerdict verdict;
+  verdict.tokens = latency_tokens(masked, tokens);
+  verdict.threads = thread_count();
+  verdict.removed = removed != nullptr;
+  for (const ProductNote& note : describe_sparse_products(masked)) {
+    ++verdict.products;
+    verdict.sparse += note.sparse;
+    if (note.masked && !note.sparse && verdict.dense_because.empty())
+      verdict.dense_because = note.reason;
+  }
+  Model dense = masked;
+  drop_pruning(dense);
+  std::vector<LatencyCandidate> candidates{{"dense", std::move(dense)}, {"masked", masked}};
+  if (removed != nullptr)
+    candidates.push_back({"removed", *removed});
+  else if (std::optional<Model> smaller = try_removing(masked))
+    candidates.push_back({"removed", std::move(*smaller)});
+  verdict.latencies = measure_latency(candidates, {.tokens = verdict.tokens});
+  verdict.text = describe(verdict);
+  return verdict;
+}
+
+Json to_json(const PruningVerdict& verdict) {
+  return {{"tokens", verdict.tokens},
+          {"threads", verdict.threads},
+          {"models", to_json(std::span<const Latency>(verdict.latencies))},
+          {"products", verdict.products},
+          {"sparse_products", verdict.sparse},
+          {"dense_because", verdict.dense_because},
+          {"text", verdict.text}};
+}
+
+}  // namespace hone
