@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The main job on the embedded data: train, evaluate, predict, quantize at four widths, report.
-# Usage: demo.sh [HONE]
+# The main job on the embedded data: train, evaluate, predict; then what bits and sparsity cost, and a compression stage
+# by stage; a report of each. Usage: demo.sh [HONE]
 set -euo pipefail
 hone=${1:-build/release/hone}
 out=runs/demo
-sweep=runs/demo-ptq-vs-qat
+experiments=(demo-ptq-vs-qat demo-pruning demo-compress)
 say() { printf '\n$ %s\n' "$*"; }
 
 say hone run demo
 # A finished run is not repeated: the demo starts anew.
-rm -rf "$out" "$sweep"
+rm -rf "$out" "${experiments[@]/#/runs/}"
 "$hone" run demo
 # The same words in another order.
 first="The plot was dull, but the acting was great."
@@ -18,9 +18,11 @@ say "hone predict $out/seed-0 \"$first\" \"$second\""
 "$hone" predict "$out/seed-0" "$first" "$second"
 say hone report "$out/seed-0" -o "$out/report.html"
 "$hone" report "$out/seed-0" -o "$out/report.html"
-say hone run demo-ptq-vs-qat
-"$hone" run demo-ptq-vs-qat
-say hone report "$sweep" -o "$sweep/report.html"
-"$hone" report "$sweep" -o "$sweep/report.html"
+for experiment in "${experiments[@]}"; do
+  say hone run "$experiment"
+  "$hone" run "$experiment"
+  say hone report "runs/$experiment" -o "runs/$experiment/report.html"
+  "$hone" report "runs/$experiment" -o "runs/$experiment/report.html"
+done
 echo
-echo "The reports are $out/report.html and $sweep/report.html"
+echo "The reports are $out/report.html and ${experiments[*]/%//report.html} in runs/"

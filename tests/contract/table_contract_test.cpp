@@ -9,7 +9,7 @@
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/sparsity/pruner.hpp"
 
 namespace hone_test {
@@ -30,7 +30,7 @@ std::vector<std::pair<std::string, const Described*>> all_members() {
   add("architecture", architecture_table());
   add("pruner", pruner_table());
   add("recipe", recipe_table());
-  add("step", step_table());
+  add("stage", stage_table());
   return list;
 }
 

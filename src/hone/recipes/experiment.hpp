@@ -82,9 +82,9 @@ private:
   std::vector<Json> points_;
 };
 
-// Trains as the request says, which goes on where one in the same folder stopped and saves every 500
-// steps unless it says otherwise. Returns the seconds of all steps, continuations together. Throws
-// Error(interrupted) when it was stopped.
+// Trains as the request says, which goes on where one in the same folder stopped and saves every
+// 500 steps unless it says otherwise. Returns the seconds of all steps, continuations together.
+// Throws Error(interrupted) when it was stopped.
 double train_to_the_end(TrainRequest request, const RunWatcher& watcher);
 
 // Removes what a training leaves beside its record once its model is kept elsewhere: checkpoints

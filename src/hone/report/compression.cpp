@@ -54,18 +54,18 @@ double bytes_of(const CompressionRow& row) {
 
 }  // namespace
 
-CompressionSteps arrange_compression(const RunSummary& run) {
+CompressionStages arrange_compression(const RunSummary& run) {
   std::set<std::int64_t> numbers;
   for (const CompressionPoint& point : run.compression_points) numbers.insert(point.number);
-  CompressionSteps steps;
-  for (const std::int64_t number : numbers) steps.rows.push_back(make_row(run, number));
-  return steps;
+  CompressionStages stages;
+  for (const std::int64_t number : numbers) stages.rows.push_back(make_row(run, number));
+  return stages;
 }
 
-std::string describe_compression(const CompressionSteps& steps) {
-  if (steps.rows.size() < 2) return "";
-  const CompressionRow& first = steps.rows.front();
-  const CompressionRow& last = steps.rows.back();
+std::string describe_compression(const CompressionStages& stages) {
+  if (stages.rows.size() < 2) return "";
+  const CompressionRow& first = stages.rows.front();
+  const CompressionRow& last = stages.rows.back();
   std::string text = fmt::format("{} accuracy in {}", format_percent(last.value->accuracy),
                                  format_bytes(bytes_of(last)));
   if (first.number == 0)
@@ -76,11 +76,11 @@ std::string describe_compression(const CompressionSteps& steps) {
   return text;
 }
 
-ReportTable compression_table(const CompressionSteps& steps, const std::string& title) {
+ReportTable compression_table(const CompressionStages& stages, const std::string& title) {
   ReportTable table{"compression",
                     title,
-                    describe_compression(steps),
-                    {{"Step", Align::left},
+                    describe_compression(stages),
+                    {{"Stage", Align::left},
                      {"Accuracy (95 % interval)", Align::right},
                      {"To before, points", Align::right},
                      {"p", Align::right},
@@ -91,7 +91,7 @@ ReportTable compression_table(const CompressionSteps& steps, const std::string& 
                      {"Latency", Align::right},
                      {"Speed", Align::left}},
                     {}};
-  for (const CompressionRow& row : steps.rows) {
+  for (const CompressionRow& row : stages.rows) {
     const bool base = row.number == 0;
     table.rows.push_back({{base ? row.title : fmt::format("{}. {}", row.number, row.title)},
                           {show_accuracy(row.value)},
@@ -107,9 +107,9 @@ ReportTable compression_table(const CompressionSteps& steps, const std::string& 
   return table;
 }
 
-Json compression_data(const CompressionSteps& steps) {
+Json compression_data(const CompressionStages& stages) {
   Json rows = Json::array();
-  for (const CompressionRow& row : steps.rows) {
+  for (const CompressionRow& row : stages.rows) {
     Json entry{{"number", row.number},
                {"title", row.title},
                {"value", accuracy_data(row.value)},
@@ -118,7 +118,7 @@ Json compression_data(const CompressionSteps& steps) {
     entry["size"] = format_bytes(bytes_of(row));
     rows.push_back(std::move(entry));
   }
-  return {{"rows", std::move(rows)}, {"finding", describe_compression(steps)}};
+  return {{"rows", std::move(rows)}, {"finding", describe_compression(stages)}};
 }
 
 }  // namespace hone

@@ -1,4 +1,4 @@
-// Steps of a compression, arranged for plots and tables: what each did to accuracy, size and
+// Stages of a compression, arranged for plots and tables: what each did to accuracy, size and
 // latency.
 #pragma once
 
@@ -20,15 +20,15 @@ struct CompressionRow {
   MeasuredCost cost;  // of the first seed
 };
 
-struct CompressionSteps {
+struct CompressionStages {
   std::vector<CompressionRow> rows;  // the float model first, where there is one
 };
 
-CompressionSteps arrange_compression(const RunSummary& run);
-// The headline: what the last step has in the end. "" where nothing was measured.
-std::string describe_compression(const CompressionSteps& steps);
-ReportTable compression_table(const CompressionSteps& steps, const std::string& title);
+CompressionStages arrange_compression(const RunSummary& run);
+// The headline: what the last stage has in the end. "" where nothing was measured.
+std::string describe_compression(const CompressionStages& stages);
+ReportTable compression_table(const CompressionStages& stages, const std::string& title);
 // What the page draws.
-Json compression_data(const CompressionSteps& steps);
+Json compression_data(const CompressionStages& stages);
 
 }  // namespace hone

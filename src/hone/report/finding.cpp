@@ -72,8 +72,8 @@ std::string one_run(const RunSummary& run, const Comparison& comparison) {
     return fmt::format("{} ways to prune, not yet compared with float32", curves.curves.size());
   }
   if (!run.compression_points.empty())
-    if (std::string steps = describe_compression(arrange_compression(run)); !steps.empty())
-      return steps;
+    if (std::string stages = describe_compression(arrange_compression(run)); !stages.empty())
+      return stages;
   const FinalAccuracy& final = comparison.runs.front();
   std::string text = final.eval ? accuracy_of(*final.eval) + best_epoch(run) : how_far(run);
   if (final.eval && run.quantized && run.quantized->packed)

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "hone/core/json.hpp"
+#include "hone/report/compression.hpp"
 #include "hone/report/finding.hpp"
 #include "hone/report/html.hpp"
 #include "hone/report/numbers.hpp"
-#include "hone/report/compression.hpp"
 #include "hone/report/pruning_curves.hpp"
 #include "hone/report/series.hpp"
 #include "hone/report/sweep.hpp"
@@ -132,20 +132,20 @@ Json pruning_card(const PruningCurves& curves) {
   return result;
 }
 
-Json compression_card(const CompressionSteps& steps) {
-  const CompressionRow& last = steps.rows.back();
+Json compression_card(const CompressionStages& stages) {
+  const CompressionRow& last = stages.rows.back();
   Json facts = Json::array();
-  facts.push_back({"steps", fmt::format("{}", last.number)});
+  facts.push_back({"stages", fmt::format("{}", last.number)});
   facts.push_back({"latency", show_latency(last.cost.latency)});
   if (!last.cost.speed.empty()) facts.push_back({"speed", last.cost.speed});
   if (const std::string count = sample_count(last.value->samples); !count.empty())
     facts.push_back({"samples", count});
-  return {{"facts", std::move(facts)},
-          {"standing", "none"},
-          {"of", "accuracy in the end"},
-          {"accuracy", format_percent(last.value->accuracy)},
-          {"interval",
-           fmt::format("{:.2f}–{:.2f} %", last.value->low * 100, last.value->high * 100)}};
+  return {
+      {"facts", std::move(facts)},
+      {"standing", "none"},
+      {"of", "accuracy in the end"},
+      {"accuracy", format_percent(last.value->accuracy)},
+      {"interval", fmt::format("{:.2f}–{:.2f} %", last.value->low * 100, last.value->high * 100)}};
 }
 
 Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {

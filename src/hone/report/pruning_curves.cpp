@@ -204,8 +204,7 @@ Json pruning_curves_data(const PruningCurves& curves) {
       Json entry{{"sparsity", row.sparsity},
                  {"pruned", accuracy_data(row.pruned)},
                  {"tuned", accuracy_data(row.tuned)}};
-      if (row.speed)
-        entry["speed"] = cost_data(row.speed->cost);
+      if (row.speed) entry["speed"] = cost_data(row.speed->cost);
       rows.push_back(std::move(entry));
     }
     data["curves"].push_back({{"name", curve.name}, {"rows", std::move(rows)}});

@@ -199,11 +199,11 @@ MeasuredCost read_cost(const Fields& fields) {
           .bytes_on_disk = fields.number("bytes_on_disk")};
 }
 
-void read_compression_step(Collected& all, const Fields& fields) {
+void read_compression_stage(Collected& all, const Fields& fields) {
   CompressionPoint point;
   read_measured(point, fields);
-  if (point.kind != "float" && point.kind != "step") fields.fail("kind", "float or step");
-  if (point.kind == "step") point.number = fields.step("number");
+  if (point.kind != "float" && point.kind != "stage") fields.fail("kind", "float or stage");
+  if (point.kind == "stage") point.number = fields.step("number");
   point.title = fields.text("title");
   point.p_before = fields.number("p_before");
   point.cost = read_cost(fields);
@@ -278,13 +278,19 @@ void read_line(Collected& all, const Json& line, const std::string& source, std:
   const Fields fields(line, source, number);
   const std::string event = fields.text("event");
   static const std::map<std::string, void (*)(Collected&, const Fields&)> readers{
-      {"run", read_run},       {"model", read_model},
-      {"step", read_step},     {"eval", read_eval},
-      {"timing", read_timing}, {"memory", read_memory},
-      {"end", read_end},       {"resume", read_resume},
-      {"point", read_point},   {"quantized", read_quantized},
-      {"pruned", read_pruned}, {"pruning_point", read_pruning_point},
-      {"compression_step", read_compression_step}};
+      {"run", read_run},
+      {"model", read_model},
+      {"step", read_step},
+      {"eval", read_eval},
+      {"timing", read_timing},
+      {"memory", read_memory},
+      {"end", read_end},
+      {"resume", read_resume},
+      {"point", read_point},
+      {"quantized", read_quantized},
+      {"pruned", read_pruned},
+      {"pruning_point", read_pruning_point},
+      {"compression_stage", read_compression_stage}};
   if (const auto reader = readers.find(event); reader != readers.end()) reader->second(all, fields);
 }
 

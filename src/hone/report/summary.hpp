@@ -147,11 +147,11 @@ struct PruningPoint : MeasuredPoint {
   MeasuredCost cost;
 };
 
-// One step of a compression.
+// One stage of a compression.
 struct CompressionPoint : MeasuredPoint {
   std::int64_t number = 0;  // from 1; 0: the float model
   std::string title;
-  double p_before = not_recorded;  // McNemar's test against the step before it
+  double p_before = not_recorded;  // McNemar's test against the stage before it
   MeasuredCost cost;
 };
 

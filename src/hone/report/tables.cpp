@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 
 #include "hone/core/json.hpp"
+#include "hone/report/compression.hpp"
 #include "hone/report/confusion.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/pruned_table.hpp"
-#include "hone/report/compression.hpp"
 #include "hone/report/pruning_curves.hpp"
 #include "hone/report/quantized_table.hpp"
 #include "hone/report/sweep.hpp"
@@ -402,9 +402,8 @@ std::vector<ReportTable> report_tables(Runs runs) {
           runs.size() == 1 ? "Accuracy by sparsity" : "Accuracy by sparsity of " + run.name));
   for (const RunSummary& run : runs)
     if (!run.compression_points.empty())
-      tables.push_back(compression_table(arrange_compression(run), runs.size() == 1
-                                                                       ? "Steps"
-                                                                       : "Steps of " + run.name));
+      tables.push_back(compression_table(arrange_compression(run),
+                                         runs.size() == 1 ? "Stages" : "Stages of " + run.name));
   tables.push_back(quantized_table(runs));
   tables.push_back(pruned_table(runs));
   for (const RunSummary& run : runs)

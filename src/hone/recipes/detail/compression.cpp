@@ -6,8 +6,7 @@
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/recipes/detail/sweep_base.hpp"
-#include "hone/recipes/latency.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/report/compression.hpp"
 
 namespace hone {
@@ -16,36 +15,36 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* tune_prefix = "tune_";
-constexpr const char* point_event = "compression_step";
+constexpr const char* point_event = "compression_stage";
 
-struct PlannedStep {
-  const Step* step;
+struct PlannedStage {
+  const Stage* stage;
   Options values;
   std::string title;  // "prune l1 0.5"
 };
 
-Json identity_of(const PlannedStep& planned) {
-  Json json{{"do", planned.step->name}};
+Json identity_of(const PlannedStage& planned) {
+  Json json{{"do", planned.stage->name}};
   for (const auto& [key, value] : planned.values.values()) json[key] = to_string(value);
   return json;
 }
 
-std::vector<PlannedStep> read_steps(const RecipeCall& call) {
-  const auto list = call.lists.find("steps");
+std::vector<PlannedStage> read_stages(const RecipeCall& call) {
+  const auto list = call.lists.find("stages");
   if (list == call.lists.end())
-    throw Error(ErrorCode::invalid_argument, call.file + ": has no table [[steps]]",
+    throw Error(ErrorCode::invalid_argument, call.file + ": has no table [[stages]]",
                 "each names a transform or a training: do = \"prune\"");
-  std::vector<PlannedStep> steps;
+  std::vector<PlannedStage> stages;
   for (const RecipeTable& table : list->second) {
-    const Step& step = find_step(table.kind, table.where);
-    if (step.check != nullptr) step.check(table.values, table.where);
+    const Stage& stage = find_stage(table.kind, table.where);
+    if (stage.check != nullptr) stage.check(table.values, table.where);
     const std::string name = table.values.text_or("name", "");
     Options values = table.values;
     values.erase("name");
-    const std::string what = step.describe != nullptr ? step.describe(values) : step.name;
-    steps.push_back({&step, values, name.empty() ? what : name});
+    const std::string what = stage.describe != nullptr ? stage.describe(values) : stage.name;
+    stages.push_back({&stage, values, name.empty() ? what : name});
   }
-  return steps;
+  return stages;
 }
 
 class Compression {
@@ -54,7 +53,7 @@ public:
       : call_(call),
         watcher_(watcher),
         settings_(read_base_settings(call, tune_prefix)),
-        steps_(read_steps(call)),
+        stages_(read_stages(call)),
         experiment_(setup(), watcher),
         base_(call, settings_, experiment_, watcher) {
     set_thread_count(static_cast<int>(call.settings.values.integer_or("threads", 0)));
@@ -78,8 +77,8 @@ private:
   ExperimentSetup setup() {
     const Json identity = base_identity(call_, settings_, tune_prefix, {"tokens"});
     Json config = base_config(identity, settings_);
-    for (std::size_t i = 0; i < steps_.size(); ++i)
-      config[fmt::format("steps.{}", i + 1)] = identity_of(steps_[i]);
+    for (std::size_t i = 0; i < stages_.size(); ++i)
+      config[fmt::format("stages.{}", i + 1)] = identity_of(stages_[i]);
     return {.folder = settings_.folder,
             .identity = identity,
             .event = point_event,
@@ -89,29 +88,30 @@ private:
             .model = [this] { return base_.describe_model(); }};
   }
 
-  // The point of step i, which is what all steps up to it made.
+  // The point of stage i, which is what all stages up to it made.
   ExperimentPoint point_of(std::size_t i, std::int64_t seed) const {
     Json chain = Json::array();
-    for (std::size_t k = 0; k <= i; ++k) chain.push_back(identity_of(steps_[k]));
-    return {fmt::format("seed-{}/{}-{}", seed, i + 1, steps_[i].step->name),
-            fmt::format("seed {}: step {} of {}: {}", seed, i + 1, steps_.size(), steps_[i].title),
-            {{"kind", "step"},
-             {"number", static_cast<std::int64_t>(i + 1)},
-             {"title", steps_[i].title},
-             {"steps", chain},
-             {"seed", seed}}};
+    for (std::size_t k = 0; k <= i; ++k) chain.push_back(identity_of(stages_[k]));
+    return {
+        fmt::format("seed-{}/{}-{}", seed, i + 1, stages_[i].stage->name),
+        fmt::format("seed {}: stage {} of {}: {}", seed, i + 1, stages_.size(), stages_[i].title),
+        {{"kind", "stage"},
+         {"number", static_cast<std::int64_t>(i + 1)},
+         {"title", stages_[i].title},
+         {"stages", chain},
+         {"seed", seed}}};
   }
 
   void run_seed(std::int64_t seed) {
     base_.begin_seed(seed);
     std::string from = base_.model_folder();
     Json before;
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
+    for (std::size_t i = 0; i < stages_.size(); ++i) {
       const ExperimentPoint point = point_of(i, seed);
       const fs::path out = experiment_.folder_of(point) / "model";
       before = experiment_.take(point, [&](const fs::path& folder) {
         if (watcher_.say) watcher_.say(point.title);
-        const double seconds = steps_[i].step->run(call_of(i, seed, from, folder));
+        const double seconds = stages_[i].stage->run(call_of(i, seed, from, folder));
         Json result = measure(point, load_model({.name = out.string()}), before);
         result["seconds"] = seconds + result["seconds"].get<double>();
         return result;
@@ -120,12 +120,12 @@ private:
     }
   }
 
-  StepCall call_of(std::size_t i, std::int64_t seed, const std::string& from,
-                   const fs::path& folder) const {
+  StageCall call_of(std::size_t i, std::int64_t seed, const std::string& from,
+                    const fs::path& folder) const {
     return {.model = from,
             .out = folder / "model",
             .work = folder / "work",
-            .values = steps_[i].values,
+            .values = stages_[i].values,
             .training = settings_.point_training,
             .data = settings_.data,
             .tokenizer = settings_.tokenizer,
@@ -139,17 +139,15 @@ private:
   Json measure(const ExperimentPoint& point, const Model& model, const Json& before) {
     Json result = base_.measure(point, model);
     if (!before.is_null()) result["p_before"] = SweepBase::compare(before, result);
-    const std::vector<Latency> latencies =
-        measure_latency({{"float", base_.model()}, {"now", model}},
-                        {.tokens = call_.settings.values.integer_or("tokens", 0)});
-    add_cost(result, latencies[0], latencies[1], model);
+    base_.add_cost(result, model, experiment_.folder_of(point) / "model",
+                   call_.settings.values.integer_or("tokens", 0));
     return result;
   }
 
   const RecipeCall& call_;
   const RunWatcher& watcher_;
   BaseSettings settings_;
-  std::vector<PlannedStep> steps_;
+  std::vector<PlannedStage> stages_;
   Experiment experiment_;
   SweepBase base_;
 };
@@ -157,22 +155,17 @@ private:
 }  // namespace
 
 std::vector<OptionSpec> compression_options() {
-  std::vector<OptionSpec> specs = base_options(tune_prefix, "trainings of steps");
-  specs.push_back({.name = "tokens",
-                   .type = OptionType::integer,
-                   .default_value = std::int64_t{0},
-                   .help = "of the text whose latency is measured; 0: 128, or the model's limit",
-                   .minimum = 0,
-                   .maximum = 1e6});
+  std::vector<OptionSpec> specs = base_options(tune_prefix, "trainings of stages");
+  specs.push_back(latency_tokens_option());
   return specs;
 }
 
-RecipeList compression_steps() {
-  RecipeList list{{"steps",
+RecipeList compression_stages() {
+  RecipeList list{{"stages",
                    "transforms and trainings, each of what the one before it left",
-                   {{.name = "name", .default_value = "", .help = "what tables call the step"}}}};
+                   {{.name = "name", .default_value = "", .help = "what tables call the stage"}}}};
   list.kind_key = "do";
-  for (const Step& step : step_table()) list.kinds.push_back(step);
+  for (const Stage& stage : stage_table()) list.kinds.push_back(stage);
   return list;
 }
 

@@ -112,6 +112,7 @@ std::vector<OptionSpec> pruning_sweep_options() {
   specs.push_back({.name = "sparsities",
                    .default_value = tenths,
                    .help = "list of the shares that go, computed in this order"});
+  specs.push_back(latency_tokens_option());
   specs.push_back({.name = "samples",
                    .type = OptionType::integer,
                    .default_value = std::int64_t{128},
@@ -127,42 +128,42 @@ RecipeList pruning_curve_list() {
   OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
   method.choices = methods;
   return {{"curves",
-          "ways to prune, each at every sparsity",
-          {{.name = "name", .default_value = {}, .help = "what tables and plots call it"},
-           method,
-           {.name = "granularity", .default_value = "element", .help = "as --granularity"},
-           {.name = "scope",
-            .default_value = "local",
-            .help = "as --scope",
-            .choices = {"local", "global"}},
-           {.name = "nodes", .default_value = "", .help = "what is pruned, as --nodes"},
-           {.name = "rule",
-            .default_value = "exact",
-            .help = "exact counts, or thresholds as MASE sets them",
-            .choices = {"exact", "mase"}},
-           {.name = "activations",
-            .type = OptionType::boolean,
-            .default_value = false,
-            .help = "of the data that the nodes read the same share goes"},
-           {.name = "remove",
-            .type = OptionType::boolean,
-            .default_value = false,
-            .help = "structures that are zero are taken out before the training"},
-           {.name = "epochs",
-            .type = OptionType::real,
-            .default_value = {},
-            .help = "of its training, in place of tune_epochs",
-            .minimum = 1e-6,
-            .maximum = 1e6},
-           {.name = "steps",
-            .type = OptionType::integer,
-            .default_value = {},
-            .help = "of its training, in place of tune_steps",
-            .minimum = 1,
-            .maximum = 1e15},
-           {.name = "against",
-            .default_value = "",
-            .help = "an earlier curve that it is tested against at each sparsity"}}}};
+           "ways to prune, each at every sparsity",
+           {{.name = "name", .default_value = {}, .help = "what tables and plots call it"},
+            method,
+            {.name = "granularity", .default_value = "element", .help = "as --granularity"},
+            {.name = "scope",
+             .default_value = "local",
+             .help = "as --scope",
+             .choices = {"local", "global"}},
+            {.name = "nodes", .default_value = "", .help = "what is pruned, as --nodes"},
+            {.name = "rule",
+             .default_value = "exact",
+             .help = "exact counts, or thresholds as MASE sets them",
+             .choices = {"exact", "mase"}},
+            {.name = "activations",
+             .type = OptionType::boolean,
+             .default_value = false,
+             .help = "of the data that the nodes read the same share goes"},
+            {.name = "remove",
+             .type = OptionType::boolean,
+             .default_value = false,
+             .help = "structures that are zero are taken out before the training"},
+            {.name = "epochs",
+             .type = OptionType::real,
+             .default_value = {},
+             .help = "of its training, in place of tune_epochs",
+             .minimum = 1e-6,
+             .maximum = 1e6},
+            {.name = "steps",
+             .type = OptionType::integer,
+             .default_value = {},
+             .help = "of its training, in place of tune_steps",
+             .minimum = 1,
+             .maximum = 1e15},
+            {.name = "against",
+             .default_value = "",
+             .help = "an earlier curve that it is tested against at each sparsity"}}}};
 }
 
 PruningSettings read_pruning_settings(const RecipeCall& call) {
@@ -203,7 +204,7 @@ PruningSettings read_pruning_settings(const RecipeCall& call) {
 }
 
 Json pruning_identity(const RecipeCall& call, const PruningSettings& settings) {
-  return base_identity(call, settings.base, tune_prefix, {"sparsities"});
+  return base_identity(call, settings.base, tune_prefix, {"sparsities", "tokens"});
 }
 
 Json curve_identity(const PruningCurve& curve) {

@@ -6,7 +6,6 @@
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/passes/prune.hpp"
-#include "hone/passes/remove.hpp"
 #include "hone/recipes/detail/pruning_settings.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/report/pruning_curves.hpp"
@@ -35,6 +34,9 @@ public:
         base_.begin_seed(seed);
         for (const double sparsity : settings_.sparsities)
           for (const PruningCurve& curve : settings_.curves) take(curve, sparsity, seed);
+        // Latencies last, and together: as little else as possible runs beside them.
+        for (const double sparsity : settings_.sparsities)
+          for (const PruningCurve& curve : settings_.curves) take_speed(curve, sparsity, seed);
       }
     } catch (const Error& error) {
       experiment_.fail(error);
@@ -99,6 +101,17 @@ private:
     remove_training_weights(experiment_.folder_of(tuned) / "training");
   }
 
+  void take_speed(const PruningCurve& curve, double sparsity, std::int64_t seed) {
+    const fs::path folder =
+        experiment_.folder_of(point_of(curve, sparsity, seed, "tuned")) / "model";
+    experiment_.take(point_of(curve, sparsity, seed, "speed"), [&](const fs::path&) {
+      Json result;
+      base_.add_cost(result, load_model({.name = folder.string()}), folder,
+                     call_.settings.values.integer_or("tokens", 0));
+      return result;
+    });
+  }
+
   void prune(const PruningCurve& curve, double sparsity, std::int64_t seed,
              const fs::path& out) const {
     PruneRequest request = curve.request(sparsity, seed);
@@ -112,12 +125,10 @@ private:
       request.samples = call_.settings.values.integer_or("samples", request.samples);
       request.max_length = call_.settings.values.integer_or("max_length", 0);
     }
+    request.remove = curve.remove;
+    request.overwrite = true;  // what one that was cut off left
+    request.measure = false;   // the points of speed do, when all is trained
     run_pruning(request, watcher_);
-    if (!curve.remove) return;
-    Model model = load_model({.name = out.string()});
-    remove_structures(model);
-    model.history.push_back("remove");
-    save_with_tokenizer(model, out);
   }
 
   Json measure(const ExperimentPoint& point, const Model& model, const PruningCurve& curve,

@@ -5,6 +5,7 @@
 //   seed-0/float/                the float model, when the recipe trains it
 //   seed-0/CURVE/0.5/pruned/     result.json of the point, model/: pruned, not trained
 //   seed-0/CURVE/0.5/tuned/      the same after training; training/ is its record
+//   seed-0/CURVE/0.5/speed/      latency and bytes on disk of the trained model
 //
 // See recipes/experiment.hpp for what is kept and what continues.
 #pragma once

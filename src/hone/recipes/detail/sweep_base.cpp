@@ -9,6 +9,7 @@
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/recipes/labels.hpp"
+#include "hone/recipes/latency.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/run/forward.hpp"
 
@@ -116,6 +117,15 @@ std::vector<OptionSpec> base_options(const std::string& prefix, const std::strin
   return specs;
 }
 
+OptionSpec latency_tokens_option() {
+  return {.name = "tokens",
+          .type = OptionType::integer,
+          .default_value = std::int64_t{0},
+          .help = "of the text whose latency is measured; 0: 128, or the model's limit",
+          .minimum = 0,
+          .maximum = 1e6};
+}
+
 BaseSettings read_base_settings(const RecipeCall& call, const std::string& prefix) {
   const Options& values = call.settings.values;
   BaseSettings settings;
@@ -211,6 +221,18 @@ Json SweepBase::measure(const ExperimentPoint& point, const Model& model) {
               {"seconds", evaluation.seconds},  {"correct", pack_bits(correct)}};
   if (result_) result["p_float"] = compare(*result_, result);
   return result;
+}
+
+void SweepBase::add_cost(Json& result, const Model& model, const fs::path& folder,
+                         std::int64_t tokens) {
+  const std::vector<Latency> latencies =
+      measure_latency({{"float", this->model()}, {"now", model}}, {.tokens = tokens});
+  result["float_latency"] = latencies[0].median;
+  result["latency"] = latencies[1].median;
+  result["latency_low"] = latencies[1].low;
+  result["latency_high"] = latencies[1].high;
+  result["speed"] = to_string(speedup(latencies[0], latencies[1]));
+  result["bytes_on_disk"] = weight_file_bytes(folder);
 }
 
 double SweepBase::compare(const Json& first, const Json& second) {

@@ -28,6 +28,8 @@ struct BaseSettings {
 // The keys of the base: of the model, the data, the float training; and with `prefix` before them
 // those of a training at each point, which messages and help call `title`.
 std::vector<OptionSpec> base_options(const std::string& prefix, const std::string& title);
+// The key 'tokens': of the text whose latency is measured.
+OptionSpec latency_tokens_option();
 // Throws Error(invalid_argument) naming the file and the key.
 BaseSettings read_base_settings(const RecipeCall& call, const std::string& prefix);
 // What decides the results: `left_out` keys, seeds and places are not in it.
@@ -58,6 +60,10 @@ public:
   // Accuracy with its interval and loss on the split, its bytes, which samples are right, and
   // McNemar's p against the float model: what a result has of any point.
   Json measure(const ExperimentPoint& point, const Model& model);
+  // Adds to a result what a model costs, measured beside the float model with a text of so many
+  // tokens (LatencyOptions), and the bytes of the files in `folder`.
+  void add_cost(Json& result, const Model& model, const std::filesystem::path& folder,
+                std::int64_t tokens);
   // McNemar's p of two results.
   static double compare(const Json& first, const Json& second);
 

@@ -10,19 +10,20 @@ namespace {
 
 std::string render(const Json& result, TextStyle style) {
   std::vector<Json> lines = result.at("points").elements();
-  for (Json& line : lines) line["event"] = "compression_step";
-  return render_table(
-      compression_table(arrange_compression(summarize(lines, "the results")), ""), style);
+  for (Json& line : lines) line["event"] = "compression_stage";
+  return render_table(compression_table(arrange_compression(summarize(lines, "the results")), ""),
+                      style);
 }
 
 }  // namespace
 
 Recipe recipe_compress() {
-  Recipe recipe{{"compress",
-                 "steps of compression one after the other, each measured: accuracy, size, latency",
-                 compression_options()}};
+  Recipe recipe{
+      {"compress",
+       "stages of compression one after the other, each measured: accuracy, size, latency",
+       compression_options()}};
   recipe.model_sizes = true;
-  recipe.lists = {compression_steps()};
+  recipe.lists = {compression_stages()};
   recipe.run = run_compression;
   recipe.render = render;
   return recipe;

@@ -364,12 +364,12 @@
       size ? panel(`Size by sparsity${of}`, 'Of the tensors as they are saved.', size) : null];
   }
 
-  // Accuracy against size, from step to step.
+  // Accuracy against size, from stage to stage.
   function compressionPanels(run, index) {
-    const steps = run.compression;
-    if (!steps || steps.rows.length < 2) return [];
+    const stages = run.compression;
+    if (!stages || stages.rows.length < 2) return [];
     const mebi = 1048576;
-    const rows = steps.rows.filter(row => row.value && row.value.accuracy !== null && row.bytes !== null);
+    const rows = stages.rows.filter(row => row.value && row.value.accuracy !== null && row.bytes !== null);
     const label = row => (row.number ? `${row.number}. ${row.title}` : row.title);
     const body = plot(`plot-compression-${index}`, theme => {
       const gap = (row, bound) => row.value[bound] === null ? 0 : 100 * Math.abs(row.value[bound] - row.value.accuracy);
@@ -386,7 +386,7 @@
         yaxis: axis(theme, 'accuracy, %', {tickformat: '.4~r'})});
       return {traces: [trace], layout};
     });
-    return [panel(several ? `Steps of ${run.name}` : 'Accuracy and size, step by step',
+    return [panel(several ? `Stages of ${run.name}` : 'Accuracy and size, stage by stage',
       `With 95 % intervals. ${rows.map(label).join(' → ')}.`, body)];
   }
 

@@ -1,7 +1,7 @@
-// The contract of a step: one transform or training of a model, as recipes list them. One file in
-// recipes/steps/ a member.
+// The contract of a stage: one transform or training of a model, as recipes list them. One file in
+// recipes/stages/ a member.
 //
-//   [[steps]]
+//   [[stages]]
 //   do = "prune"
 //   sparsity = 0.5
 #pragma once
@@ -17,14 +17,14 @@
 
 namespace hone {
 
-// What a step is told.
-struct StepCall {
+// What a stage is told.
+struct StageCall {
   std::string model;          // the folder that it starts from
   std::filesystem::path out;  // where its model goes
   // A folder of its own beside it; what a run that was cut off left is there.
   std::filesystem::path work;
-  Options values;    // of the step's options, as far as they are given
-  Options training;  // settings of trainings that the step's own do not replace
+  Options values;    // of the stage's options, as far as they are given
+  Options training;  // settings of trainings that the stage's own do not replace
   std::string data, tokenizer;
   TextSettings data_settings;
   std::int64_t seed = 0, max_length = 0;
@@ -32,7 +32,7 @@ struct StepCall {
   const RunWatcher& watcher;
 };
 
-struct Step : Described {
+struct Stage : Described {
   // Throws Error(invalid_argument) beginning with `where` for values that cannot be; before any
   // work. Null: those that their options allow all can.
   void (*check)(const Options& values, const std::string& where) = nullptr;
@@ -40,12 +40,12 @@ struct Step : Described {
   std::string (*describe)(const Options& values) = nullptr;
   // Writes the model (and its tokenizer) into call.out. Returns the seconds of training. Throws
   // Error(interrupted) for a training that is to continue, and what the parts throw.
-  double (*run)(const StepCall& call) = nullptr;
+  double (*run)(const StageCall& call) = nullptr;
 };
 
-// Every step (generated from the folder).
-const std::vector<Step>& step_table();
+// Every stage (generated from the folder).
+const std::vector<Stage>& stage_table();
 // Throws Error(invalid_argument) naming the nearest known one.
-const Step& find_step(const std::string& name, const std::string& where);
+const Stage& find_stage(const std::string& name, const std::string& where);
 
 }  // namespace hone

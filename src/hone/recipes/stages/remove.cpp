@@ -1,11 +1,11 @@
 // remove: takes structures of zeros out of a pruned model.
 #include "hone/recipes/prune_run.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 
 namespace hone {
 namespace {
 
-double run(const StepCall& call) {
+double run(const StageCall& call) {
   PruneRequest request;
   request.model = call.model;
   request.out = call.out;
@@ -19,10 +19,10 @@ double run(const StepCall& call) {
 
 }  // namespace
 
-Step step_remove() {
-  Step step{{"remove", "takes heads, neurons and branches of zeros out"}};
-  step.run = run;
-  return step;
+Stage stage_remove() {
+  Stage stage{{"remove", "takes heads, neurons and branches of zeros out"}};
+  stage.run = run;
+  return stage;
 }
 
 }  // namespace hone

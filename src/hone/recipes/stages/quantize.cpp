@@ -1,4 +1,4 @@
-// quantize: gives nodes number formats; the weights are rounded and packed. A train step after it
+// quantize: gives nodes number formats; the weights are rounded and packed. A train stage after it
 // trains with the rounding.
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include "hone/core/text.hpp"
 #include "hone/recipes/format_file.hpp"
 #include "hone/recipes/quantize_run.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 
 namespace hone {
 namespace {
@@ -47,10 +47,10 @@ std::string describe(const Options& values) {
   return text;
 }
 
-double run(const StepCall& call) {
+double run(const StageCall& call) {
   QuantizeRequest request;
   request.model = call.model;
-  request.selections = selections_of(call.values, "[[steps]]");
+  request.selections = selections_of(call.values, "[[stages]]");
   request.out = call.out;
   request.overwrite = true;
   request.command = call.command;
@@ -71,35 +71,35 @@ double run(const StepCall& call) {
 
 }  // namespace
 
-Step step_quantize() {
-  Step step{{"quantize",
-             "rounds weights and data to a number format, and packs the weights",
-             {{.name = "format", .default_value = {}, .help = "the number format"},
-              {.name = "nodes", .default_value = "linear", .help = "what takes it, as --nodes"},
-              {.name = "format_options",
-               .default_value = {},
-               .help = "list of keys of the format: [\"width=8\", \"bias_format=none\"]"},
-              {.name = "formats",
-               .default_value = {},
-               .help = "instead: a TOML file of [[formats]], the first that matches a node wins"},
-              {.name = "calibrate",
-               .type = OptionType::boolean,
-               .default_value = false,
-               .help = "fit the ranges to the data first"},
-              {.name = "samples",
-               .type = OptionType::integer,
-               .default_value = std::int64_t{256},
-               .help = "to calibrate on",
-               .minimum = 1,
-               .maximum = 1e9},
-              {.name = "range",
-               .default_value = "mse",
-               .help = "how a range is fitted",
-               .choices = {"mse", "min_max", "moving_average", "percentile"}}}}};
-  step.check = check;
-  step.describe = describe;
-  step.run = run;
-  return step;
+Stage stage_quantize() {
+  Stage stage{{"quantize",
+               "rounds weights and data to a number format, and packs the weights",
+               {{.name = "format", .default_value = {}, .help = "the number format"},
+                {.name = "nodes", .default_value = "linear", .help = "what takes it, as --nodes"},
+                {.name = "format_options",
+                 .default_value = {},
+                 .help = "list of keys of the format: [\"width=8\", \"bias_format=none\"]"},
+                {.name = "formats",
+                 .default_value = {},
+                 .help = "instead: a TOML file of [[formats]], the first that matches a node wins"},
+                {.name = "calibrate",
+                 .type = OptionType::boolean,
+                 .default_value = false,
+                 .help = "fit the ranges to the data first"},
+                {.name = "samples",
+                 .type = OptionType::integer,
+                 .default_value = std::int64_t{256},
+                 .help = "to calibrate on",
+                 .minimum = 1,
+                 .maximum = 1e9},
+                {.name = "range",
+                 .default_value = "mse",
+                 .help = "how a range is fitted",
+                 .choices = {"mse", "min_max", "moving_average", "percentile"}}}}};
+  stage.check = check;
+  stage.describe = describe;
+  stage.run = run;
+  return stage;
 }
 
 }  // namespace hone

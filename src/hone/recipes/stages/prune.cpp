@@ -3,7 +3,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/recipes/prune_run.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/sparsity/pruner.hpp"
 
 namespace hone {
@@ -14,8 +14,12 @@ std::vector<OptionSpec> options() {
   for (const Pruner& pruner : pruner_table()) methods.push_back(pruner.name);
   OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
   method.choices = methods;
-  const OptionSpec share{
-      .name = "", .type = OptionType::real, .default_value = {}, .help = "", .minimum = 0, .maximum = 1};
+  const OptionSpec share{.name = "",
+                         .type = OptionType::real,
+                         .default_value = {},
+                         .help = "",
+                         .minimum = 0,
+                         .maximum = 1};
   OptionSpec sparsity = share, activations = share;
   sparsity.name = "sparsity";
   sparsity.help = "share of the weights that goes";
@@ -99,8 +103,8 @@ std::string describe(const Options& values) {
   return text;
 }
 
-double run(const StepCall& call) {
-  PruneRequest request = request_of(call.values, "[[steps]]");
+double run(const StageCall& call) {
+  PruneRequest request = request_of(call.values, "[[stages]]");
   request.model = call.model;
   request.out = call.out;
   request.seed = static_cast<std::uint64_t>(call.seed);
@@ -121,12 +125,12 @@ double run(const StepCall& call) {
 
 }  // namespace
 
-Step step_prune() {
-  Step step{{"prune", "sets what matters least to zero, and may take it out", options()}};
-  step.check = check;
-  step.describe = describe;
-  step.run = run;
-  return step;
+Stage stage_prune() {
+  Stage stage{{"prune", "sets what matters least to zero, and may take it out", options()}};
+  stage.check = check;
+  stage.describe = describe;
+  stage.run = run;
+  return stage;
 }
 
 }  // namespace hone

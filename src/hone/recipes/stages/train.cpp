@@ -7,7 +7,7 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/recipes/experiment.hpp"
 #include "hone/recipes/quantize_run.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 
 namespace hone {
 namespace {
@@ -31,7 +31,7 @@ std::string describe(const Options& values) {
   return text;
 }
 
-double run(const StepCall& call) {
+double run(const StageCall& call) {
   TrainRequest request;
   request.model = call.model;
   request.data = call.data;
@@ -52,11 +52,11 @@ double run(const StepCall& call) {
 
 }  // namespace
 
-Step step_train() {
-  Step step{{"train", "trains what can be trained, or an adapter beside it (lora)", options()}};
-  step.describe = describe;
-  step.run = run;
-  return step;
+Stage stage_train() {
+  Stage stage{{"train", "trains what can be trained, or an adapter beside it (lora)", options()}};
+  stage.describe = describe;
+  stage.run = run;
+  return stage;
 }
 
 }  // namespace hone

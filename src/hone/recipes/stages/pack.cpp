@@ -1,11 +1,11 @@
 // pack: puts weights that were trained with the rounding into their packed bits.
 #include "hone/recipes/quantize_run.hpp"
-#include "hone/recipes/step.hpp"
+#include "hone/recipes/stage.hpp"
 
 namespace hone {
 namespace {
 
-double run(const StepCall& call) {
+double run(const StageCall& call) {
   QuantizeRequest request;
   request.model = call.model;
   request.out = call.out;
@@ -17,10 +17,10 @@ double run(const StepCall& call) {
 
 }  // namespace
 
-Step step_pack() {
-  Step step{{"pack", "packs the weights into the formats that the model has"}};
-  step.run = run;
-  return step;
+Stage stage_pack() {
+  Stage stage{{"pack", "packs the weights into the formats that the model has"}};
+  stage.run = run;
+  return stage;
 }
 
 }  // namespace hone

@@ -1,0 +1,35 @@
+// merge: adds adapters to the weights.
+#include "hone/frontends/load_model.hpp"
+#include "hone/passes/lora.hpp"
+#include "hone/recipes/quantize_run.hpp"
+#include "hone/recipes/stage.hpp"
+
+namespace hone {
+namespace {
+
+double run(const StageCall& call) {
+  Model model = load_model({.name = call.model});
+  merge_adapters(model, {.dequantize = call.values.boolean_or("dequantize", false),
+                         .dense = call.values.boolean_or("dense", false)});
+  save_with_tokenizer(model, call.out);
+  return 0;
+}
+
+}  // namespace
+
+Stage stage_merge() {
+  Stage stage{{"merge",
+               "adds the adapters to the weights",
+               {{.name = "dequantize",
+                 .type = OptionType::boolean,
+                 .default_value = false,
+                 .help = "let the number formats of a quantized base go"},
+                {.name = "dense",
+                 .type = OptionType::boolean,
+                 .default_value = false,
+                 .help = "let the masks of pruned layers go"}}}};
+  stage.run = run;
+  return stage;
+}
+
+}  // namespace hone
