@@ -98,12 +98,10 @@ SparseChoice choose_sparse(const Tensor& weight, double max_cost) {
   choice.reason =
       choice.group == 0
           ? fmt::format(
-                "density {:.2g}: the dense product is faster (sparse would take about {:.2g} x "
-                "its time)",
+                "density {:.2g}, dense is as fast on CPUs (sparse: about {:.2g} of its time)",
                 choice.density, choice.cost)
-          : fmt::format("density {:.2g}{}: about {:.2g} of the dense product's time",
-                        choice.density, groups ? ", by groups of four rows" : ", row by row",
-                        choice.cost);
+          : fmt::format("density {:.2g}, about {:.2g} of the time of the dense product",
+                        choice.density, choice.cost);
   return choice;
 }
 
@@ -129,7 +127,7 @@ std::vector<ProductNote> describe_sparse_products(const Model& model) {
       note.choice = choose_sparse(effective_weight(model, node.inputs[1]));
       note.sparse = note.choice.group > 0;
       note.reason =
-          (note.pattern.empty() || note.pattern == "scattered" ? "" : note.pattern + ", ") +
+          (note.pattern.empty() || note.pattern == "scattered" ? "" : note.pattern + ": ") +
           note.choice.reason;
     }
     notes.push_back(std::move(note));
