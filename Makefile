@@ -32,12 +32,13 @@ test: all ## build, then run all tests
 test-fast: all ## build, then run the everyday tests
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE slow
 
-bench: setup ## time the kernels, the number formats and saving a checkpoint
+bench: setup ## time the kernels, the number formats, sparse products and saving a checkpoint
 	@scripts/setup.sh bench
 	@cmake --preset release -DHONE_BENCH=ON >/dev/null
-	@cmake --build --preset release -j $(JOBS) --target bench_kernels bench_quantizers bench_checkpoint
+	@cmake --build --preset release -j $(JOBS) --target bench_kernels bench_quantizers bench_sparse bench_checkpoint
 	@$(BUILD)/bench/bench_kernels
 	@$(BUILD)/bench/bench_quantizers
+	@$(BUILD)/bench/bench_sparse
 	@cd $(BUILD) && bench/bench_checkpoint
 
 bench-peers: build ## measure hone beside PyTorch and ONNX Runtime, write docs/benchmarks.md

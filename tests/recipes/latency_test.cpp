@@ -38,9 +38,9 @@ TEST(Latency, MeasuresEveryCandidateInEveryRound) {
   EXPECT_TRUE(more.faster());
   EXPECT_TRUE(speedup(measured[1], measured[0]).slower());
   const Json json = to_json(measured);
-  EXPECT_FALSE(json.at(0).contains("speedup"));
-  EXPECT_EQ(json.at(1).at("speedup").at("ratio").get<double>(), more.ratio);
-  EXPECT_EQ(json.at(1).at("speedup").at("faster"), true);
+  EXPECT_FALSE(json.at(std::size_t{0}).contains("speedup"));
+  EXPECT_EQ(json.at(1).at("speedup").get<double>(), more.ratio);
+  EXPECT_EQ(json.at(1).at("faster"), true);
   EXPECT_EQ(json.at(1).at("rounds"), 9);
 }
 

@@ -190,6 +190,58 @@ TEST(Quantized, TheFindingIsTheSize) {
             "90.00 % validation accuracy (89.00–91.00) in 1.67 MiB of 3.81 MiB (43.8 %)");
 }
 
+TEST(Pruned, TheFindingIsTheShareAndWhatItGained) {
+  Json line{{"event", "pruned"}, {"numbers", 1000}, {"dropped", 250}, {"parameters", 2000}};
+  EXPECT_EQ(finding({run_of({line})}), "250 of 1.00 k weights dropped (25.00 %)");
+  line["verdict"] = "no faster than dense (1.00 x, 0.98 to 1.02): density 0.75, dense is as fast";
+  EXPECT_EQ(finding({run_of({line})}),
+            "250 of 1.00 k weights dropped (25.00 %), no faster than dense (1.00 x, 0.98 to 1.02)");
+}
+
+TEST(Pruned, TablesHoldWhatWasRemovedAndMeasured) {
+  const Json line{{"event", "pruned"},
+                  {"numbers", 1000},
+                  {"dropped", 250},
+                  {"parameters", 2000},
+                  {"removed", true},
+                  {"parameters_after", 1500},
+                  {"heads", {{{"node", "a"}, {"before", 12}, {"after", 6}}}},
+                  {"neurons",
+                   {{{"node", "b"}, {"before", 100}, {"after", 60}},
+                    {{"node", "c"}, {"before", 100}, {"after", 90}}}},
+                  {"branches", {"d", "e"}},
+                  {"disk_bytes_before", 8192},
+                  {"disk_bytes", 4096},
+                  {"verdict", "2.00 x as fast as dense (1.90 to 2.10)"},
+                  {"latency_tokens", 128},
+                  {"latency_threads", 2},
+                  {"latency",
+                   {{{"name", "dense"}, {"median", 0.002}, {"low", 0.001}, {"high", 0.003}},
+                    {{"name", "removed"},
+                     {"median", 0.001},
+                     {"low", 0.0005},
+                     {"high", 0.002},
+                     {"against", "2.00 x as fast (1.90 to 2.10)"}}}}};
+  std::string text;
+  for (const ReportTable& table : report_tables(std::vector{run_of({line})})) {
+    text += table.id + "\n" + table.note + "\n";
+    for (const auto& row : table.rows)
+      for (const ReportCell& cell : row) text += cell.text + "\n";
+  }
+  for (const char* part :
+       {"6 of 12 heads, 50 of 200 neurons, 2 branches", "2.00 k -> 1.50 k", "8.00 KiB -> 4.00 KiB",
+        "2.00 x as fast as dense (1.90 to 2.10)", "pruned-latency", "128 tokens on 2 threads",
+        "500 µs to 2.00 ms", "2.00 x as fast (1.90 to 2.10)"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
+  // Every field may be missing, none may be of another kind.
+  for (const char* key : {"heads", "branches", "latency", "verdict", "removed", "disk_bytes"}) {
+    Json bad = line;
+    bad[key] = std::string(key) == "verdict" ? Json(3) : Json("x");
+    hone_test::expect_error([&] { summarize(std::vector{bad}, "record.jsonl"); },
+                            ErrorCode::bad_format, key);
+  }
+}
+
 // Formats that all layers share are said once, others beside each layer.
 TEST(Quantized, LayersNameTheirFormatsWhereTheyDiffer) {
   const auto columns = [](const char* second) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "hone/cli/command.hpp"
@@ -11,6 +13,8 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/int8_products.hpp"
+#include "hone/passes/prune.hpp"
+#include "hone/passes/sparse_products.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/run/forward.hpp"
@@ -125,6 +129,56 @@ Json json_of(const Graph& graph, const Plan& plan) {
   return steps;
 }
 
+// Where the products of a pruned model run, and why; empty for others.
+std::string show_products(const std::vector<ProductNote>& products) {
+  TerminalTable table({{"product", Align::left},
+                       {"mask", Align::left},
+                       {"density", Align::right},
+                       {"runs", Align::left},
+                       {"why", Align::left}});
+  for (const ProductNote& note : products)
+    table.add_row({note.node, note.masked ? note.pattern : "none",
+                   fmt::format("{:.3f}", note.choice.density),
+                   !note.sparse             ? "dense"
+                   : note.choice.group == 1 ? "sparse, row by row"
+                                            : "sparse, four rows at once",
+                   note.reason});
+  return table.render(console().style(), 0);
+}
+
+Json json_of(const std::vector<ProductNote>& products) {
+  Json list = Json::array();
+  for (const ProductNote& note : products)
+    list.push_back({{"node", note.node},
+                    {"weight", note.weight},
+                    {"mask", note.pattern},
+                    {"density", note.choice.density},
+                    {"sparse", note.sparse},
+                    {"group", note.choice.group},
+                    {"cost", note.choice.cost},
+                    {"reason", note.reason}});
+  return list;
+}
+
+// What masks make of the products as they are run here.
+void explain_masks(const CommandInput& input, const Model& model, const Explained& explained,
+                   Json& results) {
+  if (masks_of(model.graph).empty()) return;
+  const bool fused = std::any_of(explained.passes.begin(), explained.passes.end(),
+                                 [](const PassReport& pass) { return pass.name == "fuse_sparse"; });
+  if (!fused) {
+    const char* why = input.options.boolean_or("training", false)
+                          ? "products of masked weights run dense: training changes the weights in "
+                            "every step"
+                          : "products of masked weights run dense: without the pass fuse_sparse";
+    console().print(fmt::format("\n{}\n", why));
+    return;
+  }
+  const std::vector<ProductNote> products = describe_sparse_products(model);
+  console().print("\n" + show_products(products));
+  results["sparse_products"] = json_of(products);
+}
+
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
   if (input.options.contains("dropout") && !input.options.boolean_or("training", false))
@@ -162,6 +216,7 @@ CommandResult run(const CommandInput& input) {
     console().print(products + "\n");
     results["products"] = products;
   }
+  explain_masks(input, model, explained, results);
   results["steps"] = json_of(explained.graph, plan);
   results["arena_bytes"] = plan.arena_bytes;
   results["tile_bytes"] = plan.tile_bytes;

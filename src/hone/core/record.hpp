@@ -23,6 +23,14 @@
 //            left_in_float32{op: parameters}, bytes_before, bytes_after (packed; of a training:
 //            what packing will give), packed, learned_steps, calibration{data, samples, range,
 //            percentile}, trained{steps, epochs, samples, seconds, parameters}, products}
+//   pruned  {layers[{name, numbers, dropped, sparsity}], numbers, dropped, sparsity, parameters,
+//            sparsity_of_all, activations[{node, dropped}], packed, trained{steps, samples,
+//            seconds}, disk_bytes_before, disk_bytes (of the files of weights); where structures
+//            were taken out removed (true), heads[{node, before, after}], neurons[{...}],
+//            branches[names], parameters_after, bytes_before, bytes_after; where it was measured
+//            verdict, latency[{name: dense | masked | removed, median, low, high, rounds, and
+//            against dense: against, faster, speedup, speedup_low, speedup_high}], latency_tokens,
+//            latency_threads, products, sparse_products, dense_because}
 //   resume  {step}                                                          a continued run
 //   end     {status: finished | interrupted | failed, seconds, message; of a finished training also
 //           kept: best | last, kept_step, out_of_patience}

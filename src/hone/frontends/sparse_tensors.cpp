@@ -18,9 +18,11 @@ namespace {
 // What another tensor costs in the header of the file, about.
 constexpr std::int64_t entry_bytes = 100;
 
-std::string bits_name(const std::string& mask) { return mask + ".bits"; }
-std::string values_name(const std::string& weight) { return weight + ".sparse_values"; }
-std::string own_bits_name(const std::string& weight) { return weight + ".sparse_bits"; }
+const std::string bits_end = ".bits", values_end = ".sparse_values", own_bits_end = ".sparse_bits";
+
+std::string bits_name(const std::string& mask) { return mask + bits_end; }
+std::string values_name(const std::string& weight) { return weight + values_end; }
+std::string own_bits_name(const std::string& weight) { return weight + own_bits_end; }
 
 std::int64_t bit_bytes(std::int64_t count) { return count / 8 + (count % 8 != 0); }
 
@@ -115,10 +117,12 @@ Shape shape_of(const Graph& graph, const std::string& name) {
 }
 
 // What a name of the file stores, by the end of its name; "" where the graph names it itself.
-std::string base_of(const Graph& graph, const std::string& name, const char* end) {
+std::string base_of(const Graph& graph, const std::string& name, const std::string& end) {
   if (!name.ends_with(end) || graph.find(name) != none) return "";
-  std::string base = name.substr(0, name.size() - std::strlen(end));
-  return graph.find(base) == none ? "" : base;
+  std::string base = name.substr(0, name.size() - end.size());
+  const ValueId id = graph.find(base);
+  const ValueKind kind = end == bits_end ? ValueKind::buffer : ValueKind::parameter;
+  return id != none && graph.value(id).kind == kind ? base : "";
 }
 
 Tensor mask_of_bits(const std::string& name, const Tensor& bits, Shape shape) {
@@ -188,13 +192,13 @@ TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
   };
   std::vector<std::string> sparse;  // weights
   for (const std::string& name : stored.names()) {
-    if (const std::string mask = base_of(graph, name, ".bits"); !mask.empty())
+    if (const std::string mask = base_of(graph, name, bits_end); !mask.empty())
       set(mask, name, mask_of_bits(name, stored.at(name), shape_of(graph, mask)));
-    else if (const std::string values = base_of(graph, name, ".sparse_values"); !values.empty())
+    else if (const std::string values = base_of(graph, name, values_end); !values.empty())
       sparse.push_back(values);
-    else if (base_of(graph, name, ".sparse_bits").empty())
+    else if (base_of(graph, name, own_bits_end).empty())
       tensors.set(name, stored.at(name));
-    else if (!stored.contains(values_name(base_of(graph, name, ".sparse_bits"))))
+    else if (!stored.contains(values_name(base_of(graph, name, own_bits_end))))
       refuse(name, "the numbers that its bits keep are missing");
   }
   const auto masks = masks_of(graph);
@@ -226,7 +230,7 @@ TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
 
 bool holds_sparse(const Graph& graph, const TensorStore& stored) {
   for (const std::string& name : stored.names())
-    for (const char* end : {".bits", ".sparse_values"})
+    for (const std::string& end : {bits_end, values_end})
       if (!base_of(graph, name, end).empty()) return true;
   return false;
 }

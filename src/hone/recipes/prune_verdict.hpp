@@ -22,7 +22,7 @@ struct PruningVerdict {
   std::string dense_because;              // why a masked one is not; "" where all are
   bool removed = false;                   // the model is the removed one
   // "2.10 x as fast as dense (2.05 to 2.16): 8 of 13 products run on what is left", "no faster
-  // ...", of what the model is now; and what removing would give, where it was not done.
+  // ...", of what the model is now; and what removing would give, where that is more.
   std::string text;
 };
 
@@ -30,7 +30,8 @@ struct PruningVerdict {
 // tried on a copy. `tokens` as LatencyOptions.
 PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int64_t tokens);
 
-// {tokens, threads, models[to_json(latencies)], products, sparse, dense_because, text}.
-Json to_json(const PruningVerdict& verdict);
+// Adds the fields of `pruned` events (record.hpp): verdict (its text), latency (to_json of the
+// latencies), latency_tokens, latency_threads, products, sparse_products, dense_because.
+void add_verdict(Json& line, const PruningVerdict& verdict);
 
 }  // namespace hone

@@ -47,10 +47,15 @@ std::string how_far(const RunSummary& run) {
   if (run.quantized && run.steps.empty())
     if (const std::string size = describe_packed_size(*run.quantized); !size.empty())
       return fmt::format("{} parameters in {}", format_count(run.quantized->parameters), size);
-  if (run.pruned && run.steps.empty() && run.evals.empty() && run.pruned->numbers > 0)
-    return fmt::format("{} of {} weights dropped ({})", format_count(run.pruned->dropped),
+  if (run.pruned && run.steps.empty() && run.evals.empty() && run.pruned->numbers > 0) {
+    // The reasons of the verdict stand in the table.
+    const std::string speed =
+        run.pruned->verdict.substr(0, run.pruned->verdict.find_first_of(":;"));
+    return fmt::format("{} of {} weights dropped ({}){}{}", format_count(run.pruned->dropped),
                        format_count(run.pruned->numbers),
-                       format_percent(run.pruned->dropped / run.pruned->numbers, 2));
+                       format_percent(run.pruned->dropped / run.pruned->numbers, 2),
+                       speed.empty() ? "" : ", ", speed);
+  }
   for (auto eval = run.evals.rbegin(); eval != run.evals.rend(); ++eval)
     if (!std::isnan(eval->mse))
       return fmt::format("Mean squared error {} on {}", format_significant(eval->mse), eval->split);

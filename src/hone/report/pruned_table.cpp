@@ -28,6 +28,17 @@ std::string activations(const Summary& pruned) {
                      alike ? first : "each a threshold of its own");
 }
 
+// "256 of 512 neurons, 2 branches".
+std::string removed(const Summary& pruned) {
+  std::string text;
+  for (const auto& [kind, sum] : pruned.removed_parts) {
+    const std::string went = format_count(sum.first - sum.second);
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ",
+                        sum.second > 0 ? went + " of " + format_count(sum.first) : went, kind);
+  }
+  return text;
+}
+
 std::string trained(const Summary& pruned) {
   const Json& t = pruned.trained;
   const auto number = [&](const char* key) {
@@ -59,6 +70,40 @@ ReportTable pruned_table(std::span<const RunSummary> runs) {
       [](const Summary& p) { return p.layers.empty() ? "" : share(p.dropped, p.parameters); });
   add("Dropped of activations", activations);
   add("Trained afterwards", trained);
+  add("Removed", removed);
+  add("Parameters", [](const Summary& p) {
+    return p.removed ? fmt::format("{} -> {}", format_count(p.parameters),
+                                   format_count(p.parameters_after))
+                     : "";
+  });
+  add("On disk", [](const Summary& p) {
+    if (std::isnan(p.disk_after)) return std::string();
+    return std::isnan(p.disk_before)
+               ? format_bytes(p.disk_after)
+               : fmt::format("{} -> {}", format_bytes(p.disk_before), format_bytes(p.disk_after));
+  });
+  add("Latency", [](const Summary& p) { return p.verdict; });
+  return table;
+}
+
+ReportTable pruned_latency_table(const RunSummary& run, const std::string& title) {
+  ReportTable table{
+      "pruned-latency",
+      title,
+      "",
+      {{"Model"}, {"Median", Align::right}, {"10 to 90 %", Align::right}, {"Against dense"}},
+      {}};
+  if (!run.pruned) return table;
+  for (const Summary::Timing& timing : run.pruned->latency)
+    table.rows.push_back(
+        {{timing.name},
+         {format_duration(timing.median)},
+         {fmt::format("{} to {}", format_duration(timing.low), format_duration(timing.high))},
+         {timing.against.empty() ? "—" : timing.against}});
+  table.note = fmt::format(
+      "One text of {} tokens on {} threads: the same numbers without masks on dense "
+      "products, as it runs with masks, and with what is zero as a whole taken out.",
+      format_count(run.pruned->latency_tokens), format_count(run.pruned->latency_threads));
   return table;
 }
 

@@ -113,6 +113,26 @@ void read_pruned(Collected& all, const Fields& fields) {
   for (const Fields& node : fields.list("activations"))
     summary.activations.emplace_back(node.text("node"), node.text("dropped"));
   summary.trained = fields.object("trained");
+  summary.disk_before = fields.number("disk_bytes_before");
+  summary.disk_after = fields.number("disk_bytes");
+  summary.verdict = fields.text("verdict");
+  summary.latency_tokens = fields.number("latency_tokens");
+  summary.latency_threads = fields.number("latency_threads");
+  for (const Fields& timing : fields.list("latency"))
+    summary.latency.push_back({timing.text("name"), timing.number("median"), timing.number("low"),
+                               timing.number("high"), timing.text("against")});
+  summary.removed = fields.flag("removed");
+  summary.parameters_after = fields.number("parameters_after");
+  for (const char* kind : {"heads", "neurons"}) {
+    std::pair<double, double> sum;
+    for (const Fields& part : fields.list(kind)) {
+      sum.first += part.number("before");
+      sum.second += part.number("after");
+    }
+    if (sum.first > 0) summary.removed_parts.emplace_back(kind, sum);
+  }
+  if (const auto branches = static_cast<double>(fields.texts("branches").size()); branches > 0)
+    summary.removed_parts.emplace_back("branches", std::pair(branches, 0.0));
   all.run.pruned = std::move(summary);
 }
 

@@ -91,6 +91,20 @@ struct PrunedSummary {
   double parameters = not_recorded;                              // of the model
   std::vector<std::pair<std::string, std::string>> activations;  // node, what of its data goes
   Json trained = Json::object();
+  double disk_before = not_recorded, disk_after = not_recorded;  // bytes of the files of weights
+  // Where structures were taken out; of a kind: before, after, over all nodes.
+  bool removed = false;
+  std::vector<std::pair<std::string, std::pair<double, double>>> removed_parts;
+  double parameters_after = not_recorded;
+  // Measured: dense, masked, removed.
+  struct Timing {
+    std::string name;
+    double median = not_recorded, low = not_recorded, high = not_recorded;
+    std::string against;  // dense
+  };
+  std::vector<Timing> latency;
+  double latency_tokens = not_recorded, latency_threads = not_recorded;
+  std::string verdict;
 };
 
 struct KernelRow {

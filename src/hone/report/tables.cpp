@@ -407,6 +407,9 @@ std::vector<ReportTable> report_tables(Runs runs) {
   tables.push_back(quantized_table(runs));
   tables.push_back(pruned_table(runs));
   for (const RunSummary& run : runs)
+    tables.push_back(pruned_latency_table(
+        run, runs.size() == 1 ? "Latency of the pruned model" : "Latency of " + run.name));
+  for (const RunSummary& run : runs)
     tables.push_back(pruned_layers_table(
         run, runs.size() == 1 ? "Pruned weights" : "Pruned weights of " + run.name));
   for (const RunSummary& run : runs)

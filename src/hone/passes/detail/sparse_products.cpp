@@ -39,15 +39,15 @@ bool in_blocks(const Tensor& mask, std::int64_t rows, std::int64_t columns) {
   return true;
 }
 
-// Whether at most `most` of each `of` numbers of a row are kept.
-bool at_most(const Tensor& mask, std::int64_t most, std::int64_t of) {
+// Whether `left` of each `of` numbers of a row are kept.
+bool keeps_of_each(const Tensor& mask, std::int64_t left, std::int64_t of) {
   const std::int64_t n = mask.shape()[0], k = mask.shape()[1];
   if (k % of != 0) return false;
   for (std::int64_t r = 0; r < n; ++r)
     for (std::int64_t c = 0; c < k; c += of) {
       std::int64_t kept = 0;
       for (std::int64_t i = c; i < c + of; ++i) kept += keeps(mask, r, i);
-      if (kept > most) return false;
+      if (kept != left) return false;
     }
   return true;
 }
@@ -62,8 +62,9 @@ std::string pattern_of(const Tensor& mask) {
     if (in_blocks(mask, size, 1)) return fmt::format("blocks {}x1", size);
     if (in_blocks(mask, 1, size)) return fmt::format("blocks 1x{}", size);
   }
-  for (const auto& [most, of] : {std::pair(1, 4), std::pair(2, 4), std::pair(4, 8)})
-    if (at_most(mask, most, of)) return fmt::format("{}:{}", most, of);
+  for (const std::int64_t of : {2, 4, 8, 16})
+    for (std::int64_t left = 1; left < of; ++left)
+      if (keeps_of_each(mask, left, of)) return fmt::format("{}:{}", left, of);
   return "scattered";
 }
 
@@ -98,12 +99,10 @@ SparseChoice choose_sparse(const Tensor& weight, double max_cost) {
   choice.reason =
       choice.group == 0
           ? fmt::format(
-                "density {:.2g}: the dense product is faster (sparse would take about {:.2g} x "
-                "its time)",
+                "density {:.2g}, dense is as fast on CPUs (sparse: about {:.2g} of its time)",
                 choice.density, choice.cost)
-          : fmt::format("density {:.2g}{}: about {:.2g} of the dense product's time",
-                        choice.density, groups ? ", by groups of four rows" : ", row by row",
-                        choice.cost);
+          : fmt::format("density {:.2g}, about {:.2g} of the time of the dense product",
+                        choice.density, choice.cost);
   return choice;
 }
 
@@ -129,7 +128,7 @@ std::vector<ProductNote> describe_sparse_products(const Model& model) {
       note.choice = choose_sparse(effective_weight(model, node.inputs[1]));
       note.sparse = note.choice.group > 0;
       note.reason =
-          (note.pattern.empty() || note.pattern == "scattered" ? "" : note.pattern + ", ") +
+          (note.pattern.empty() || note.pattern == "scattered" ? "" : note.pattern + ": ") +
           note.choice.reason;
     }
     notes.push_back(std::move(note));

@@ -134,11 +134,11 @@ Json to_json(std::span<const Latency> latencies) {
                {"rounds", latency.seconds.size()}};
     if (&latency != &latencies.front()) {
       const Speedup against = speedup(latencies.front(), latency);
-      entry["speedup"] = {{"ratio", against.ratio},
-                          {"low", against.low},
-                          {"high", against.high},
-                          {"faster", against.faster()},
-                          {"text", to_string(against)}};
+      entry["against"] = to_string(against);
+      entry["faster"] = against.faster();
+      entry["speedup"] = against.ratio;
+      entry["speedup_low"] = against.low;
+      entry["speedup_high"] = against.high;
     }
     list.push_back(std::move(entry));
   }

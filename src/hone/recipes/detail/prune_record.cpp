@@ -28,14 +28,14 @@ Json to_json(const std::vector<Removal::Part>& parts) {
   return list;
 }
 
-Json to_json(const RemovalOutcome& removal) {
-  return {{"heads", to_json(removal.heads)},
-          {"neurons", to_json(removal.neurons)},
-          {"branches", removal.branches},
-          {"parameters_before", removal.parameters_before},
-          {"parameters_after", removal.parameters_after},
-          {"bytes_before", removal.bytes_before},
-          {"bytes_after", removal.bytes_after}};
+void add_removal(Json& json, const RemovalOutcome& removal) {
+  json["removed"] = true;
+  json["heads"] = to_json(removal.heads);
+  json["neurons"] = to_json(removal.neurons);
+  json["branches"] = removal.branches;
+  json["parameters_after"] = removal.parameters_after;
+  json["bytes_before"] = removal.bytes_before;
+  json["bytes_after"] = removal.bytes_after;
 }
 
 Json configuration(const PruneRequest& request) {
@@ -142,10 +142,10 @@ Json to_json(const PruneOutcome& outcome, const std::filesystem::path& out) {
                               {"sparsity", share(layer.dropped, layer.numbers)}});
   for (const auto& [node, how] : outcome.activations)
     json["activations"].push_back({{"node", node}, {"dropped", how}});
-  if (outcome.removal) json["removed"] = to_json(*outcome.removal);
+  if (outcome.removal) add_removal(json, *outcome.removal);
   if (outcome.disk_before > 0) json["disk_bytes_before"] = outcome.disk_before;
   json["disk_bytes"] = outcome.disk_after;
-  if (outcome.verdict) json["latency"] = to_json(*outcome.verdict);
+  if (outcome.verdict) add_verdict(json, *outcome.verdict);
   if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");
   return json;
 }

@@ -46,7 +46,7 @@ std::string describe(const PruningVerdict& verdict) {
                         verdict.products);
   else if (!verdict.dense_because.empty())
     text += ": " + verdict.dense_because;
-  if (verdict.latencies.size() > 2)
+  if (verdict.latencies.size() > 2 && speedup(verdict.latencies[1], verdict.latencies[2]).faster())
     text += fmt::format("; removed (hone prune --remove) it would be {}", against_dense(speed(2)));
   return text;
 }
@@ -76,14 +76,14 @@ PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int
   return verdict;
 }
 
-Json to_json(const PruningVerdict& verdict) {
-  return {{"tokens", verdict.tokens},
-          {"threads", verdict.threads},
-          {"models", to_json(std::span<const Latency>(verdict.latencies))},
-          {"products", verdict.products},
-          {"sparse_products", verdict.sparse},
-          {"dense_because", verdict.dense_because},
-          {"text", verdict.text}};
+void add_verdict(Json& line, const PruningVerdict& verdict) {
+  line["verdict"] = verdict.text;
+  line["latency"] = to_json(verdict.latencies);
+  line["latency_tokens"] = verdict.tokens;
+  line["latency_threads"] = verdict.threads;
+  line["products"] = verdict.products;
+  line["sparse_products"] = verdict.sparse;
+  if (!verdict.dense_because.empty()) line["dense_because"] = verdict.dense_because;
 }
 
 }  // namespace hone

@@ -502,7 +502,7 @@
   // ---- tables ----
 
   const foldable = new Set(['layers', 'kernels']);
-  const perRun = new Set(['overview', 'quantized', 'configuration', 'machine']);
+  const perRun = new Set(['overview', 'quantized', 'pruned', 'configuration', 'machine']);
 
   function cell(tag, text, column, extra, style) {
     const classes = [column.right ? 'right' : '', extra || '', style ? 'heat' : ''].filter(Boolean).join(' ');
@@ -579,6 +579,7 @@
     section('Compression', runs.flatMap(compressionPanels), tables('compression')),
     section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
     section('Quantization', tables('quantized')),
+    section('Pruning', tables('pruned'), tables('pruned-latency'), tables('pruned-weights')),
     section('Classes', tables('confusion'), tables('classes')),
     section('Numbers', tables('overview'), tables('evaluations')),
     section('Configuration', tables('configuration')),
