@@ -231,7 +231,13 @@ void SweepBase::add_cost(Json& result, const Model& model, const fs::path& folde
   result["latency"] = latencies[1].median;
   result["latency_low"] = latencies[1].low;
   result["latency_high"] = latencies[1].high;
-  result["speed"] = to_string(speedup(latencies[0], latencies[1]));
+  const Speedup gain = speedup(latencies[0], latencies[1]);
+  result["speedup"] = gain.ratio;
+  result["speedup_low"] = gain.low;
+  result["speedup_high"] = gain.high;
+  result["speed"] = gain.faster()   ? fmt::format("{:.2f} x as fast", gain.ratio)
+                    : gain.slower() ? fmt::format("slower ({:.2f} x)", gain.ratio)
+                                    : std::string("no faster");
   result["bytes_on_disk"] = weight_file_bytes(folder);
 }
 
