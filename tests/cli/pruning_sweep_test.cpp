@@ -59,7 +59,8 @@ std::vector<std::string> points_in(const fs::path& record) {
 std::string measured_in(const fs::path& result) {
   auto json = hone::parse_json(hone::read_file(result));
   for (auto& point : json.at("points").elements())
-    for (const char* name : {"latency", "latency_low", "latency_high", "float_latency", "speed"})
+    for (const char* name : {"latency", "latency_low", "latency_high", "float_latency", "speed",
+                             "speedup", "speedup_low", "speedup_high"})
       point.erase(name);
   return json.dump();
 }

@@ -104,14 +104,14 @@ TEST(PruningCurves, SpeedsStandBesideTheirPoints) {
     EXPECT_EQ(row.size(), table.columns.size());
     if (row[0].text == "L1" && row[1].text == "50 %") {
       shown = true;
-      EXPECT_EQ(row[7].text, "2 ms");
-      EXPECT_EQ(row[8].text, "no faster");
+      EXPECT_EQ(row[6].text, "2 ms");
+      EXPECT_EQ(row[7].text, "no faster");
     }
   }
   EXPECT_TRUE(shown);
   EXPECT_THAT(pruning_curves_data(curves).dump(), HasSubstr("\"speed\":\"no faster\""));
   EXPECT_THAT(pruning_curves_table(arrange_pruning(summarize(lines(), "x")), "t").columns.size(),
-              7u);
+              6u);
 }
 
 TEST(PruningCurves, BrokenLinesAreNamed) {

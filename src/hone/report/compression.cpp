@@ -37,16 +37,6 @@ CompressionRow make_row(const RunSummary& run, std::int64_t number) {
   return row;
 }
 
-const char* show_verdict(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::unknown: return "—";
-    case Verdict::noise: return "none detected";
-    case Verdict::better: return "better";
-    case Verdict::worse: return "worse";
-  }
-  return "";
-}
-
 // Of the tensors where no file was measured.
 double bytes_of(const CompressionRow& row) {
   return std::isfinite(row.cost.bytes_on_disk) ? row.cost.bytes_on_disk : row.value->bytes;
@@ -86,7 +76,6 @@ ReportTable compression_table(const CompressionStages& stages, const std::string
                      {"p", Align::right},
                      {"To float, points", Align::right},
                      {"p", Align::right},
-                     {"Difference to float", Align::left},
                      {"On disk", Align::right},
                      {"Latency", Align::right},
                      {"Speed", Align::left}},
@@ -99,7 +88,6 @@ ReportTable compression_table(const CompressionStages& stages, const std::string
                           {base ? "" : format_p(row.to_before.p)},
                           {base ? "" : show_points(row.to_float)},
                           {base ? "" : format_p(row.to_float.p)},
-                          {base ? "" : show_verdict(row.to_float.verdict)},
                           {format_bytes(bytes_of(row))},
                           {base ? "" : show_latency(row.cost.latency)},
                           {row.cost.speed}});

@@ -67,16 +67,6 @@ std::string in_brackets(const std::optional<SweepValue>& base) {
   return count.empty() ? "" : " (" + count + ")";
 }
 
-const char* show_verdict(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::unknown: return "—";
-    case Verdict::noise: return "none detected";
-    case Verdict::better: return "better";
-    case Verdict::worse: return "worse";
-  }
-  return "";
-}
-
 }  // namespace
 
 PruningCurves arrange_pruning(const RunSummary& run) {
@@ -158,8 +148,7 @@ ReportTable pruning_curves_table(const PruningCurves& curves, const std::string&
                      {"Before training", Align::right},
                      {"After training (95 % interval)", Align::right},
                      {"To float, points", Align::right},
-                     {"p", Align::right},
-                     {"Difference", Align::left}},
+                     {"p", Align::right}},
                     {}};
   const bool timed =
       std::any_of(curves.curves.begin(), curves.curves.end(), [](const PruningCurveRows& curve) {
@@ -177,8 +166,7 @@ ReportTable pruning_curves_table(const PruningCurves& curves, const std::string&
                             {row.pruned ? format_percent(row.pruned->accuracy) : "—"},
                             {show_accuracy(row.tuned)},
                             {show_points(row.to_float)},
-                            {format_p(row.to_float.p)},
-                            {show_verdict(row.to_float.verdict)}});
+                            {format_p(row.to_float.p)}});
       if (!timed) continue;
       const PruningPoint speed = row.speed.value_or(PruningPoint{});
       table.rows.back().push_back({show_latency(speed.cost.latency)});
@@ -186,8 +174,7 @@ ReportTable pruning_curves_table(const PruningCurves& curves, const std::string&
       table.rows.back().push_back({format_bytes(speed.cost.bytes_on_disk)});
     }
   if (curves.base) {
-    table.rows.push_back(
-        {{"nothing"}, {"0 %"}, {""}, {show_accuracy(curves.base)}, {""}, {""}, {""}});
+    table.rows.push_back({{"nothing"}, {"0 %"}, {""}, {show_accuracy(curves.base)}, {""}, {""}});
     if (timed)
       for (int i = 0; i < 3; ++i) table.rows.back().push_back({""});
   }

@@ -147,7 +147,7 @@ struct MeasuredCost {
   // Seconds of one text, beside the float model in the same rounds.
   double latency = not_recorded, latency_low = not_recorded, latency_high = not_recorded;
   double float_latency = not_recorded;
-  std::string speed;                    // what that says: "1.6 x as fast", "no faster"
+  std::string speed;                    // what that says: "1.60 x as fast", "no faster"
   double bytes_on_disk = not_recorded;  // of the files of its weights
 };
 

@@ -105,7 +105,7 @@ private:
   void run_seed(std::int64_t seed) {
     base_.begin_seed(seed);
     std::string from = base_.model_folder();
-    Json before;
+    Json before = base_.result();
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       const ExperimentPoint point = point_of(i, seed);
       const fs::path out = experiment_.folder_of(point) / "model";
@@ -138,7 +138,7 @@ private:
 
   Json measure(const ExperimentPoint& point, const Model& model, const Json& before) {
     Json result = base_.measure(point, model);
-    if (!before.is_null()) result["p_before"] = SweepBase::compare(before, result);
+    result["p_before"] = SweepBase::compare(before, result);
     base_.add_cost(result, model, experiment_.folder_of(point) / "model",
                    call_.settings.values.integer_or("tokens", 0));
     return result;

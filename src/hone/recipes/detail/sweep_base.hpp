@@ -50,6 +50,8 @@ public:
   void begin_seed(std::int64_t seed);
   // Whether the model of this seed is its own; false: that of the first seed.
   bool has_own_model() const { return own_model_; }
+  // The result of the float model.
+  const Json& result() const { return *result_; }
   // The seed that the float model belongs to.
   std::int64_t model_seed() const { return seed_; }
 
