@@ -396,8 +396,9 @@ Command command_prune() {
   command.settings_note = "The settings of hone train, and of the data (data.KEY).";
   command.examples = {
       "hone prune runs/imdb --sparsity 0.5 --out runs/half",
-      "hone prune runs/imdb --sparsity 0.5 --granularity neuron --remove --out runs/narrow",
-      "hone prune runs/heads --remove --out runs/fewer-heads",
+      "hone prune runs/imdb --sparsity 0.5 --granularity head --remove --out runs/fewer-heads",
+      "hone prune runs/imdb --sparsity 0.5 --granularity neuron --out runs/neurons",
+      "hone prune runs/neurons --remove --out runs/narrow",
       "hone prune runs/imdb --method wanda --granularity 2:4 --data imdb:aclImdb_v1.tar.gz --out "
       "runs/two-of-four",
       "hone prune runs/imdb --sparsity 0.9 --scope global --gradual cubic --data "
