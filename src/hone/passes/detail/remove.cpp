@@ -9,6 +9,7 @@
 #include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
+#include "hone/passes/detail/column_constants.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/prune.hpp"
@@ -62,14 +63,9 @@ public:
 private:
   // --- what the graph says
 
-  std::int64_t columns_of(ValueId id) const { return graph_.type(id).dims[1].offset; }
-  bool is_matrix(ValueId id) const {
-    const std::vector<Dim>& dims = graph_.type(id).dims;
-    return graph_.type(id).dtype == DType::f32 && dims.size() == 2 && dims[1].is_fixed();
-  }
-  static ValueId input(const Node& node, std::size_t i) {
-    return i < node.inputs.size() ? node.inputs[i] : none;
-  }
+  std::int64_t columns_of(ValueId id) const { return hone::columns_of(graph_, id); }
+  bool is_matrix(ValueId id) const { return is_data_matrix(graph_, id); }
+  static ValueId input(const Node& node, std::size_t i) { return input_of(node, i); }
   std::vector<NodeId> readers_of(ValueId id) const {
     std::vector<NodeId> list;
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
@@ -95,62 +91,6 @@ private:
 
   // --- columns that are the same for every row
 
-  // The constants of a value's columns; nothing where they are not known.
-  std::vector<std::optional<float>> constants_of(ValueId id) const {
-    const auto known = constants_.find(id);
-    return known != constants_.end()
-               ? known->second
-               : std::vector<std::optional<float>>(static_cast<std::size_t>(columns_of(id)));
-  }
-
-  void find_constants() {
-    constants_.clear();
-    for (const Node& node : graph_.nodes) {
-      const ValueId y = node.outputs[0];
-      if (!is_matrix(y)) continue;
-      std::vector<std::optional<float>> made;
-      if (node.op == "linear") {
-        made.resize(static_cast<std::size_t>(columns_of(y)));
-        const Tensor weight = effective_weight(model_, node.inputs[1]);
-        const ValueId bias = input(node, 2);
-        const Tensor offset = bias == none ? Tensor() : effective_weight(model_, bias);
-        for (std::size_t j = 0; j < made.size(); ++j)
-          if (row_is_zero(weight, static_cast<std::int64_t>(j)))
-            made[j] = bias == none ? 0.0f : offset.as<float>()[j];
-      } else if (find_op(node.op).elementwise && node.op != "dropout" && unary(node)) {
-        made = map_constants(node);
-      } else if (find_op(node.op).stands_for == 0 && is_matrix(node.inputs[0])) {
-        made = node.op == "dropout" ? constants_of(node.inputs[0])
-                                    : std::vector<std::optional<float>>();
-      } else if (node.op == "attention") {
-        // Probabilities add up to one: where all tokens have the same value, so has their mix.
-        made = constants_of(node.inputs[2]);
-      } else if (node.op == "gather_rows") {
-        made = constants_of(node.inputs[0]);
-      }
-      if (!made.empty()) constants_[y] = std::move(made);
-    }
-  }
-
-  bool unary(const Node& node) const {
-    return node.inputs.size() == 1 && is_matrix(node.inputs[0]);
-  }
-
-  std::vector<std::optional<float>> map_constants(const Node& node) const {
-    std::vector<std::optional<float>> made = constants_of(node.inputs[0]);
-    Tensor x(DType::f32, {1, static_cast<std::int64_t>(made.size())});
-    for (std::size_t j = 0; j < made.size(); ++j) x.as<float>()[j] = made[j].value_or(0.0f);
-    const Tensor y = evaluate_reference(find_op(node.op), {&x}, node.attributes)[0];
-    for (std::size_t j = 0; j < made.size(); ++j)
-      if (made[j]) made[j] = y.as<float>()[j];
-    return made;
-  }
-
-  static bool row_is_zero(const Tensor& w, std::int64_t row) {
-    const std::int64_t columns = w.shape()[1];
-    const float* at = w.as<float>() + row * columns;
-    return std::all_of(at, at + columns, [](float value) { return value == 0; });
-  }
   static bool is_zero(const Tensor& tensor) {
     const auto numbers = tensor.span<float>();
     return std::all_of(numbers.begin(), numbers.end(), [](float value) { return value == 0; });
@@ -164,13 +104,13 @@ private:
   // Moves the share of constant columns of what a product reads into its bias. A product may become
   // one of zeros by it, whose own columns are constant then: again.
   bool fold_constant_columns() {
-    find_constants();
+    const ColumnConstants known(model_);
     bool changed = false;
     for (const Node& node : graph_.nodes) {
       if (node.op != "linear") continue;
       const ValueId weight = own_parameter(node.inputs[1]);
       const ValueId bias = own_parameter(input(node, 2));
-      const auto constants = constants_of(node.inputs[0]);
+      const auto constants = known.of(node.inputs[0]);
       if (weight == none) continue;
       const Tensor effective = effective_weight(model_, node.inputs[1]);
       Tensor w = effective, b;
@@ -420,7 +360,6 @@ private:
 
   Model& model_;
   Graph& graph_;
-  std::map<ValueId, std::vector<std::optional<float>>> constants_;
   std::map<ValueId, Flags> dead_;
   Removal removal_;
 };
