@@ -20,7 +20,7 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/stepper.hpp"
 
 namespace {

@@ -9,6 +9,8 @@
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/sparsity/pruner.hpp"
+#include "hone/train/optimizers/optimizer.hpp"
+#include "hone/train/schedules/schedule.hpp"
 
 namespace hone_test {
 namespace {
@@ -27,6 +29,8 @@ std::vector<std::pair<std::string, const Described*>> all_members() {
   add("dataset", dataset_table());
   add("architecture", architecture_table());
   add("pruner", pruner_table());
+  add("optimizer", optimizer_table());
+  add("schedule", schedule_table());
   return list;
 }
 

@@ -8,7 +8,7 @@
 
 #include "hone/run/forward.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/stepper.hpp"
 #include "support/small_bert.hpp"
 
@@ -27,11 +27,11 @@ TrainOptions base_options() {
   TrainOptions options;
   options.lr = 1e-3;
   options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0.2;
-  options.weight_decay = 0.1;
+  options.optimizer_options.set("weight_decay", 0.1);
   options.seed = 11;
   // Adam divides a gradient by its own size: where it is zero but for rounding (the bias of the
   // keys), a larger epsilon keeps rounding from deciding the direction.
-  options.epsilon = 1e-3;
+  options.optimizer_options.set("epsilon", 1e-3);
   return options;
 }
 
@@ -162,7 +162,8 @@ TEST(Modes, AccumulatedMicroBatchesEqualTheBigBatch) {
 TEST(Modes, SgdEqualsTheReferenceToo) {
   TrainOptions options = base_options();
   options.optimizer = "sgd";
-  options.momentum = 0.9;
+  options.optimizer_options.erase("epsilon");
+  options.optimizer_options.set("momentum", 0.9);
   options.lr = 0.05;
   options.mode = Mode::reference;
   const Outcome reference = train_steps(options, 1);

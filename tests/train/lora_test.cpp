@@ -491,7 +491,7 @@ TEST(LoraTraining, AccumulatesGradients) {
     TrainOptions options = few_steps();
     options.accumulate = parts;
     options.steps = 3;
-    options.epsilon = 1e-3;
+    options.optimizer_options.set("epsilon", 1e-3);
     options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0;
     train(model, random_sequences(40), nullptr, options, scratch.path() / std::to_string(parts),
           false, nullptr, {}, nullptr);

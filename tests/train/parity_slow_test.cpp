@@ -42,7 +42,7 @@ TEST(Parity, SixtyStepsOfBertTiny) {
   TrainOptions options;
   options.batch = 8;
   options.lr = trace["lr"].get<double>();
-  options.weight_decay = trace["weight_decay"].get<double>();
+  options.optimizer_options.set("weight_decay", trace["weight_decay"].get<double>());
   options.decay_all = true;
   options.schedule = "constant";
   options.clip = 1;

@@ -230,9 +230,9 @@ TrainOptions few_steps(const std::string& optimizer) {
   options.steps = 8;
   options.batch = 4;
   options.lr = 0.01;
-  options.weight_decay = 0.1;
+  options.optimizer_options.set("weight_decay", 0.1);
   options.optimizer = optimizer;
-  if (optimizer == "sgd") options.momentum = 0.9;
+  if (optimizer == "sgd") options.optimizer_options.set("momentum", 0.9);
   options.checkpoint_every = 1;
   return options;
 }

@@ -8,7 +8,7 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/choices.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"

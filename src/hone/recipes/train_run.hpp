@@ -32,6 +32,8 @@ struct RunWatcher {
 // Every setting of a training run with its default and range: flags, TOML keys and --set are made
 // of these.
 const std::vector<OptionSpec>& train_settings();
+// Those that are flags of `hone train`; the others are given by --set.
+const std::vector<std::string>& train_flags();
 
 struct TrainRequest {
   std::string model;      // a directory or a built-in name

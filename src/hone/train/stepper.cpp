@@ -10,6 +10,7 @@
 #include "hone/passes/pipelines.hpp"
 #include "hone/train/inputs.hpp"
 #include "hone/train/loss.hpp"
+#include "hone/train/optimizers/optimizer.hpp"
 
 namespace hone {
 namespace {
@@ -19,17 +20,13 @@ TrainingLowering lowering_of(const Model& model, const TrainOptions& o) {
   std::string steps;
   for (const LearnedStep& step : learned_steps(model.graph))
     steps += (steps.empty() ? "" : ",") + step.parameter;
-  return {o.mode,
-          {o.hidden_dropout, o.attention_dropout, o.classifier_dropout},
-          {{"optimizer", o.optimizer},
-           {"clip", o.clip},
-           {"weight_decay", o.weight_decay},
-           {"decay_all", o.decay_all},
-           {"beta1", o.beta1},
-           {"beta2", o.beta2},
-           {"epsilon", o.epsilon},
-           {"momentum", o.momentum},
-           {"keep_sign", steps}}};
+  TrainingLowering lowering{
+      o.mode, {o.hidden_dropout, o.attention_dropout, o.classifier_dropout}, optimizer_options(o)};
+  lowering.optimizer.set("update", find_optimizer(o.optimizer).update);
+  lowering.optimizer.set("clip", o.clip);
+  lowering.optimizer.set("decay_all", o.decay_all);
+  lowering.optimizer.set("keep_sign", steps);
+  return lowering;
 }
 
 Tensor scalar_i32(std::int64_t value) { return int_vector({static_cast<std::int32_t>(value)}); }

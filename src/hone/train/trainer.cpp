@@ -19,15 +19,11 @@
 #include "hone/run/forward.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/detail/continuation.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/stepper.hpp"
 
 namespace hone {
 namespace {
-
-const char* name_of(Mode mode) {
-  return mode == Mode::compiled ? "compiled" : mode == Mode::eager ? "eager" : "reference";
-}
 
 // What an option would choose among evaluations that there are none of.
 void check_selection(const TokenizedData& data, const TokenizedData* validation,
@@ -269,35 +265,6 @@ private:
 
 }  // namespace
 
-Json describe(const TrainOptions& o) {
-  Json json{{"epochs", o.epochs},
-            {"steps", o.steps},
-            {"batch", o.batch},
-            {"accumulate", o.accumulate},
-            {"lr", o.lr},
-            {"weight_decay", o.weight_decay},
-            {"decay_all", o.decay_all},
-            {"optimizer", o.optimizer},
-            {"beta1", o.beta1},
-            {"beta2", o.beta2},
-            {"epsilon", o.epsilon},
-            {"momentum", o.momentum},
-            {"schedule", o.schedule},
-            {"warmup", o.warmup},
-            {"clip", o.clip},
-            {"hidden_dropout", o.hidden_dropout},
-            {"attention_dropout", o.attention_dropout},
-            {"classifier_dropout", o.classifier_dropout},
-            {"seed", o.seed},
-            {"mode", name_of(o.mode)},
-            {"disabled_passes", o.disabled_passes}};
-  if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
-  if (o.patience > 0) json["patience"] = o.patience;
-  if (!o.class_weights.empty()) json["class_weights"] = o.class_weights;
-  if (!o.changes.empty()) json["changes"] = o.changes;
-  return json;
-}
-
 bool keeps_best(const TrainOptions& options, const TokenizedData* validation) {
   return options.keep == Keep::best || (options.keep == Keep::automatic && validation != nullptr);
 }
@@ -327,7 +294,8 @@ void check_training(const Model& model, const TokenizedData& data, const Tokeniz
                   fmt::format("sample {}: label {} is outside the model's {} classes", i,
                               data.labels[static_cast<std::size_t>(i)], classes));
   check_disabled(options.disabled_passes);
-  make_schedule(options.schedule, options.lr, options.warmup, steps);
+  optimizer_options(options);
+  make_schedule(options.schedule, options.lr, options.warmup, steps, options.schedule_options);
   check_selection(data, validation, options);
   if (!options.class_weights.empty() && !data.targets.empty())
     throw Error(ErrorCode::invalid_argument, "class_weights: the data has values, no classes",

@@ -7,51 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
 #include "hone/data/dataset.hpp"
 #include "hone/data/tokenizer.hpp"
 #include "hone/model/model.hpp"
-#include "hone/passes/pipelines.hpp"
 #include "hone/train/evaluate.hpp"
+#include "hone/train/options.hpp"
 
 namespace hone {
-
-// Which parameters a run leaves at its end: those after its last step, or those of its best
-// evaluation. `automatic`: the best where there is a validation split.
-enum class Keep { automatic, last, best };
-
-struct TrainOptions {
-  double epochs = 1;       // may be a fraction
-  std::int64_t steps = 0;  // above 0: instead of epochs
-  std::int64_t batch = 8;  // samples of a step
-  // Micro-batches of a step: less memory, the same result but for the dropout masks.
-  std::int64_t accumulate = 1;
-  double lr = 5e-5;
-  double weight_decay = 0.01;
-  bool decay_all = false;  // decay biases and norms as well
-  std::string optimizer = "adamw";
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum = 0.0;
-  std::string schedule = "linear";
-  double warmup = 0;  // steps; below 1: a share of the steps
-  double clip = 1.0;  // largest gradient norm; 0: no clipping
-  double hidden_dropout = -1, attention_dropout = -1,
-         classifier_dropout = -1;  // below 0: as configured
-  std::uint64_t seed = 0;
-  std::int64_t checkpoint_every = 0;  // steps; 0: at the end of every epoch
-  Mode mode = Mode::compiled;
-  std::vector<std::int64_t> order;  // sample numbers to train on, in this order; empty: shuffled
-  std::vector<std::string> disabled_passes;
-  Keep keep = Keep::automatic;
-  // What "best" means (metric_names()); empty: accuracy, or mse of values.
-  std::string metric;
-  // Evaluations in a row without a new best after which the run ends; 0: never.
-  std::int64_t patience = 0;
-  // Of the loss, by class (balanced_class_weights()); empty: all alike.
-  std::vector<float> class_weights;
-  // What TrainEvents::before_step does to the model, in words: a run resumes with the same.
-  std::string changes;
-};
 
 struct StepReport {
   std::int64_t epoch, step, steps;  // both count from 1
@@ -120,8 +83,5 @@ void check_resume(const Model& model, const TokenizedData& data, const Tokenized
 
 // Whether the run leaves its best model, not its last.
 bool keeps_best(const TrainOptions& options, const TokenizedData* validation);
-
-// The options as a record has them, and what decides whether a run may be resumed.
-Json describe(const TrainOptions& options);
 
 }  // namespace hone

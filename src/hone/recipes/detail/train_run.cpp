@@ -18,7 +18,6 @@
 #include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/recipes/detail/trace.hpp"
-#include "hone/recipes/detail/train_settings.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/layers.hpp"
 #include "hone/recipes/lora_choice.hpp"

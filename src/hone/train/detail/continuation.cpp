@@ -7,7 +7,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/graph/text.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 
 namespace hone {
 namespace {
@@ -39,14 +39,18 @@ void check_identity(const TrainPosition& saved, const Json& wanted,
   const auto may_differ = [&](const std::string& key) {
     return longer && (key == "epochs" || key == "steps" || key == "total_steps");
   };
+  // An option that one side does not know was at its default there.
+  const auto value_of = [](const Json& options, const std::string& key) {
+    const Json* found = options.find_member(key);
+    return found != nullptr ? *found : default_description(key);
+  };
   const auto compare = [&](const std::string& key) {
-    const Json* own = wanted.find_member(key);
-    const Json* other = saved.options.find_member(key);
-    if (may_differ(key) || (own != nullptr && other != nullptr && *own == *other)) return;
+    const Json own = value_of(wanted, key), other = value_of(saved.options, key);
+    if (may_differ(key) || own == other) return;
+    const auto show = [](const Json& value) { return value.is_null() ? "none" : value.dump(); };
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{}: this run has {} = {}, the checkpoint has {}", place.string(), key,
-                            own != nullptr ? own->dump() : "none",
-                            other != nullptr ? other->dump() : "none"),
+                            show(own), show(other)),
                 "resume with the same options (a finished run also with more epochs or steps), or "
                 "start anew without --resume");
   };
@@ -106,8 +110,8 @@ std::vector<float> rates_of(const TrainPosition& position, const TrainOptions& o
   std::vector<float> rates;
   for (std::size_t i = 0; i < position.lengths.size(); ++i) {
     const auto [first, total] = position.lengths[i];
-    const std::vector<float> part =
-        make_schedule(options.schedule, options.lr, options.warmup, total);
+    const std::vector<float> part = make_schedule(options.schedule, options.lr, options.warmup,
+                                                  total, options.schedule_options);
     rates.insert(rates.end(), part.begin() + first, part.end());
   }
   return rates;
