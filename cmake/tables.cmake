@@ -7,6 +7,7 @@ hone_table(frontends/zoo architecture Architecture "hone/frontends/zoo/architect
 hone_table(numerics format Format "hone/numerics/format.hpp" format_table)
 hone_table(sparsity pruner Pruner "hone/sparsity/pruner.hpp" pruner_table)
 hone_table(data/datasets dataset DatasetKind "hone/data/dataset.hpp" dataset_table)
+hone_table(tasks task Task "hone/tasks/task.hpp" task_table)
 hone_table(train/optimizers optimizer Optimizer "hone/train/optimizers/optimizer.hpp" optimizer_table)
 hone_table(train/schedules schedule Schedule "hone/train/schedules/schedule.hpp" schedule_table)
 hone_table(recipes recipe Recipe "hone/recipes/recipe.hpp" recipe_table)

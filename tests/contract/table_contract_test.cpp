@@ -9,6 +9,7 @@
 #include "hone/graph/op.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/sparsity/pruner.hpp"
+#include "hone/tasks/task.hpp"
 #include "hone/train/optimizers/optimizer.hpp"
 #include "hone/train/schedules/schedule.hpp"
 
@@ -29,6 +30,7 @@ std::vector<std::pair<std::string, const Described*>> all_members() {
   add("dataset", dataset_table());
   add("architecture", architecture_table());
   add("pruner", pruner_table());
+  add("task", task_table());
   add("optimizer", optimizer_table());
   add("schedule", schedule_table());
   return list;

@@ -1,8 +1,10 @@
 // The table of training options, and those of optimizers and schedules that it takes in.
 #include "hone/train/options.hpp"
 
+#include <cstring>
 #include <set>
 
+#include "hone/graph/op.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/train/optimizers/optimizer.hpp"
 #include "hone/train/schedules/schedule.hpp"
@@ -115,6 +117,41 @@ TEST(TrainOptionTable, AnOptionOfAnotherMemberIsRefused) {
   options.optimizer = "adam";
   EXPECT_ERROR(optimizer_options(options), ErrorCode::invalid_argument, "unknown optimizer 'adam'",
                "adamw");
+}
+
+// Whether a step of the op gives other numbers with these attributes.
+bool changes_a_step(const Op& op, const Options& attributes) {
+  for (const OpSample& sample : op.samples()) {
+    std::vector<const Tensor*> inputs;
+    for (const Tensor& tensor : sample.inputs) inputs.push_back(tensor.empty() ? nullptr : &tensor);
+    Options other = sample.attributes;
+    for (const auto& [name, value] : attributes.values()) other.set(name, value);
+    const auto a =
+        evaluate_reference(op, inputs, complete_options(op.options, sample.attributes, ""));
+    const auto b = evaluate_reference(op, inputs, complete_options(op.options, other, ""));
+    for (std::size_t i = 0; i < a.size(); ++i)
+      if (std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) != 0) return true;
+  }
+  return false;
+}
+
+TEST(Optimizers, OptionsAreAttributesOfTheUpdateThatDoSomething) {
+  for (const Optimizer& optimizer : optimizer_table()) {
+    SCOPED_TRACE(optimizer.name);
+    const Op& update = find_op(optimizer.update);
+    // p and the states are overwritten; g, clip, schedule and step are read.
+    EXPECT_EQ(update.in_place.size() + 4, update.input_names.size());
+    for (const OptionSpec& spec : optimizer.options) {
+      SCOPED_TRACE(spec.name);
+      const OptionSpec& attribute = find_option(update.options, spec.name, optimizer.update);
+      EXPECT_GE(spec.minimum, attribute.minimum);
+      EXPECT_LE(spec.maximum, attribute.maximum);
+      EXPECT_TRUE(changes_a_step(update, {{spec.name, 0.37}}));
+    }
+    for (const OptionSpec& attribute : update.options)
+      if (attribute.name != "keep_sign")
+        EXPECT_NO_THROW(find_option(optimizer.options, attribute.name, optimizer.name));
+  }
 }
 
 TEST(TrainOptionTable, SettingsOfARunAreTheTableAndAFewMore) {

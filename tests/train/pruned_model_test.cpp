@@ -250,7 +250,8 @@ TEST(PrunedModels, TrainingKeepsZerosAndMasks) {
       trained.tensors = model.tensors.clone();
       TrainOptions options = few_steps(optimizer);
       options.accumulate = accumulate;
-      train(trained, data, nullptr, options, scratch.path() / "out", false, nullptr, {}, nullptr);
+      train(trained, text_samples(data), nullptr, options, scratch.path() / "out", false, nullptr,
+            {}, {});
       int moved = 0;
       for (const auto& [weight, mask] : masks_of(trained.graph)) {
         EXPECT_TRUE(same_bits(trained.tensors.at(mask), model.tensors.at(mask)));
@@ -283,7 +284,7 @@ TEST(PrunedModels, TrainingResumesBitForBit) {
     TrainEvents events;
     std::int64_t steps = 0;
     events.stop = [&, stop_after] { return ++steps == stop_after; };
-    train(model, data, nullptr, few_steps("adamw"), out, resume, nullptr, events, nullptr);
+    train(model, text_samples(data), nullptr, few_steps("adamw"), out, resume, nullptr, events, {});
     return model;
   };
   const ScratchDirectory scratch;

@@ -20,6 +20,7 @@
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/sparsity/pruner.hpp"
+#include "hone/tasks/task.hpp"
 #include "hone/train/optimizers/optimizer.hpp"
 #include "hone/train/schedules/schedule.hpp"
 
@@ -111,7 +112,8 @@ const std::vector<Kind>& kinds() {
       {"pruners", "ways to choose the weights that go", [] { return described(pruner_table()); }},
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},
       {"recipes", "experiments for hone run, and what they need", recipes},
-      {"schedules", "how the learning rate goes", [] { return described(schedule_table()); }}};
+      {"schedules", "how the learning rate goes", [] { return described(schedule_table()); }},
+      {"tasks", "what models are for", [] { return described(task_table()); }}};
   return all;
 }
 

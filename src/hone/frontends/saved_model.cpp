@@ -32,6 +32,7 @@ Json to_json(const Model& model) {
   const auto kind = std::find_if(std::begin(head_names), std::end(head_names),
                                  [&](const auto& name) { return name.first == model.head.kind; });
   return {{"version", form_version},
+          {"task", model.task},
           {"head",
            {{"kind", kind->second}, {"size", model.head.size}, {"sigmoid", model.head.sigmoid}}},
           {"labels", model.labels},
@@ -66,6 +67,7 @@ ModelFacts read_facts(const Json& json) {
   facts.limits = {positive(limits, "vocabulary"), positive(limits, "positions"),
                   positive(limits, "token_types")};
   facts.width = positive(json, "width");
+  facts.task = json.value("task", std::string(text_task(facts.head)));
   return facts;
 }
 
@@ -146,6 +148,7 @@ struct Layout {
 };
 Layout layout_of(const Model& model) {
   Layout layout{model.config};
+  if (!layout.config.is_object()) return layout;  // made by no architecture
   const Architecture& architecture = architecture_of(layout.config, "config.json");
   Blueprint blueprint = architecture.make(layout.config, "config.json");
   if (blueprint.facts.labels != model.labels) {

@@ -49,8 +49,7 @@ struct TrainRequest {
   bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none
   // Changes the tensors of the model while it is trained (TrainEvents), and what it does in words.
-  std::function<void(Model& model, const TokenizedData& data, std::int64_t step,
-                     std::int64_t steps)>
+  std::function<void(Model& model, const Samples& data, std::int64_t step, std::int64_t steps)>
       before_step = {};
   std::string changes = {};
   std::string command;  // for the record

@@ -8,9 +8,8 @@
 #include <vector>
 
 #include "hone/core/record.hpp"
-#include "hone/data/dataset.hpp"
-#include "hone/data/tokenizer.hpp"
 #include "hone/model/model.hpp"
+#include "hone/train/checkpoint.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/options.hpp"
 
@@ -19,7 +18,7 @@ namespace hone {
 struct StepReport {
   std::int64_t epoch, step, steps;  // both count from 1
   double loss, grad_norm, lr, seconds;
-  std::int64_t tokens, samples;
+  std::int64_t tokens, samples;  // tokens: elements of the samples
 };
 
 // What the loop tells its caller; every function may be empty.
@@ -54,9 +53,9 @@ struct TrainResult {
   std::int64_t arena_bytes = 0;
 };
 
-// Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a Hugging Face
-// directory with hone's own state beside it), best/ (the model of the best evaluation on
-// `validation`, when there is one), and at the end the model that `keep` asks for. `validation` is
+// Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a folder of the model
+// with hone's own state beside it), best/ (the model of the best evaluation on `validation`, when
+// there is one), and at the end the model that `keep` asks for. `validation` (may be null) is
 // evaluated at the end of every epoch.
 //
 // With `resume`, continues from last/ as if the run had not stopped: same options, same data, same
@@ -64,24 +63,23 @@ struct TrainResult {
 // to come have the rates that the schedule gives them in a run of the new length.
 //
 // Throws Error(numeric) naming step and samples when the loss is not finite,
-// Error(invalid_argument) when a resumed run has other options. `tokenizer` (may be null) is saved
-// beside the weights.
-TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,
+// Error(invalid_argument) when a resumed run has other options.
+TrainResult train(Model& model, const Samples& data, const Samples* validation,
                   const TrainOptions& options, const std::filesystem::path& out, bool resume,
-                  Record* record, const TrainEvents& events, const Tokenizer* tokenizer);
+                  Record* record, const TrainEvents& events, const SavePreparation& preparation);
 
 // The metric that "best" is judged by.
-std::string metric_of(const Model& model, const TrainOptions& options);
+std::string metric_of(const Task& task, const TrainOptions& options);
 
 // Throws Error(invalid_argument) for what train() would refuse: options that do not fit together or
-// to the data, or change nothing; labels that the model does not have.
-void check_training(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+// to the data, or change nothing; samples that the model cannot be trained on.
+void check_training(const Model& model, const Samples& data, const Samples* validation,
                     const TrainOptions& options);
 // The same for `resume`: throws what train() would, before anything is written.
-void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+void check_resume(const Model& model, const Samples& data, const Samples* validation,
                   const TrainOptions& options, const std::filesystem::path& out);
 
 // Whether the run leaves its best model, not its last.
-bool keeps_best(const TrainOptions& options, const TokenizedData* validation);
+bool keeps_best(const TrainOptions& options, bool has_validation);
 
 }  // namespace hone

@@ -175,6 +175,7 @@ private:
         throw Error(ErrorCode::invalid_argument, "what is asked for is pruned by data",
                     "name it: --data imdb:PATH");
       data_ = load_data(request_, numbers, watcher_);
+      samples_ = samples_of(numbers, *data_);
     }
     if (request_.gradual) {
       insert_all(numbers);
@@ -182,7 +183,7 @@ private:
       const auto work = [&](std::int64_t done, std::int64_t total) {
         if (watcher_.work) watcher_.work("looking at samples", done, total);
       };
-      set_masks(numbers, plan_->masks(numbers, data_ ? &*data_ : nullptr, 1, work));
+      set_masks(numbers, plan_->masks(numbers, samples_ ? &*samples_ : nullptr, 1, work));
     }
     if (request_.activations) prune_activations(numbers);
     if (outcome_.packed && !request_.training) pack_weights(numbers);
@@ -208,7 +209,7 @@ private:
                         .thresholds = {}};
     if (pruning.by_threshold)
       pruning.thresholds =
-          magnitude_quantiles(model, data_of_nodes(model.graph, nodes), pruning.sparsity, *data_,
+          magnitude_quantiles(model, data_of_nodes(model.graph, nodes), pruning.sparsity, *samples_,
                               {.samples = request_.samples, .progress = {}});
     std::vector<std::string> names;
     for (const NodeId node : nodes)
@@ -238,7 +239,7 @@ private:
     if (request_.gradual) {
       training.settings.values.set("keep", std::string("last"));
       training.changes = line_ + "; " + describe(*request_.gradual);
-      training.before_step = [&](Model& current, const TokenizedData& data, std::int64_t step,
+      training.before_step = [&](Model& current, const Samples& data, std::int64_t step,
                                  std::int64_t steps) { grow(current, data, step, steps); };
     }
     outcome_.training = run_training(training, watcher_);
@@ -250,7 +251,7 @@ private:
   }
 
   // Before each step of a gradual run: the masks of the steps that are theirs, zeros behind them.
-  void grow(Model& model, const TokenizedData& data, std::int64_t step, std::int64_t steps) {
+  void grow(Model& model, const Samples& data, std::int64_t step, std::int64_t steps) {
     const GradualRequest& gradual = *request_.gradual;
     const auto first = static_cast<std::int64_t>(gradual.begin * static_cast<double>(steps)) + 1;
     const auto last = std::max(
@@ -358,6 +359,7 @@ private:
   std::string line_;
   std::optional<PrunePlan> plan_;
   std::optional<TokenizedData> data_;
+  std::optional<Samples> samples_;  // of data_
   PruneOutcome outcome_;
 };
 

@@ -266,7 +266,7 @@ private:
     options.progress = [&](std::int64_t done) {
       if (watcher_.work) watcher_.work("evaluating " + point.title(), done, data.size());
     };
-    const Evaluation evaluation = evaluate(forward, data, options);
+    const Evaluation evaluation = evaluate(forward, samples_of(model, data), options);
     const std::vector<bool> correct = correct_samples(evaluation, data);
     Json result{{"kind", point.kind},
                 {"format", point.kind == "float" ? "float32" : settings_.format},

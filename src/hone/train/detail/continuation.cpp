@@ -13,15 +13,18 @@ namespace hone {
 namespace {
 
 // What a resumed run must find again: {samples, tokens, sha256}.
-Json fingerprint(const TokenizedData& data) {
-  std::string parts = sha256(std::as_bytes(std::span(data.ids))) +
-                      sha256(std::as_bytes(std::span(data.offsets))) +
-                      sha256(std::as_bytes(std::span(data.labels)));
-  if (!data.type_ids.empty()) parts += sha256(std::as_bytes(std::span(data.type_ids)));
-  if (!data.targets.empty()) parts += sha256(std::as_bytes(std::span(data.targets)));
-  return {{"samples", data.size()},
-          {"tokens", static_cast<std::int64_t>(data.ids.size())},
-          {"sha256", sha256(parts)}};
+Json fingerprint(const Dataset& data) {
+  std::string parts;
+  std::int64_t elements = data.size();
+  bool counted = data.offsets.empty();
+  for (const Column& column : data.columns) {
+    parts += sha256(column.bytes());
+    if (!column.by_element || counted) continue;
+    parts += sha256(std::as_bytes(data.offsets));
+    elements = column.count;
+    counted = true;
+  }
+  return {{"samples", data.size()}, {"tokens", elements}, {"sha256", sha256(parts)}};
 }
 
 // A finished run goes on when it is given more steps; all else stays as it was.
@@ -60,33 +63,31 @@ void check_identity(const TrainPosition& saved, const Json& wanted,
 
 }  // namespace
 
-std::int64_t samples_of_epoch(const TokenizedData& data, const TrainOptions& options) {
+std::int64_t samples_of_epoch(const Dataset& data, const TrainOptions& options) {
   return options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
 }
 
-std::int64_t steps_of_epoch(const TokenizedData& data, const TrainOptions& options) {
+std::int64_t steps_of_epoch(const Dataset& data, const TrainOptions& options) {
   return (samples_of_epoch(data, options) + options.batch - 1) / options.batch;
 }
 
-std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options) {
+std::int64_t steps_of_run(const Dataset& data, const TrainOptions& options) {
   if (options.steps > 0) return options.steps;
   return static_cast<std::int64_t>(
       std::ceil(options.epochs * static_cast<double>(steps_of_epoch(data, options))));
 }
 
-std::string metric_of(const Model& model, const TrainOptions& options) {
-  if (!options.metric.empty()) return options.metric;
-  const bool classes = model.head.kind == HeadKind::classes;
-  return classes ? "accuracy" : "mse";
+std::string metric_of(const Task& task, const TrainOptions& options) {
+  return options.metric.empty() ? task.metrics.front() : options.metric;
 }
 
-Json identity_of(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+Json identity_of(const Model& model, const Samples& data, const Samples* validation,
                  const TrainOptions& options) {
   Json json = describe(options);
-  json["keep"] = keeps_best(options, validation) ? "best" : "last";
-  json["metric"] = metric_of(model, options);
-  json["data"] = fingerprint(data);
-  json["total_steps"] = steps_of_run(data, options);
+  json["keep"] = keeps_best(options, validation != nullptr) ? "best" : "last";
+  json["metric"] = metric_of(*data.task, options);
+  json["data"] = fingerprint(data.data);
+  json["total_steps"] = steps_of_run(data.data, options);
   const std::string graph = print_graph(model.graph);
   json["graph"] = sha256(std::as_bytes(std::span(graph)));
   json["labels"] = model.labels;

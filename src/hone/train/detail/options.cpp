@@ -10,8 +10,8 @@
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
+#include "hone/tasks/task.hpp"
 #include "hone/train/detail/member_options.hpp"
-#include "hone/train/metrics.hpp"
 #include "hone/train/optimizers/optimizer.hpp"
 #include "hone/train/schedules/schedule.hpp"
 
@@ -47,11 +47,12 @@ std::vector<std::string> names_of(const Table& table) {
   return names;
 }
 
-// Of classes, then of values.
+// Those of every task, each once.
 std::vector<std::string> all_metric_names() {
-  std::vector<std::string> names = metric_names(true);
-  const std::vector<std::string>& values = metric_names(false);
-  names.insert(names.end(), values.begin(), values.end());
+  std::vector<std::string> names;
+  for (const Task& task : task_table())
+    for (const std::string& name : task.metrics)
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   return names;
 }
 
@@ -91,7 +92,7 @@ std::vector<TrainOption> make_options() {
       field(flag,
             real("lr", unset,
                  "learning rate; default: 5e-5, or 0.032 / hidden_size for a model that starts at "
-                 "random (bert-tiny: 2.5e-4)",
+                 "random (2.5e-4 for one of width 128)",
                  0, 1e6),
             &O::lr),
       field(flag,
