@@ -20,7 +20,7 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/checkpoint.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/stepper.hpp"
 
 namespace {
@@ -112,18 +112,19 @@ void checkpoint(benchmark::State& state) {
       hone::load_model({.name = "bert-tiny", .vocab_size = vocabulary, .label_names = {"a", "b"}});
   const hone::TrainOptions options;
   const hone::TokenizedData data = make_data();
-  hone::Stepper stepper(model, options,
+  hone::Stepper stepper(model, hone::samples_of(model, data), options,
                         hone::make_schedule("linear", options.lr, options.warmup, steps));
   const std::vector<std::int64_t> batch{0, 1, 2, 3, 4, 5, 6, 7};
-  for (std::int64_t step = 1; step <= steps; ++step) stepper.step(data, batch, step);
+  for (std::int64_t step = 1; step <= steps; ++step) stepper.step(batch, step);
   hone::TrainPosition position;
   position.step = steps;
   position.options = hone::describe(options);
   const fs::path folder = scratch.path() / "last";
   const auto save = [&] {
     const hone::TensorStore moments = stepper.state();
-    hone::save_checkpoint(folder, model, stepper.parameters(steps), &tokenizer, &position,
-                          &moments);
+    hone::save_checkpoint(
+        folder, model, stepper.parameters(steps), [&](const fs::path& to) { tokenizer.save(to); },
+        &position, &moments);
   };
   save();
   std::vector<std::pair<std::string, std::string>> files;

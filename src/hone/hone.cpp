@@ -61,11 +61,11 @@ std::vector<Prediction> TextClassifier::predict(const std::vector<std::string>& 
   data.source = "text";
   const TokenizedData tokens = tokenize(data, state_->tokenizer, state_->max_length);
   check_samples(state_->model.limits, tokens);
-  const Evaluation evaluation = hone::evaluate(state_->forward, tokens);
+  const Tensor logits = answer(state_->forward, samples_of(state_->model, tokens));
   const std::size_t size = static_cast<std::size_t>(state_->model.head.size);
   std::vector<Prediction> predictions;
   for (std::size_t i = 0; i < texts.size(); ++i)
-    predictions.push_back(make_prediction(evaluation.logits.span<float>().subspan(i * size, size),
+    predictions.push_back(make_prediction(logits.span<float>().subspan(i * size, size),
                                           state_->model.head, state_->model.labels));
   return predictions;
 }
@@ -88,7 +88,8 @@ Judgement TextClassifier::evaluate(const std::string& data, const std::string& s
   options.progress = [&](std::int64_t done) {
     if (watcher.work) watcher.work("evaluating", done, tokens.size());
   };
-  Judgement judgement{hone::evaluate(state_->forward, tokens, options), {}};
+  Judgement judgement{hone::evaluate(state_->forward, samples_of(state_->model, tokens), options),
+                      {}};
   if (state_->model.head.kind == HeadKind::classes)
     judgement.correct = correct_samples(judgement, tokens);
   return judgement;

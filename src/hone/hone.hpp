@@ -17,8 +17,8 @@
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/paired_test.hpp"
+#include "hone/tasks/prediction.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/prediction.hpp"
 
 namespace hone {
 

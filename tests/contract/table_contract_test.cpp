@@ -11,6 +11,9 @@
 #include "hone/recipes/recipe.hpp"
 #include "hone/recipes/stage.hpp"
 #include "hone/sparsity/pruner.hpp"
+#include "hone/tasks/task.hpp"
+#include "hone/train/optimizers/optimizer.hpp"
+#include "hone/train/schedules/schedule.hpp"
 
 namespace hone_test {
 namespace {
@@ -31,6 +34,9 @@ std::vector<std::pair<std::string, const Described*>> all_members() {
   add("pruner", pruner_table());
   add("recipe", recipe_table());
   add("stage", stage_table());
+  add("task", task_table());
+  add("optimizer", optimizer_table());
+  add("schedule", schedule_table());
   return list;
 }
 

@@ -5,45 +5,16 @@
 
 #include <gtest/gtest.h>
 
+#include "hone/data/dataset.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone {
 namespace {
 
-using Ids = std::vector<std::int32_t>;
 using Numbers = std::vector<std::int64_t>;
 
 const TokenizedData four{
     {10, 20, 21, 30, 31, 32, 40, 41}, {0, 1, 3, 6, 8}, {0, 1, 1, 0}, {"a", "b"}};
-
-TEST(Batch, PacksWithoutPadding) {
-  const Batch batch = make_batch(four, Numbers{2, 0, 2});
-  EXPECT_EQ(batch.ids, (Ids{30, 31, 32, 10, 30, 31, 32}));
-  EXPECT_EQ(batch.positions, (Ids{0, 1, 2, 0, 0, 1, 2}));
-  EXPECT_EQ(batch.type_ids, Ids(7, 0));
-  EXPECT_EQ(batch.offsets, (Ids{0, 3, 4, 7}));
-  EXPECT_EQ(batch.labels, (Ids{1, 0, 1}));
-  EXPECT_EQ(batch.indices, (Numbers{2, 0, 2}));
-  EXPECT_EQ(batch.tokens, 7);
-}
-
-TEST(Batch, ReusedMemoryHoldsOnlyTheNewBatch) {
-  Batch batch = make_batch(four, Numbers{0, 1, 2, 3});
-  make_batch(four, Numbers{1}, batch);
-  EXPECT_EQ(batch.ids, (Ids{20, 21}));
-  EXPECT_EQ(batch.offsets, (Ids{0, 2}));
-  EXPECT_EQ(batch.labels, (Ids{1}));
-  make_batch(four, {}, batch);
-  EXPECT_TRUE(batch.ids.empty());
-  EXPECT_EQ(batch.offsets, (Ids{0}));
-}
-
-TEST(Batch, RefusesSamplesThatDoNotExist) {
-  EXPECT_ERROR(make_batch(four, Numbers{0, 4}), ErrorCode::invalid_argument,
-               "sample 4 does not exist");
-  EXPECT_ERROR(make_batch(four, Numbers{-1}), ErrorCode::invalid_argument,
-               "sample -1 does not exist");
-}
 
 TEST(EpochOrder, IsAPermutationThatDependsOnSeedAndEpoch) {
   const Numbers order = epoch_order(1000, 3, 0);
@@ -79,7 +50,11 @@ TEST(CutBatches, KeepsToBothLimits) {
   EXPECT_EQ(cut_batches(four, order, 1), (std::vector<Numbers>{{0}, {1}, {2}, {3}}))
       << "too long ones are alone";
   EXPECT_TRUE(cut_batches(four, {}, 10).empty());
-  EXPECT_ERROR(cut_batches(four, order, 0), ErrorCode::invalid_argument, "0 tokens");
+  EXPECT_ERROR(cut_batches(four, Numbers{0, 4}, 10), ErrorCode::invalid_argument,
+               "sample 4 does not exist");
+  // Without elements of their own, samples count one each.
+  EXPECT_EQ(cut_batches({.samples = 3}, Numbers{2, 0, 1}, 2), (std::vector<Numbers>{{2, 0}, {1}}));
+  EXPECT_ERROR(cut_batches(four, order, 0), ErrorCode::invalid_argument, "0 elements");
 }
 
 }  // namespace

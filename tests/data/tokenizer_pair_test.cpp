@@ -4,7 +4,6 @@
 
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
-#include "hone/data/batch.hpp"
 #include "hone/data/load.hpp"
 #include "hone/data/token_cache.hpp"
 #include "hone/data/tokenizer.hpp"
@@ -230,14 +229,12 @@ TEST_F(PairData, TheCacheSubsetsAndBatchesKeepTokenTypes) {
 
   const std::vector<std::int64_t> numbers{7, 3, 10};
   const TokenizedData part = subset(data, numbers);
-  const Batch batch = make_batch(data, numbers);
   Ids expected;
   for (const std::int64_t i : numbers)
     expected.insert(expected.end(),
                     data.type_ids.begin() + data.offsets[static_cast<std::size_t>(i)],
                     data.type_ids.begin() + data.offsets[static_cast<std::size_t>(i) + 1]);
   EXPECT_EQ(Ids(part.type_ids.begin(), part.type_ids.end()), expected);
-  EXPECT_EQ(batch.type_ids, expected);
   EXPECT_EQ(std::count(expected.begin(), expected.end(), 1), 4 + 4 + 1);
 }
 

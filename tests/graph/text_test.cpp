@@ -6,7 +6,7 @@
 #include "hone/frontends/bert_config.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/passes/pass.hpp"
-#include "hone/train/loss.hpp"
+#include "hone/tasks/task.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone_test {
@@ -19,7 +19,7 @@ std::vector<Graph> bert_graphs() {
   const Json config = builtin_bert_config("bert-tiny").to_json();
   const Blueprint bert = architecture_of(config, "test").make(config, "test");
   std::vector<Graph> graphs{bert.graph, bert.graph};
-  append_loss(graphs.back(), bert.facts.head, false);
+  append_loss(graphs.back(), find_task("text_classification"));
   for (const char* pass :
        {"push_gather", "differentiate", "append_optimizer", "sparse_embedding", "group_rows"}) {
     graphs.push_back(graphs.back());

@@ -64,7 +64,7 @@ Model spread_model() {
 Tensor logits_of(const Model& model, Mode mode) {
   static const TokenizedData data = random_sequences(24);
   Executor forward = make_forward(model, mode);
-  return evaluate(forward, data).logits;
+  return evaluate(forward, text_samples(data)).logits;
 }
 
 void expect_same_answers(const Model& removed, const Model& masked) {
@@ -180,8 +180,8 @@ TEST(Remove, EverythingAtOnceAndElementsThatStay) {
   expect_same_answers(loaded, model);
   TrainOptions options;
   options.batch = 4;
-  EXPECT_TRUE(std::isfinite(train(loaded, random_sequences(20), nullptr, options,
-                                  scratch.path() / "run", false, nullptr, {}, nullptr)
+  EXPECT_TRUE(std::isfinite(train(loaded, text_samples(random_sequences(20)), nullptr, options,
+                                  scratch.path() / "run", false, nullptr, {}, {})
                                 .last_loss));
   set_formats(loaded, select_formats(loaded.graph, {{"linear", "mxint", {}}}));
   const Tensor simulated = logits_of(loaded, Mode::eager);

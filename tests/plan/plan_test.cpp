@@ -8,7 +8,7 @@
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/pass.hpp"
-#include "hone/train/loss.hpp"
+#include "hone/tasks/task.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone_test {
@@ -20,7 +20,7 @@ Graph training_graph(bool compiled) {
   const Json config = builtin_architecture("bert-tiny").builtin("bert-tiny", {});
   const Blueprint bert = architecture_of(config, "test").make(config, "test");
   Graph graph = bert.graph;
-  append_loss(graph, bert.facts.head, false);
+  append_loss(graph, find_task("text_classification"));
   if (compiled)
     run_passes(graph, {{"push_gather"},
                        {"differentiate"},

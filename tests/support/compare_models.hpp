@@ -10,6 +10,7 @@
 #include "hone/graph/text.hpp"
 #include "hone/model/model.hpp"
 #include "hone/run/forward.hpp"
+#include "hone/tasks/task.hpp"
 #include "hone/train/evaluate.hpp"
 
 namespace hone_test {
@@ -17,7 +18,7 @@ namespace hone_test {
 inline hone::Tensor logits_of(const hone::Model& model, const hone::TokenizedData& data,
                               hone::Mode mode = hone::Mode::compiled) {
   hone::Executor forward = hone::make_forward(model, mode);
-  return hone::evaluate(forward, data).logits;
+  return hone::evaluate(forward, hone::samples_of(model, data)).logits;
 }
 
 inline double largest_difference(const hone::Tensor& a, const hone::Tensor& b) {

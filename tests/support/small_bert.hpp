@@ -7,6 +7,7 @@
 #include "hone/data/dataset.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/model/model.hpp"
+#include "hone/tasks/task.hpp"
 #include "support/thread_scope.hpp"
 
 namespace hone_test {
@@ -38,6 +39,11 @@ inline hone::TokenizedData random_sequences(std::int64_t count, std::uint64_t se
   }
   data.label_names = {"low", "middle", "high"};
   return data;
+}
+
+// Samples of a text classifier; `data` must outlive what they are used in.
+inline hone::Samples text_samples(const hone::TokenizedData& data) {
+  return {&hone::find_task("text_classification"), data};
 }
 
 }  // namespace hone_test

@@ -8,7 +8,7 @@
 
 #include "hone/run/forward.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/stepper.hpp"
 #include "support/small_bert.hpp"
 
@@ -27,11 +27,11 @@ TrainOptions base_options() {
   TrainOptions options;
   options.lr = 1e-3;
   options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0.2;
-  options.weight_decay = 0.1;
+  options.optimizer_options.set("weight_decay", 0.1);
   options.seed = 11;
   // Adam divides a gradient by its own size: where it is zero but for rounding (the bias of the
   // keys), a larger epsilon keeps rounding from deciding the direction.
-  options.epsilon = 1e-3;
+  options.optimizer_options.set("epsilon", 1e-3);
   return options;
 }
 
@@ -41,12 +41,13 @@ Outcome train_steps(const TrainOptions& options, int threads) {
   const ThreadScope scope(threads);
   Model model = small_bert();
   const TokenizedData data = random_sequences(24);
-  Stepper stepper(model, options, make_schedule("linear", options.lr, 0, steps + 2));
+  Stepper stepper(model, text_samples(data), options,
+                  make_schedule("linear", options.lr, 0, steps + 2));
   Outcome outcome;
   for (int step = 1; step <= steps; ++step) {
     std::vector<std::int64_t> indices(8);
     std::iota(indices.begin(), indices.end(), 8 * (step - 1));
-    const StepResult result = stepper.step(data, indices, step);
+    const StepResult result = stepper.step(indices, step);
     outcome.losses.push_back(result.loss);
     outcome.norms.push_back(result.grad_norm);
   }
@@ -54,7 +55,7 @@ Outcome train_steps(const TrainOptions& options, int threads) {
   Model trained = model;
   trained.tensors = outcome.parameters;
   Executor forward = make_forward(trained, options.mode, options.disabled_passes);
-  outcome.logits = evaluate(forward, data).logits;
+  outcome.logits = evaluate(forward, text_samples(data)).logits;
   return outcome;
 }
 
@@ -162,7 +163,8 @@ TEST(Modes, AccumulatedMicroBatchesEqualTheBigBatch) {
 TEST(Modes, SgdEqualsTheReferenceToo) {
   TrainOptions options = base_options();
   options.optimizer = "sgd";
-  options.momentum = 0.9;
+  options.optimizer_options.erase("epsilon");
+  options.optimizer_options.set("momentum", 0.9);
   options.lr = 0.05;
   options.mode = Mode::reference;
   const Outcome reference = train_steps(options, 1);
@@ -177,9 +179,9 @@ TEST(Modes, BatchingDoesNotChangeTheLogits) {
   for (const Mode mode : {Mode::eager, Mode::compiled}) {
     Executor forward = make_forward(model, mode);
     EvaluateOptions alone;
-    alone.max_tokens = 1;
-    const Tensor one_by_one = evaluate(forward, data, alone).logits;
-    EXPECT_LE(largest_difference(evaluate(forward, data).logits, one_by_one), 2e-6);
+    alone.max_length = 1;
+    const Tensor one_by_one = evaluate(forward, text_samples(data), alone).logits;
+    EXPECT_LE(largest_difference(evaluate(forward, text_samples(data)).logits, one_by_one), 2e-6);
   }
 }
 

@@ -82,7 +82,8 @@ PassRequest read_request(const std::string& text, const std::string& where) {
     const std::string key(trim(pair.substr(0, equals)));
     std::string value(trim(pair.substr(equals + 1)));
     if (value.size() > 1 && value.front() == '\'') value = value.substr(1, value.size() - 2);
-    request.options.set(key, parse_option(find_option(pass.options, key, where), value, where));
+    const std::vector<OptionSpec> specs = options_of(pass, request.options);
+    request.options.set(key, parse_option(find_option(specs, key, where), value, where));
   }
   return request;
 }

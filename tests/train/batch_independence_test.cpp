@@ -66,7 +66,7 @@ std::vector<Keys> settings_of(const Format& format) {
 }
 
 Tensor logits_of(Executor& forward, const TokenizedData& data) {
-  return evaluate(forward, data).logits;
+  return evaluate(forward, text_samples(data)).logits;
 }
 
 // The texts alone, and within a batch of others whose numbers are larger.
@@ -168,7 +168,7 @@ TEST(SharedScales, OfDataAreRefusedWithTheRemedy) {
 TEST(SharedScales, CalibratedOnesAreTaken) {
   Model model = small_bert();
   Quantization formats = with_data(model, "affine", {{"granularity", "tensor"}});
-  calibrate_on_data(formats, model, random_sequences(20), {});
+  calibrate_on_data(formats, model, text_samples(random_sequences(20)), {});
   EXPECT_NO_THROW(set_formats(model, formats));
   expect_alone_as_in_batch(model, Mode::eager);
   pack_weights(model);

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "hone/graph/op.hpp"
-#include "hone/train/choices.hpp"
+#include "hone/tasks/classes.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
@@ -53,7 +53,8 @@ std::vector<double> losses_of(TrainOptions options) {
   std::vector<double> losses;
   TrainEvents events;
   events.on_step = [&](const StepReport& report) { losses.push_back(report.loss); };
-  train(model, data, nullptr, options, scratch.path() / "out", false, nullptr, events, nullptr);
+  train(model, text_samples(data), nullptr, options, scratch.path() / "out", false, nullptr, events,
+        {});
   return losses;
 }
 

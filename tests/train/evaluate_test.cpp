@@ -21,7 +21,7 @@ TEST(Evaluate, CountsAndLossFollowFromTheLogits) {
   std::int64_t seen = 0;
   EvaluateOptions options;
   options.progress = [&](std::int64_t done) { seen = done; };
-  const Evaluation result = evaluate(forward, data, options);
+  const Evaluation result = evaluate(forward, text_samples(data), options);
   EXPECT_EQ(seen, 40);
   EXPECT_EQ(result.samples, 40);
   EXPECT_EQ(result.tokens, static_cast<std::int64_t>(data.ids.size()));
@@ -49,7 +49,7 @@ TEST(Evaluate, CountsAndLossFollowFromTheLogits) {
 std::string failure_of(const Model& model, const TokenizedData& data, Mode mode) {
   Executor forward = make_forward(model, mode);
   try {
-    evaluate(forward, data);
+    evaluate(forward, text_samples(data));
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::numeric);
     return error.message() + " | " + error.hint();
@@ -115,17 +115,19 @@ TEST(Evaluate, AnOverflowIsToldApart) {
 TEST(Evaluate, RefusesWhatItCannotCount) {
   const Model model = small_bert();
   Executor forward = make_forward(model, Mode::compiled);
-  EXPECT_ERROR(evaluate(forward, {}), ErrorCode::invalid_argument, "no samples");
+  EXPECT_ERROR(evaluate(forward, text_samples(random_sequences(0))), ErrorCode::invalid_argument,
+               "no samples");
   TokenizedData data = random_sequences(3);
   data.labels[1] = 3;
-  EXPECT_ERROR(evaluate(forward, data), ErrorCode::invalid_argument,
+  EXPECT_ERROR(evaluate(forward, text_samples(data)), ErrorCode::invalid_argument,
                "sample 1: label 3 is outside the model's 3 classes");
   data = random_sequences(3);
   data.ids[0] = 1100;
-  EXPECT_ERROR(evaluate(forward, data), ErrorCode::invalid_argument, "1100");
+  EXPECT_ERROR(evaluate(forward, text_samples(data)), ErrorCode::invalid_argument, "1100");
   EvaluateOptions stopped;
   stopped.stop = [] { return true; };
-  EXPECT_ERROR(evaluate(forward, random_sequences(3), stopped), ErrorCode::interrupted, "stopped");
+  EXPECT_ERROR(evaluate(forward, text_samples(random_sequences(3)), stopped),
+               ErrorCode::interrupted, "stopped");
 }
 
 }  // namespace

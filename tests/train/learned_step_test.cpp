@@ -99,7 +99,7 @@ Model learning(const char* format) {
   set_formats(model,
               select_formats(model.graph,
                              {{"linear", format, {{"width", "4"}, {"learned_step", "true"}}}}));
-  initialize_learned_steps(model, random_sequences(30));
+  initialize_learned_steps(model, text_samples(random_sequences(30)));
   return model;
 }
 
@@ -129,8 +129,8 @@ TEST(LearnedSteps, StayPositiveAtAnyLearningRate) {
         options.lr = optimizer == std::string("sgd") ? 5.0 : 0.2;
         options.batch = 4;
         options.clip = 0;
-        train(model, random_sequences(30), nullptr, options, scratch.path() / "run", false, nullptr,
-              {}, nullptr);
+        train(model, text_samples(random_sequences(30)), nullptr, options, scratch.path() / "run",
+              false, nullptr, {}, {});
         int smaller = 0;
         for (const std::string& name : steps_of(model)) {
           const float step = model.tensors.at(name).as<float>()[0];
@@ -151,8 +151,8 @@ TEST(LearnedSteps, NegativeStepsAreMirrorImages) {
   const auto trained = [&](float sign, const char* name) {
     Model model = learning("affine");
     for (const std::string& step : steps_of(model)) model.tensors.at(step).as<float>()[0] *= sign;
-    train(model, random_sequences(30), nullptr, options, scratch.path() / name, false, nullptr, {},
-          nullptr);
+    train(model, text_samples(random_sequences(30)), nullptr, options, scratch.path() / name, false,
+          nullptr, {}, {});
     return model;
   };
   const ThreadScope threads(1);

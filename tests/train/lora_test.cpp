@@ -31,7 +31,7 @@ const std::string query = "bert.encoder.layer.0.attention.self.query";
 
 Tensor logits_of(const Model& model, Mode mode = Mode::compiled) {
   Executor forward = make_forward(model, mode);
-  return evaluate(forward, random_sequences(30)).logits;
+  return evaluate(forward, text_samples(random_sequences(30))).logits;
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
@@ -128,8 +128,8 @@ TEST_P(EveryKind, TrainingMovesTheAdapterAlone) {
   settings.targets = "";
   add_adapter(model, settings, fresh_adapter(model, settings, 1));
   const TensorStore before = model.tensors.clone();
-  train(model, random_sequences(40), nullptr, few_steps(), scratch.path() / "run", false, nullptr,
-        {}, nullptr);
+  train(model, text_samples(random_sequences(40)), nullptr, few_steps(), scratch.path() / "run",
+        false, nullptr, {}, {});
   int moved = 0;
   for (const std::string& name : before.names()) {
     const bool trained =
@@ -184,7 +184,8 @@ INSTANTIATE_TEST_SUITE_P(Lora, EveryKind, testing::Values("lora", "rslora", "dor
 // The whole run, and one that was stopped and went on; best/ and --out hold the adapter.
 TEST(LoraTraining, ResumesBitForBit) {
   const ScratchDirectory scratch;
-  const TokenizedData data = random_sequences(40), validation = random_sequences(12, 9);
+  const TokenizedData data = random_sequences(40), held_out = random_sequences(12, 9);
+  const Samples validation = text_samples(held_out);
   const auto run = [&](const std::string& out, bool resume, int stop_after) {
     Model model = small_bert();
     LoraSettings settings = kind("dora");
@@ -194,8 +195,8 @@ TEST(LoraTraining, ResumesBitForBit) {
     TrainEvents events;
     events.on_step = [&](const StepReport&) { ++steps; };
     events.stop = [&] { return stop_after > 0 && steps >= stop_after; };
-    train(model, data, &validation, few_steps(), scratch.path() / out, resume, nullptr, events,
-          nullptr);
+    train(model, text_samples(data), &validation, few_steps(), scratch.path() / out, resume,
+          nullptr, events, {});
     return model;
   };
   const Model whole = run("whole", false, 0);
@@ -211,8 +212,9 @@ TEST(LoraTraining, ResumesBitForBit) {
   // A base that became another one is noticed before anything is trained.
   Model other = whole;
   other.tensors.set(query + ".weight", Tensor(DType::f32, {36, 36}));
-  EXPECT_ERROR(check_resume(other, data, &validation, few_steps(), scratch.path() / "whole"),
-               ErrorCode::invalid_argument, query + ".weight', which is frozen");
+  EXPECT_ERROR(
+      check_resume(other, text_samples(data), &validation, few_steps(), scratch.path() / "whole"),
+      ErrorCode::invalid_argument, query + ".weight', which is frozen");
 }
 
 Quantization eight_bits(const Model& model) {
@@ -231,8 +233,8 @@ TEST(LoraOnFormats, TrainsOverPackedWeights) {
   EXPECT_EQ(formats_of(model.graph), formats);
   const TensorStore before = model.tensors.clone();
   const Tensor logits = logits_of(model);
-  train(model, random_sequences(40), nullptr, few_steps(), scratch.path() / "run", false, nullptr,
-        {}, nullptr);
+  train(model, text_samples(random_sequences(40)), nullptr, few_steps(), scratch.path() / "run",
+        false, nullptr, {}, {});
   EXPECT_GT(largest_difference(logits_of(model), logits), 1e-3);
   EXPECT_TRUE(same_bits(before.at(codes_name(query + ".weight")),
                         model.tensors.at(codes_name(query + ".weight"))));
@@ -374,7 +376,7 @@ TEST(Lora, DropoutIsItsOwn) {
   EXPECT_EQ(dropout_rates(model.graph).classifier, dropout_rates(small_bert().graph).classifier);
   TrainOptions options = few_steps();
   options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0;
-  const std::string text = print_graph(make_training_graph(model, options));
+  const std::string text = print_graph(make_training_graph(model, find_task(model.task), options));
   EXPECT_NE(text.find("p = 0.25"), std::string::npos);
   EXPECT_EQ(text.find("p = 0.1"), std::string::npos);
   EXPECT_EQ(print_graph(make_forward_graph(model, Mode::eager)).find("dropout("),
@@ -491,10 +493,10 @@ TEST(LoraTraining, AccumulatesGradients) {
     TrainOptions options = few_steps();
     options.accumulate = parts;
     options.steps = 3;
-    options.epsilon = 1e-3;
+    options.optimizer_options.set("epsilon", 1e-3);
     options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0;
-    train(model, random_sequences(40), nullptr, options, scratch.path() / std::to_string(parts),
-          false, nullptr, {}, nullptr);
+    train(model, text_samples(random_sequences(40)), nullptr, options,
+          scratch.path() / std::to_string(parts), false, nullptr, {}, {});
     models.push_back(std::move(model));
   }
   for (const std::string& name : models[0].tensors.names())

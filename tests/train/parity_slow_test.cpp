@@ -22,7 +22,7 @@ using namespace hone;
 
 void expect_logits(Model& model, Mode mode, const TokenizedData& batch, const Json& expected) {
   Executor forward = make_forward(model, mode);
-  const Tensor logits = evaluate(forward, batch).logits;
+  const Tensor logits = evaluate(forward, text_samples(batch)).logits;
   for (std::size_t i = 0; i < expected.size(); ++i)
     for (std::size_t c = 0; c < 2; ++c)
       EXPECT_NEAR(logits.as<float>()[2 * i + c], expected[i][c].get<double>(), 1e-4)
@@ -42,7 +42,7 @@ TEST(Parity, SixtyStepsOfBertTiny) {
   TrainOptions options;
   options.batch = 8;
   options.lr = trace["lr"].get<double>();
-  options.weight_decay = trace["weight_decay"].get<double>();
+  options.optimizer_options.set("weight_decay", trace["weight_decay"].get<double>());
   options.decay_all = true;
   options.schedule = "constant";
   options.clip = 1;
@@ -68,8 +68,8 @@ TEST(Parity, SixtyStepsOfBertTiny) {
       worst_loss = std::max(worst_loss, std::abs(report.loss - loss));
       worst_norm = std::max(worst_norm, std::abs(report.grad_norm - norm) / norm);
     };
-    const TrainResult result = train(model, data, nullptr, options, scratch.path() / "out", false,
-                                     nullptr, events, &tokenizer);
+    const TrainResult result = train(model, text_samples(data), nullptr, options,
+                                     scratch.path() / "out", false, nullptr, events, &tokenizer);
     EXPECT_EQ(result.steps, 60);
     expect_logits(model, mode, first_batch, trace["logits_first_batch_after"]);
     std::printf("worst loss difference %.1e, worst relative norm difference %.1e\n", worst_loss,

@@ -10,8 +10,7 @@
 #include "hone/passes/pass.hpp"
 #include "hone/passes/prune.hpp"
 #include "hone/passes/select_formats.hpp"
-#include "hone/train/inputs.hpp"
-#include "hone/train/loss.hpp"
+#include "hone/tasks/task.hpp"
 #include "hone/train/saliency.hpp"
 #include "support/compare_models.hpp"
 #include "support/expect_error.hpp"
@@ -93,17 +92,14 @@ TEST(PrunedData, StandsBeforeFormatsInEitherOrder) {
 // Loss of a model on samples, in the reference mode.
 double loss_of(const Model& model, const TokenizedData& data) {
   Graph graph = model.graph;
-  append_loss(graph, model.head, false);
+  append_loss(graph, find_task("text_classification"));
   run_passes(graph, {{"set_dropout", {{"training", false}}}});
   graph.outputs.erase(graph.outputs.begin());
   Executor executor(std::move(graph), false);
   for (const std::string& name : model.tensors.names()) executor.bind(name, model.tensors.at(name));
   std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-  const Batch batch = make_batch(data, all);
-  auto inputs = batch_inputs(batch);
-  inputs["labels"] = int_vector(batch.labels);
-  return executor.run(inputs).at("loss").as<float>()[0];
+  return executor.run(text_samples(data).training_inputs(all)).at("loss").as<float>()[0];
 }
 
 TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
@@ -114,7 +110,8 @@ TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
   for (std::int64_t i = 0; i < every_third.size(); ++i)
     every_third.as<std::uint8_t>()[i] = i % 3 != 0;
   set_masks(model, {{value, every_third}});
-  const auto gradients = loss_gradients(model, {query, value}, data, {.samples = 100});
+  const auto gradients =
+      loss_gradients(model, {query, value}, text_samples(data), {.samples = 100});
   ASSERT_EQ(gradients.size(), 2u);
   double scale = 0;
   for (const float g : gradients.at(value).span<float>())
@@ -134,10 +131,10 @@ TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
     EXPECT_NEAR(gradients.at(value).as<float>()[i], slope, 0.02 * scale + 2e-5) << i;
     if (mask.as<std::uint8_t>()[i] == 0) EXPECT_EQ(gradients.at(value).as<float>()[i], 0.0f);
   }
-  EXPECT_ERROR(loss_gradients(model, {"nothing"}, data, {}), ErrorCode::invalid_argument,
-               "nothing");
-  EXPECT_ERROR(loss_gradients(model, {query}, random_sequences(0), {}), ErrorCode::invalid_argument,
-               "no samples");
+  EXPECT_ERROR(loss_gradients(model, {"nothing"}, text_samples(data), {}),
+               ErrorCode::invalid_argument, "nothing");
+  EXPECT_ERROR(loss_gradients(model, {query}, text_samples(random_sequences(0)), {}),
+               ErrorCode::invalid_argument, "no samples");
 }
 
 // What a node reads, in the reference mode.
@@ -151,7 +148,7 @@ Tensor read_of(const Model& model, const std::string& node, const TokenizedData&
     if (is_tensor_of_model(v.kind)) executor.bind(v.name, model.tensors.at(v.name));
   std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-  return executor.run(batch_inputs(make_batch(data, all))).at("x");
+  return executor.run(text_samples(data).inputs(all)).at("x");
 }
 
 TEST(Saliency, NormsAndQuantilesAreThoseOfWhatNodesRead) {
@@ -165,7 +162,7 @@ TEST(Saliency, NormsAndQuantilesAreThoseOfWhatNodesRead) {
     return std::string();
   }();
   const Tensor x = read_of(model, node, data);
-  const Tensor norms = input_norms(model, {weight}, data, {.samples = 6}).at(weight);
+  const Tensor norms = input_norms(model, {weight}, text_samples(data), {.samples = 6}).at(weight);
   ASSERT_EQ(norms.shape(), (Shape{50}));
   for (std::int64_t c = 0; c < 50; ++c) {
     double sum = 0;
@@ -177,10 +174,12 @@ TEST(Saliency, NormsAndQuantilesAreThoseOfWhatNodesRead) {
   std::vector<double> sizes;
   for (const float v : x.span<float>()) sizes.push_back(std::fabs(v));
   std::sort(sizes.begin(), sizes.end());
-  const double quantile = magnitude_quantiles(model, {value}, 0.5, data, {.samples = 6}).at(value);
+  const double quantile =
+      magnitude_quantiles(model, {value}, 0.5, text_samples(data), {.samples = 6}).at(value);
   EXPECT_NEAR(quantile, sizes[sizes.size() / 2], 1e-3);
-  EXPECT_ERROR(input_norms(model, {"bert.embeddings.word_embeddings.weight"}, data, {}),
-               ErrorCode::invalid_argument, "embedding");
+  EXPECT_ERROR(
+      input_norms(model, {"bert.embeddings.word_embeddings.weight"}, text_samples(data), {}),
+      ErrorCode::invalid_argument, "embedding");
 }
 
 // What is no number is no small number.

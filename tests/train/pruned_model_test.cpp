@@ -230,9 +230,9 @@ TrainOptions few_steps(const std::string& optimizer) {
   options.steps = 8;
   options.batch = 4;
   options.lr = 0.01;
-  options.weight_decay = 0.1;
+  options.optimizer_options.set("weight_decay", 0.1);
   options.optimizer = optimizer;
-  if (optimizer == "sgd") options.momentum = 0.9;
+  if (optimizer == "sgd") options.optimizer_options.set("momentum", 0.9);
   options.checkpoint_every = 1;
   return options;
 }
@@ -250,7 +250,8 @@ TEST(PrunedModels, TrainingKeepsZerosAndMasks) {
       trained.tensors = model.tensors.clone();
       TrainOptions options = few_steps(optimizer);
       options.accumulate = accumulate;
-      train(trained, data, nullptr, options, scratch.path() / "out", false, nullptr, {}, nullptr);
+      train(trained, text_samples(data), nullptr, options, scratch.path() / "out", false, nullptr,
+            {}, {});
       int moved = 0;
       for (const auto& [weight, mask] : masks_of(trained.graph)) {
         EXPECT_TRUE(same_bits(trained.tensors.at(mask), model.tensors.at(mask)));
@@ -283,7 +284,7 @@ TEST(PrunedModels, TrainingResumesBitForBit) {
     TrainEvents events;
     std::int64_t steps = 0;
     events.stop = [&, stop_after] { return ++steps == stop_after; };
-    train(model, data, nullptr, few_steps("adamw"), out, resume, nullptr, events, nullptr);
+    train(model, text_samples(data), nullptr, few_steps("adamw"), out, resume, nullptr, events, {});
     return model;
   };
   const ScratchDirectory scratch;

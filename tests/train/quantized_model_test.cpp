@@ -41,7 +41,7 @@ Quantization choose(const Model& model, const std::string& format,
 
 Tensor logits_of(const Model& model, const TokenizedData& data, Mode mode) {
   Executor forward = make_forward(model, mode);
-  return evaluate(forward, data).logits;
+  return evaluate(forward, text_samples(data)).logits;
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
@@ -181,8 +181,8 @@ TEST(QuantizationAwareTraining, RoundsProbabilities) {
   TrainOptions options;
   options.lr = 1e-3;
   options.batch = 4;
-  const TrainResult result = train(model, random_sequences(30), nullptr, options,
-                                   scratch.path() / "run", false, nullptr, {}, nullptr);
+  const TrainResult result = train(model, text_samples(random_sequences(30)), nullptr, options,
+                                   scratch.path() / "run", false, nullptr, {}, {});
   EXPECT_TRUE(std::isfinite(result.last_loss));
   const Model loaded = load_model({.name = (scratch.path() / "run").string()});
   EXPECT_EQ(formats_of(loaded.graph), formats_of(model.graph));
@@ -451,7 +451,7 @@ TEST(Calibration, FitsDataAndKeepsWhatWasGiven) {
   const Model model = small_bert();
   Quantization formats =
       choose(model, "integer", {{"width", "6"}, {"bias_frac_width", "5"}}, "linear");
-  calibrate_on_data(formats, model, data, {.samples = 16});
+  calibrate_on_data(formats, model, text_samples(data), {.samples = 16});
   for (const NodeFormats& node : formats) {
     EXPECT_NE(node.slots.at(Slot::data_in).options.find("frac_width="), std::string::npos);
     EXPECT_EQ(node.slots.at(Slot::bias).options, "frac_width=5 width=6");
@@ -464,8 +464,8 @@ TEST(Calibration, FitsDataAndKeepsWhatWasGiven) {
   };
   EXPECT_LT(error(formats),
             error(choose(model, "integer", {{"width", "6"}, {"bias_frac_width", "5"}}, "linear")));
-  EXPECT_ERROR(calibrate_on_data(formats, model, {}, {}), ErrorCode::invalid_argument,
-               "no samples");
+  EXPECT_ERROR(calibrate_on_data(formats, model, text_samples(random_sequences(0)), {}),
+               ErrorCode::invalid_argument, "no samples");
 }
 
 TEST(LearnedSteps, TrainFreezeAndPack) {
@@ -475,7 +475,7 @@ TEST(LearnedSteps, TrainFreezeAndPack) {
     const TokenizedData data = random_sequences(30);
     Model model = small_bert();
     set_formats(model, choose(model, format, {{"width", "4"}, {"learned_step", "true"}}, "linear"));
-    initialize_learned_steps(model, data);
+    initialize_learned_steps(model, text_samples(data));
     const std::string step = "layer0.wide.weight.step";
     const float first = model.tensors.at(step).as<float>()[0];
     // 2 mean|w| / sqrt(7); the weights are normal with deviation 0.02.
@@ -484,8 +484,8 @@ TEST(LearnedSteps, TrainFreezeAndPack) {
     options.lr = 1e-3;
     options.batch = 4;
     options.seed = 21;
-    const TrainResult result =
-        train(model, data, nullptr, options, scratch.path() / "run", false, nullptr, {}, nullptr);
+    const TrainResult result = train(model, text_samples(data), nullptr, options,
+                                     scratch.path() / "run", false, nullptr, {}, {});
     EXPECT_TRUE(std::isfinite(result.last_loss));
     Model loaded = load_model({.name = (scratch.path() / "run").string()});
     EXPECT_TRUE(loaded.report.unused.empty());
@@ -514,7 +514,8 @@ TEST(QuantizationAwareTraining, ResumesBitForBit) {
     TrainEvents events;
     events.on_step = [&](const StepReport&) { ++done; };
     if (stop_after > 0) events.stop = [&] { return done >= stop_after; };
-    train(model, data, nullptr, options, scratch.path() / name, resume, nullptr, events, nullptr);
+    train(model, text_samples(data), nullptr, options, scratch.path() / name, resume, nullptr,
+          events, {});
     return model.tensors;
   };
   const TensorStore whole = run("whole", false, 0);

@@ -8,7 +8,7 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/choices.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
@@ -41,7 +41,8 @@ Trained train_into(const fs::path& out, const TrainOptions& options, bool resume
                    std::int64_t stop_after = 0, bool validate = true) {
   Model model = small_bert();
   const TokenizedData data = random_sequences(30);
-  const TokenizedData validation = random_sequences(13, 77);
+  const TokenizedData held_out = random_sequences(13, 77);
+  const Samples validation = text_samples(held_out);
   Trained run;
   TrainEvents events;
   events.on_step = [&](const StepReport& report) {
@@ -53,8 +54,8 @@ Trained train_into(const fs::path& out, const TrainOptions& options, bool resume
   };
   if (stop_after > 0)
     events.stop = [&] { return static_cast<std::int64_t>(run.losses.size()) >= stop_after; };
-  run.result = train(model, data, validate ? &validation : nullptr, options, out, resume, nullptr,
-                     events, nullptr);
+  run.result = train(model, text_samples(data), validate ? &validation : nullptr, options, out,
+                     resume, nullptr, events, {});
   return run;
 }
 
@@ -94,7 +95,8 @@ TEST(Selection, TheMetricSaysWhatBestMeans) {
     TrainOptions options = options_of(6);
     options.metric = metric;
     Model model = small_bert();
-    const TokenizedData data = random_sequences(30), validation = random_sequences(13, 77);
+    const TokenizedData data = random_sequences(30), held_out = random_sequences(13, 77);
+    const Samples validation = text_samples(held_out);
     std::vector<double> values;
     TrainEvents events;
     events.on_evaluation = [&](const Evaluation& e, std::int64_t, std::int64_t, bool best) {
@@ -103,8 +105,8 @@ TEST(Selection, TheMetricSaysWhatBestMeans) {
       EXPECT_EQ(best, values.empty() || value > *std::max_element(values.begin(), values.end()));
       values.push_back(value);
     };
-    const TrainResult result = train(model, data, &validation, options, scratch.path() / metric,
-                                     false, nullptr, events, nullptr);
+    const TrainResult result = train(model, text_samples(data), &validation, options,
+                                     scratch.path() / metric, false, nullptr, events, {});
     EXPECT_EQ(result.kept_epoch,
               std::max_element(values.begin(), values.end()) - values.begin() + 1);
   }

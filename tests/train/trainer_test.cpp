@@ -37,7 +37,7 @@ struct Outcome {
 
 // Trains a fresh model into `out`; stops after `stop_after` steps of this process (0: never).
 Outcome train_into(const std::filesystem::path& out, const TrainOptions& options, bool resume,
-                   std::int64_t stop_after = 0, const TokenizedData* validation = nullptr) {
+                   std::int64_t stop_after = 0, const Samples* validation = nullptr) {
   Model model = small_bert();
   const TokenizedData data = random_sequences(30);
   Outcome run;
@@ -49,7 +49,8 @@ Outcome train_into(const std::filesystem::path& out, const TrainOptions& options
     ++done;
   };
   if (stop_after > 0) events.stop = [&] { return done >= stop_after; };
-  run.result = train(model, data, validation, options, out, resume, nullptr, events, nullptr);
+  run.result =
+      train(model, text_samples(data), validation, options, out, resume, nullptr, events, {});
   run.parameters = model.tensors;
   return run;
 }
@@ -72,7 +73,8 @@ TEST(Trainer, ResumedEqualsUninterruptedBitForBit) {
     TrainOptions options = small_options();
     options.mode = mode;
     options.accumulate = accumulate;
-    const TokenizedData validation = random_sequences(10, 77);
+    const TokenizedData held_out = random_sequences(10, 77);
+    const Samples validation = text_samples(held_out);
     const Outcome whole = train_into(scratch.path() / "whole", options, false, 0, &validation);
     EXPECT_TRUE(whole.result.finished);
     ASSERT_EQ(whole.losses.size(), 16u);
@@ -172,8 +174,8 @@ TEST(Trainer, ResumeWithOtherDataIsRefused) {
   TokenizedData data = random_sequences(30);
   std::swap(data.ids[10], data.ids[11]);
   data.ids[0] ^= 1;
-  EXPECT_ERROR(train(model, data, nullptr, small_options(), scratch.path() / "out", true, nullptr,
-                     {}, nullptr),
+  EXPECT_ERROR(train(model, text_samples(data), nullptr, small_options(), scratch.path() / "out",
+                     true, nullptr, {}, {}),
                ErrorCode::invalid_argument, "data");
 }
 
@@ -241,13 +243,14 @@ TEST(Trainer, NanStopsWithStepAndSamples) {
   poisoned.ids[static_cast<std::size_t>(poisoned.offsets[1])] = 7;
   model.tensors.at("bert.embeddings.word_embeddings.weight").as<float>()[7 * 36 + 3] =
       std::numeric_limits<float>::quiet_NaN();
-  EXPECT_ERROR(train(model, poisoned, nullptr, options, out, false, nullptr, {}, nullptr),
+  EXPECT_ERROR(train(model, text_samples(poisoned), nullptr, options, out, false, nullptr, {}, {}),
                ErrorCode::numeric, "step 2: the loss is nan");
   EXPECT_EQ(load_position(out / "last").step, 1);
   try {
     Model again = small_bert();
     again.tensors.at("classifier.bias").as<float>()[0] = std::numeric_limits<float>::infinity();
-    train(again, data, nullptr, options, scratch.path() / "other", false, nullptr, {}, nullptr);
+    train(again, text_samples(data), nullptr, options, scratch.path() / "other", false, nullptr, {},
+          {});
     FAIL() << "no error";
   } catch (const Error& error) {
     // The longest of the first batch, which is looked at before it is learned from.
@@ -265,8 +268,8 @@ TEST(Trainer, AStartThatOverflowsNamesTheNode) {
        model.tensors.at("bert.encoder.layer.0.intermediate.dense.weight").span<float>())
     weight *= 3e38f;
   try {
-    train(model, random_sequences(30), nullptr, small_options(), scratch.path() / "out", false,
-          nullptr, {}, nullptr);
+    train(model, text_samples(random_sequences(30)), nullptr, small_options(),
+          scratch.path() / "out", false, nullptr, {}, {});
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::numeric);
@@ -292,9 +295,9 @@ TEST(Trainer, NanInAnyParameterIsSeen) {
     options.steps = 8;
     TokenizedData all = data;
     all.ids[0] = 0;
-    EXPECT_ERROR(
-        train(model, all, nullptr, options, scratch.path() / "out", false, nullptr, {}, nullptr),
-        ErrorCode::numeric, "step");
+    EXPECT_ERROR(train(model, text_samples(all), nullptr, options, scratch.path() / "out", false,
+                       nullptr, {}, {}),
+                 ErrorCode::numeric, "step");
   }
 }
 
@@ -302,9 +305,9 @@ TEST(Trainer, RefusesWhatItCannotTrainOn) {
   const ScratchDirectory scratch;
   const auto refuse = [&](TrainOptions options, TokenizedData data, const char* message) {
     Model model = small_bert();
-    EXPECT_ERROR(
-        train(model, data, nullptr, options, scratch.path() / "out", false, nullptr, {}, nullptr),
-        ErrorCode::invalid_argument, message);
+    EXPECT_ERROR(train(model, text_samples(data), nullptr, options, scratch.path() / "out", false,
+                       nullptr, {}, {}),
+                 ErrorCode::invalid_argument, message);
   };
   TrainOptions options = small_options();
   TokenizedData data = random_sequences(6);

@@ -103,21 +103,22 @@ CommandResult run(const CommandInput& input) {
       std::min(input.options.integer_or("samples", default_samples), data.size());
   std::vector<Evaluation> evaluations;
   // Each is asked for its own classes, whatever their order.
-  std::vector<TokenizedData> samples_of{data, data};
-  match_labels(samples_of[1], second.model, request, {});
+  std::vector<TokenizedData> own_data{data, data};
+  match_labels(own_data[1], second.model, request, {});
   std::vector<std::vector<bool>> correct;
   for (const Classifier* one : {&first, &second}) {
-    const TokenizedData& own = samples_of[evaluations.size()];
+    const TokenizedData& own = own_data[evaluations.size()];
     Executor forward = make_forward(one->model, one->mode);
     EvaluateOptions options = with_progress("evaluating " + one->model.name, own.size());
     options.name_of = [&](std::int64_t sample) {
       return fmt::format("{}: sample {}", one->model.name, sample);
     };
-    evaluations.push_back(evaluate(forward, own, options));
+    evaluations.push_back(evaluate(forward, samples_of(one->model, own), options));
     correct.push_back(correct_samples(evaluations.back(), own));
   }
   const std::vector<NodeError> nodes =
-      compare_layers(first.model, second.model, data, samples, with_progress("comparing", samples));
+      compare_layers(first.model, second.model, samples_of(first.model, data), samples,
+                     with_progress("comparing", samples));
   const PairedTest test = compare_correct(correct[0], correct[1]);
   console().finish();
 

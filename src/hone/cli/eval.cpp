@@ -30,7 +30,7 @@ CommandResult run(const CommandInput& input) {
   options.name_of = [&](std::int64_t sample) {
     return fmt::format("{}: {}: sample {}", classifier.model.name, request.split, sample);
   };
-  const Evaluation evaluation = evaluate(forward, data, options);
+  const Evaluation evaluation = evaluate(forward, samples_of(classifier.model, data), options);
   console().finish();
   TerminalTable table({{request.split, Align::left}, {"", Align::left}});
   add_metrics(table, evaluation);

@@ -40,7 +40,7 @@ Explained build(const CommandInput& input, const Model& model) {
     options.disabled_passes = disabled;
     options.hidden_dropout = options.attention_dropout = options.classifier_dropout =
         input.options.real_or("dropout", -1);
-    explained.graph = make_training_graph(model, options, &explained.passes);
+    explained.graph = make_training_graph(model, find_task(model.task), options, &explained.passes);
   } else {
     explained.graph = make_forward_graph(model, mode, disabled, &explained.passes);
   }

@@ -20,6 +20,9 @@
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/sparsity/pruner.hpp"
+#include "hone/tasks/task.hpp"
+#include "hone/train/optimizers/optimizer.hpp"
+#include "hone/train/schedules/schedule.hpp"
 
 namespace hone {
 namespace {
@@ -120,10 +123,14 @@ const std::vector<Kind>& kinds() {
       {"model-sizes", "settings of a built-in model",
        [] { return settings_as_members(builtin_options()); }},
       {"ops", "kinds of nodes of a graph", [] { return described(op_table()); }},
+      {"optimizers", "what updates the weights in training",
+       [] { return described(optimizer_table()); }},
       {"passes", "rewrites of a graph", [] { return described(pass_table()); }},
       {"pruners", "ways to choose the weights that go", [] { return described(pruner_table()); }},
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},
-      {"recipes", "experiments for hone run, and what they need", recipes}};
+      {"recipes", "experiments for hone run, and what they need", recipes},
+      {"schedules", "how the learning rate goes", [] { return described(schedule_table()); }},
+      {"tasks", "what models are for", [] { return described(task_table()); }}};
   return all;
 }
 

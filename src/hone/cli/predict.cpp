@@ -19,8 +19,8 @@
 #include "hone/report/numbers.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/forward.hpp"
+#include "hone/tasks/prediction.hpp"
 #include "hone/train/evaluate.hpp"
-#include "hone/train/prediction.hpp"
 
 namespace hone {
 namespace {
@@ -144,9 +144,9 @@ CommandResult run(const CommandInput& input) {
   options.name_of = [&](std::int64_t i) {
     return fmt::format("{}: {}", classifier.model.name, texts.place(static_cast<std::size_t>(i)));
   };
-  const Evaluation evaluation = evaluate(forward, data, options);
+  const Tensor logits = answer(forward, samples_of(classifier.model, data), options);
   const double seconds = now_seconds() - begin;
-  const std::vector<Prediction> predictions = predictions_of(evaluation.logits, classifier);
+  const std::vector<Prediction> predictions = predictions_of(logits, classifier);
   if (input.options.contains("output"))
     write_file_atomically(input.options.text("output"),
                           render(predictions, classifier, texts, false));

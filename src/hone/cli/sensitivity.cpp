@@ -113,7 +113,10 @@ CommandResult run(const CommandInput& input) {
     options.name_of = [&](std::int64_t sample) {
       return fmt::format("{}: sample {}", name, sample);
     };
-    Row row{name, evaluate(forward, data, options), tensor_bytes(one), {}};
+    Row row{name,
+            evaluate(forward, samples_of(classifier.model, data), options),
+            tensor_bytes(one),
+            {}};
     const std::vector<bool> correct = correct_samples(row.evaluation, data);
     if (float_correct.empty()) float_correct = correct;
     row.test = compare_correct(float_correct, correct);

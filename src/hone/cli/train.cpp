@@ -14,14 +14,6 @@
 namespace hone {
 namespace {
 
-// Settings that are flags; the others are given by --set.
-const std::vector<std::string> flags{"split",  "epochs",       "steps",         "batch",
-                                     "lr",     "weight_decay", "schedule",      "warmup",
-                                     "clip",   "dropout",      "max_length",    "keep",
-                                     "metric", "patience",     "class_weights", "checkpoint_every",
-                                     "seed",   "threads",      "order",         "trace",
-                                     "mode",   "fresh_head",   "lora"};
-
 std::string summary_table(const TrainOutcome& outcome, const std::filesystem::path& out) {
   const TrainResult& r = outcome.result;
   TerminalTable table({{"training", Align::left}, {"", Align::left}});
@@ -104,7 +96,8 @@ Command command_train() {
        .default_value = {},
        .help = "folder or file of the tokenizer; default: the model's own, for reviews the "
                "embedded one"}};
-  for (OptionSpec& spec : pick(train_settings(), flags)) command.options.push_back(std::move(spec));
+  for (OptionSpec& spec : pick(train_settings(), train_flags()))
+    command.options.push_back(std::move(spec));
   command.options.push_back({.name = "resume",
                              .type = OptionType::boolean,
                              .default_value = {},
@@ -119,7 +112,7 @@ Command command_train() {
                           {"order", "FILE"}, {"trace", "FILE"}, {"split", "SPLIT"},
                           {"lora", "KEYS"}};
   command.required = {"data", "out"};
-  command.settings = leave_out(train_settings(), flags);
+  command.settings = leave_out(train_settings(), train_flags());
   command.settings_note =
       "Also the sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...) and options "
       "of "

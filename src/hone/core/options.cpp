@@ -146,6 +146,12 @@ const OptionSpec& find_option(const std::vector<OptionSpec>& specs, const std::s
               did_you_mean(name, names));
 }
 
+void fail_unknown_member(const std::string& what, const std::string& name,
+                         const std::vector<std::string>& known) {
+  throw Error(ErrorCode::invalid_argument, fmt::format("unknown {} '{}'", what, name),
+              did_you_mean(name, known));
+}
+
 Options complete_options(const std::vector<OptionSpec>& specs, const Options& given,
                          const std::string& where) {
   Options complete;

@@ -71,6 +71,20 @@ OptionValue check_option(const OptionSpec& spec, OptionValue value, const std::s
 // Finds a spec by name; throws Error(invalid_argument) naming the nearest known option.
 const OptionSpec& find_option(const std::vector<OptionSpec>& specs, const std::string& name,
                               const std::string& where);
+// The member of a table with this name. Throws Error(invalid_argument) "unknown WHAT 'name'" naming
+// the nearest known one.
+[[noreturn]] void fail_unknown_member(const std::string& what, const std::string& name,
+                                      const std::vector<std::string>& known);
+template <typename Member>
+const Member& find_member(const std::vector<Member>& table, const std::string& name,
+                          const std::string& what) {
+  std::vector<std::string> known;
+  for (const Member& member : table) {
+    if (member.name == name) return member;
+    known.push_back(member.name);
+  }
+  fail_unknown_member(what, name, known);
+}
 // Completes `given` with defaults; an unknown or missing required option is an error.
 Options complete_options(const std::vector<OptionSpec>& specs, const Options& given,
                          const std::string& where);

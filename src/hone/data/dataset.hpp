@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hone/core/options.hpp"
+#include "hone/data/column.hpp"
 
 namespace hone {
 
@@ -66,6 +67,8 @@ struct TokenizedData {
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
   std::int64_t length(std::int64_t i) const { return offsets[i + 1] - offsets[i]; }
+  // Columns ids, labels, type_ids and targets, the last two where they are there.
+  operator Dataset() const;
 };
 
 }  // namespace hone

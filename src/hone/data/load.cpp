@@ -179,6 +179,14 @@ ValidationCut cut_validation(std::span<const std::int32_t> labels, double share,
   return cut;
 }
 
+TokenizedData::operator Dataset() const {
+  Dataset data{size(), offsets, {make_column("ids", DType::i32, ids, true)}, label_names};
+  data.columns.push_back(make_column("labels", DType::i32, labels));
+  if (!type_ids.empty()) data.columns.push_back(make_column("type_ids", DType::u8, type_ids, true));
+  if (!targets.empty()) data.columns.push_back(make_column("targets", DType::f32, targets));
+  return data;
+}
+
 TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> indices) {
   TokenizedData part;
   part.label_names = data.label_names;

@@ -34,6 +34,7 @@ Json to_json(const Model& model, std::int64_t version) {
   const auto kind = std::find_if(std::begin(head_names), std::end(head_names),
                                  [&](const auto& name) { return name.first == model.head.kind; });
   return {{"version", version},
+          {"task", model.task},
           {"head",
            {{"kind", kind->second}, {"size", model.head.size}, {"sigmoid", model.head.sigmoid}}},
           {"labels", model.labels},
@@ -68,6 +69,7 @@ ModelFacts read_facts(const Json& json) {
   facts.limits = {positive(limits, "vocabulary"), positive(limits, "positions"),
                   positive(limits, "token_types")};
   facts.width = positive(json, "width");
+  facts.task = json.value("task", std::string(text_task(facts.head)));
   return facts;
 }
 
@@ -148,6 +150,7 @@ struct Layout {
 };
 Layout layout_of(const Model& model) {
   Layout layout{model.config};
+  if (!layout.config.is_object()) return layout;  // made by no architecture
   const Architecture& architecture = architecture_of(layout.config, "config.json");
   Blueprint blueprint = architecture.make(layout.config, "config.json");
   if (blueprint.facts.labels != model.labels) {

@@ -28,4 +28,13 @@ Head make_head(const std::string& problem_type, std::int64_t labels, const std::
   return {HeadKind::classes, labels, false};
 }
 
+const char* text_task(const Head& head) {
+  switch (head.kind) {
+    case HeadKind::classes: return "text_classification";
+    case HeadKind::values: return "text_regression";
+    case HeadKind::labels: break;
+  }
+  return "text_labels";
+}
+
 }  // namespace hone

@@ -1,5 +1,5 @@
 // What the outputs of a model with a head for whole texts mean. The rules are those of transformers
-// (the loss of BertForSequenceClassification, the text-classification pipeline).
+// (the losses of its models for sequence classification, the text-classification pipeline).
 #pragma once
 
 #include <cstdint>
@@ -25,5 +25,7 @@ struct Head {
 // label is a value, several are classes. Throws Error(unsupported) for an unknown type, and for
 // classes where there is only one; `where` starts the message.
 Head make_head(const std::string& problem_type, std::int64_t labels, const std::string& where);
+// What a model of whole texts with this head is for (a name of task_table()).
+const char* text_task(const Head& head);
 
 }  // namespace hone

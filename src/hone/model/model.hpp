@@ -35,6 +35,7 @@ struct ModelFacts {
   TextLimits limits;
   // Width of the values between layers: the default learning rate follows from it.
   std::int64_t width = 0;
+  std::string task = {};  // what the model is for: a name of task_table()
 };
 
 struct Model : ModelFacts {

@@ -11,6 +11,8 @@
 namespace hone {
 namespace {
 
+constexpr const char* default_update = "adamw";
+
 struct Trained {
   ValueId parameter, gradient;
 };
@@ -24,6 +26,34 @@ std::vector<Trained> take_gradients(Graph& graph) {
                      [](const auto& output) { return output.first.rfind("grad.", 0) == 0; }),
       graph.outputs.end());
   return list;
+}
+
+// What the node of one parameter has of the pass's options, by the names of the op's own.
+Options attributes_of(const Op& update, const Options& options, const Value& parameter,
+                      const std::vector<std::string>& kept) {
+  Options attributes;
+  for (const OptionSpec& spec : update.options) {
+    if (spec.name == "keep_sign")
+      attributes.set(spec.name, std::find(kept.begin(), kept.end(), parameter.name) != kept.end());
+    // Vectors (biases, norms) are not decayed unless asked for.
+    else if (spec.name == "weight_decay" && parameter.type.dims.size() < 2 &&
+             !options.boolean("decay_all"))
+      attributes.set(spec.name, 0.0);
+    else
+      attributes.set(spec.name, options.values().at(spec.name));
+  }
+  return attributes;
+}
+
+// Inputs p, g, the states, clip, schedule, step; p and the states are overwritten.
+const Op& find_update(const Options& options) {
+  const Op& op = find_op(options.text("update"));
+  if (op.in_place.empty() || op.in_place[0] != 0 ||
+      op.input_names.size() != op.in_place.size() + 4 || op.input_names.back() != "step")
+    throw Error(ErrorCode::invalid_argument,
+                "pass append_optimizer: the op '" + op.name + "' updates no parameter",
+                "give the op of an optimizer, such as " + std::string(default_update));
+  return op;
 }
 
 int run(const PassCall& call) {
@@ -40,39 +70,34 @@ int run(const PassCall& call) {
   const ValueId clip = graph.apply("clip_factor", {norm}, {{"limit", options.real("clip")}});
   const ValueId schedule = graph.input("schedule", {DType::f32, {Dim("S")}});
   const ValueId step = graph.input("step", {DType::i32, {1}});
-  const bool adamw = options.text("optimizer") == "adamw";
+  const Op& update = find_update(options);
   const std::vector<std::string> kept = split(options.text("keep_sign"), ',');
   for (const Trained& t : trained) {
     const Value parameter = graph.value(t.parameter);
-    // Vectors (biases, norms) are not decayed unless asked for.
-    const bool decays = parameter.type.dims.size() > 1 || options.boolean("decay_all");
-    const double decay = decays ? options.real("weight_decay") : 0.0;
-    const bool keep_sign = std::find(kept.begin(), kept.end(), parameter.name) != kept.end();
-    const ValueId m = graph.add_value(parameter.name + ".m", parameter.type, ValueKind::state);
-    std::vector<ValueId> states{t.parameter, m};
-    NodeId made = none;
-    if (adamw) {
-      const ValueId v = graph.add_value(parameter.name + ".v", parameter.type, ValueKind::state);
-      states.push_back(v);
-      made = graph.append("adamw", {t.parameter, t.gradient, m, v, clip, schedule, step},
-                          {{"beta1", options.real("beta1")},
-                           {"beta2", options.real("beta2")},
-                           {"epsilon", options.real("epsilon")},
-                           {"weight_decay", decay},
-                           {"keep_sign", keep_sign}},
-                          parameter.name + ".new");
-    } else {
-      made = graph.append("sgd", {t.parameter, t.gradient, m, clip, schedule, step},
-                          {{"momentum", options.real("momentum")},
-                           {"weight_decay", decay},
-                           {"keep_sign", keep_sign}},
-                          parameter.name + ".new");
+    // What the op overwrites: the parameter, then its states.
+    std::vector<ValueId> inputs{t.parameter, t.gradient}, overwritten{t.parameter};
+    for (std::size_t i = 1; i < update.in_place.size(); ++i) {
+      const std::string& name = update.input_names[static_cast<std::size_t>(update.in_place[i])];
+      overwritten.push_back(
+          graph.add_value(parameter.name + "." + name, parameter.type, ValueKind::state));
+      inputs.push_back(overwritten.back());
     }
-    for (std::size_t i = 0; i < states.size(); ++i)
-      graph.updates.emplace_back(states[i], graph.node(made).outputs[i]);
+    inputs.insert(inputs.end(), {clip, schedule, step});
+    const NodeId made =
+        graph.append(update.name, inputs, attributes_of(update, options, parameter, kept),
+                     parameter.name + ".new");
+    for (std::size_t i = 0; i < overwritten.size(); ++i)
+      graph.updates.emplace_back(overwritten[i], graph.node(made).outputs[i]);
   }
   graph.outputs.emplace_back("grad_norm", norm);
   return static_cast<int>(trained.size());
+}
+
+// The attributes of the op are options, as far as the pass does not choose them by parameter.
+std::vector<OptionSpec> attributes_as_options(const Options& given) {
+  std::vector<OptionSpec> specs = find_op(given.text_or("update", default_update)).options;
+  std::erase_if(specs, [](const OptionSpec& spec) { return spec.name == "keep_sign"; });
+  return specs;
 }
 
 }  // namespace
@@ -81,22 +106,15 @@ Pass pass_append_optimizer() {
   Pass pass{
       {"append_optimizer",
        "appends clipping and the optimizer's updates",
-       {{.name = "optimizer",
-         .type = OptionType::text,
-         .default_value = std::string("adamw"),
-         .help = "which optimizer",
-         .choices = {"adamw", "sgd"}},
+       {{"update", OptionType::text, std::string(default_update),
+         "the op of an update; its attributes are options too"},
         {"clip", OptionType::real, 1.0, "largest global gradient norm; 0: no clipping", 0.0, 1e30},
-        {"weight_decay", OptionType::real, 0.0, "weight decay", 0.0, 100.0},
         {"decay_all", OptionType::boolean, false, "decay biases and norms as well"},
-        {"beta1", OptionType::real, 0.9, "adamw: decay of the first moment", 0.0, 0.9999999},
-        {"beta2", OptionType::real, 0.999, "adamw: decay of the second moment", 0.0, 0.9999999},
-        {"epsilon", OptionType::real, 1e-8, "adamw: added to the denominator", 0.0, 1.0},
-        {"momentum", OptionType::real, 0.0, "sgd: momentum", 0.0, 1.0},
         {"keep_sign", OptionType::text, std::string(),
          "parameters that keep their signs, separated by commas"}}}};
   pass.run = run;
   pass.required = true;
+  pass.more_options = attributes_as_options;
   return pass;
 }
 

@@ -34,7 +34,7 @@ struct LoraSettings {
 // One layer of an adapter.
 struct AdaptedLayer {
   std::string node;   // the linear node, by its output
-  std::string layer;  // as its parameters call it: "bert.encoder.layer.0.attention.self.query"
+  std::string layer;  // as its parameters call it: "encoder.layer.0.attention.self.query"
   std::int64_t rank = 0;
 };
 struct Adapter {

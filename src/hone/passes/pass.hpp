@@ -25,11 +25,16 @@ struct Pass : Described {
   int (*run)(const PassCall& call) = nullptr;
   // Without it the pipelines that name it give no graph that runs: it cannot be switched off.
   bool required = false;
+  // Options that follow from others (those of an op that is named); null: none.
+  std::vector<OptionSpec> (*more_options)(const Options& given) = nullptr;
 };
 
 const std::vector<Pass>& pass_table();
 // Throws Error(invalid_argument) naming the nearest known pass.
 const Pass& find_pass(const std::string& name);
+
+// All options of a pass that is given these.
+std::vector<OptionSpec> options_of(const Pass& pass, const Options& given);
 
 struct PassRequest {
   std::string name;

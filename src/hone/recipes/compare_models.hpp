@@ -49,7 +49,7 @@ void check_same_architecture(const Model& a, const Model& b);
 
 // The nodes in the order of their output's error, largest first. Runs both models node by node on
 // `samples` texts spread over `data`, a few at a time.
-std::vector<NodeError> compare_layers(const Model& a, const Model& b, const TokenizedData& data,
+std::vector<NodeError> compare_layers(const Model& a, const Model& b, const Samples& data,
                                       std::int64_t samples, const EvaluateOptions& options);
 
 // By the logits of two evaluations of the same samples.

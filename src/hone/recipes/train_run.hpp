@@ -33,6 +33,8 @@ struct RunWatcher {
 // Every setting of a training run with its default and range: flags, TOML keys and --set are made
 // of these.
 const std::vector<OptionSpec>& train_settings();
+// Those that are flags of `hone train`; the others are given by --set.
+const std::vector<std::string>& train_flags();
 
 struct TrainRequest {
   std::string model;      // a directory or a built-in name
@@ -48,8 +50,7 @@ struct TrainRequest {
   bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none
   // Changes the tensors of the model while it is trained (TrainEvents), and what it does in words.
-  std::function<void(Model& model, const TokenizedData& data, std::int64_t step,
-                     std::int64_t steps)>
+  std::function<void(Model& model, const Samples& data, std::int64_t step, std::int64_t steps)>
       before_step = {};
   std::string changes = {};
   std::string command;  // for the record

@@ -3,19 +3,18 @@
 #include <algorithm>
 
 #include "hone/core/error.hpp"
-#include "hone/data/batch.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/pipelines.hpp"
 #include "hone/run/executor.hpp"
-#include "hone/train/inputs.hpp"
+#include "hone/train/sample_batches.hpp"
 
 namespace hone {
 namespace {
 
 // What samples, taken evenly, make of the values whose formats are fitted to data. The model runs
 // in float32.
-Stats observe_samples(const Quantization& quantization, const Model& model,
-                      const TokenizedData& data, std::int64_t samples,
+Stats observe_samples(const Quantization& quantization, const Model& model, const Samples& data,
+                      std::int64_t samples,
                       const std::function<void(std::int64_t, std::int64_t)>& progress) {
   if (data.size() == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to calibrate on");
@@ -35,8 +34,8 @@ Stats observe_samples(const Quantization& quantization, const Model& model,
                          ValueStats().tensor());
     executor.bind(value.name, counted.back().second);
   }
-  for_sample_batches(data, samples, progress,
-                     [&](const Batch& batch) { executor.run(batch_inputs(batch)); });
+  for_sample_batches(data.data, samples, progress,
+                     [&](SampleNumbers numbers) { executor.run(data.inputs(numbers)); });
   Stats stats;
   for (auto& [name, tensor] : counted) stats.emplace(name, ValueStats(tensor));
   return stats;
@@ -44,7 +43,7 @@ Stats observe_samples(const Quantization& quantization, const Model& model,
 
 }  // namespace
 
-void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
+void calibrate_on_data(Quantization& quantization, const Model& model, const Samples& data,
                        const CalibrateOptions& options) {
   Stats stats = observe_samples(quantization, model, data, options.samples, options.progress);
   for (const auto& [name, choice] : quantized_parameters(model.graph, quantization))
@@ -52,7 +51,7 @@ void calibrate_on_data(Quantization& quantization, const Model& model, const Tok
   calibrate(quantization, model.graph, stats, options.method, options.percentile);
 }
 
-void initialize_learned_steps(Model& model, const TokenizedData& data, std::int64_t samples) {
+void initialize_learned_steps(Model& model, const Samples& data, std::int64_t samples) {
   if (learned_steps(model.graph).empty()) return;
   std::map<std::string, double> magnitudes;
   for (const auto& [name, stats] :

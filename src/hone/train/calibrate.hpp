@@ -3,9 +3,9 @@
 
 #include <functional>
 
-#include "hone/data/dataset.hpp"
 #include "hone/model/model.hpp"
 #include "hone/passes/calibration.hpp"
+#include "hone/tasks/task.hpp"
 
 namespace hone {
 
@@ -18,11 +18,11 @@ struct CalibrateOptions {
 
 // Runs the float32 model over samples and fits the formats of `quantization` to what it sees, in
 // constant memory. Throws Error(invalid_argument) when there are no samples or nothing to fit.
-void calibrate_on_data(Quantization& quantization, const Model& model, const TokenizedData& data,
+void calibrate_on_data(Quantization& quantization, const Model& model, const Samples& data,
                        const CalibrateOptions& options);
 
 // Gives a model whose formats have trained steps their first values, from weights and from what a
 // few samples make of activations.
-void initialize_learned_steps(Model& model, const TokenizedData& data, std::int64_t samples = 32);
+void initialize_learned_steps(Model& model, const Samples& data, std::int64_t samples = 32);
 
 }  // namespace hone

@@ -60,10 +60,10 @@ std::vector<std::pair<std::int64_t, std::int64_t>> read_lengths(const Json& json
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& directory, const Model& model,
-                     const TensorStore& parameters, const Tokenizer* tokenizer,
+                     const TensorStore& parameters, const SavePreparation& preparation,
                      const TrainPosition* position, const TensorStore* state) {
   save_model(directory, model, parameters, {}, [&](const std::filesystem::path& folder) {
-    if (tokenizer != nullptr) tokenizer->save(folder);
+    if (preparation) preparation(folder);
     if (position == nullptr) return;
     write_safetensors(folder / state_file, *state);
     const Json json{{"step", position->step},

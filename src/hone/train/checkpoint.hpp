@@ -2,11 +2,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 
 #include "hone/core/json.hpp"
 #include "hone/core/tensor_store.hpp"
-#include "hone/data/tokenizer.hpp"
 #include "hone/model/model.hpp"
 #include "hone/train/evaluate.hpp"
 
@@ -26,11 +26,14 @@ struct TrainPosition {
   Json options;     // describe(TrainOptions) and what identifies the data
 };
 
+// Writes what prepares a model's inputs (its tokenizer) beside it, into its folder; may be empty.
+using SavePreparation = std::function<void(const std::filesystem::path& folder)>;
+
 // Writes `directory` in one step (a crash leaves the old or the new one): the model for
-// transformers, the tokenizer, and, when `position` is given, hone_state.json and
+// transformers, what prepares its inputs, and, when `position` is given, hone_state.json and
 // hone_state.safetensors.
 void save_checkpoint(const std::filesystem::path& directory, const Model& model,
-                     const TensorStore& parameters, const Tokenizer* tokenizer,
+                     const TensorStore& parameters, const SavePreparation& preparation,
                      const TrainPosition* position, const TensorStore* state);
 
 // Reads hone's own part. Throws Error(not_found | bad_format) naming the file.

@@ -1,7 +1,5 @@
 #include "hone/train/choices.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
@@ -28,19 +26,6 @@ double default_learning_rate(const Model& model) {
 
 double default_epochs(const Model& model) {
   return starts_at_random(model) && !has_adapters(model.graph) ? 8 : 3;
-}
-
-std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_t classes) {
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(classes));
-  for (const std::int32_t label : data.labels) ++counts.at(static_cast<std::size_t>(label));
-  const auto occurring = static_cast<double>(
-      std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; }));
-  std::vector<float> weights;
-  for (const std::int64_t count : counts)
-    weights.push_back(count == 0 ? 1.0f
-                                 : static_cast<float>(static_cast<double>(data.size()) /
-                                                      (occurring * static_cast<double>(count))));
-  return weights;
 }
 
 }  // namespace hone

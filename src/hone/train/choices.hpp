@@ -1,10 +1,6 @@
 // What a run takes from its model and data where nobody says otherwise.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
-#include "hone/data/dataset.hpp"
 #include "hone/model/model.hpp"
 
 namespace hone {
@@ -14,15 +10,11 @@ namespace hone {
 bool starts_at_random(const Model& model);
 
 // 5e-5 for a pre-trained model, as transformers. For one that starts at random 0.032 / hidden_size:
-// 2.5e-4 for BERT-tiny (the best rate of Adam falls as one over the width: Yang et al., "Tensor
-// Programs V", 2022). For an adapter 1e-3, twenty times that of all weights: its two matrices are
-// small, and one starts at zero.
+// 2.5e-4 for a width of 128 (the best rate of Adam falls as one over the width: Yang et al.,
+// "Tensor Programs V", 2022). For an adapter 1e-3, twenty times that of all weights: its two
+// matrices are small, and one starts at zero.
 double default_learning_rate(const Model& model);
 // 3 for a pre-trained model, as transformers, or an adapter; 8 for one that starts at random.
 double default_epochs(const Model& model);
-
-// n / (k n_c) for class c of `classes`, as scikit-learn's class_weight="balanced": n samples, n_c
-// of the class, k classes that occur; 1 for classes that do not.
-std::vector<float> balanced_class_weights(const TokenizedData& data, std::int64_t classes);
 
 }  // namespace hone

@@ -6,15 +6,13 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/data/batch.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/pipelines.hpp"
 #include "hone/run/executor.hpp"
 #include "hone/sparsity/detail/mase.hpp"
-#include "hone/train/inputs.hpp"
-#include "hone/train/loss.hpp"
+#include "hone/train/sample_batches.hpp"
 
 namespace hone {
 namespace {
@@ -28,7 +26,7 @@ Executor bind_model(Graph graph, const Model& model) {
   return executor;
 }
 
-void require_samples(const TokenizedData& data) {
+void require_samples(const Samples& data) {
   if (data.size() == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to prune by");
 }
@@ -37,8 +35,7 @@ void require_samples(const TokenizedData& data) {
 
 std::map<std::string, Tensor> input_norms(const Model& model,
                                           const std::vector<std::string>& weights,
-                                          const TokenizedData& data,
-                                          const SaliencyOptions& options) {
+                                          const Samples& data, const SaliencyOptions& options) {
   Graph graph = model.graph;
   run_passes(graph, inference_pipeline(Mode::eager));
   graph.outputs.clear();
@@ -66,8 +63,8 @@ std::map<std::string, Tensor> input_norms(const Model& model,
   graph.remove_dead();
   Executor executor = bind_model(std::move(graph), model);
   require_samples(data);
-  for_sample_batches(data, options.samples, options.progress, [&](const Batch& batch) {
-    const Results results = executor.run(batch_inputs(batch));
+  for_sample_batches(data.data, options.samples, options.progress, [&](SampleNumbers numbers) {
+    const Results results = executor.run(data.inputs(numbers));
     for (const auto& [output, weight] : reads) {
       const Tensor& x = results.at(output);
       std::vector<double>& sum = sums.at(weight);
@@ -88,12 +85,11 @@ std::map<std::string, Tensor> input_norms(const Model& model,
 
 std::map<std::string, Tensor> loss_gradients(const Model& model,
                                              const std::vector<std::string>& weights,
-                                             const TokenizedData& data,
-                                             const SaliencyOptions& options) {
+                                             const Samples& data, const SaliencyOptions& options) {
   Model numbers = model;  // shares them
   unpack_weights(numbers);
   Graph graph = numbers.graph;
-  append_loss(graph, numbers.head, false);
+  append_loss(graph, *data.task);
   run_passes(graph, {{"set_dropout", {{"training", false}}}, {"differentiate"}});
   std::map<std::string, std::vector<double>> sums;
   std::erase_if(graph.outputs, [&](const auto& output) {
@@ -114,10 +110,10 @@ std::map<std::string, Tensor> loss_gradients(const Model& model,
   Executor executor = bind_model(std::move(graph), numbers);
   const std::int64_t samples = std::min(options.samples, data.size());
   require_samples(data);
-  for_sample_batches(data, options.samples, options.progress, [&](const Batch& batch) {
-    std::map<std::string, Tensor> inputs = training_inputs(batch);
+  for_sample_batches(data.data, options.samples, options.progress, [&](SampleNumbers numbers) {
+    Inputs inputs = data.training_inputs(numbers);
     Tensor share(DType::f32, {1});
-    share.as<float>()[0] = static_cast<float>(batch.indices.size()) / static_cast<float>(samples);
+    share.as<float>()[0] = static_cast<float>(numbers.size()) / static_cast<float>(samples);
     inputs["loss_gradient"] = share;
     const Results results = executor.run(inputs);
     if (!std::isfinite(results.at("loss").as<float>()[0]))
@@ -140,7 +136,7 @@ std::map<std::string, Tensor> loss_gradients(const Model& model,
 
 std::map<std::string, double> magnitude_quantiles(const Model& model,
                                                   const std::vector<std::string>& values,
-                                                  double share, const TokenizedData& data,
+                                                  double share, const Samples& data,
                                                   const SaliencyOptions& options) {
   Graph graph = model.graph;
   run_passes(graph, inference_pipeline(Mode::eager));
@@ -156,8 +152,8 @@ std::map<std::string, double> magnitude_quantiles(const Model& model,
   std::map<std::string, double> sums;
   std::int64_t batches = 0;
   require_samples(data);
-  for_sample_batches(data, options.samples, options.progress, [&](const Batch& batch) {
-    const Results results = executor.run(batch_inputs(batch));
+  for_sample_batches(data.data, options.samples, options.progress, [&](SampleNumbers numbers) {
+    const Results results = executor.run(data.inputs(numbers));
     for (const std::string& name : values) {
       const float threshold = mase::magnitude_quantile({&results.at(name)}, share);
       if (!std::isfinite(threshold))

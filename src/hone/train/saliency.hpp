@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "hone/data/dataset.hpp"
 #include "hone/model/model.hpp"
+#include "hone/tasks/task.hpp"
 
 namespace hone {
 
@@ -22,19 +22,17 @@ struct SaliencyOptions {
 // a weight that is no matrix times data.
 std::map<std::string, Tensor> input_norms(const Model& model,
                                           const std::vector<std::string>& weights,
-                                          const TokenizedData& data,
-                                          const SaliencyOptions& options);
+                                          const Samples& data, const SaliencyOptions& options);
 // By weight: of the mean loss over the samples, shaped as the weight; zero where a mask drops it.
 // Throws Error(invalid_argument) when there are no samples or a weight is frozen,
 // Error(numeric) when the loss is not finite.
 std::map<std::string, Tensor> loss_gradients(const Model& model,
                                              const std::vector<std::string>& weights,
-                                             const TokenizedData& data,
-                                             const SaliencyOptions& options);
+                                             const Samples& data, const SaliencyOptions& options);
 // By value: what `share` of its magnitudes do not exceed; the mean over batches of the samples.
 std::map<std::string, double> magnitude_quantiles(const Model& model,
                                                   const std::vector<std::string>& values,
-                                                  double share, const TokenizedData& data,
+                                                  double share, const Samples& data,
                                                   const SaliencyOptions& options);
 
 }  // namespace hone

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/pipelines.hpp"
-#include "hone/train/inputs.hpp"
-#include "hone/train/loss.hpp"
+#include "hone/train/optimizers/optimizer.hpp"
 
 namespace hone {
 namespace {
@@ -19,20 +19,20 @@ TrainingLowering lowering_of(const Model& model, const TrainOptions& o) {
   std::string steps;
   for (const LearnedStep& step : learned_steps(model.graph))
     steps += (steps.empty() ? "" : ",") + step.parameter;
-  return {o.mode,
-          {o.hidden_dropout, o.attention_dropout, o.classifier_dropout},
-          {{"optimizer", o.optimizer},
-           {"clip", o.clip},
-           {"weight_decay", o.weight_decay},
-           {"decay_all", o.decay_all},
-           {"beta1", o.beta1},
-           {"beta2", o.beta2},
-           {"epsilon", o.epsilon},
-           {"momentum", o.momentum},
-           {"keep_sign", steps}}};
+  TrainingLowering lowering{
+      o.mode, {o.hidden_dropout, o.attention_dropout, o.classifier_dropout}, optimizer_options(o)};
+  lowering.optimizer.set("update", find_optimizer(o.optimizer).update);
+  lowering.optimizer.set("clip", o.clip);
+  lowering.optimizer.set("decay_all", o.decay_all);
+  lowering.optimizer.set("keep_sign", steps);
+  return lowering;
 }
 
-Tensor scalar_i32(std::int64_t value) { return int_vector({static_cast<std::int32_t>(value)}); }
+Tensor scalar_i32(std::int64_t value) {
+  Tensor tensor(DType::i32, {1});
+  tensor.as<std::int32_t>()[0] = static_cast<std::int32_t>(value);
+  return tensor;
+}
 
 Tensor scalar_f32(double value) {
   Tensor tensor(DType::f32, {1});
@@ -48,19 +48,9 @@ Tensor rng_state(std::uint64_t seed, std::uint32_t counter) {
   return tensor;
 }
 
-// The loss is a mean; over parts of a step it is their mean by the weights of their samples.
-double weight_of(const TokenizedData& data, std::span<const std::int64_t> indices,
-                 const std::vector<float>& class_weights) {
-  if (class_weights.empty()) return static_cast<double>(indices.size());
-  double sum = 0;
-  for (const std::int64_t index : indices)
-    sum += class_weights[static_cast<std::size_t>(data.labels[static_cast<std::size_t>(index)])];
-  return sum;
-}
-
-Graph graph_with_loss(const Model& model, const TrainOptions& options) {
+Graph graph_with_loss(const Model& model, const Task& task, const TrainOptions& options) {
   Graph graph = model.graph;
-  append_loss(graph, model.head, !options.class_weights.empty());
+  append_loss(graph, task, {options.class_weights});
   return graph;
 }
 
@@ -73,18 +63,21 @@ bool is_frozen(const Model& model, const std::string& tensor) {
   return id != none && model.graph.value(id).frozen;
 }
 
-Graph make_training_graph(const Model& model, const TrainOptions& options,
+Graph make_training_graph(const Model& model, const Task& task, const TrainOptions& options,
                           std::vector<PassReport>* reports) {
-  Graph graph = graph_with_loss(model, options);
+  Graph graph = graph_with_loss(model, task, options);
   std::vector<PassReport> made =
       run_passes(graph, training_pipeline(lowering_of(model, options)), options.disabled_passes);
   if (reports != nullptr) *reports = std::move(made);
   return graph;
 }
 
-Stepper::Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule)
+Stepper::Stepper(Model& model, const Samples& data, const TrainOptions& options,
+                 std::vector<float> schedule)
     : model_(model),
+      data_(data),
       options_(options),
+      loss_{options.class_weights},
       schedule_(
           Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
   if (options.accumulate > 1)
@@ -107,13 +100,14 @@ void Stepper::bind_states(Executor& executor) {
 }
 
 void Stepper::build_single(const Model& model) {
-  forward_.emplace(make_training_graph(model, options_), options_.mode != Mode::reference);
+  forward_.emplace(make_training_graph(model, *data_.task, options_),
+                   options_.mode != Mode::reference);
   bind_states(*forward_);
 }
 
 void Stepper::build_accumulating(const Model& model) {
   const TrainingLowering lowering = lowering_of(model, options_);
-  Graph graph = graph_with_loss(model, options_);
+  Graph graph = graph_with_loss(model, *data_.task, options_);
   run_passes(graph, accumulating_pipeline(lowering), options_.disabled_passes);
   // The update is a graph of its own that reads the sums.
   Graph update;
@@ -132,18 +126,11 @@ void Stepper::build_accumulating(const Model& model) {
   bind_states(*update_);
 }
 
-StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t> indices,
-                         std::int64_t step) {
-  const auto run_batch = [&](std::span<const std::int64_t> part, std::uint32_t counter,
-                             double share) {
-    make_batch(data, part, batch_);
-    std::map<std::string, Tensor> inputs = training_inputs(batch_);
+StepResult Stepper::step(SampleNumbers numbers, std::int64_t step) {
+  const auto run_batch = [&](SampleNumbers part, std::uint32_t counter, double share) {
+    Inputs inputs = data_.training_inputs(part, loss_);
     inputs["rng"] = rng_state(options_.seed, counter);
     inputs["loss_gradient"] = scalar_f32(share);
-    if (!options_.class_weights.empty())
-      inputs["class_weights"] = Tensor::from<float>(
-          DType::f32, {static_cast<std::int64_t>(options_.class_weights.size())},
-          options_.class_weights);
     if (!update_) {
       inputs["schedule"] = schedule_;
       inputs["step"] = scalar_i32(step);
@@ -151,7 +138,7 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
     return forward_->run(inputs);
   };
   if (!update_) {
-    const auto results = run_batch(indices, static_cast<std::uint32_t>(step), 1.0);
+    const auto results = run_batch(numbers, static_cast<std::uint32_t>(step), 1.0);
     return {results.at("loss").as<float>()[0], results.at("grad_norm").as<float>()[0]};
   }
   for (const std::string& name : states_.names())
@@ -159,16 +146,17 @@ StepResult Stepper::step(const TokenizedData& data, std::span<const std::int64_t
       Tensor& sum = states_.at(name);
       std::memset(sum.data(), 0, sum.bytes());
     }
-  const auto count = static_cast<std::int64_t>(indices.size());
+  const auto count = static_cast<std::int64_t>(numbers.size());
   const std::int64_t parts = std::min(options_.accumulate, count);
-  const double total = weight_of(data, indices, options_.class_weights);
+  // The loss is a mean; over parts of a step it is their mean by what their samples weigh.
+  const double total = loss_weight(data_, numbers, loss_);
   double loss = 0;
   for (std::int64_t p = 0; p < parts; ++p) {
     const std::int64_t begin = count * p / parts;
     const std::int64_t end = count * (p + 1) / parts;
     const auto part =
-        indices.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-    const double share = weight_of(data, part, options_.class_weights) / total;
+        numbers.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    const double share = loss_weight(data_, part, loss_) / total;
     // Every micro-batch of every step has random numbers of its own.
     const auto counter = static_cast<std::uint32_t>(step * options_.accumulate + p);
     const auto results = run_batch(part, counter, share);
@@ -227,11 +215,10 @@ TensorStore Stepper::parameters(std::int64_t step) const {
     Tensor table = model_.tensors.at(names[0]).clone();
     executor.bind(names[0], table);
     for (std::size_t i = 1; i < 4; ++i) executor.bind(names[i], states_.at(names[i]).clone());
-    std::vector<std::int32_t> rows(static_cast<std::size_t>(table.shape()[0]));
-    for (std::size_t r = 0; r < rows.size(); ++r) rows[r] = static_cast<std::int32_t>(r);
+    Tensor rows(DType::i32, {table.shape()[0]});
+    std::iota(rows.as<std::int32_t>(), rows.as<std::int32_t>() + rows.size(), 0);
     // "Up to the step before step + 1".
-    executor.run(
-        {{"ids", int_vector(rows)}, {"schedule", schedule_}, {"step", scalar_i32(step + 1)}});
+    executor.run({{"ids", rows}, {"schedule", schedule_}, {"step", scalar_i32(step + 1)}});
     all.set(names[0], table);
   }
   return all;

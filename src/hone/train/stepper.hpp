@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "hone/core/tensor_store.hpp"
-#include "hone/data/batch.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/run/executor.hpp"
-#include "hone/train/trainer.hpp"
+#include "hone/tasks/task.hpp"
+#include "hone/train/options.hpp"
 
 namespace hone {
 
@@ -20,7 +20,7 @@ struct StepResult {
 
 // The graph of a whole step (without accumulation) as `options.mode` runs it. `reports` (may be
 // null) receives what each pass did.
-Graph make_training_graph(const Model& model, const TrainOptions& options,
+Graph make_training_graph(const Model& model, const Task& task, const TrainOptions& options,
                           std::vector<PassReport>* reports = nullptr);
 
 // Whether training leaves a tensor of the model as it is.
@@ -29,11 +29,12 @@ bool is_frozen(const Model& model, const std::string& tensor);
 class Stepper {
 public:
   // Builds the graphs of `options.mode` and binds the model's parameters; fresh optimizer states.
-  Stepper(Model& model, const TrainOptions& options, std::vector<float> schedule);
+  // Steps are made on `data`.
+  Stepper(Model& model, const Samples& data, const TrainOptions& options,
+          std::vector<float> schedule);
 
-  // One step on the samples `indices`; `step` counts from 1.
-  StepResult step(const TokenizedData& data, std::span<const std::int64_t> indices,
-                  std::int64_t step);
+  // One step on the samples with these numbers; `step` counts from 1.
+  StepResult step(SampleNumbers numbers, std::int64_t step);
 
   // Everything that decides the following steps, by name: raw parameters (frozen ones aside: the
   // model has them), moments, row steps.
@@ -53,12 +54,13 @@ private:
   void bind_states(Executor& executor);
 
   Model& model_;
+  Samples data_;
   const TrainOptions& options_;
+  LossOptions loss_;
   Tensor schedule_;
   TensorStore states_;
   std::optional<Executor> forward_;  // with the update in it unless gradients are accumulated
   std::optional<Executor> update_;   // only when gradients are accumulated
-  Batch batch_;
 };
 
 }  // namespace hone

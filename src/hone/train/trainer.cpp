@@ -12,27 +12,22 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
-#include "hone/data/load.hpp"
+#include "hone/data/batch.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/forward.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/detail/continuation.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 #include "hone/train/stepper.hpp"
 
 namespace hone {
 namespace {
 
-const char* name_of(Mode mode) {
-  return mode == Mode::compiled ? "compiled" : mode == Mode::eager ? "eager" : "reference";
-}
-
 // What an option would choose among evaluations that there are none of.
-void check_selection(const TokenizedData& data, const TokenizedData* validation,
-                     const TrainOptions& options) {
-  const std::vector<std::string>& known = metric_names(data.targets.empty());
+void check_selection(const Samples& data, const Samples* validation, const TrainOptions& options) {
+  const std::vector<std::string>& known = data.task->metrics;
   if (!options.metric.empty() &&
       std::find(known.begin(), known.end(), options.metric) == known.end())
     throw Error(ErrorCode::invalid_argument, "unknown metric '" + options.metric + "'",
@@ -50,9 +45,9 @@ void check_selection(const TokenizedData& data, const TokenizedData* validation,
 // The run: which samples each step takes, and what is done between steps.
 class Loop {
 public:
-  Loop(Model& model, const TokenizedData& data, const TokenizedData* validation,
-       const TrainOptions& options, std::filesystem::path out, Record* record,
-       const TrainEvents& events, const Tokenizer* tokenizer)
+  Loop(Model& model, const Samples& data, const Samples* validation, const TrainOptions& options,
+       std::filesystem::path out, Record* record, const TrainEvents& events,
+       const SavePreparation& preparation)
       : model_(model),
         data_(data),
         validation_(validation),
@@ -60,12 +55,12 @@ public:
         out_(std::move(out)),
         record_(record),
         events_(events),
-        tokenizer_(tokenizer) {
+        preparation_(preparation) {
     check_training(model, data, validation, options);
-    per_epoch_ = samples_of_epoch(data, options);
-    steps_per_epoch_ = steps_of_epoch(data, options);
-    steps_ = steps_of_run(data, options);
-    metric_ = metric_of(model, options);
+    per_epoch_ = samples_of_epoch(data.data, options);
+    steps_per_epoch_ = steps_of_epoch(data.data, options);
+    steps_ = steps_of_run(data.data, options);
+    metric_ = metric_of(*data.task, options);
     position_.lengths = {{0, steps_}};
     position_.options = identity_of(model, data, validation, options);
   }
@@ -74,7 +69,7 @@ public:
     if (resume) position_ = load_resumed(position_.options, out_ / "last");
     rates_ = rates_of(position_, options_);
     if (position_.step == 0) check_start();
-    Stepper stepper(model_, options_, rates_);
+    Stepper stepper(model_, data_, options_, rates_);
     if (resume) {
       stepper.restore(load_state(out_ / "last"));
       if (record_ != nullptr) record_->write({{"event", "resume"}, {"step", position_.step}});
@@ -116,12 +111,12 @@ private:
 
   // Writes the model that the run leaves.
   void finish(const Stepper& stepper, TrainResult& result) {
-    result.kept_best = keeps_best(options_, validation_) && position_.best;
+    result.kept_best = keeps_best(options_, validation_ != nullptr) && position_.best;
     result.kept_step = result.kept_best ? position_.best_step : position_.step;
     result.kept_epoch = (result.kept_step - 1) / steps_per_epoch_ + 1;
     TensorStore parameters =
         result.kept_step == position_.step ? stepper.parameters(position_.step) : best_parameters();
-    save_checkpoint(out_, model_, parameters, tokenizer_, nullptr, nullptr);
+    save_checkpoint(out_, model_, parameters, preparation_, nullptr, nullptr);
     model_.tensors = std::move(parameters);
   }
 
@@ -148,23 +143,24 @@ private:
   // What overflows before anything was learned is no matter of the learning rate: the first batch
   // goes through the model once, and the error names the node.
   void check_start() {
-    const std::vector<std::int64_t> indices = samples_of_step(0);
+    std::vector<std::int64_t> indices = samples_of_step(0);
+    sort_by_length(data_.data, indices);
     Executor forward = make_forward(model_, options_.mode, options_.disabled_passes);
     EvaluateOptions options;
-    options.name_of = [&](std::int64_t sample) {
-      return fmt::format("before step 1: sample {}", indices[static_cast<std::size_t>(sample)]);
+    options.name_of = [](std::int64_t sample) {
+      return fmt::format("before step 1: sample {}", sample);
     };
-    evaluate(forward, subset(data_, indices), options);
+    answer_batches(forward, data_, cut_batches(data_.data, indices, options.max_length), options);
   }
 
   StepReport step(Stepper& stepper) {
     const std::vector<std::int64_t> indices = samples_of_step(position_.step);
     const std::int64_t number = position_.step + 1;
     std::int64_t tokens = 0;
-    for (std::int64_t index : indices) tokens += data_.length(index);
+    for (std::int64_t index : indices) tokens += data_.data.length(index);
     if (events_.before_step) events_.before_step(number, steps_);
     const double begin = now_seconds();
-    const StepResult result = stepper.step(data_, indices, number);
+    const StepResult result = stepper.step(indices, number);
     const double seconds = now_seconds() - begin;
     // (Without the sign that a NaN may have.)
     if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
@@ -229,7 +225,7 @@ private:
     if (best) {
       position_.best = evaluation;
       position_.best_step = position_.step;
-      save_checkpoint(out_ / "best", model_, current.tensors, tokenizer_, nullptr, nullptr);
+      save_checkpoint(out_ / "best", model_, current.tensors, preparation_, nullptr, nullptr);
     }
     if (events_.on_evaluation) events_.on_evaluation(evaluation, epoch, position_.step, best);
   }
@@ -246,19 +242,19 @@ private:
   void checkpoint(const Stepper& stepper) {
     const TensorStore state = stepper.state();
     position_.threads = thread_count();
-    save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), tokenizer_,
+    save_checkpoint(out_ / "last", model_, stepper.parameters(position_.step), preparation_,
                     &position_, &state);
     if (events_.on_checkpoint) events_.on_checkpoint(out_ / "last", position_.step);
   }
 
   Model& model_;
-  const TokenizedData& data_;
-  const TokenizedData* validation_;
+  const Samples& data_;
+  const Samples* validation_;
   const TrainOptions& options_;
   std::filesystem::path out_;
   Record* record_;
   const TrainEvents& events_;
-  const Tokenizer* tokenizer_;
+  const SavePreparation& preparation_;
   std::int64_t per_epoch_ = 0, steps_per_epoch_ = 0, steps_ = 0;
   std::string metric_;
   TrainPosition position_;
@@ -269,41 +265,13 @@ private:
 
 }  // namespace
 
-Json describe(const TrainOptions& o) {
-  Json json{{"epochs", o.epochs},
-            {"steps", o.steps},
-            {"batch", o.batch},
-            {"accumulate", o.accumulate},
-            {"lr", o.lr},
-            {"weight_decay", o.weight_decay},
-            {"decay_all", o.decay_all},
-            {"optimizer", o.optimizer},
-            {"beta1", o.beta1},
-            {"beta2", o.beta2},
-            {"epsilon", o.epsilon},
-            {"momentum", o.momentum},
-            {"schedule", o.schedule},
-            {"warmup", o.warmup},
-            {"clip", o.clip},
-            {"hidden_dropout", o.hidden_dropout},
-            {"attention_dropout", o.attention_dropout},
-            {"classifier_dropout", o.classifier_dropout},
-            {"seed", o.seed},
-            {"mode", name_of(o.mode)},
-            {"disabled_passes", o.disabled_passes}};
-  if (!o.order.empty()) json["order"] = sha256(std::as_bytes(std::span(o.order)));
-  if (o.patience > 0) json["patience"] = o.patience;
-  if (!o.class_weights.empty()) json["class_weights"] = o.class_weights;
-  if (!o.changes.empty()) json["changes"] = o.changes;
-  return json;
+bool keeps_best(const TrainOptions& options, bool has_validation) {
+  return options.keep == Keep::best || (options.keep == Keep::automatic && has_validation);
 }
 
-bool keeps_best(const TrainOptions& options, const TokenizedData* validation) {
-  return options.keep == Keep::best || (options.keep == Keep::automatic && validation != nullptr);
-}
-
-void check_training(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+void check_training(const Model& model, const Samples& data, const Samples* validation,
                     const TrainOptions& options) {
+  require_loss(*data.task);
   if (options.batch < 1)
     throw Error(ErrorCode::invalid_argument, "a batch has at least one sample");
   if (options.accumulate < 1)
@@ -313,29 +281,23 @@ void check_training(const Model& model, const TokenizedData& data, const Tokeniz
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("the order names sample {}, the data has samples 0 to {}", index,
                               data.size() - 1));
-  if (samples_of_epoch(data, options) == 0)
+  if (samples_of_epoch(data.data, options) == 0)
     throw Error(ErrorCode::invalid_argument, "there are no samples to train on");
-  const std::int64_t steps = steps_of_run(data, options);
+  const std::int64_t steps = steps_of_run(data.data, options);
   if (steps < 1)
     throw Error(ErrorCode::invalid_argument, "the run has no steps",
                 "give --epochs or --steps above zero");
-  const std::int64_t classes = model.head.size;
-  for (std::int64_t i = 0; data.targets.empty() && i < data.size(); ++i)
-    if (data.labels[static_cast<std::size_t>(i)] < 0 ||
-        data.labels[static_cast<std::size_t>(i)] >= classes)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("sample {}: label {} is outside the model's {} classes", i,
-                              data.labels[static_cast<std::size_t>(i)], classes));
+  for (const std::string& name : data.task->columns) data.data.column(name);
+  for (const std::string& name : data.task->targets) data.data.column(name);
+  for (std::int64_t i = 0; data.task->refusal != nullptr && i < data.size(); ++i)
+    if (const std::string why = data.task->refusal(data.data, i, model.head.size); !why.empty())
+      throw Error(ErrorCode::invalid_argument, fmt::format("sample {}: {}", i, why));
   check_disabled(options.disabled_passes);
-  make_schedule(options.schedule, options.lr, options.warmup, steps);
+  optimizer_options(options);
+  make_schedule(options.schedule, options.lr, options.warmup, steps, options.schedule_options);
   check_selection(data, validation, options);
-  if (!options.class_weights.empty() && !data.targets.empty())
-    throw Error(ErrorCode::invalid_argument, "class_weights: the data has values, no classes",
-                "leave them out");
-  if (!options.class_weights.empty() &&
-      static_cast<std::int64_t>(options.class_weights.size()) != classes)
-    throw Error(ErrorCode::invalid_argument, fmt::format("{} class weights for {} classes",
-                                                         options.class_weights.size(), classes));
+  if (data.task->check_loss != nullptr)
+    data.task->check_loss({options.class_weights}, model.head.size);
 }
 
 namespace {
@@ -360,7 +322,7 @@ void check_frozen(const Model& model, const std::filesystem::path& place) {
 
 }  // namespace
 
-void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+void check_resume(const Model& model, const Samples& data, const Samples* validation,
                   const TrainOptions& options, const std::filesystem::path& out) {
   const std::filesystem::path place = out / "last";
   const TrainPosition position = load_resumed(identity_of(model, data, validation, options), place);
@@ -373,10 +335,10 @@ void check_resume(const Model& model, const TokenizedData& data, const Tokenized
   check_frozen(model, place);
 }
 
-TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,
+TrainResult train(Model& model, const Samples& data, const Samples* validation,
                   const TrainOptions& options, const std::filesystem::path& out, bool resume,
-                  Record* record, const TrainEvents& events, const Tokenizer* tokenizer) {
-  return Loop(model, data, validation, options, out, record, events, tokenizer).run(resume);
+                  Record* record, const TrainEvents& events, const SavePreparation& preparation) {
+  return Loop(model, data, validation, options, out, record, events, preparation).run(resume);
 }
 
 }  // namespace hone

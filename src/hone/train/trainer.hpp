@@ -7,56 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/core/record.hpp"
-#include "hone/data/dataset.hpp"
-#include "hone/data/tokenizer.hpp"
 #include "hone/model/model.hpp"
-#include "hone/passes/pipelines.hpp"
+#include "hone/train/checkpoint.hpp"
 #include "hone/train/evaluate.hpp"
+#include "hone/train/options.hpp"
 
 namespace hone {
-
-// Which parameters a run leaves at its end: those after its last step, or those of its best
-// evaluation. `automatic`: the best where there is a validation split.
-enum class Keep { automatic, last, best };
-
-struct TrainOptions {
-  double epochs = 1;       // may be a fraction
-  std::int64_t steps = 0;  // above 0: instead of epochs
-  std::int64_t batch = 8;  // samples of a step
-  // Micro-batches of a step: less memory, the same result but for the dropout masks.
-  std::int64_t accumulate = 1;
-  double lr = 5e-5;
-  double weight_decay = 0.01;
-  bool decay_all = false;  // decay biases and norms as well
-  std::string optimizer = "adamw";
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, momentum = 0.0;
-  std::string schedule = "linear";
-  double warmup = 0;  // steps; below 1: a share of the steps
-  double clip = 1.0;  // largest gradient norm; 0: no clipping
-  double hidden_dropout = -1, attention_dropout = -1,
-         classifier_dropout = -1;  // below 0: as configured
-  std::uint64_t seed = 0;
-  std::int64_t checkpoint_every = 0;  // steps; 0: at the end of every epoch
-  Mode mode = Mode::compiled;
-  std::vector<std::int64_t> order;  // sample numbers to train on, in this order; empty: shuffled
-  std::vector<std::string> disabled_passes;
-  Keep keep = Keep::automatic;
-  // What "best" means (metric_names()); empty: accuracy, or mse of values.
-  std::string metric;
-  // Evaluations in a row without a new best after which the run ends; 0: never.
-  std::int64_t patience = 0;
-  // Of the loss, by class (balanced_class_weights()); empty: all alike.
-  std::vector<float> class_weights;
-  // What TrainEvents::before_step does to the model, in words: a run resumes with the same.
-  std::string changes;
-};
 
 struct StepReport {
   std::int64_t epoch, step, steps;  // both count from 1
   double loss, grad_norm, lr, seconds;
-  std::int64_t tokens, samples;
+  std::int64_t tokens, samples;  // tokens: elements of the samples
 };
 
 // What the loop tells its caller; every function may be empty.
@@ -91,9 +53,9 @@ struct TrainResult {
   std::int64_t arena_bytes = 0;
 };
 
-// Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a Hugging Face
-// directory with hone's own state beside it), best/ (the model of the best evaluation on
-// `validation`, when there is one), and at the end the model that `keep` asks for. `validation` is
+// Trains `model` in place. Writes into `out`: last/ (the newest checkpoint: a folder of the model
+// with hone's own state beside it), best/ (the model of the best evaluation on `validation`, when
+// there is one), and at the end the model that `keep` asks for. `validation` (may be null) is
 // evaluated at the end of every epoch.
 //
 // With `resume`, continues from last/ as if the run had not stopped: same options, same data, same
@@ -101,27 +63,23 @@ struct TrainResult {
 // to come have the rates that the schedule gives them in a run of the new length.
 //
 // Throws Error(numeric) naming step and samples when the loss is not finite,
-// Error(invalid_argument) when a resumed run has other options. `tokenizer` (may be null) is saved
-// beside the weights.
-TrainResult train(Model& model, const TokenizedData& data, const TokenizedData* validation,
+// Error(invalid_argument) when a resumed run has other options.
+TrainResult train(Model& model, const Samples& data, const Samples* validation,
                   const TrainOptions& options, const std::filesystem::path& out, bool resume,
-                  Record* record, const TrainEvents& events, const Tokenizer* tokenizer);
+                  Record* record, const TrainEvents& events, const SavePreparation& preparation);
 
 // The metric that "best" is judged by.
-std::string metric_of(const Model& model, const TrainOptions& options);
+std::string metric_of(const Task& task, const TrainOptions& options);
 
 // Throws Error(invalid_argument) for what train() would refuse: options that do not fit together or
-// to the data, or change nothing; labels that the model does not have.
-void check_training(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+// to the data, or change nothing; samples that the model cannot be trained on.
+void check_training(const Model& model, const Samples& data, const Samples* validation,
                     const TrainOptions& options);
 // The same for `resume`: throws what train() would, before anything is written.
-void check_resume(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+void check_resume(const Model& model, const Samples& data, const Samples* validation,
                   const TrainOptions& options, const std::filesystem::path& out);
 
 // Whether the run leaves its best model, not its last.
-bool keeps_best(const TrainOptions& options, const TokenizedData* validation);
-
-// The options as a record has them, and what decides whether a run may be resumed.
-Json describe(const TrainOptions& options);
+bool keeps_best(const TrainOptions& options, bool has_validation);
 
 }  // namespace hone

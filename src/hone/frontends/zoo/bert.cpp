@@ -122,6 +122,7 @@ Blueprint make(const Json& json, const std::string& where) {
                 config.id2label,
                 {config.vocab_size, config.max_position_embeddings, config.type_vocab_size},
                 config.hidden_size};
+  made.facts.task = text_task(made.facts.head);
   return made;
 }
 

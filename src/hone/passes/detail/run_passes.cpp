@@ -20,6 +20,13 @@ const Pass& find_pass(const std::string& name) {
               did_you_mean(name, names));
 }
 
+std::vector<OptionSpec> options_of(const Pass& pass, const Options& given) {
+  std::vector<OptionSpec> specs = pass.options;
+  if (pass.more_options != nullptr)
+    for (OptionSpec& spec : pass.more_options(given)) specs.push_back(std::move(spec));
+  return specs;
+}
+
 void check_disabled(const std::vector<std::string>& disabled) {
   for (const std::string& name : disabled)
     if (find_pass(name).required)
@@ -36,7 +43,8 @@ std::vector<PassReport> run_passes(Graph& graph, const std::vector<PassRequest>&
     if (std::find(disabled.begin(), disabled.end(), request.name) != disabled.end()) continue;
     const Pass& pass = find_pass(request.name);
     const auto begin = std::chrono::steady_clock::now();
-    const Options options = complete_options(pass.options, request.options, "pass " + pass.name);
+    const Options options =
+        complete_options(options_of(pass, request.options), request.options, "pass " + pass.name);
     const int changes = pass.run({graph, options, tensors});
     try {
       verify_graph(graph);

@@ -14,7 +14,6 @@
 #include "hone/passes/packing.hpp"
 #include "hone/passes/quantization.hpp"
 #include "hone/run/forward.hpp"
-#include "hone/train/inputs.hpp"
 
 namespace hone {
 namespace {
@@ -187,17 +186,15 @@ void check_same_architecture(const Model& a, const Model& b) {
   if (!same_nodes) refuse("their graphs have other nodes or attributes");
 }
 
-std::vector<NodeError> compare_layers(const Model& a, const Model& b, const TokenizedData& data,
+std::vector<NodeError> compare_layers(const Model& a, const Model& b, const Samples& data,
                                       std::int64_t samples, const EvaluateOptions& options) {
   std::vector<NodeError> nodes = list_nodes(a, b);
   Executor first = expose(a, nodes), second = expose(b, nodes);
-  Batch batch;
   std::int64_t done = 0;
-  for (const auto& indices : cut_batches(data, spread(data.size(), samples), batch_tokens)) {
+  for (const auto& indices : cut_batches(data.data, spread(data.size(), samples), batch_tokens)) {
     if (options.stop && options.stop())
       throw Error(ErrorCode::interrupted, "stopped while comparing");
-    make_batch(data, indices, batch);
-    const auto inputs = batch_inputs(batch);
+    const Inputs inputs = data.inputs(indices);
     const auto left = first.run(inputs), right = second.run(inputs);
     for (NodeError& node : nodes) {
       const Tensor& value = left.at(node.node);

@@ -104,7 +104,7 @@ std::map<std::string, Tensor> PrunePlan::mase_masks(const Part& part, const Mode
 }
 
 std::map<std::string, Tensor> PrunePlan::masks(
-    const Model& model, const TokenizedData* data, double progress,
+    const Model& model, const Samples* data, double progress,
     const std::function<void(std::int64_t, std::int64_t)>& work) const {
   std::vector<std::string> normed, differentiated;
   for (const Part& part : parts_) {

@@ -25,7 +25,7 @@ public:
   // weight; 1: as asked, whatever there was. `data`
   // may be null where needs_data() is false.
   std::map<std::string, Tensor> masks(
-      const Model& model, const TokenizedData* data, double progress,
+      const Model& model, const Samples* data, double progress,
       const std::function<void(std::int64_t, std::int64_t)>& work = {}) const;
 
 private:

@@ -160,9 +160,10 @@ private:
         throw Error(ErrorCode::invalid_argument, "what is asked for is pruned by data",
                     "name it: --data imdb:PATH");
       data_ = load_data(request_, numbers, watcher_);
+      samples_ = samples_of(numbers, *data_);
     }
     const auto final_masks = [&] {
-      return plan_->masks(numbers, data_ ? &*data_ : nullptr, 1,
+      return plan_->masks(numbers, samples_ ? &*samples_ : nullptr, 1,
                           [&](std::int64_t done, std::int64_t total) {
                             if (watcher_.work) watcher_.work("looking at samples", done, total);
                           });
@@ -221,7 +222,7 @@ private:
                         .thresholds = {}};
     if (pruning.by_threshold)
       pruning.thresholds =
-          magnitude_quantiles(model, data_of_nodes(model.graph, nodes), pruning.sparsity, *data_,
+          magnitude_quantiles(model, data_of_nodes(model.graph, nodes), pruning.sparsity, *samples_,
                               {.samples = request_.samples, .progress = {}});
     std::vector<std::string> names;
     for (const NodeId node : nodes)
@@ -251,7 +252,7 @@ private:
     if (request_.gradual) {
       training.settings.values.set("keep", std::string("last"));
       training.changes = line_ + "; " + describe(*request_.gradual);
-      training.before_step = [&](Model& current, const TokenizedData& data, std::int64_t step,
+      training.before_step = [&](Model& current, const Samples& data, std::int64_t step,
                                  std::int64_t steps) { grow(current, data, step, steps); };
     }
     outcome_.training = run_training(training, watcher_);
@@ -263,7 +264,7 @@ private:
   }
 
   // Before each step of a gradual run: the masks of the steps that are theirs, zeros behind them.
-  void grow(Model& model, const TokenizedData& data, std::int64_t step, std::int64_t steps) {
+  void grow(Model& model, const Samples& data, std::int64_t step, std::int64_t steps) {
     const GradualRequest& gradual = *request_.gradual;
     const auto first = static_cast<std::int64_t>(gradual.begin * static_cast<double>(steps)) + 1;
     const auto last = std::max(
@@ -314,6 +315,7 @@ private:
   std::string line_;
   std::optional<PrunePlan> plan_;
   std::optional<TokenizedData> data_;
+  std::optional<Samples> samples_;  // of data_
   PruneOutcome outcome_;
 };
 

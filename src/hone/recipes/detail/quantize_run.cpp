@@ -64,7 +64,7 @@ void run_calibration(Quantization& quantization, const Model& model,
     watcher.say(
         fmt::format("{}: {} rows with an empty text are skipped", request.data, tokens.skipped));
   check_samples(model.limits, tokens);
-  calibrate_on_data(quantization, model, tokens,
+  calibrate_on_data(quantization, model, samples_of(model, tokens),
                     {.samples = request.samples,
                      .method = request.method,
                      .percentile = request.percentile,

@@ -213,7 +213,7 @@ Json SweepBase::measure(const ExperimentPoint& point, const Model& model) {
   options.progress = [&](std::int64_t done) {
     if (watcher_.work) watcher_.work("evaluating " + point.title, done, samples.size());
   };
-  const Evaluation evaluation = evaluate(forward, samples, options);
+  const Evaluation evaluation = evaluate(forward, samples_of(model, samples), options);
   const std::vector<bool> correct = correct_samples(evaluation, samples);
   Json result{{"samples", evaluation.samples},  {"accuracy", evaluation.accuracy},
               {"low", evaluation.interval.low}, {"high", evaluation.interval.high},

@@ -7,21 +7,24 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/graph/text.hpp"
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 
 namespace hone {
 namespace {
 
 // What a resumed run must find again: {samples, tokens, sha256}.
-Json fingerprint(const TokenizedData& data) {
-  std::string parts = sha256(std::as_bytes(std::span(data.ids))) +
-                      sha256(std::as_bytes(std::span(data.offsets))) +
-                      sha256(std::as_bytes(std::span(data.labels)));
-  if (!data.type_ids.empty()) parts += sha256(std::as_bytes(std::span(data.type_ids)));
-  if (!data.targets.empty()) parts += sha256(std::as_bytes(std::span(data.targets)));
-  return {{"samples", data.size()},
-          {"tokens", static_cast<std::int64_t>(data.ids.size())},
-          {"sha256", sha256(parts)}};
+Json fingerprint(const Dataset& data) {
+  std::string parts;
+  std::int64_t elements = data.size();
+  bool counted = data.offsets.empty();
+  for (const Column& column : data.columns) {
+    parts += sha256(column.bytes());
+    if (!column.by_element || counted) continue;
+    parts += sha256(std::as_bytes(data.offsets));
+    elements = column.count;
+    counted = true;
+  }
+  return {{"samples", data.size()}, {"tokens", elements}, {"sha256", sha256(parts)}};
 }
 
 // A finished run goes on when it is given more steps; all else stays as it was.
@@ -39,14 +42,18 @@ void check_identity(const TrainPosition& saved, const Json& wanted,
   const auto may_differ = [&](const std::string& key) {
     return longer && (key == "epochs" || key == "steps" || key == "total_steps");
   };
+  // An option that one side does not know was at its default there.
+  const auto value_of = [](const Json& options, const std::string& key) {
+    const Json* found = options.find_member(key);
+    return found != nullptr ? *found : default_description(key);
+  };
   const auto compare = [&](const std::string& key) {
-    const Json* own = wanted.find_member(key);
-    const Json* other = saved.options.find_member(key);
-    if (may_differ(key) || (own != nullptr && other != nullptr && *own == *other)) return;
+    const Json own = value_of(wanted, key), other = value_of(saved.options, key);
+    if (may_differ(key) || own == other) return;
+    const auto show = [](const Json& value) { return value.is_null() ? "none" : value.dump(); };
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{}: this run has {} = {}, the checkpoint has {}", place.string(), key,
-                            own != nullptr ? own->dump() : "none",
-                            other != nullptr ? other->dump() : "none"),
+                            show(own), show(other)),
                 "resume with the same options (a finished run also with more epochs or steps), or "
                 "start anew without --resume");
   };
@@ -56,33 +63,31 @@ void check_identity(const TrainPosition& saved, const Json& wanted,
 
 }  // namespace
 
-std::int64_t samples_of_epoch(const TokenizedData& data, const TrainOptions& options) {
+std::int64_t samples_of_epoch(const Dataset& data, const TrainOptions& options) {
   return options.order.empty() ? data.size() : static_cast<std::int64_t>(options.order.size());
 }
 
-std::int64_t steps_of_epoch(const TokenizedData& data, const TrainOptions& options) {
+std::int64_t steps_of_epoch(const Dataset& data, const TrainOptions& options) {
   return (samples_of_epoch(data, options) + options.batch - 1) / options.batch;
 }
 
-std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options) {
+std::int64_t steps_of_run(const Dataset& data, const TrainOptions& options) {
   if (options.steps > 0) return options.steps;
   return static_cast<std::int64_t>(
       std::ceil(options.epochs * static_cast<double>(steps_of_epoch(data, options))));
 }
 
-std::string metric_of(const Model& model, const TrainOptions& options) {
-  if (!options.metric.empty()) return options.metric;
-  const bool classes = model.head.kind == HeadKind::classes;
-  return classes ? "accuracy" : "mse";
+std::string metric_of(const Task& task, const TrainOptions& options) {
+  return options.metric.empty() ? task.metrics.front() : options.metric;
 }
 
-Json identity_of(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+Json identity_of(const Model& model, const Samples& data, const Samples* validation,
                  const TrainOptions& options) {
   Json json = describe(options);
-  json["keep"] = keeps_best(options, validation) ? "best" : "last";
-  json["metric"] = metric_of(model, options);
-  json["data"] = fingerprint(data);
-  json["total_steps"] = steps_of_run(data, options);
+  json["keep"] = keeps_best(options, validation != nullptr) ? "best" : "last";
+  json["metric"] = metric_of(*data.task, options);
+  json["data"] = fingerprint(data.data);
+  json["total_steps"] = steps_of_run(data.data, options);
   const std::string graph = print_graph(model.graph);
   json["graph"] = sha256(std::as_bytes(std::span(graph)));
   json["labels"] = model.labels;
@@ -106,8 +111,8 @@ std::vector<float> rates_of(const TrainPosition& position, const TrainOptions& o
   std::vector<float> rates;
   for (std::size_t i = 0; i < position.lengths.size(); ++i) {
     const auto [first, total] = position.lengths[i];
-    const std::vector<float> part =
-        make_schedule(options.schedule, options.lr, options.warmup, total);
+    const std::vector<float> part = make_schedule(options.schedule, options.lr, options.warmup,
+                                                  total, options.schedule_options);
     rates.insert(rates.end(), part.begin() + first, part.end());
   }
   return rates;

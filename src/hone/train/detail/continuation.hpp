@@ -11,15 +11,15 @@
 
 namespace hone {
 
-std::int64_t samples_of_epoch(const TokenizedData& data, const TrainOptions& options);
-std::int64_t steps_of_epoch(const TokenizedData& data, const TrainOptions& options);
-std::int64_t steps_of_run(const TokenizedData& data, const TrainOptions& options);
+std::int64_t samples_of_epoch(const Dataset& data, const TrainOptions& options);
+std::int64_t steps_of_epoch(const Dataset& data, const TrainOptions& options);
+std::int64_t steps_of_run(const Dataset& data, const TrainOptions& options);
 
 // Whether it ended because no evaluation got better.
 bool is_out_of_patience(const TrainPosition& position, const TrainOptions& options);
 
 // What a resumed run must have as it was: options, data, configuration.
-Json identity_of(const Model& model, const TokenizedData& data, const TokenizedData* validation,
+Json identity_of(const Model& model, const Samples& data, const Samples* validation,
                  const TrainOptions& options);
 // Where the run in `place` (its folder last/) stands, as the one with identity `wanted` continues
 // it. Throws Error(invalid_argument) naming the first thing that is not as it was; a finished run

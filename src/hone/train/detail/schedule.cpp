@@ -1,7 +1,6 @@
-#include "hone/train/schedule.hpp"
+#include "hone/train/schedules/schedule.hpp"
 
 #include <cmath>
-#include <numbers>
 
 #include <fmt/format.h>
 
@@ -10,12 +9,14 @@
 
 namespace hone {
 
+const Schedule& find_schedule(const std::string& name) {
+  return find_member(schedule_table(), name, "schedule");
+}
+
 std::vector<float> make_schedule(const std::string& kind, double lr, double warmup,
-                                 std::int64_t steps) {
-  const std::vector<std::string> kinds{"constant", "cosine", "linear"};
-  if (kind != "constant" && kind != "linear" && kind != "cosine")
-    throw Error(ErrorCode::invalid_argument, "unknown schedule '" + kind + "'",
-                did_you_mean(kind, kinds));
+                                 std::int64_t steps, const Options& options) {
+  const Schedule& schedule = find_schedule(kind);
+  const Options complete = complete_options(schedule.options, options, "schedule " + kind);
   if (!(lr >= 0) || !std::isfinite(lr))
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("a learning rate of {} makes no sense", lr));
@@ -32,13 +33,9 @@ std::vector<float> make_schedule(const std::string& kind, double lr, double warm
   rates.reserve(static_cast<std::size_t>(steps));
   for (std::int64_t i = 0; i < steps; ++i) {
     const auto step = static_cast<double>(i);
-    double factor = 1;
-    if (step < rising) {
-      factor = step / rising;
-    } else if (kind != "constant") {
-      const double progress = (step - rising) / std::max(1.0, static_cast<double>(steps) - rising);
-      factor = kind == "linear" ? 1 - progress : 0.5 * (1 + std::cos(std::numbers::pi * progress));
-    }
+    const double factor =
+        step < rising ? step / rising
+                      : schedule.factor({step, rising, static_cast<double>(steps), lr, complete});
     rates.push_back(static_cast<float>(lr * factor));
   }
   return rates;

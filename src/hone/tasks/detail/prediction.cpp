@@ -1,4 +1,4 @@
-#include "hone/train/prediction.hpp"
+#include "hone/tasks/prediction.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "hone/train/metrics.hpp"
+#include "hone/tasks/metrics.hpp"
 
 #include <cmath>
 
