@@ -173,7 +173,8 @@ TEST(SparseTensors, WhatDoesNotFitIsRefusedByName) {
   refused(bits, flipped, "numbers, its bits keep");
   TensorStore bad = good;
   bad.erase(bits);
-  EXPECT_ERROR(restore_sparse(model.graph, bad), ErrorCode::bad_format, "'" + mask + "', which says");
+  EXPECT_ERROR(restore_sparse(model.graph, bad), ErrorCode::bad_format,
+               "'" + mask + "', which says");
   bad = good;
   bad.erase(values);
   bad.set(weight + ".sparse_bits", Tensor(DType::u8, {225}));
