@@ -30,9 +30,9 @@ struct LossOptions {
 // B samples are answered by the output "logits" f32[B,C].
 struct Task : Described {
   // Columns that an answer needs, and those it is compared with.
-  std::vector<std::string> columns, targets;
+  std::vector<std::string> columns = {}, targets = {};
   // What "best" may mean (metrics.hpp); the first is the default.
-  std::vector<std::string> metrics;
+  std::vector<std::string> metrics = {};
 
   // Sets the inputs that the graph reads for these samples, in this order.
   void (*fill)(const Dataset& data, SampleNumbers numbers, Inputs& inputs) = nullptr;

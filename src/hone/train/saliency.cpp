@@ -110,10 +110,10 @@ std::map<std::string, Tensor> loss_gradients(const Model& model,
   Executor executor = bind_model(std::move(graph), numbers);
   const std::int64_t samples = std::min(options.samples, data.size());
   require_samples(data);
-  for_sample_batches(data.data, options.samples, options.progress, [&](SampleNumbers numbers) {
-    Inputs inputs = data.training_inputs(numbers);
+  for_sample_batches(data.data, options.samples, options.progress, [&](SampleNumbers chosen) {
+    Inputs inputs = data.training_inputs(chosen);
     Tensor share(DType::f32, {1});
-    share.as<float>()[0] = static_cast<float>(numbers.size()) / static_cast<float>(samples);
+    share.as<float>()[0] = static_cast<float>(chosen.size()) / static_cast<float>(samples);
     inputs["loss_gradient"] = share;
     const Results results = executor.run(inputs);
     if (!std::isfinite(results.at("loss").as<float>()[0]))

@@ -29,11 +29,11 @@ struct Architecture : Described {
   // config.json's model_type that it makes.
   std::string model_type;
   // The class name that config.json gives it with a classifier of whole texts.
-  std::string classifier_class;
+  std::string classifier_class = {};
   // What parameter names of the network below the classifier begin with.
-  std::string backbone;
+  std::string backbone = {};
   // What parameter names of its layers hold: files with more of them belong to a deeper model.
-  std::string layers;
+  std::string layers = {};
   // Parameters of the classifier.
   std::vector<std::string> head = {};
   // Built-in models, and their configuration; `options` are the sizes that a setting may change.

@@ -8,9 +8,10 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
+#include "hone/data/dataset.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/forward.hpp"
-#include "hone/train/inputs.hpp"
+#include "hone/tasks/task.hpp"
 
 namespace hone {
 namespace {
@@ -19,16 +20,16 @@ constexpr std::int64_t usual_tokens = 128;
 constexpr int warm_up_rounds = 2;  // the first makes the plan and packs weights
 
 // One text of so many tokens, drawn at random: no kernel looks at what the ids say.
-Batch random_text(const TextLimits& limits, std::int64_t tokens) {
+Inputs random_text(const Model& model, std::int64_t tokens) {
   TokenizedData data;
   RandomStream random(17, 0);
   for (std::int64_t t = 0; t < tokens; ++t)
     data.ids.push_back(
-        static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(limits.vocabulary))));
+        static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(model.limits.vocabulary))));
   data.offsets = {0, tokens};
   data.labels = {0};
   const std::int64_t first = 0;
-  return make_batch(data, std::span(&first, 1));
+  return samples_of(model, data).inputs(std::span(&first, 1));
 }
 
 // Of sorted numbers, between the two that lie nearest.
@@ -72,12 +73,12 @@ std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candid
                                      const LatencyOptions& options) {
   std::vector<Latency> latencies;
   std::vector<Executor> executors;
-  std::vector<std::map<std::string, Tensor>> inputs;
+  std::vector<Inputs> inputs;
   for (const LatencyCandidate& candidate : candidates) {
     latencies.push_back({.name = candidate.name});
     executors.push_back(make_forward(candidate.model, Mode::compiled, candidate.disabled_passes));
-    inputs.push_back(batch_inputs(
-        random_text(candidate.model.limits, latency_tokens(candidate.model, options.tokens))));
+    inputs.push_back(
+        random_text(candidate.model, latency_tokens(candidate.model, options.tokens)));
   }
   double spent = 0;
   const std::size_t count = candidates.size();
