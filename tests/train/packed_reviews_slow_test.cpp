@@ -49,14 +49,14 @@ Trained train_once() {
   options.seed = 5;
   const ScratchDirectory scratch;
   Trained trained{load_model({.name = "bert-tiny", .seed = 5}), subset(test, chosen)};
-  train(trained.model, text_samples(data), nullptr, options, scratch.path() / "run", false, nullptr,
-        {}, {});
+  train(trained.model, samples_of(trained.model, data), nullptr, options, scratch.path() / "run",
+        false, nullptr, {}, {});
   return trained;
 }
 
 Tensor logits_of(const Model& model, const TokenizedData& data, Mode mode) {
   Executor forward = make_forward(model, mode);
-  return evaluate(forward, text_samples(data)).logits;
+  return evaluate(forward, samples_of(model, data)).logits;
 }
 
 void compare(const Trained& trained, const std::string& format) {

@@ -22,7 +22,7 @@ using namespace hone;
 
 void expect_logits(Model& model, Mode mode, const TokenizedData& batch, const Json& expected) {
   Executor forward = make_forward(model, mode);
-  const Tensor logits = evaluate(forward, text_samples(batch)).logits;
+  const Tensor logits = evaluate(forward, samples_of(model, batch)).logits;
   for (std::size_t i = 0; i < expected.size(); ++i)
     for (std::size_t c = 0; c < 2; ++c)
       EXPECT_NEAR(logits.as<float>()[2 * i + c], expected[i][c].get<double>(), 1e-4)
@@ -68,7 +68,7 @@ TEST(Parity, SixtyStepsOfBertTiny) {
       worst_loss = std::max(worst_loss, std::abs(report.loss - loss));
       worst_norm = std::max(worst_norm, std::abs(report.grad_norm - norm) / norm);
     };
-    const TrainResult result = train(model, text_samples(data), nullptr, options,
+    const TrainResult result = train(model, samples_of(model, data), nullptr, options,
                                      scratch.path() / "out", false, nullptr, events, &tokenizer);
     EXPECT_EQ(result.steps, 60);
     expect_logits(model, mode, first_batch, trace["logits_first_batch_after"]);

@@ -357,6 +357,8 @@ TEST(PackedFiles, BadOnesAreRefused) {
                "clases");
   EXPECT_ERROR(edit(facts, "\"size\": 3", "\"size\": 4"), ErrorCode::bad_format,
                "3 labels for 4 outputs");
+  EXPECT_ERROR(edit(facts, "\"task\": \"text_classification\"", "\"task\": \"text_regression\""),
+               ErrorCode::bad_format, "'task' is 'text_regression'");
   EXPECT_ERROR(edit(facts, "\"history\"", "\"histery\""), ErrorCode::bad_format, "history");
   EXPECT_ERROR(edit(graph, "format = \"mxint\"", "format = \"mxnew\""), ErrorCode::bad_format,
                "mxnew");

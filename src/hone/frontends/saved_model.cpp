@@ -70,6 +70,10 @@ ModelFacts read_facts(const Json& json) {
                   positive(limits, "token_types")};
   facts.width = positive(json, "width");
   facts.task = json.value("task", std::string(text_task(facts.head)));
+  if (facts.task != text_task(facts.head))
+    throw Error(ErrorCode::bad_format,
+                fmt::format("'task' is '{}', the head is of {}", printable(facts.task, 100),
+                            text_task(facts.head)));
   return facts;
 }
 

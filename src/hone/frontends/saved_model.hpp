@@ -1,6 +1,6 @@
 // hone's own form of a model: the graph as text, the tensors, and what is known of it.
 //
-//   hone_model.json         version, head, labels, limits, history
+//   hone_model.json         version, task, head, labels, limits, history
 //   hone_graph.txt          the source graph
 //   hone_model.safetensors  its parameters and buffers; what masks leave, and masks, by bits where
 //                           that is smaller (sparse_tensors.hpp)

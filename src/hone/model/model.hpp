@@ -40,8 +40,8 @@ struct ModelFacts {
 
 struct Model : ModelFacts {
   std::string name;  // as the user wrote it
-  // The source graph: with dropout, without a loss; transforms rewrite it. Inputs: ids i32[T],
-  // type_ids i32[T], positions i32[T], offsets i32[B+1], rng u32[3]. Output: logits f32[B,C].
+  // The source graph: with dropout, without a loss; transforms rewrite it. Inputs: the task's (of
+  // texts ids, type_ids, positions i32[T], offsets i32[B+1]), rng u32[3]. Output: logits f32[B,C].
   Graph graph;
   // Its parameters and buffers, by their names in the graph.
   TensorStore tensors;
