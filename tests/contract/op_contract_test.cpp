@@ -148,7 +148,7 @@ std::map<std::string, Tensor> ruled_gradients(const Op& op, const OpSample& samp
   const ValueType type = graph.type(graph.nodes[0].outputs[0]);
   std::vector<ValueId> output_gradients(graph.nodes[0].outputs.size(), none);
   output_gradients[0] = graph.input("weights", type);
-  const std::vector<ValueId> gradients = op.gradient({graph, 0, output_gradients});
+  const std::vector<ValueId> gradients = op.gradient({graph, NodeId{0}, output_gradients});
   for (int i : sample.differentiable) {
     const ValueId id = gradients.at(static_cast<std::size_t>(i));
     EXPECT_NE(id, none) << "input " << i << " has no gradient";

@@ -42,13 +42,13 @@ TEST(Verify, DoubleDefinition) {
   Graph graph = small_graph();
   graph.nodes.push_back(graph.nodes[1]);
   EXPECT_ERROR(verify_graph(graph), ErrorCode::internal, "%u does not name its producer");
-  graph.values[static_cast<std::size_t>(graph.find("u"))].producer = 2;
+  graph.values[static_cast<std::size_t>(graph.find("u"))].producer = NodeId{2};
   EXPECT_ERROR(verify_graph(graph), ErrorCode::internal, "%u does not name its producer");
 }
 
 TEST(Verify, WrongProducer) {
   Graph graph = small_graph();
-  graph.values[static_cast<std::size_t>(graph.find("t"))].producer = 1;
+  graph.values[static_cast<std::size_t>(graph.find("t"))].producer = NodeId{1};
   EXPECT_ERROR(verify_graph(graph), ErrorCode::internal, "%t does not name its producer");
 }
 
@@ -87,7 +87,7 @@ TEST(Verify, AnOutputThatNobodyComputes) {
 
 // The id of a value that is not there must not be followed.
 TEST(Verify, IdsOutsideTheGraph) {
-  for (ValueId bad : {-2, 5, 1000000}) {
+  for (const ValueId bad : {ValueId{-2}, ValueId{5}, ValueId{1000000}}) {
     Graph graph = small_graph();
     graph.nodes[0].inputs[0] = bad;
     EXPECT_ERROR(verify_graph(graph), ErrorCode::internal, "names a value");
@@ -160,8 +160,8 @@ TEST(Graph, AppendNamesTheOpAndTheShapes) {
 TEST(Graph, SortKeepsTheOrderThatItCan) {
   Graph graph = small_graph();
   std::swap(graph.nodes[0], graph.nodes[1]);
-  graph.values[static_cast<std::size_t>(graph.find("t"))].producer = 1;
-  graph.values[static_cast<std::size_t>(graph.find("u"))].producer = 0;
+  graph.values[static_cast<std::size_t>(graph.find("t"))].producer = NodeId{1};
+  graph.values[static_cast<std::size_t>(graph.find("u"))].producer = NodeId{0};
   graph.sort();
   EXPECT_NO_THROW(verify_graph(graph));
   EXPECT_EQ(graph.nodes[0].op, "tanh");

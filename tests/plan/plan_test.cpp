@@ -137,7 +137,7 @@ TEST(Plan, InPlaceResultsStayWithTheirOwner) {
   for (const auto& [target, id] : graph.updates) {
     const Location& at = plan.locations[static_cast<std::size_t>(id)];
     EXPECT_EQ(at.place, Place::external) << graph.value(id).name;
-    EXPECT_EQ(at.offset, target) << graph.value(id).name;
+    EXPECT_EQ(at.offset, static_cast<std::int64_t>(target)) << graph.value(id).name;
   }
 }
 

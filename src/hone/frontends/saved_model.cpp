@@ -124,7 +124,7 @@ void check_graph(const Graph& graph, const ModelFacts& facts) {
     if (!fits) refuse(fmt::format("%{} is no input that texts have", value.name));
   }
   for (const Node& node : graph.nodes)
-    if (node.group != none) refuse("a source graph has no groups");
+    if (node.group != no_group) refuse("a source graph has no groups");
   if (!graph.updates.empty()) refuse("a source graph updates nothing");
   if (graph.outputs.size() != 1 || graph.outputs[0].first != "logits" ||
       !(graph.type(graph.outputs[0].second) ==

@@ -70,7 +70,7 @@ NodeId Graph::append(const std::string& op_name, std::vector<ValueId> inputs, Op
     if (inputs[i] == none) fail_shapes(op_name, fmt::format("input {} to be there", i), types);
   const std::vector<ValueType> results = op.infer(types);
   const auto id = static_cast<NodeId>(nodes.size());
-  Node made{op_name, std::move(inputs), {}, std::move(attributes), none};
+  Node made{op_name, std::move(inputs), {}, std::move(attributes), no_group};
   const std::string base = value_name.empty() ? op_name : value_name;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const std::string wanted = i == 0 ? base : fmt::format("{}:{}", base, i);

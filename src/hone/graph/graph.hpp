@@ -45,9 +45,16 @@ struct ValueType {
 std::string to_string(const ValueType& type);  // f32[T,128]
 Shape evaluate(const ValueType& type, const DimSizes& sizes);
 
-using ValueId = std::int32_t;
-using NodeId = std::int32_t;
-inline constexpr std::int32_t none = -1;
+// Places in Graph::values and Graph::nodes. Types of their own: neither is taken for the other, nor
+// for a number.
+enum class ValueId : std::int32_t {};
+enum class NodeId : std::int32_t {};
+// No value, and no node.
+struct NoId {
+  constexpr operator ValueId() const { return ValueId{-1}; }
+  constexpr operator NodeId() const { return NodeId{-1}; }
+};
+inline constexpr NoId none;
 
 enum class ValueKind {
   input,      // given at every run: token ids, labels, the learning rate
@@ -72,13 +79,15 @@ struct Value {
   bool is_trained() const { return kind == ValueKind::parameter && !frozen; }
 };
 
+inline constexpr std::int32_t no_group = -1;
+
 struct Node {
   std::string op;
   std::vector<ValueId> inputs;  // `none` for an optional input that is absent
   std::vector<ValueId> outputs;
   Options attributes;
-  // Nodes of one group run tile by tile over their rows (passes/group_rows); none: on its own.
-  std::int32_t group = none;
+  // Nodes of one group run tile by tile over their rows (passes/group_rows).
+  std::int32_t group = no_group;
 };
 
 struct Graph {

@@ -241,7 +241,7 @@ std::string print_graph(const Graph& graph) {
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
       text += (i == 0 ? "" : ", ") + operand(node.inputs[i]);
     text += ")" + print_attributes(node);
-    if (node.group != none) text += fmt::format(" @{}", node.group);
+    if (node.group != no_group) text += fmt::format(" @{}", node.group);
     text += "\n";
   }
   for (const auto& [key, id] : graph.outputs)
@@ -293,7 +293,7 @@ Graph parse_graph(std::string_view text, const std::string& where) {
     }
     Options attributes = read_attributes(parser, *op);
     const std::int32_t group =
-        parser.accept("@") ? static_cast<std::int32_t>(parser.integer()) : none;
+        parser.accept("@") ? static_cast<std::int32_t>(parser.integer()) : no_group;
     NodeId made = none;
     try {
       made = graph.append(op_name, std::move(inputs), std::move(attributes));

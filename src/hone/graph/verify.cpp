@@ -28,7 +28,7 @@ bool is_kept(const Graph& graph, ValueId id) {
 void verify_ids(const Graph& graph) {
   const auto check = [&](ValueId id, bool may_be_absent, const std::string& what) {
     if (may_be_absent && id == none) return;
-    if (id < 0 || static_cast<std::size_t>(id) >= graph.values.size())
+    if (id < ValueId{0} || static_cast<std::size_t>(id) >= graph.values.size())
       fail(graph, fmt::format("{} names a value that the graph does not have", what));
   };
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {

@@ -32,8 +32,8 @@ int run(const PassCall& call) {
   needs.resize(graph.values.size(), false);
   gradient.resize(graph.values.size(), none);
   gradient[static_cast<std::size_t>(loss)] = seed;
-  const auto forward_nodes = static_cast<NodeId>(graph.nodes.size());
-  for (NodeId n = forward_nodes; n-- > 0;) {
+  for (std::size_t at = graph.nodes.size(); at-- > 0;) {
+    const auto n = static_cast<NodeId>(at);
     const std::vector<ValueId> inputs = graph.node(n).inputs;
     const std::vector<ValueId> outputs = graph.node(n).outputs;
     std::vector<ValueId> output_gradients;

@@ -155,7 +155,7 @@ int run(const PassCall& call) {
   std::map<std::pair<int, std::string>, std::int32_t> groups;
   for (const Key& key : order) {
     Node node = std::move(graph.nodes[key.index]);
-    node.group = key.whole ? none
+    node.group = key.whole ? no_group
                            : groups
                                  .emplace(std::pair(key.level, key.rows),
                                           static_cast<std::int32_t>(groups.size()))

@@ -69,7 +69,7 @@ private:
     std::map<std::int32_t, std::size_t> step_of_group;
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& node = graph_.nodes[n];
-      const auto found = node.group == none ? step_of_group.end() : step_of_group.find(node.group);
+      const auto found = node.group == no_group ? step_of_group.end() : step_of_group.find(node.group);
       if (found != step_of_group.end()) {
         if (found->second + 1 != plan_.steps.size())
           throw Error(ErrorCode::internal,
@@ -85,7 +85,7 @@ private:
       // A row node on its own is cut into tiles too: that is how it shares the threads.
       step.tiled = options_.use_kernels && is_row_node(op);
       if (step.tiled) step.rows = row_dimension(node, op);
-      if (node.group != none) {
+      if (node.group != no_group) {
         if (!is_row_node(op)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
         step_of_group[node.group] = plan_.steps.size();
       }

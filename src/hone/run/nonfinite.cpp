@@ -37,7 +37,7 @@ Graph expose(const Graph& graph) {
   Graph exposed = graph;
   exposed.outputs.clear();
   for (Node& node : exposed.nodes) {
-    node.group = none;
+    node.group = no_group;
     for (const ValueId id : node.outputs)
       if (exposed.type(id).dtype == DType::f32)
         exposed.outputs.emplace_back(exposed.value(id).name, id);
