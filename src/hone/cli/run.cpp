@@ -97,7 +97,7 @@ Command command_run() {
       "runs.";
   command.examples = {"hone run demo", "hone run demo --set seeds=1,2 --set name=two-seeds",
                       "hone run demo --show > mine.toml",
-                      "hone run mine.toml --set epochs=1 --set name=mine"};
+                      "hone run mine.toml --set epochs=1 --set name=shorter"};
   command.run = run;
   return command;
 }

@@ -28,7 +28,7 @@ struct ExperimentPoint {
 struct ExperimentSetup {
   std::filesystem::path folder;
   Json identity;       // everything that decides the results and is no part of a point
-  std::string event;   // what a record calls a point
+  std::string event;   // what a record calls a point; "": there is no record
   std::string recipe;  // the file, for result.json
   std::string command;
   Json config;  // of the event "run"

@@ -28,6 +28,16 @@ void check_identity(const Json& saved, const Json& wanted, const fs::path& place
               "give the recipe another name (--set name=...), or remove the folder");
 }
 
+// Whether a point was finished or a training begun: what failed before that binds nobody.
+bool holds_anything(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name == result_file || name == record_file) return true;
+  }
+  return false;
+}
+
 bool has_key(const Json& line, const Json& key) {
   return std::all_of(key.items().begin(), key.items().end(), [&](const auto& member) {
     return line.value(member.first, Json()) == member.second;
@@ -56,7 +66,9 @@ Experiment::Experiment(ExperimentSetup setup, const RunWatcher& watcher)
 void Experiment::claim() const {
   const fs::path claim = setup_.folder / identity_file;
   if (fs::exists(claim)) {
-    check_identity(read_json(claim), setup_.identity, setup_.folder);
+    if (holds_anything(setup_.folder))
+      check_identity(read_json(claim), setup_.identity, setup_.folder);
+    write_file_atomically(claim, setup_.identity.dump(1) + "\n");
     return;
   }
   if (!fs::is_empty(setup_.folder))
@@ -119,7 +131,8 @@ void Experiment::note(const ExperimentPoint& point, const Json& full) {
   Json line = full;
   line.erase("identity");
   line.erase("correct");
-  if (std::none_of(recorded_.begin(), recorded_.end(),
+  if (!setup_.event.empty() &&
+      std::none_of(recorded_.begin(), recorded_.end(),
                    [&](const Json& known) { return has_key(known, point.key); })) {
     line["event"] = setup_.event;
     record().write(line);

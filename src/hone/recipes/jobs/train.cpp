@@ -10,6 +10,7 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
+#include "hone/recipes/experiment.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/report/mean_interval.hpp"
 
@@ -38,9 +39,9 @@ std::vector<OptionSpec> options() {
   return specs;
 }
 
-// What decides the result of a run: a finished run is kept only while this is the same.
-Json identity(const RecipeCall& call, std::int64_t seed) {
-  Json json{{"seed", seed}};
+// What decides the results, seeds aside.
+Json identity(const RecipeCall& call) {
+  Json json = Json::object();
   for (const auto& [key, value] : call.settings.values.values())
     if (key != "seeds" && key != "out" && key != "name") json["settings"][key] = to_string(value);
   for (const auto& [key, value] : call.settings.model) json["model"][key] = value;
@@ -48,19 +49,8 @@ Json identity(const RecipeCall& call, std::int64_t seed) {
   return json;
 }
 
-Json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
-              const RunWatcher& watcher) {
-  const Json wanted = identity(call, seed);
-  if (fs::exists(out / result_file)) {
-    Json saved = parse_json(read_file(out / result_file), (out / result_file).string());
-    if (saved.value("identity", Json()) != wanted)
-      throw Error(ErrorCode::invalid_argument,
-                  out.string() + ": holds the result of other settings",
-                  "give the recipe another name (--set name=...), or remove the folder");
-    if (watcher.say)
-      watcher.say(fmt::format("seed {}: already finished, taken from {}", seed, out.string()));
-    return saved;
-  }
+Json train_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
+                const RunWatcher& watcher) {
   if (watcher.say) watcher.say(fmt::format("seed {}", seed));
   TrainRequest request;
   request.model = required_key(call, "model");
@@ -87,11 +77,7 @@ Json run_seed(const RecipeCall& call, std::int64_t seed, const fs::path& out,
                 fmt::format("seed {}: stopped at step {} of {}, saved", seed, outcome.result.steps,
                             outcome.total_steps),
                 "run the recipe again to continue");
-  Json result = to_json(outcome, out);
-  result["seed"] = seed;
-  result["identity"] = wanted;
-  write_file_atomically(out / result_file, result.dump(1) + "\n");
-  return result;
+  return to_json(outcome, out);
 }
 
 // The evaluation of the model that a run left: on the test split, else on validation; null: none.
@@ -107,8 +93,21 @@ Json run(const RecipeCall& call, const RunWatcher& watcher) {
   Json result{{"recipe", call.file}, {"runs", Json::array()}};
   std::vector<double> accuracies;
   std::string split;
-  for (std::int64_t seed : number_list(call, "seeds", "0", 0)) {
-    const Json one = run_seed(call, seed, folder / fmt::format("seed-{}", seed), watcher);
+  required_key(call, "model");
+  required_key(call, "data");
+  const std::vector<std::int64_t> seeds = number_list(call, "seeds", "0", 0);
+  // Each run has a record of its own.
+  Experiment experiment({.folder = folder,
+                         .identity = identity(call),
+                         .event = "",
+                         .recipe = call.file,
+                         .command = call.command,
+                         .config = {}},
+                        watcher);
+  for (std::int64_t seed : seeds) {
+    const Json one = experiment.take(
+        {fmt::format("seed-{}", seed), fmt::format("seed {}", seed), {{"seed", seed}}},
+        [&](const fs::path& out) { return train_seed(call, seed, out, watcher); });
     const Json judged = judgement_of(one);
     if (!judged.is_null()) {
       split = judged.at("split").text();
