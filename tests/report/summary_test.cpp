@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "report/synthetic_record.hpp"
 #include "report/temporary_directory.hpp"
 

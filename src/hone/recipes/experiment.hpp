@@ -10,7 +10,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/recipes/train_run.hpp"
 
 namespace hone {

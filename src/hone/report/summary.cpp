@@ -10,7 +10,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/report/detail/record_fields.hpp"
 
 namespace hone {

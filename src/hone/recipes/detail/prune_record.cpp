@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/recipes/layers.hpp"
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/data/tokenizer.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
