@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/program.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 
 namespace hone_test {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "cli/program.hpp"
 #include "hone/core/json.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/frontends/safetensors.hpp"
 
 namespace hone_test {

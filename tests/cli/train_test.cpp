@@ -6,7 +6,7 @@
 
 #include "cli/program.hpp"
 #include "hone/core/json.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 
 namespace hone_test {
 namespace {

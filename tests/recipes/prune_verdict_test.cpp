@@ -78,9 +78,10 @@ TEST(PruningVerdict, DenseAndMaskedAndWhatCouldBeRemoved) {
 }
 
 TEST(PruningVerdict, FieldsOfRecords) {
-  Json line = Json::object();
+  PrunedEvent event;
   const PruningVerdict verdict = judge_pruning(without_neurons(2), nullptr, 8);
-  add_verdict(line, verdict);
+  add_verdict(event, verdict);
+  const Json line = to_line(event);
   EXPECT_EQ(line.at("verdict").text(), verdict.text);
   EXPECT_EQ(line.at("latency_tokens"), 8);
   EXPECT_EQ(line.at("latency_threads"), verdict.threads);

@@ -138,7 +138,7 @@ TEST(Confusion, IsATableOfTheReport) {
 }
 
 TEST(Confusion, ManyClassesAreAListWithTheWeakestFirst) {
-  EvalPoint eval;
+  EvalEvent eval;
   for (std::size_t i = 0; i < 20; ++i) {
     eval.labels.push_back("class " + std::to_string(i));
     eval.confusion.emplace_back(20, 0);

@@ -267,7 +267,7 @@ TEST_F(HtmlReport, DrawsItsPlotsInABrowser) {
   const auto path = directory_.path() / "report.html";
   auto runs = two_runs(hostile);
   runs[0].name = std::string("%{x} ") + hostile;
-  runs[0].layers[1].name = hostile;
+  runs[0].model.layers[1].name = hostile;
   runs[0].kernels[0].kernel = hostile;
   write_html_report(path, runs);
   const Browsed page = browse(path, directory_.path());

@@ -9,7 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
+#include "hone/report/tables.hpp"
 #include "report/synthetic_record.hpp"
 #include "report/temporary_directory.hpp"
 
@@ -43,7 +44,7 @@ std::string error_of(const std::function<void()>& action) {
   return "no error";
 }
 
-// What a quantized model is made of: formats, what stayed float32 (most first), sizes.
+// What a quantized model is made of: formats, what stayed float32, sizes.
 TEST(Summary, QuantizedModels) {
   const Json good{{"event", "quantized"},
                   {"nodes", 14},
@@ -60,8 +61,8 @@ TEST(Summary, QuantizedModels) {
   ASSERT_TRUE(run.quantized);
   EXPECT_EQ(run.quantized->formats.at(0).format, "mxint");
   EXPECT_EQ(run.quantized->float_parameters, 250);
-  EXPECT_EQ(run.quantized->left_in_float.at(0).first, "embedding");
-  EXPECT_EQ(run.quantized->left_in_float.at(1).first, "zzz");
+  EXPECT_EQ(run.quantized->left_in_float32.at("embedding"), 240);
+  EXPECT_EQ(run.quantized->left_in_float32.at("zzz"), 10);
   EXPECT_TRUE(run.quantized->packed);
   EXPECT_FALSE(summary_of({step(1, 0.5)}).quantized);
   // Every field may be missing, none may be of another kind.
@@ -75,7 +76,13 @@ TEST(Summary, QuantizedModels) {
   model["layers"] = {{{"name", "l"},
                       {"op", "linear"},
                       {"formats", {{"bias", "mxint"}, {"data_in", "log"}, {"weight", "mxint"}}}}};
-  EXPECT_EQ(summary_of({model}).layers.at(0).formats, "bias, weight: mxint; data_in: log");
+  const std::vector<RunSummary> runs{summary_of({model})};
+  EXPECT_EQ(runs[0].model.layers.at(0).formats.at("data_in"), "log");
+  bool told = false;
+  for (const ReportTable& table : report_tables(runs))
+    for (const auto& row : table.rows)
+      told |= row.back().text == "bias, weight: mxint; data_in: log";
+  EXPECT_TRUE(told);
 }
 
 TEST(Summary, SumsOfARecordedRun) {
@@ -130,13 +137,13 @@ TEST(Summary, SumsOfARecordedRun) {
   EXPECT_DOUBLE_EQ(run.tokens_per_second, 1600);
   EXPECT_DOUBLE_EQ(run.final_loss, 2.0);
   EXPECT_EQ(run.final_loss_steps, 2);
-  EXPECT_EQ(run.layers.at(0).bytes, 120);
+  EXPECT_EQ(run.model.layers.at(0).bytes, 120);
   ASSERT_EQ(run.kernels.size(), 2u);
   EXPECT_EQ(run.kernels[0].kernel, "b");  // the longest first
   EXPECT_DOUBLE_EQ(run.kernels[0].share, 0.75);
   EXPECT_TRUE(std::isnan(run.kernels[0].gflop_per_second()));
   EXPECT_DOUBLE_EQ(run.kernels[1].gflop_per_second(), 5.0);
-  EXPECT_DOUBLE_EQ(run.peak_bytes, 1000);
+  EXPECT_DOUBLE_EQ(run.memory.peak_bytes, 1000);
 }
 
 TEST(Summary, FinalLossIsOfTheLastHundredSteps) {
@@ -155,7 +162,7 @@ TEST(Summary, AKilledRunIsUnfinishedAndItsTornLineIsLeftOut) {
   EXPECT_EQ(runs[0].steps.size(), 1u);
   EXPECT_EQ(runs[0].status, "unfinished");
   EXPECT_TRUE(std::isnan(runs[0].seconds));
-  EXPECT_TRUE(std::isnan(runs[0].peak_bytes));
+  EXPECT_TRUE(std::isnan(runs[0].memory.peak_bytes));
 }
 
 TEST(Summary, BrokenLinesNameFileLineAndKey) {
@@ -228,7 +235,7 @@ TEST(Summary, AResumedRunReplacesWhatItDoesAgain) {
   EXPECT_DOUBLE_EQ(run.seconds, 7);
   EXPECT_DOUBLE_EQ(run.kernels.at(0).calls, 5);
   EXPECT_DOUBLE_EQ(run.kernels[0].seconds, 1.5);
-  EXPECT_DOUBLE_EQ(run.peak_bytes, 100);
+  EXPECT_DOUBLE_EQ(run.memory.peak_bytes, 100);
 }
 
 TEST(Summary, LaterStepsReplaceEarlierOnesOfTheSameNumber) {

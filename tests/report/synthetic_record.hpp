@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/json.hpp"
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 
 namespace hone_test {
 

@@ -111,7 +111,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   const Settings given = command_settings(input, {}, true);
   const Model model = load_model({.name = name, .settings = given.model});
   const std::int64_t tokens = input.options.integer_or("tokens", 256);
-  const Json layers = describe_layers(model, tokens);
+  const std::vector<LayerEntry> layers = describe_layers(model, tokens);
   TerminalTable configuration({{"configuration", Align::left}, {"", Align::left}});
   for (const auto& [key, value] : model.config.items()) {
     configuration.add_row({key, value.is_string() ? value.get<std::string>() : value.dump()});
@@ -124,18 +124,16 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   TerminalTable formats(
       {{"quantized", Align::left}, {"slot", Align::left}, {"format", Align::left}});
   double macs = 0;
-  for (const Json& layer : layers) {
-    macs += layer["macs_per_token"].get<double>();
-    table.add_row({layer["name"].text(), layer["op"].text(),
-                   format_count(layer["parameters"].get<double>()),
-                   format_bytes(layer["bytes"].get<double>()),
-                   format_count(layer["macs_per_token"].get<double>())});
-    if (!layer.contains("formats")) continue;
+  Json entries = Json::array();
+  for (const LayerEntry& layer : layers) {
+    entries.push_back(to_object(layer));
+    macs += layer.macs_per_token;
+    table.add_row({layer.name, layer.op, format_count(layer.parameters), format_bytes(layer.bytes),
+                   format_count(layer.macs_per_token)});
     // Slots of one format in one row.
     std::map<std::string, std::vector<std::string>> slots;
-    for (const auto& [slot, format] : layer["formats"].items())
-      slots[format.text()].push_back(slot);
-    std::string layer_name = layer["name"].text();
+    for (const auto& [slot, format] : layer.formats) slots[format].push_back(slot);
+    std::string layer_name = layer.name;
     for (const auto& [format, names] : slots) {
       formats.add_row({layer_name, fmt::format("{}", fmt::join(names, ", ")), format});
       layer_name.clear();
@@ -167,7 +165,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
            {"config", model.config},
            {"parameters", parameter_count(model)},
            {"bytes", tensor_bytes(model)},
-           {"layers", layers},
+           {"layers", entries},
            {"macs_per_token", macs},
            {"stored_types", std::vector<std::string>(stored.types.begin(), stored.types.end())},
            {"files", stored.files},

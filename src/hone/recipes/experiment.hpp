@@ -10,8 +10,10 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
-#include "hone/core/record.hpp"
 #include "hone/recipes/train_run.hpp"
+#include "hone/record/record.hpp"
+#include "hone/record/run_events.hpp"
+#include "hone/report/summary.hpp"
 
 namespace hone {
 
@@ -28,12 +30,12 @@ struct ExperimentPoint {
 struct ExperimentSetup {
   std::filesystem::path folder;
   Json identity;       // everything that decides the results and is no part of a point
-  std::string event;   // what a record calls a point; "": there is no record
+  std::string event;   // event_name of its struct; "": there is no record
   std::string recipe;  // the file, for result.json
   std::string command;
   Json config;  // of the event "run"
-  // The event "model" of the record, asked for when it begins; null: none. May be empty.
-  std::function<Json()> model = {};
+  // The model of the record, asked for when it begins; may be empty, or give none.
+  std::function<std::optional<ModelEvent>()> model = {};
 };
 
 // A folder of points: identity.json says whose it is, each point's folder has its result.json,
@@ -53,25 +55,38 @@ public:
   // settings.
   Json result_of(const ExperimentPoint& point) const;
 
-  // The result of a point: as it is kept, or as `compute` gives it now (its `key` is added). Throws
-  // Error(interrupted) before a point when the watcher asks to stop.
+  // The result of a point: as it is kept, or as `compute` gives it now (its `key` is added): what
+  // the point's struct (record/point_events.hpp) holds. Throws Error(interrupted) before a point
+  // when the watcher asks to stop.
   Json take(const ExperimentPoint& point,
             const std::function<Json(const std::filesystem::path& folder)>& compute);
+
+  // The same of structs.
+  template <RecordStruct Point>
+  Point result_of(const ExperimentPoint& point) const {
+    return from_object<Point>(result_of(point), {point.title});
+  }
+  template <RecordStruct Point, class Compute>
+  Point take(const ExperimentPoint& point, const Compute& compute) {
+    const Json result = take(point, [&](const std::filesystem::path& folder) {
+      return to_object<Point>(compute(folder));
+    });
+    return from_object<Point>(result, {point.title});
+  }
 
   // Writes result.json, which has all points that were taken, as their order was, and `more`; ends
   // the record. Times are left out: they differ from run to run.
   Json finish(const Json& more);
   // Ends the record of an experiment that does not come to its end.
   void fail(const Error& error);
-  // Every point that was taken, as its result has it.
-  const std::vector<Json>& points() const { return points_; }
+  // Every point that was taken, as a report has them.
+  RunSummary summary() const { return summarize_points(points_, setup_.event, ""); }
 
 private:
   void claim() const;
   Json identity_of(const ExperimentPoint& point) const;
   void note(const ExperimentPoint& point, const Json& full);
   Record& record();
-  void end(const char* status, const std::string& message);
 
   ExperimentSetup setup_;
   const RunWatcher& watcher_;

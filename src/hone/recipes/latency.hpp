@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/model/model.hpp"
+#include "hone/record/transform_events.hpp"
 
 namespace hone {
 
@@ -56,8 +56,7 @@ Speedup speedup(const Latency& base, const Latency& changed);
 // "1.84 x as fast (1.80 to 1.88)", "no faster (1.00 x, 0.98 to 1.02)", "slower (0.71 x, ...)".
 std::string to_string(const Speedup& speedup);
 
-// {name, median, low, high, rounds} (seconds), and of all but the first entry, against the first:
-// against (to_string), faster, speedup, speedup_low, speedup_high.
-Json to_json(std::span<const Latency> latencies);
+// As records have it: all but the first entry are compared with the first.
+std::vector<LatencyEntry> latency_entries(std::span<const Latency> latencies);
 
 }  // namespace hone

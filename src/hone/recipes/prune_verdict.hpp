@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/model/model.hpp"
 #include "hone/recipes/latency.hpp"
+#include "hone/record/transform_events.hpp"
 
 namespace hone {
 
@@ -30,8 +30,7 @@ struct PruningVerdict {
 // tried on a copy. `tokens` as LatencyOptions.
 PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int64_t tokens);
 
-// Adds the fields of `pruned` events (record.hpp): verdict (its text), latency (to_json of the
-// latencies), latency_tokens, latency_threads, products, sparse_products, dense_because.
-void add_verdict(Json& line, const PruningVerdict& verdict);
+// What the record of a pruned model says of it.
+void add_verdict(PrunedEvent& event, const PruningVerdict& verdict);
 
 }  // namespace hone

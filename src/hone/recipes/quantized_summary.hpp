@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "hone/core/json.hpp"
 #include "hone/model/model.hpp"
 #include "hone/passes/quantization.hpp"
+#include "hone/record/transform_events.hpp"
 
 namespace hone {
 
@@ -23,9 +23,9 @@ FloatShare left_in_float32(const Model& model);
 // "3.91 M of 4.39 M parameters (89.1 %): embedding 3.91 M, layer_norm 1.28 k".
 std::string to_string(const FloatShare& share);
 
-// One entry a format: {format, slots, nodes}. What calibration and trained steps fit differs from
+// One entry a format. What calibration and trained steps fit differs from
 // node to node and is left out where it does.
-Json describe_formats(const Quantization& quantization);
+std::vector<FormatEntry> describe_formats(const Quantization& quantization);
 
 // Bytes that the parameters take once packed; computed from the bits of the formats.
 std::int64_t packed_bytes(const Model& model);
@@ -34,7 +34,7 @@ std::int64_t packed_bytes(const Model& model);
 // sentence.
 std::string describe_products(const Model& model);
 
-// The fields that `quantized` events share (record.hpp).
-Json describe_quantized(const Model& model);
+// What the record says of formats and of parameters that have none; sizes are the caller's.
+QuantizedEvent describe_quantized(const Model& model);
 
 }  // namespace hone

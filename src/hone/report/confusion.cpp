@@ -13,7 +13,7 @@ namespace {
 
 std::string share(double value) { return std::isnan(value) ? "—" : format_percent(value, 1); }
 
-ReportTable matrix(const EvalPoint& eval, const std::string& title) {
+ReportTable matrix(const EvalEvent& eval, const std::string& title) {
   ReportTable table{"confusion",
                     title,
                     "Rows: the true class. Columns: what was predicted.",
@@ -38,7 +38,7 @@ ReportTable matrix(const EvalPoint& eval, const std::string& title) {
   return table;
 }
 
-ReportTable class_list(const EvalPoint& eval, const std::string& title) {
+ReportTable class_list(const EvalEvent& eval, const std::string& title) {
   ReportTable table{"classes",
                     title,
                     "The classes with the lowest F1 first.",
@@ -91,16 +91,16 @@ std::vector<ClassQuality> class_quality(const std::vector<std::vector<std::int64
   return classes;
 }
 
-const EvalPoint* find_confusion(const RunSummary& run, const std::string& split) {
-  const EvalPoint* found = nullptr;
-  for (const EvalPoint& eval : run.evals)
+const EvalEvent* find_confusion(const RunSummary& run, const std::string& split) {
+  const EvalEvent* found = nullptr;
+  for (const EvalEvent& eval : run.evals)
     if (!eval.confusion.empty() &&
         (found == nullptr || found->split != split || eval.split == split))
       found = &eval;
   return found;
 }
 
-ReportTable confusion_table(const EvalPoint& eval, const std::string& title) {
+ReportTable confusion_table(const EvalEvent& eval, const std::string& title) {
   return eval.confusion.size() <= most_matrix_classes ? matrix(eval, title)
                                                       : class_list(eval, title);
 }

@@ -25,8 +25,8 @@ struct ClassQuality {
 std::vector<ClassQuality> class_quality(const std::vector<std::vector<std::int64_t>>& confusion);
 
 // The last evaluation with a matrix, on `split` if there is one; null: none has one.
-const EvalPoint* find_confusion(const RunSummary& run, const std::string& split);
+const EvalEvent* find_confusion(const RunSummary& run, const std::string& split);
 // Id "confusion" (a matrix) or "classes".
-ReportTable confusion_table(const EvalPoint& eval, const std::string& title);
+ReportTable confusion_table(const EvalEvent& eval, const std::string& title);
 
 }  // namespace hone

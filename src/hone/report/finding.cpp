@@ -22,7 +22,7 @@ std::string bits(std::int64_t width) {
   return width == 1 ? "1 bit" : fmt::format("{} bits", width);
 }
 
-std::string accuracy_of(const EvalPoint& eval) {
+std::string accuracy_of(const EvalEvent& eval) {
   if (!eval.has_interval())
     return fmt::format("{} {} accuracy", format_percent(eval.accuracy), eval.split);
   return fmt::format("{} {} accuracy ({:.2f}–{:.2f})", format_percent(eval.accuracy), eval.split,
@@ -31,9 +31,9 @@ std::string accuracy_of(const EvalPoint& eval) {
 
 // Of the first evaluation that no later one surpasses: ", best at epoch 3 of 5".
 std::string best_epoch(const RunSummary& run) {
-  const EvalPoint* best = nullptr;
+  const EvalEvent* best = nullptr;
   double last = not_recorded;
-  for (const EvalPoint& eval : run.evals) {
+  for (const EvalEvent& eval : run.evals) {
     if (eval.split != "validation" || std::isnan(eval.accuracy) || std::isnan(eval.epoch)) continue;
     if (best == nullptr || eval.accuracy > best->accuracy) best = &eval;
     last = eval.epoch;
@@ -96,7 +96,7 @@ bool are_seeds(Runs runs) {
     return pairs;
   };
   return std::all_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
-    return !run.config.empty() && run.model == runs.front().model &&
+    return !run.config.empty() && run.model.name == runs.front().model.name &&
            rest(run) == rest(runs.front());
   });
 }

@@ -42,13 +42,13 @@ Json smooth_curve(const RunSummary& run, std::span<const double> values, std::si
 }
 
 Json curves(const RunSummary& run, std::size_t limit) {
-  const auto values_of = [&](double StepPoint::*member) {
+  const auto values_of = [&](double StepEvent::*member) {
     std::vector<double> values;
-    for (const StepPoint& step : run.steps) values.push_back(step.*member);
+    for (const StepEvent& step : run.steps) values.push_back(step.*member);
     return values;
   };
-  const std::vector<double> loss = values_of(&StepPoint::loss);
-  const std::vector<double> grad_norm = values_of(&StepPoint::grad_norm);
+  const std::vector<double> loss = values_of(&StepEvent::loss);
+  const std::vector<double> grad_norm = values_of(&StepEvent::grad_norm);
   // A fortieth of the run smooths the noise of small batches and still shows the shape; odd, so
   // that it is centred, and bounded to keep long runs cheap.
   const std::size_t window = std::min<std::size_t>(loss.size() / 40, 500) | 1u;
@@ -58,12 +58,12 @@ Json curves(const RunSummary& run, std::size_t limit) {
           {"loss_smooth", smooth_curve(run, loss, window, limit)},
           {"grad_norm", curve(run, grad_norm, limit)},
           {"grad_norm_smooth", smooth_curve(run, grad_norm, window, limit)},
-          {"lr", curve(run, values_of(&StepPoint::lr), limit)}};
+          {"lr", curve(run, values_of(&StepEvent::lr), limit)}};
 }
 
 Json evaluations(const RunSummary& run) {
   Json list = Json::array();
-  for (const EvalPoint& eval : run.evals)
+  for (const EvalEvent& eval : run.evals)
     list.push_back({{"epoch", rounded(eval.epoch)},
                     {"step", eval.step},
                     {"split", eval.split},
@@ -77,7 +77,7 @@ Json evaluations(const RunSummary& run) {
 
 Json layers(const RunSummary& run) {
   Json list = Json::array();
-  for (const LayerRow& layer : run.layers)
+  for (const LayerEntry& layer : run.model.layers)
     list.push_back({{"name", layer.name},
                     {"op", layer.op},
                     {"parameters", rounded(layer.parameters)},
@@ -158,8 +158,8 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   fact("loss", format_significant(run.final_loss));
   fact("samples/s", format_count(run.samples_per_second));
   fact("in steps", format_duration(run.step_seconds));
-  fact("peak memory", format_bytes(run.peak_bytes));
-  fact("parameters", format_count(run.parameters));
+  fact("peak memory", format_bytes(run.memory.peak_bytes));
+  fact("parameters", format_count(run.model.parameters));
   if (run.quantized) fact("packed", format_bytes(run.quantized->bytes_after));
   static constexpr const char* standings[] = {"none", "best", "tied", "lower"};
   if (!run.points.empty()) return sweep_card(arrange_sweep(run));
@@ -224,7 +224,7 @@ Json report_data(std::span<const RunSummary> runs) {
   for (std::size_t i = 0; i < runs.size(); ++i)
     data["runs"].push_back(
         {{"name", runs[i].name},
-         {"model", runs[i].model},
+         {"model", runs[i].model.name},
          {"status", runs[i].status},
          {"started", runs[i].started},
          {"card", card(runs, i, comparison)},

@@ -5,13 +5,15 @@
 #include <functional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "hone/report/numbers.hpp"
+#include "hone/report/quantized_table.hpp"
 
 namespace hone {
 namespace {
 
-using Summary = PrunedSummary;
+using Summary = PrunedEvent;
 
 std::string share(double part, double all) {
   if (!(all > 0) || std::isnan(part)) return "";
@@ -21,33 +23,35 @@ std::string share(double part, double all) {
 
 std::string activations(const Summary& pruned) {
   if (pruned.activations.empty()) return "";
-  const std::string& first = pruned.activations.front().second;
+  const std::string& first = pruned.activations.front().dropped;
   const bool alike = std::all_of(pruned.activations.begin(), pruned.activations.end(),
-                                 [&](const auto& node) { return node.second == first; });
+                                 [&](const auto& node) { return node.dropped == first; });
   return fmt::format("{} nodes: {}", pruned.activations.size(),
                      alike ? first : "each a threshold of its own");
 }
 
 // "256 of 512 neurons, 2 branches".
 std::string removed(const Summary& pruned) {
-  std::string text;
-  for (const auto& [kind, sum] : pruned.removed_parts) {
-    const std::string went = format_count(sum.first - sum.second);
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ",
-                        sum.second > 0 ? went + " of " + format_count(sum.first) : went, kind);
+  std::vector<std::string> parts;
+  for (const auto& [kind, entries] :
+       {std::pair{"heads", &pruned.heads}, {"neurons", &pruned.neurons}}) {
+    double before = 0, after = 0;
+    for (const RemovedEntry& entry : *entries) {
+      before += entry.before;
+      after += entry.after;
+    }
+    const std::string went = format_count(before - after);
+    if (before > 0)
+      parts.push_back(
+          fmt::format("{} {}", after > 0 ? went + " of " + format_count(before) : went, kind));
   }
-  return text;
+  if (const auto branches = static_cast<double>(pruned.branches.size()); branches > 0)
+    parts.push_back(format_count(branches) + " branches");
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string trained(const Summary& pruned) {
-  const Json& t = pruned.trained;
-  const auto number = [&](const char* key) {
-    return t.contains(key) && t[key].is_number() ? t[key].get<double>() : not_recorded;
-  };
-  return t.empty()
-             ? ""
-             : fmt::format("{} steps, {} samples, {}", format_count(number("steps")),
-                           format_count(number("samples")), format_duration(number("seconds")));
+  return pruned.trained ? describe_training(*pruned.trained) : "";
 }
 
 }  // namespace
@@ -77,10 +81,11 @@ ReportTable pruned_table(std::span<const RunSummary> runs) {
                      : "";
   });
   add("On disk", [](const Summary& p) {
-    if (std::isnan(p.disk_after)) return std::string();
-    return std::isnan(p.disk_before)
-               ? format_bytes(p.disk_after)
-               : fmt::format("{} -> {}", format_bytes(p.disk_before), format_bytes(p.disk_after));
+    if (std::isnan(p.disk_bytes)) return std::string();
+    return std::isnan(p.disk_bytes_before)
+               ? format_bytes(p.disk_bytes)
+               : fmt::format("{} -> {}", format_bytes(p.disk_bytes_before),
+                             format_bytes(p.disk_bytes));
   });
   add("Latency", [](const Summary& p) { return p.verdict; });
   return table;
@@ -94,7 +99,7 @@ ReportTable pruned_latency_table(const RunSummary& run, const std::string& title
       {{"Model"}, {"Median", Align::right}, {"10 to 90 %", Align::right}, {"Against dense"}},
       {}};
   if (!run.pruned) return table;
-  for (const Summary::Timing& timing : run.pruned->latency)
+  for (const LatencyEntry& timing : run.pruned->latency)
     table.rows.push_back(
         {{timing.name},
          {format_duration(timing.median)},
@@ -117,7 +122,7 @@ ReportTable pruned_layers_table(const RunSummary& run, const std::string& title)
                      {"Sparsity", Align::right}},
                     {}};
   if (!run.pruned) return table;
-  for (const Summary::Layer& layer : run.pruned->layers)
+  for (const PrunedEntry& layer : run.pruned->layers)
     table.rows.push_back(
         {{layer.name},
          {format_count(layer.numbers)},

@@ -11,11 +11,11 @@
 namespace hone {
 namespace {
 
-using Summary = QuantizedSummary;
+using Summary = QuantizedEvent;
 
 std::string formats(const Summary& quantized) {
   std::string text;
-  for (const Summary::Format& format : quantized.formats)
+  for (const FormatEntry& format : quantized.formats)
     text += fmt::format("{}{} ({}; {} nodes)", text.empty() ? "" : "; ", format.format,
                         format.slots, format_count(format.nodes));
   return text;
@@ -27,9 +27,14 @@ std::string left_in_float(const Summary& quantized) {
   std::string text =
       fmt::format("{} ({})", format_count(quantized.float_parameters),
                   format_percent(quantized.float_parameters / quantized.parameters, 1));
-  for (std::size_t i = 0; i < quantized.left_in_float.size(); ++i)
-    text += fmt::format("{}{} {}", i == 0 ? ": " : ", ", quantized.left_in_float[i].first,
-                        format_count(quantized.left_in_float[i].second));
+  // Most first.
+  std::vector<std::pair<std::string, double>> by_op(quantized.left_in_float32.begin(),
+                                                    quantized.left_in_float32.end());
+  std::stable_sort(by_op.begin(), by_op.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  for (std::size_t i = 0; i < by_op.size(); ++i)
+    text +=
+        fmt::format("{}{} {}", i == 0 ? ": " : ", ", by_op[i].first, format_count(by_op[i].second));
   return text;
 }
 
@@ -47,14 +52,7 @@ std::string fields(const Json& object) {
 }
 
 std::string trained(const Summary& quantized) {
-  const Json& t = quantized.trained;
-  const auto number = [&](const char* key) {
-    return t.contains(key) && t[key].is_number() ? t[key].get<double>() : not_recorded;
-  };
-  std::string text;
-  if (!t.empty())
-    text = fmt::format("{} steps, {} samples, {}", format_count(number("steps")),
-                       format_count(number("samples")), format_duration(number("seconds")));
+  std::string text = quantized.trained ? describe_training(*quantized.trained) : "";
   if (quantized.learned_steps > 0)
     text += fmt::format("{}{} learned steps", text.empty() ? "" : "; with ",
                         format_count(quantized.learned_steps));
@@ -63,7 +61,12 @@ std::string trained(const Summary& quantized) {
 
 }  // namespace
 
-std::string describe_packed_size(const QuantizedSummary& quantized) {
+std::string describe_training(const TrainedPart& part) {
+  return fmt::format("{} steps, {} samples, {}", format_count(part.steps),
+                     format_count(part.samples), format_duration(part.seconds));
+}
+
+std::string describe_packed_size(const QuantizedEvent& quantized) {
   if (std::isnan(quantized.bytes_after)) return "";
   std::string text = format_bytes(quantized.bytes_after);
   if (quantized.bytes_before > 0)

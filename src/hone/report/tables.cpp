@@ -82,8 +82,9 @@ std::string describe_speed(const RunSummary& run) {
 }
 
 std::string describe_memory(const RunSummary& run) {
-  if (std::isnan(run.arena_bytes)) return format_bytes(run.peak_bytes);
-  return fmt::format("{} (arena {})", format_bytes(run.peak_bytes), format_bytes(run.arena_bytes));
+  if (std::isnan(run.memory.arena_bytes)) return format_bytes(run.memory.peak_bytes);
+  return fmt::format("{} (arena {})", format_bytes(run.memory.peak_bytes),
+                     format_bytes(run.memory.arena_bytes));
 }
 
 ReportTable overview_table(Runs runs, const Comparison& comparison) {
@@ -109,7 +110,7 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
                  accuracies, false);
   if (any_standing) add_compared(table, "Standing", standings, false);
   for (const auto& [title, member] :
-       {std::pair{"Macro-F1", &EvalPoint::macro_f1}, {"Matthews correlation", &EvalPoint::mcc}}) {
+       {std::pair{"Macro-F1", &EvalEvent::macro_f1}, {"Matthews correlation", &EvalEvent::mcc}}) {
     std::vector<std::string> values;
     for (const FinalAccuracy& final : comparison.runs) {
       const bool common = final.eval && !comparison.split.empty();
@@ -124,9 +125,9 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
                              : fmt::format("{} ({} steps)", format_significant(run.final_loss),
                                            run.final_loss_steps);
   });
-  add_measured(table, runs, "Model", [](const RunSummary& run) { return run.model; });
+  add_measured(table, runs, "Model", [](const RunSummary& run) { return run.model.name; });
   add_measured(table, runs, "Parameters",
-               [](const RunSummary& run) { return format_count(run.parameters); });
+               [](const RunSummary& run) { return format_count(run.model.parameters); });
   add_measured(table, runs, "Steps", describe_steps);
   add_measured(table, runs, "Samples",
                [](const RunSummary& run) { return format_count(run.samples); });
@@ -146,26 +147,26 @@ ReportTable evaluations_table(Runs runs) {
   if (runs.size() > 1) table.columns.push_back({"Run"});
   for (const char* title : {"Epoch", "Step"}) table.columns.push_back({title, Align::right});
   table.columns.push_back({"Split"});
-  const auto any = [&](double EvalPoint::*member) {
+  const auto any = [&](double EvalEvent::*member) {
     return std::any_of(runs.begin(), runs.end(), [&](const RunSummary& run) {
       return std::any_of(run.evals.begin(), run.evals.end(),
-                         [&](const EvalPoint& eval) { return !std::isnan(eval.*member); });
+                         [&](const EvalEvent& eval) { return !std::isnan(eval.*member); });
     });
   };
-  std::vector<std::pair<const char*, double EvalPoint::*>> more;
-  for (const auto& [title, member] : {std::pair{"Macro-F1", &EvalPoint::macro_f1},
-                                      {"MCC", &EvalPoint::mcc},
-                                      {"MSE", &EvalPoint::mse},
-                                      {"MAE", &EvalPoint::mae},
-                                      {"Pearson", &EvalPoint::pearson}})
+  std::vector<std::pair<const char*, double EvalEvent::*>> more;
+  for (const auto& [title, member] : {std::pair{"Macro-F1", &EvalEvent::macro_f1},
+                                      {"MCC", &EvalEvent::mcc},
+                                      {"MSE", &EvalEvent::mse},
+                                      {"MAE", &EvalEvent::mae},
+                                      {"Pearson", &EvalEvent::pearson}})
     if (any(member)) more.emplace_back(title, member);
   table.columns.push_back({"Samples", Align::right});
-  const bool of_classes = any(&EvalPoint::accuracy) || !any(&EvalPoint::mse);
+  const bool of_classes = any(&EvalEvent::accuracy) || !any(&EvalEvent::mse);
   if (of_classes) table.columns.push_back({"Accuracy (95 % interval)", Align::right});
   for (const auto& [title, member] : more) table.columns.push_back({title, Align::right});
   for (const char* title : {"Loss", "Samples/s"}) table.columns.push_back({title, Align::right});
   for (const RunSummary& run : runs)
-    for (const EvalPoint& eval : run.evals) {
+    for (const EvalEvent& eval : run.evals) {
       std::vector<ReportCell> row;
       if (runs.size() > 1) row.push_back({run.name});
       for (std::string text :
@@ -241,6 +242,23 @@ ReportTable machine_table(Runs runs) {
   return table;
 }
 
+// Slots of one format together: "integer width=8", or "weight: integer width=4; bias: ...".
+std::string describe_slots(const LayerEntry& layer) {
+  std::vector<std::pair<std::string, std::string>> groups;
+  for (const auto& [slot, format] : layer.formats) {
+    const auto known = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& group) { return group.first == format; });
+    if (known == groups.end())
+      groups.emplace_back(format, slot);
+    else
+      known->second += ", " + slot;
+  }
+  std::string text;
+  for (const auto& [format, slots] : groups)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", slots, format);
+  return text;
+}
+
 ReportTable layers_table(const RunSummary& run, const std::string& title) {
   ReportTable table{"layers",
                     title,
@@ -254,29 +272,30 @@ ReportTable layers_table(const RunSummary& run, const std::string& title) {
                     {}};
   // One for all of them is in the table of the quantization.
   std::set<std::string> different;
-  for (const LayerRow& layer : run.layers)
-    if (!layer.formats.empty()) different.insert(layer.formats);
+  for (const LayerEntry& layer : run.model.layers)
+    if (!layer.formats.empty()) different.insert(describe_slots(layer));
   const bool quantized = different.size() > (run.quantized ? 1 : 0);
   if (quantized) table.columns.push_back({"Formats"});
   double parameters = not_recorded, bytes = not_recorded, macs = not_recorded;
   const auto add = [](double& sum, double value) {
     if (!std::isnan(value)) sum = (std::isnan(sum) ? 0 : sum) + value;
   };
-  for (const LayerRow& layer : run.layers) {
+  for (const LayerEntry& layer : run.model.layers) {
     add(parameters, layer.parameters);
     add(bytes, layer.bytes);
     add(macs, layer.macs_per_token);
   }
-  for (const LayerRow& layer : run.layers) {
+  for (const LayerEntry& layer : run.model.layers) {
     table.rows.push_back({{or_missing(layer.name)},
                           {or_missing(layer.op)},
                           {format_count(layer.parameters)},
                           {format_bytes(layer.bytes)},
                           {format_count(layer.macs_per_token)},
                           {macs > 0 ? format_percent(layer.macs_per_token / macs, 1) : missing}});
-    if (quantized) table.rows.back().push_back({layer.formats.empty() ? "float32" : layer.formats});
+    if (quantized)
+      table.rows.back().push_back({layer.formats.empty() ? "float32" : describe_slots(layer)});
   }
-  if (!run.layers.empty()) {
+  if (!run.model.layers.empty()) {
     table.rows.push_back({{"all layers"},
                           {""},
                           {format_count(parameters)},
@@ -300,7 +319,7 @@ ReportTable kernels_table(const RunSummary& run, const std::string& title) {
                      {"GFLOP/s", Align::right},
                      {"Share", Align::right}},
                     {}};
-  KernelRow total;
+  KernelRow total{{.calls = 0, .seconds = 0, .flop = 0}};
   for (const KernelRow& row : run.kernels) {
     total.calls += row.calls;
     total.seconds += row.seconds;
@@ -326,8 +345,8 @@ ReportTable kernels_table(const RunSummary& run, const std::string& title) {
 
 bool same_layers(const RunSummary& a, const RunSummary& b) {
   const auto same = [](double x, double y) { return x == y || (std::isnan(x) && std::isnan(y)); };
-  return std::equal(a.layers.begin(), a.layers.end(), b.layers.begin(), b.layers.end(),
-                    [&](const LayerRow& x, const LayerRow& y) {
+  return std::equal(a.model.layers.begin(), a.model.layers.end(), b.model.layers.begin(),
+                    b.model.layers.end(), [&](const LayerEntry& x, const LayerEntry& y) {
                       return x.name == y.name && x.op == y.op && same(x.parameters, y.parameters) &&
                              same(x.bytes, y.bytes) && same(x.macs_per_token, y.macs_per_token) &&
                              x.formats == y.formats;
@@ -413,7 +432,7 @@ std::vector<ReportTable> report_tables(Runs runs) {
     tables.push_back(pruned_layers_table(
         run, runs.size() == 1 ? "Pruned weights" : "Pruned weights of " + run.name));
   for (const RunSummary& run : runs)
-    if (const EvalPoint* eval = find_confusion(run, comparison.split)) {
+    if (const EvalEvent* eval = find_confusion(run, comparison.split)) {
       const std::string of = runs.size() == 1 ? eval->split : run.name + ", " + eval->split;
       tables.push_back(confusion_table(*eval, fmt::format("Classes ({})", of)));
     }

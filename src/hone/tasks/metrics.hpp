@@ -12,6 +12,8 @@
 
 namespace hone {
 
+struct EvalFigures;
+
 struct Interval {
   double low, high;
 };
@@ -79,11 +81,9 @@ bool higher_is_better(const std::string& metric);
 // Its value; NaN where the metrics do not have it.
 double metric_value(const Metrics& metrics, const std::string& metric);
 
-// As records, results and checkpoints have them. Of classes: {samples, loss, accuracy, low, high,
-// macro_f1, mcc, intervals{macro_f1, mcc: [low, high]}, labels, confusion [[...]], classes[{label,
-// support, predicted, precision, recall, f1, intervals{...}}]}; of values: {samples, loss, mse,
-// mae, r2, pearson, spearman, intervals{...}}. What is undefined is null. `labels` name the
-// classes.
+// As records, results and checkpoints have them (record/training_events.hpp says how). `labels`
+// name the classes.
+EvalFigures figures_of(const Metrics& metrics, const std::vector<std::string>& labels);
 Json to_json(const Metrics& metrics, const std::vector<std::string>& labels);
 // Reads them back. Throws Error(bad_format) for what cannot be.
 Metrics read_metrics(const Json& json);

@@ -116,4 +116,17 @@ Evaluation evaluate(Executor& forward, const Samples& data, const EvaluateOption
   return result;
 }
 
+SplitFigures split_figures(const Evaluation& evaluation, const std::string& split) {
+  SplitFigures figures{figures_of(evaluation, evaluation.labels), split};
+  if (!(evaluation.seconds > 0)) return figures;
+  figures.seconds = evaluation.seconds;
+  figures.samples_per_second = static_cast<double>(evaluation.samples) / evaluation.seconds;
+  return figures;
+}
+
+EvalEvent eval_event(const Evaluation& evaluation, const std::string& split, std::int64_t step,
+                     double epoch) {
+  return {split_figures(evaluation, split), step, epoch};
+}
+
 }  // namespace hone

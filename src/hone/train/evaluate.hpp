@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "hone/record/training_events.hpp"
 #include "hone/run/executor.hpp"
 #include "hone/tasks/task.hpp"
 
@@ -15,6 +16,11 @@ struct Evaluation : Metrics {
   // Logits in the order of the samples, [samples, classes].
   Tensor logits;
 };
+
+// As results have it, and as records do.
+SplitFigures split_figures(const Evaluation& evaluation, const std::string& split);
+EvalEvent eval_event(const Evaluation& evaluation, const std::string& split, std::int64_t step,
+                     double epoch = not_recorded);
 
 struct EvaluateOptions {
   std::int64_t max_length = 4096;  // elements of a batch: tokens of texts

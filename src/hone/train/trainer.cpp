@@ -15,6 +15,7 @@
 #include "hone/data/batch.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/record/run_events.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/forward.hpp"
 #include "hone/train/checkpoint.hpp"
@@ -72,7 +73,7 @@ public:
     Stepper stepper(model_, data_, options_, rates_);
     if (resume) {
       stepper.restore(load_state(out_ / "last"));
-      if (record_ != nullptr) record_->write({{"event", "resume"}, {"step", position_.step}});
+      if (record_ != nullptr) record_->write(ResumeEvent{position_.step});
     }
     TrainResult result;
     const double begin = now_seconds();
@@ -185,15 +186,14 @@ private:
                             tokens,
                             static_cast<std::int64_t>(indices.size())};
     if (record_ != nullptr)
-      record_->write({{"event", "step"},
-                      {"epoch", report.epoch},
-                      {"step", report.step},
-                      {"loss", report.loss},
-                      {"grad_norm", report.grad_norm},
-                      {"lr", report.lr},
-                      {"tokens", report.tokens},
-                      {"samples", report.samples},
-                      {"seconds", report.seconds}});
+      record_->write(StepEvent{.step = report.step,
+                               .epoch = static_cast<double>(report.epoch),
+                               .loss = report.loss,
+                               .grad_norm = report.grad_norm,
+                               .lr = report.lr,
+                               .tokens = static_cast<double>(report.tokens),
+                               .samples = static_cast<double>(report.samples),
+                               .seconds = report.seconds});
     if (events_.on_step) events_.on_step(report);
     return report;
   }
@@ -211,16 +211,9 @@ private:
     evaluation.logits = {};
     const bool best = is_better(evaluation);
     position_.validation = evaluation;
-    if (record_ != nullptr) {
-      Json line = to_json(evaluation, evaluation.labels);
-      line["event"] = "eval";
-      line["epoch"] = epoch;
-      line["step"] = position_.step;
-      line["split"] = "validation";
-      line["seconds"] = evaluation.seconds;
-      line["samples_per_second"] = static_cast<double>(evaluation.samples) / evaluation.seconds;
-      record_->write(line);
-    }
+    if (record_ != nullptr)
+      record_->write(
+          eval_event(evaluation, "validation", position_.step, static_cast<double>(epoch)));
     position_.since_best = best ? 0 : position_.since_best + 1;
     if (best) {
       position_.best = evaluation;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/model/model.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/evaluate.hpp"

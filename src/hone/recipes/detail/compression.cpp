@@ -15,7 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* tune_prefix = "tune_";
-constexpr const char* point_event = "compression_stage";
 
 struct PlannedStage {
   const Stage* stage;
@@ -66,11 +65,9 @@ public:
       experiment_.fail(error);
       throw;
     }
-    std::vector<Json> lines = experiment_.points();
-    for (Json& line : lines) line["event"] = point_event;
     return experiment_.finish(
         {{"split", settings_.split},
-         {"finding", describe_compression(arrange_compression(summarize(lines, "")))}});
+         {"finding", describe_compression(arrange_compression(experiment_.summary()))}});
   }
 
 private:
@@ -81,7 +78,7 @@ private:
       config[fmt::format("stages.{}", i + 1)] = identity_of(stages_[i]);
     return {.folder = settings_.folder,
             .identity = identity,
-            .event = point_event,
+            .event = CompressionPoint::event_name,
             .recipe = call_.file,
             .command = call_.command,
             .config = config,
@@ -95,25 +92,24 @@ private:
     return {
         fmt::format("seed-{}/{}-{}", seed, i + 1, stages_[i].stage->name),
         fmt::format("seed {}: stage {} of {}: {}", seed, i + 1, stages_.size(), stages_[i].title),
-        {{"kind", "stage"},
-         {"number", static_cast<std::int64_t>(i + 1)},
-         {"title", stages_[i].title},
-         {"stages", chain},
-         {"seed", seed}}};
+        to_object(CompressionPoint{{.kind = "stage", .seed = seed},
+                                   static_cast<std::int64_t>(i + 1),
+                                   stages_[i].title,
+                                   chain})};
   }
 
   void run_seed(std::int64_t seed) {
     base_.begin_seed(seed);
     std::string from = base_.model_folder();
-    Json before = base_.result();
+    MeasuredPoint before = base_.result();
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       const ExperimentPoint point = point_of(i, seed);
       const fs::path out = experiment_.folder_of(point) / "model";
-      before = experiment_.take(point, [&](const fs::path& folder) {
+      before = experiment_.take<CompressionPoint>(point, [&](const fs::path& folder) {
         if (watcher_.say) watcher_.say(point.title);
         const double seconds = stages_[i].stage->run(call_of(i, seed, from, folder));
-        Json result = measure(point, load_model({.name = out.string()}), before);
-        result["seconds"] = seconds + result["seconds"].get<double>();
+        CompressionPoint result = measure(point, load_model({.name = out.string()}), before);
+        result.seconds += seconds;
         return result;
       });
       from = out.string();
@@ -136,11 +132,12 @@ private:
             .watcher = watcher_};
   }
 
-  Json measure(const ExperimentPoint& point, const Model& model, const Json& before) {
-    Json result = base_.measure(point, model);
-    result["p_before"] = SweepBase::compare(before, result);
-    base_.add_cost(result, model, experiment_.folder_of(point) / "model",
-                   call_.settings.values.integer_or("tokens", 0));
+  CompressionPoint measure(const ExperimentPoint& point, const Model& model,
+                           const MeasuredPoint& before) {
+    CompressionPoint result{base_.measure(point, model)};
+    result.p_before = SweepBase::compare(before, result);
+    result.cost = base_.cost(model, experiment_.folder_of(point) / "model",
+                             call_.settings.values.integer_or("tokens", 0));
     return result;
   }
 

@@ -1,12 +1,13 @@
 #include "hone/recipes/experiment.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
 #include "hone/frontends/hugging_face.hpp"
-#include "hone/report/summary.hpp"
+#include "hone/recipes/detail/run_record.hpp"
 #include "hone/run/clock.hpp"
 
 namespace hone {
@@ -118,9 +119,10 @@ Json Experiment::take(const ExperimentPoint& point,
     for (const auto& [name, value] : point.key.items()) result[name] = value;
     result["identity"] = identity_of(point);
     write_file_atomically(folder / result_file, result.dump(1) + "\n");
-    if (result.contains("accuracy"))
-      say(fmt::format("{}: accuracy {:.2f} %, loss {:.4f}", point.title,
-                      100 * result["accuracy"].get<double>(), result["loss"].get<double>()));
+    const auto measured = from_object<MeasuredPoint>(result, {point.title});
+    if (!std::isnan(measured.accuracy))
+      say(fmt::format("{}: accuracy {:.2f} %, loss {:.4f}", point.title, 100 * measured.accuracy,
+                      measured.loss));
   }
   note(point, result);
   return result;
@@ -147,26 +149,13 @@ Record& Experiment::record() {
   if (record_) return *record_;
   const fs::path path = setup_.folder / record_file;
   record_.emplace(path, fs::exists(path));
-  record_->write({{"event", "run"},
-                  {"command", setup_.command},
-                  {"config", setup_.config},
-                  {"machine", describe_machine()},
-                  {"versions", describe_versions()},
-                  {"started", utc_now()}});
-  if (const Json model = setup_.model ? setup_.model() : Json(); !model.is_null())
-    record_->write(model);
+  record_->write(begin_run(setup_.command, setup_.config));
+  if (const auto model = setup_.model ? setup_.model() : std::nullopt) record_->write(*model);
   return *record_;
 }
 
-void Experiment::end(const char* status, const std::string& message) {
-  if (!record_) return;
-  Json line{{"event", "end"}, {"status", status}, {"seconds", now_seconds() - begin_}};
-  if (!message.empty()) line["message"] = message;
-  record_->write(line);
-}
-
 Json Experiment::finish(const Json& more) {
-  end("finished", "");
+  if (record_) record_->write(EndEvent{.status = "finished", .seconds = now_seconds() - begin_});
   Json result{{"recipe", setup_.recipe}, {"points", points_}};
   for (const auto& [name, value] : more.items()) result[name] = value;
   write_file_atomically(setup_.folder / result_file, result.dump(1) + "\n");
@@ -175,7 +164,7 @@ Json Experiment::finish(const Json& more) {
 }
 
 void Experiment::fail(const Error& error) {
-  end(error.code() == ErrorCode::interrupted ? "interrupted" : "failed", error.message());
+  if (record_) record_->write(end_of(error, now_seconds() - begin_));
 }
 
 double train_to_the_end(TrainRequest request, const RunWatcher& watcher) {

@@ -24,8 +24,8 @@ Inputs random_text(const Model& model, std::int64_t tokens) {
   TokenizedData data;
   RandomStream random(17, 0);
   for (std::int64_t t = 0; t < tokens; ++t)
-    data.ids.push_back(
-        static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(model.limits.vocabulary))));
+    data.ids.push_back(static_cast<std::int32_t>(
+        random.below(static_cast<std::uint32_t>(model.limits.vocabulary))));
   data.offsets = {0, tokens};
   data.labels = {0};
   const std::int64_t first = 0;
@@ -77,8 +77,7 @@ std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candid
   for (const LatencyCandidate& candidate : candidates) {
     latencies.push_back({.name = candidate.name});
     executors.push_back(make_forward(candidate.model, Mode::compiled, candidate.disabled_passes));
-    inputs.push_back(
-        random_text(candidate.model, latency_tokens(candidate.model, options.tokens)));
+    inputs.push_back(random_text(candidate.model, latency_tokens(candidate.model, options.tokens)));
   }
   double spent = 0;
   const std::size_t count = candidates.size();
@@ -125,25 +124,24 @@ std::string to_string(const Speedup& speedup) {
   return with_range(speedup.slower() ? "slower" : "no faster");
 }
 
-Json to_json(std::span<const Latency> latencies) {
-  Json list = Json::array();
+std::vector<LatencyEntry> latency_entries(std::span<const Latency> latencies) {
+  std::vector<LatencyEntry> entries;
   for (const Latency& latency : latencies) {
-    Json entry{{"name", latency.name},
-               {"median", latency.median},
-               {"low", latency.low},
-               {"high", latency.high},
-               {"rounds", latency.seconds.size()}};
-    if (&latency != &latencies.front()) {
-      const Speedup against = speedup(latencies.front(), latency);
-      entry["against"] = to_string(against);
-      entry["faster"] = against.faster();
-      entry["speedup"] = against.ratio;
-      entry["speedup_low"] = against.low;
-      entry["speedup_high"] = against.high;
-    }
-    list.push_back(std::move(entry));
+    LatencyEntry& entry = entries.emplace_back();
+    entry.name = latency.name;
+    entry.median = latency.median;
+    entry.low = latency.low;
+    entry.high = latency.high;
+    entry.rounds = static_cast<double>(latency.seconds.size());
+    if (&latency == &latencies.front()) continue;
+    const Speedup against = speedup(latencies.front(), latency);
+    entry.against = to_string(against);
+    entry.faster = against.faster();
+    entry.speedup = against.ratio;
+    entry.speedup_low = against.low;
+    entry.speedup_high = against.high;
   }
-  return list;
+  return entries;
 }
 
 }  // namespace hone

@@ -1,5 +1,4 @@
 #include "hone/recipes/layers.hpp"
-#include "hone/core/json.hpp"
 
 #include <algorithm>
 #include <set>
@@ -14,8 +13,9 @@ namespace hone {
 namespace {
 
 // {"weight": "integer width=8", ...} of a node.
-Json describe_slots(const Quantization& quantization, const std::string& node) {
-  Json formats = Json::object();
+std::map<std::string, std::string> describe_slots(const Quantization& quantization,
+                                                  const std::string& node) {
+  std::map<std::string, std::string> formats;
   for (const NodeFormats& chosen : quantization)
     if (chosen.node == node)
       for (const auto& [slot, choice] : chosen.slots)
@@ -39,13 +39,13 @@ double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
 
 }  // namespace
 
-Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
+std::vector<LayerEntry> describe_layers(const Model& model, std::int64_t tokens_per_sample) {
   const Graph& graph = model.graph;
   const Quantization quantization = formats_of(graph);
   const std::map<std::string, std::string> masks = masks_of(graph);
   const std::int64_t tokens = std::max<std::int64_t>(tokens_per_sample, 1);
   const DimSizes sizes{{"T", tokens}, {"B", 1}};
-  Json layers = Json::array();
+  std::vector<LayerEntry> layers;
   std::set<std::string> counted;
   for (const Node& node : graph.nodes) {
     if (find_op(node.op).stands_for >= 0 || node.op == "dequantize") continue;
@@ -69,14 +69,13 @@ Json describe_layers(const Model& model, std::int64_t tokens_per_sample) {
     const double macs = products(graph, node, sizes);
     if (name.empty() && macs == 0) continue;
     if (name.empty()) name = graph.value(node.outputs[0]).name;
-    layers.push_back({{"name", name},
-                      {"op", node.op},
-                      {"parameters", parameters},
-                      {"bytes", bytes},
-                      {"macs_per_token", macs / static_cast<double>(tokens)}});
-    Json formats = describe_slots(quantization, graph.value(node.outputs[0]).name);
-    if (!formats.empty()) layers.back()["formats"] = std::move(formats);
-    if (dropped > 0) layers.back()["dropped"] = dropped;
+    layers.push_back({.name = name,
+                      .op = node.op,
+                      .parameters = static_cast<double>(parameters),
+                      .bytes = static_cast<double>(bytes),
+                      .macs_per_token = macs / static_cast<double>(tokens),
+                      .formats = describe_slots(quantization, graph.value(node.outputs[0]).name)});
+    if (dropped > 0) layers.back().dropped = static_cast<double>(dropped);
   }
   return layers;
 }

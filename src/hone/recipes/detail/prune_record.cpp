@@ -2,15 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "hone/core/record.hpp"
 #include "hone/core/threads.hpp"
-#include "hone/recipes/layers.hpp"
+#include "hone/recipes/detail/run_record.hpp"
 
 namespace hone {
 namespace {
-
-// MACs of layers are counted for samples of so many tokens, as hone inspect does.
-constexpr std::int64_t tokens_per_sample = 256;
 
 std::string describe(const PruneSelection& selection) {
   std::string text =
@@ -21,21 +17,46 @@ std::string describe(const PruneSelection& selection) {
   return text;
 }
 
-Json to_json(const std::vector<Removal::Part>& parts) {
-  Json list = Json::array();
+std::vector<RemovedEntry> entries_of(const std::vector<Removal::Part>& parts) {
+  std::vector<RemovedEntry> entries;
   for (const Removal::Part& part : parts)
-    list.push_back({{"node", part.node}, {"before", part.before}, {"after", part.after}});
-  return list;
+    entries.push_back(
+        {part.node, static_cast<double>(part.before), static_cast<double>(part.after)});
+  return entries;
 }
 
-void add_removal(Json& json, const RemovalOutcome& removal) {
-  json["removed"] = true;
-  json["heads"] = to_json(removal.heads);
-  json["neurons"] = to_json(removal.neurons);
-  json["branches"] = removal.branches;
-  json["parameters_after"] = removal.parameters_after;
-  json["bytes_before"] = removal.bytes_before;
-  json["bytes_after"] = removal.bytes_after;
+void add_removal(PrunedEvent& event, const RemovalOutcome& removal) {
+  event.removed = true;
+  event.heads = entries_of(removal.heads);
+  event.neurons = entries_of(removal.neurons);
+  event.branches = removal.branches;
+  event.parameters_after = static_cast<double>(removal.parameters_after);
+  event.bytes_before = static_cast<double>(removal.bytes_before);
+  event.bytes_after = static_cast<double>(removal.bytes_after);
+}
+
+// Without the training.
+PrunedEvent pruned_event(const PruneOutcome& outcome) {
+  const auto share = [](std::int64_t part, std::int64_t all) {
+    return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
+  };
+  PrunedEvent event;
+  for (const PrunedLayer& layer : outcome.layers)
+    event.layers.push_back({layer.weight, static_cast<double>(layer.numbers),
+                            static_cast<double>(layer.dropped),
+                            share(layer.dropped, layer.numbers)});
+  event.numbers = static_cast<double>(outcome.numbers);
+  event.dropped = static_cast<double>(outcome.dropped);
+  event.sparsity = share(outcome.dropped, outcome.numbers);
+  event.parameters = static_cast<double>(outcome.parameters);
+  event.sparsity_of_all = share(outcome.dropped, outcome.parameters);
+  for (const auto& [node, how] : outcome.activations) event.activations.push_back({node, how});
+  event.packed = outcome.packed;
+  if (outcome.removal) add_removal(event, *outcome.removal);
+  if (outcome.disk_before > 0) event.disk_bytes_before = static_cast<double>(outcome.disk_before);
+  event.disk_bytes = static_cast<double>(outcome.disk_after);
+  if (outcome.verdict) add_verdict(event, *outcome.verdict);
+  return event;
 }
 
 Json configuration(const PruneRequest& request) {
@@ -91,61 +112,23 @@ std::string describe(const GradualRequest& gradual) {
                      gradual.every > 0 ? std::to_string(gradual.every) : "hundredth");
 }
 
+RunEvent begin_prune_record(const PruneRequest& request) {
+  return begin_run(request.command, configuration(request));
+}
+
 void write_prune_record(const PruneRequest& request, const PruneOutcome& outcome,
-                        const Model& model, const std::string& started, double seconds) {
+                        const Model& model, const RunEvent& run, double seconds) {
   Record record(request.out / "record.jsonl");
-  record.write({{"event", "run"},
-                {"command", request.command},
-                {"config", configuration(request)},
-                {"machine", describe_machine()},
-                {"versions", describe_versions()},
-                {"started", started}});
-  record.write({{"event", "model"},
-                {"name", request.model},
-                {"parameters", parameter_count(model)},
-                {"layers", describe_layers(model, tokens_per_sample)}});
-  Json line = to_json(outcome, request.out);
-  line.erase("training");
-  line.erase("out");
-  line["event"] = "pruned";
-  if (outcome.training)
-    line["trained"] = {{"steps", outcome.training->total_steps},
-                       {"samples", outcome.training->result.samples},
-                       {"seconds", outcome.training->seconds}};
-  record.write(line);
-  if (outcome.training && outcome.training->result.kept()) {
-    Json eval = to_json(*outcome.training->result.kept(), "validation");
-    eval["event"] = "eval";
-    eval["step"] = outcome.training->total_steps;
-    record.write(eval);
-  }
-  record.write({{"event", "end"}, {"status", "finished"}, {"seconds", seconds}});
+  begin_record(record, run, model_event(request.model, model, inspected_tokens));
+  PrunedEvent event = pruned_event(outcome);
+  if (outcome.training) event.trained = trained_part(*outcome.training);
+  record.write(event);
+  end_record(record, outcome.training, seconds);
 }
 
 Json to_json(const PruneOutcome& outcome, const std::filesystem::path& out) {
-  const auto share = [](std::int64_t part, std::int64_t all) {
-    return all == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(all);
-  };
-  Json json{{"out", out.string()},
-            {"layers", Json::array()},
-            {"numbers", outcome.numbers},
-            {"dropped", outcome.dropped},
-            {"sparsity", share(outcome.dropped, outcome.numbers)},
-            {"parameters", outcome.parameters},
-            {"sparsity_of_all", share(outcome.dropped, outcome.parameters)},
-            {"activations", Json::array()},
-            {"packed", outcome.packed}};
-  for (const PrunedLayer& layer : outcome.layers)
-    json["layers"].push_back({{"name", layer.weight},
-                              {"numbers", layer.numbers},
-                              {"dropped", layer.dropped},
-                              {"sparsity", share(layer.dropped, layer.numbers)}});
-  for (const auto& [node, how] : outcome.activations)
-    json["activations"].push_back({{"node", node}, {"dropped", how}});
-  if (outcome.removal) add_removal(json, *outcome.removal);
-  if (outcome.disk_before > 0) json["disk_bytes_before"] = outcome.disk_before;
-  json["disk_bytes"] = outcome.disk_after;
-  if (outcome.verdict) add_verdict(json, *outcome.verdict);
+  Json json = to_object(pruned_event(outcome));
+  json["out"] = out.string();
   if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");
   return json;
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hone/recipes/prune_run.hpp"
+#include "hone/record/run_events.hpp"
 
 namespace hone {
 
@@ -12,8 +13,9 @@ std::string prune_history_line(const PruneRequest& request);
 // "cubic from 0 to 0.75 of the steps, every 10".
 std::string describe(const GradualRequest& gradual);
 
-// request.out/record.jsonl.
+// A record that begins now; request.out/record.jsonl once the outcome is known.
+RunEvent begin_prune_record(const PruneRequest& request);
 void write_prune_record(const PruneRequest& request, const PruneOutcome& outcome,
-                        const Model& model, const std::string& started, double seconds);
+                        const Model& model, const RunEvent& run, double seconds);
 
 }  // namespace hone

@@ -107,7 +107,7 @@ public:
   PruneOutcome run() {
     check(request_);
     const double begin = now_seconds();
-    const std::string started = utc_now();
+    const RunEvent run = begin_prune_record(request_);
     Model model = load_model({.name = request_.model});
     say_report(model, watcher_.say);
     outcome_.packed = is_packed(model.graph);
@@ -130,7 +130,7 @@ public:
                                                 : std::set<std::string>{});
     save_model(request_.out, model, model.tensors, tokenizer_files(tokenizer_directory()));
     outcome_.disk_after = weight_file_bytes(request_.out);
-    write_prune_record(request_, outcome_, model, started, now_seconds() - begin);
+    write_prune_record(request_, outcome_, model, run, now_seconds() - begin);
     return std::move(outcome_);
   }
 

@@ -78,14 +78,14 @@ PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int
   return verdict;
 }
 
-void add_verdict(Json& line, const PruningVerdict& verdict) {
-  line["verdict"] = verdict.text;
-  line["latency"] = to_json(verdict.latencies);
-  line["latency_tokens"] = verdict.tokens;
-  line["latency_threads"] = verdict.threads;
-  line["products"] = verdict.products;
-  line["sparse_products"] = verdict.sparse;
-  if (!verdict.dense_because.empty()) line["dense_because"] = verdict.dense_because;
+void add_verdict(PrunedEvent& event, const PruningVerdict& verdict) {
+  event.verdict = verdict.text;
+  event.latency = latency_entries(verdict.latencies);
+  event.latency_tokens = static_cast<double>(verdict.tokens);
+  event.latency_threads = verdict.threads;
+  event.products = static_cast<double>(verdict.products);
+  event.sparse_products = static_cast<double>(verdict.sparse);
+  event.dense_because = verdict.dense_because;
 }
 
 }  // namespace hone

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* point_event = "pruning_point";
-
 class PruningSweep {
 public:
   PruningSweep(const RecipeCall& call, const RunWatcher& watcher)
@@ -42,11 +40,9 @@ public:
       experiment_.fail(error);
       throw;
     }
-    std::vector<Json> lines = experiment_.points();
-    for (Json& line : lines) line["event"] = point_event;
     return experiment_.finish(
         {{"split", settings_.base.split},
-         {"finding", describe_pruning(arrange_pruning(summarize(lines, "")))}});
+         {"finding", describe_pruning(arrange_pruning(experiment_.summary()))}});
   }
 
 private:
@@ -58,7 +54,7 @@ private:
       config["curves." + curve.folder] = curve_identity(curve);
     return {.folder = settings_.base.folder,
             .identity = identity,
-            .event = point_event,
+            .event = PruningPoint::event_name,
             .recipe = call_.file,
             .command = call_.command,
             .config = config,
@@ -69,11 +65,8 @@ private:
                                   const char* kind) {
     return {fmt::format("seed-{}/{}/{}/{}", seed, curve.folder, sparsity, kind),
             fmt::format("seed {}: {} at {}, {}", seed, curve.name, sparsity, kind),
-            {{"kind", kind},
-             {"curve", curve.name},
-             {"how", curve_identity(curve)},
-             {"sparsity", sparsity},
-             {"seed", seed}}};
+            to_object(PruningPoint{
+                {.kind = kind, .seed = seed}, curve.name, curve_identity(curve), sparsity})};
   }
 
   // Before the training and after it.
@@ -81,20 +74,20 @@ private:
     const ExperimentPoint pruned = point_of(curve, sparsity, seed, "pruned");
     const ExperimentPoint tuned = point_of(curve, sparsity, seed, "tuned");
     const fs::path start = experiment_.folder_of(pruned) / "model";
-    experiment_.take(pruned, [&](const fs::path&) {
+    experiment_.take<PruningPoint>(pruned, [&](const fs::path&) {
       prune(curve, sparsity, seed, start);
       const Model model = load_model({.name = start.string()});
       return measure(pruned, model, curve, sparsity, seed);
     });
-    experiment_.take(tuned, [&](const fs::path& folder) {
+    experiment_.take<PruningPoint>(tuned, [&](const fs::path& folder) {
       TrainRequest request;
       request.model = start.string();
       request.out = folder / "training";
       request.settings.values = curve.training;
       const double seconds = base_.train_point(tuned, request, seed);
       const Model model = load_model({.name = request.out.string()});
-      Json result = measure(tuned, model, curve, sparsity, seed);
-      result["seconds"] = seconds + result["seconds"].get<double>();
+      PruningPoint result = measure(tuned, model, curve, sparsity, seed);
+      result.seconds += seconds;
       save_with_tokenizer(model, folder / "model");
       return result;
     });
@@ -104,10 +97,10 @@ private:
   void take_speed(const PruningCurve& curve, double sparsity, std::int64_t seed) {
     const fs::path folder =
         experiment_.folder_of(point_of(curve, sparsity, seed, "tuned")) / "model";
-    experiment_.take(point_of(curve, sparsity, seed, "speed"), [&](const fs::path&) {
-      Json result;
-      base_.add_cost(result, load_model({.name = folder.string()}), folder,
-                     call_.settings.values.integer_or("tokens", 0));
+    experiment_.take<PruningPoint>(point_of(curve, sparsity, seed, "speed"), [&](const fs::path&) {
+      PruningPoint result;
+      result.cost = base_.cost(load_model({.name = folder.string()}), folder,
+                               call_.settings.values.integer_or("tokens", 0));
       return result;
     });
   }
@@ -131,22 +124,22 @@ private:
     run_pruning(request, watcher_);
   }
 
-  Json measure(const ExperimentPoint& point, const Model& model, const PruningCurve& curve,
-               double sparsity, std::int64_t seed) {
-    Json result = base_.measure(point, model);
+  PruningPoint measure(const ExperimentPoint& point, const Model& model, const PruningCurve& curve,
+                       double sparsity, std::int64_t seed) {
+    PruningPoint result{base_.measure(point, model)};
     std::int64_t dropped = 0;
     for (const auto& [weight, mask] : masks_of(model.graph))
       dropped += dropped_count(model.tensors.at(mask));
-    result["parameters"] = parameter_count(model);
-    result["dropped"] = dropped;
+    result.parameters = static_cast<double>(parameter_count(model));
+    result.dropped = static_cast<double>(dropped);
     if (curve.against.empty()) return result;
     for (const PruningCurve& other : settings_.curves)
       if (other.name == curve.against)
-        result["p_against"] =
-            SweepBase::compare(experiment_.result_of(point_of(other, sparsity, seed,
-                                                              point.key.at("kind").text().c_str())),
+        result.p_against =
+            SweepBase::compare(experiment_.result_of<PruningPoint>(point_of(
+                                   other, sparsity, seed, point.key.at("kind").text().c_str())),
                                result);
-    result["against"] = curve.against;
+    result.against = curve.against;
     return result;
   }
 

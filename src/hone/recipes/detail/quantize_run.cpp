@@ -7,14 +7,13 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/record.hpp"
 #include "hone/data/tokenizer.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/packing.hpp"
-#include "hone/recipes/layers.hpp"
+#include "hone/recipes/detail/run_record.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/calibrate.hpp"
 
@@ -137,44 +136,25 @@ std::string history_line(const QuantizeRequest& request) {
   return line;
 }
 
-// MACs of layers are counted for samples of so many tokens, as hone inspect does.
-constexpr std::int64_t tokens_per_sample = 256;
-
 void write_record(const QuantizeRequest& request, const Model& model,
-                  const QuantizeOutcome& outcome, const std::string& started, double seconds) {
+                  const QuantizeOutcome& outcome, const RunEvent& run, double seconds) {
   Record record(request.out / "record.jsonl");
-  record.write({{"event", "run"},
-                {"command", request.command},
-                {"config", configuration(request)},
-                {"machine", describe_machine()},
-                {"versions", describe_versions()},
-                {"started", started}});
-  record.write({{"event", "model"},
-                {"name", request.model},
-                {"parameters", outcome.parameters},
-                {"layers", describe_layers(model, tokens_per_sample)}});
-  Json line = describe_quantized(model);
-  line["bytes_before"] = outcome.bytes_before;
-  line["bytes_after"] = outcome.bytes_after;
-  line["packed"] = outcome.packed;
-  line["products"] = outcome.products;
-  if (request.calibration) line["calibration"] = describe(*request.calibration);
+  ModelEvent described = model_event(request.model, model, inspected_tokens);
+  described.parameters = static_cast<double>(outcome.parameters);
+  begin_record(record, run, described);
+  QuantizedEvent event = describe_quantized(model);
+  event.bytes_before = static_cast<double>(outcome.bytes_before);
+  event.bytes_after = static_cast<double>(outcome.bytes_after);
+  event.packed = outcome.packed;
+  event.products = outcome.products;
+  if (request.calibration) event.calibration = describe(*request.calibration);
   if (outcome.training) {
-    const TrainOutcome& training = *outcome.training;
-    line["trained"] = {{"steps", training.total_steps},
-                       {"samples", training.result.samples},
-                       {"seconds", training.seconds},
-                       {"parameters", training.parameters}};
-    line["learned_steps"] = outcome.learned_steps;
+    event.trained = trained_part(*outcome.training);
+    event.trained->parameters = static_cast<double>(outcome.training->parameters);
+    event.learned_steps = static_cast<double>(outcome.learned_steps);
   }
-  record.write(line);
-  if (outcome.training && outcome.training->result.kept()) {
-    Json eval = to_json(*outcome.training->result.kept(), "validation");
-    eval["event"] = "eval";
-    eval["step"] = outcome.training->total_steps;
-    record.write(eval);
-  }
-  record.write({{"event", "end"}, {"status", "finished"}, {"seconds", seconds}});
+  record.write(event);
+  end_record(record, outcome.training, seconds);
 }
 
 }  // namespace
@@ -186,7 +166,7 @@ void save_with_tokenizer(const Model& model, const fs::path& out) {
 QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatcher& watcher) {
   QuantizeOutcome outcome;
   const double begin = now_seconds();
-  const std::string started = utc_now();
+  const RunEvent run = begin_run(request.command, configuration(request));
   Model model = load_model({.name = request.model});
   say_report(model, watcher.say);
   unpack_weights(model);
@@ -232,7 +212,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     clear_out(request.out,
               request.training ? std::set<std::string>{"training"} : std::set<std::string>{});
   save_with_tokenizer(model, request.out);
-  write_record(request, model, outcome, started, now_seconds() - begin);
+  write_record(request, model, outcome, run, now_seconds() - begin);
   return outcome;
 }
 

@@ -79,7 +79,7 @@ std::string to_string(const FloatShare& share) {
       fmt::join(parts, ", "));
 }
 
-Json describe_formats(const Quantization& quantization) {
+std::vector<FormatEntry> describe_formats(const Quantization& quantization) {
   // By the format without what is fitted: the formats as they are, their slots and nodes.
   struct Group {
     std::set<std::string> whole, slots, nodes;
@@ -92,12 +92,12 @@ Json describe_formats(const Quantization& quantization) {
       group.slots.insert(slot_names[static_cast<std::size_t>(slot)]);
       group.nodes.insert(node.node);
     }
-  Json list = Json::array();
+  std::vector<FormatEntry> list;
   for (const auto& [common, group] : groups)
-    list.push_back({{"format", group.whole.size() == 1 ? *group.whole.begin()
-                                                       : common + ", ranges of their own"},
-                    {"slots", fmt::format("{}", fmt::join(group.slots, ", "))},
-                    {"nodes", static_cast<std::int64_t>(group.nodes.size())}});
+    list.push_back({.format = group.whole.size() == 1 ? *group.whole.begin()
+                                                      : common + ", ranges of their own",
+                    .slots = fmt::format("{}", fmt::join(group.slots, ", ")),
+                    .nodes = static_cast<double>(group.nodes.size())});
   return list;
 }
 
@@ -138,16 +138,16 @@ std::string describe_products(const Model& model) {
   return fmt::format("{} of {} products run on 8-bit instructions (AVX-512 VNNI)", wide, products);
 }
 
-Json describe_quantized(const Model& model) {
+QuantizedEvent describe_quantized(const Model& model) {
   const FloatShare share = left_in_float32(model);
-  Json left = Json::object();
-  for (const auto& [op, count] : share.by_op) left[op] = count;
-  return {{"event", "quantized"},
-          {"nodes", static_cast<std::int64_t>(formats_of(model.graph).size())},
-          {"formats", describe_formats(formats_of(model.graph))},
-          {"parameters", share.parameters},
-          {"float_parameters", share.float_parameters},
-          {"left_in_float32", left}};
+  QuantizedEvent event;
+  event.nodes = static_cast<double>(formats_of(model.graph).size());
+  event.formats = describe_formats(formats_of(model.graph));
+  event.parameters = static_cast<double>(share.parameters);
+  event.float_parameters = static_cast<double>(share.float_parameters);
+  for (const auto& [op, count] : share.by_op)
+    event.left_in_float32[op] = static_cast<double>(count);
+  return event;
 }
 
 }  // namespace hone

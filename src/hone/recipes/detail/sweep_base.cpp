@@ -1,6 +1,7 @@
 #include "hone/recipes/detail/sweep_base.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -8,9 +9,9 @@
 #include "hone/frontends/load_model.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
+#include "hone/recipes/detail/run_record.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/latency.hpp"
-#include "hone/recipes/layers.hpp"
 #include "hone/run/forward.hpp"
 
 namespace hone {
@@ -79,9 +80,9 @@ std::string pack_bits(const std::vector<bool>& bits) {
   return text;
 }
 
-std::vector<bool> correct_of(const Json& result) {
-  const std::string& text = result.at("correct").text();
-  std::vector<bool> bits(result.at("samples").get<std::size_t>());
+std::vector<bool> correct_of(const MeasuredPoint& result) {
+  const std::string& text = result.correct;
+  std::vector<bool> bits(std::isnan(result.samples) ? 0 : static_cast<std::size_t>(result.samples));
   for (std::size_t i = 0; i < bits.size() && i / 4 < text.size(); ++i) {
     const char c = text[i / 4];
     const unsigned digit = static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
@@ -168,9 +169,8 @@ Json base_config(const Json& identity, const BaseSettings& settings) {
 }
 
 ExperimentPoint SweepBase::point_of(std::int64_t seed) const {
-  return {fmt::format("seed-{}/float", seed),
-          fmt::format("seed {}: float32", seed),
-          {{"kind", "float"}, {"seed", seed}}};
+  return {fmt::format("seed-{}/float", seed), fmt::format("seed {}: float32", seed),
+          to_object(MeasuredPoint{.kind = "float", .seed = seed})};
 }
 
 void SweepBase::begin_seed(std::int64_t seed) {
@@ -181,7 +181,8 @@ void SweepBase::begin_seed(std::int64_t seed) {
   data_.reset();
   result_.reset();
   const ExperimentPoint point = point_of(seed);
-  result_ = experiment_.take(point, [&](const fs::path&) { return measure(point, model()); });
+  result_ = experiment_.take<MeasuredPoint>(
+      point, [&](const fs::path&) { return measure(point, model()); });
 }
 
 std::string SweepBase::model_folder() const {
@@ -203,7 +204,7 @@ const Model& SweepBase::model() {
   return *model_;
 }
 
-Json SweepBase::measure(const ExperimentPoint& point, const Model& model) {
+MeasuredPoint SweepBase::measure(const ExperimentPoint& point, const Model& model) {
   const TokenizedData& samples = data(model);
   check_samples(model.limits, samples);
   Executor forward =
@@ -215,33 +216,36 @@ Json SweepBase::measure(const ExperimentPoint& point, const Model& model) {
   };
   const Evaluation evaluation = evaluate(forward, samples_of(model, samples), options);
   const std::vector<bool> correct = correct_samples(evaluation, samples);
-  Json result{{"samples", evaluation.samples},  {"accuracy", evaluation.accuracy},
-              {"low", evaluation.interval.low}, {"high", evaluation.interval.high},
-              {"loss", evaluation.loss},        {"bytes", tensor_bytes(model)},
-              {"seconds", evaluation.seconds},  {"correct", pack_bits(correct)}};
-  if (result_) result["p_float"] = compare(*result_, result);
+  MeasuredPoint result{.samples = static_cast<double>(evaluation.samples),
+                       .accuracy = evaluation.accuracy,
+                       .low = evaluation.interval.low,
+                       .high = evaluation.interval.high,
+                       .loss = evaluation.loss,
+                       .bytes = static_cast<double>(tensor_bytes(model)),
+                       .seconds = evaluation.seconds,
+                       .correct = pack_bits(correct)};
+  if (result_) result.p_float = compare(*result_, result);
   return result;
 }
 
-void SweepBase::add_cost(Json& result, const Model& model, const fs::path& folder,
-                         std::int64_t tokens) {
+MeasuredCost SweepBase::cost(const Model& model, const fs::path& folder, std::int64_t tokens) {
   const std::vector<Latency> latencies =
       measure_latency({{"float", this->model()}, {"now", model}}, {.tokens = tokens});
-  result["float_latency"] = latencies[0].median;
-  result["latency"] = latencies[1].median;
-  result["latency_low"] = latencies[1].low;
-  result["latency_high"] = latencies[1].high;
   const Speedup gain = speedup(latencies[0], latencies[1]);
-  result["speedup"] = gain.ratio;
-  result["speedup_low"] = gain.low;
-  result["speedup_high"] = gain.high;
-  result["speed"] = gain.faster()   ? fmt::format("{:.2f} x as fast", gain.ratio)
-                    : gain.slower() ? fmt::format("slower ({:.2f} x)", gain.ratio)
-                                    : std::string("no faster");
-  result["bytes_on_disk"] = weight_file_bytes(folder);
+  return {.latency = latencies[1].median,
+          .latency_low = latencies[1].low,
+          .latency_high = latencies[1].high,
+          .float_latency = latencies[0].median,
+          .speedup = gain.ratio,
+          .speedup_low = gain.low,
+          .speedup_high = gain.high,
+          .speed = gain.faster()   ? fmt::format("{:.2f} x as fast", gain.ratio)
+                   : gain.slower() ? fmt::format("slower ({:.2f} x)", gain.ratio)
+                                   : std::string("no faster"),
+          .bytes_on_disk = static_cast<double>(weight_file_bytes(folder))};
 }
 
-double SweepBase::compare(const Json& first, const Json& second) {
+double SweepBase::compare(const MeasuredPoint& first, const MeasuredPoint& second) {
   return compare_correct(correct_of(first), correct_of(second)).p;
 }
 
@@ -263,13 +267,10 @@ double SweepBase::train_point(const ExperimentPoint& point, TrainRequest request
   return train_to_the_end(complete(std::move(request), settings_.point_training, seed), watcher_);
 }
 
-Json SweepBase::describe_model() const {
-  if (!model_ || !data_ || data_->size() == 0) return nullptr;
-  return {{"event", "model"},
-          {"name", settings_.model},
-          {"parameters", parameter_count(*model_)},
-          {"layers",
-           describe_layers(*model_, static_cast<std::int64_t>(data_->ids.size()) / data_->size())}};
+std::optional<ModelEvent> SweepBase::describe_model() const {
+  if (!model_ || !data_ || data_->size() == 0) return std::nullopt;
+  return model_event(settings_.model, *model_,
+                     static_cast<std::int64_t>(data_->ids.size()) / data_->size());
 }
 
 const TokenizedData& SweepBase::data(const Model& model) {

@@ -12,6 +12,7 @@
 #include "hone/model/model.hpp"
 #include "hone/recipes/experiment.hpp"
 #include "hone/recipes/recipe.hpp"
+#include "hone/record/point_events.hpp"
 
 namespace hone {
 
@@ -51,7 +52,7 @@ public:
   // Whether the model of this seed is its own; false: that of the first seed.
   bool has_own_model() const { return own_model_; }
   // The result of the float model.
-  const Json& result() const { return *result_; }
+  const MeasuredPoint& result() const { return *result_; }
   // The seed that the float model belongs to.
   std::int64_t model_seed() const { return seed_; }
 
@@ -61,20 +62,19 @@ public:
 
   // Accuracy with its interval and loss on the split, its bytes, which samples are right, and
   // McNemar's p against the float model: what a result has of any point.
-  Json measure(const ExperimentPoint& point, const Model& model);
-  // Adds to a result what a model costs, measured beside the float model with a text of so many
-  // tokens (LatencyOptions), and the bytes of the files in `folder`.
-  void add_cost(Json& result, const Model& model, const std::filesystem::path& folder,
-                std::int64_t tokens);
+  MeasuredPoint measure(const ExperimentPoint& point, const Model& model);
+  // What a model costs, measured beside the float model with a text of so many tokens
+  // (LatencyOptions); and the bytes of the files in `folder`.
+  MeasuredCost cost(const Model& model, const std::filesystem::path& folder, std::int64_t tokens);
   // McNemar's p of two results.
-  static double compare(const Json& first, const Json& second);
+  static double compare(const MeasuredPoint& first, const MeasuredPoint& second);
 
   // Trains a model for a point, with the settings of the points' training (those that the request
   // has come first); goes on where one that was cut off stopped. Returns the seconds of its steps.
   double train_point(const ExperimentPoint& point, TrainRequest request, std::int64_t seed) const;
 
-  // The event "model" of a record; null where no model was asked for yet.
-  Json describe_model() const;
+  // The model of a record; none where no model was asked for yet.
+  std::optional<ModelEvent> describe_model() const;
 
 private:
   ExperimentPoint point_of(std::int64_t seed) const;
@@ -89,7 +89,7 @@ private:
   bool own_model_ = false;
   std::optional<Model> model_;
   std::optional<TokenizedData> data_;
-  std::optional<Json> result_;  // of the float model
+  std::optional<MeasuredPoint> result_;  // of the float model
 };
 
 }  // namespace hone

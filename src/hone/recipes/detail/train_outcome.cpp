@@ -8,13 +8,7 @@
 namespace hone {
 
 Json to_json(const Evaluation& evaluation, const std::string& split) {
-  Json json = to_json(evaluation, evaluation.labels);
-  json["split"] = split;
-  const bool timed = evaluation.seconds > 0;
-  json["seconds"] = timed ? Json(evaluation.seconds) : Json(nullptr);
-  json["samples_per_second"] =
-      timed ? Json(static_cast<double>(evaluation.samples) / evaluation.seconds) : Json(nullptr);
-  return json;
+  return to_object(split_figures(evaluation, split));
 }
 
 Json to_json(const TrainOutcome& outcome, const std::filesystem::path& out) {

@@ -4,7 +4,7 @@
 #include "hone/passes/dropout.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/packing.hpp"
-#include "hone/recipes/layers.hpp"
+#include "hone/recipes/detail/run_record.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 
 namespace hone {
@@ -55,24 +55,16 @@ std::vector<std::string> changed(const Settings& settings) {
 
 void write_run(Record& record, const TrainRequest& request, const TrainInputs& inputs,
                const TrainOptions& options) {
-  record.write({{"event", "run"},
-                {"command", request.command},
-                {"config", configuration(request, inputs, options)},
-                {"changed", changed(request.settings)},
-                {"machine", describe_machine()},
-                {"versions", describe_versions()},
-                {"started", utc_now()}});
+  RunEvent run = begin_run(request.command, configuration(request, inputs, options));
+  run.changed = changed(request.settings);
   const Model& model = inputs.model;
-  record.write({{"event", "model"},
-                {"name", request.model},
-                {"parameters", parameter_count(model)},
-                {"layers", describe_layers(model, inputs.mean_length())}});
+  begin_record(record, run, model_event(request.model, model, inputs.mean_length()));
   if (formats_of(model.graph).empty()) return;
-  Json line = describe_quantized(model);
-  line["bytes_before"] = 4 * line["parameters"].get<std::int64_t>();
-  line["bytes_after"] = packed_bytes(model);
-  line["learned_steps"] = static_cast<std::int64_t>(learned_steps(model.graph).size());
-  record.write(line);
+  QuantizedEvent event = describe_quantized(model);
+  event.bytes_before = 4 * event.parameters;
+  event.bytes_after = static_cast<double>(packed_bytes(model));
+  event.learned_steps = static_cast<double>(learned_steps(model.graph).size());
+  record.write(event);
 }
 
 }  // namespace hone

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 #include "hone/recipes/detail/train_inputs.hpp"
 
 namespace hone {

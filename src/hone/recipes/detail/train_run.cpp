@@ -8,6 +8,7 @@
 #include "hone/frontends/adapter.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/recipes/detail/run_folder.hpp"
+#include "hone/recipes/detail/run_record.hpp"
 #include "hone/recipes/detail/trace.hpp"
 #include "hone/recipes/detail/train_inputs.hpp"
 #include "hone/recipes/detail/train_record.hpp"
@@ -58,19 +59,17 @@ public:
     try {
       outcome = train_and_evaluate();
     } catch (const Error& error) {
-      const bool stopped = error.code() == ErrorCode::interrupted;
-      end(stopped ? "interrupted" : "failed", now_seconds() - begin, error.message());
+      record_->write(end_of(error, now_seconds() - begin));
       throw;
     } catch (const std::exception& error) {
-      end("failed", now_seconds() - begin, error.what());
+      record_->write(end_of(Error(ErrorCode::internal, error.what()), now_seconds() - begin));
       throw;
     }
     outcome.seconds = now_seconds() - begin;
     outcome.peak_bytes = peak_memory();
-    record_->write({{"event", "memory"},
-                    {"peak_bytes", outcome.peak_bytes},
-                    {"arena_bytes", outcome.result.arena_bytes}});
-    end(outcome.result.finished ? "finished" : "interrupted", outcome.seconds, "", &outcome.result);
+    record_->write(MemoryEvent{.peak_bytes = static_cast<double>(outcome.peak_bytes),
+                               .arena_bytes = static_cast<double>(outcome.result.arena_bytes)});
+    end(outcome);
     return outcome;
   }
 
@@ -81,17 +80,16 @@ private:
     if (watcher_.say) watcher_.say(text);
   }
 
-  void end(const char* status, double seconds, const std::string& message,
-           const TrainResult* result = nullptr) {
-    if (!record_) return;
-    Json line{{"event", "end"}, {"status", status}, {"seconds", seconds}};
-    if (!message.empty()) line["message"] = message;
-    if (result != nullptr && result->finished) {
-      line["kept"] = result->kept_best ? "best" : "last";
-      line["kept_step"] = result->kept_step;
-      line["out_of_patience"] = result->out_of_patience;
+  void end(const TrainOutcome& outcome) {
+    const TrainResult& result = outcome.result;
+    EndEvent end{.status = result.finished ? "finished" : "interrupted",
+                 .seconds = outcome.seconds};
+    if (result.finished) {
+      end.kept = result.kept_best ? "best" : "last";
+      end.kept_step = static_cast<double>(result.kept_step);
+      end.out_of_patience = result.out_of_patience;
     }
-    record_->write(line);
+    record_->write(end);
   }
 
   // The same bits come from the same number of threads only: a resumed run keeps it.
@@ -163,12 +161,11 @@ private:
       say(request_.out.string() + ": the run was finished before, no step was left to train");
     }
     for (const KernelTiming& timing : outcome.result.timings)
-      record_->write({{"event", "timing"},
-                      {"kernel", timing.kernel},
-                      {"op", timing.op},
-                      {"calls", timing.calls},
-                      {"seconds", timing.seconds},
-                      {"flop", timing.flop}});
+      record_->write(TimingEvent{.kernel = timing.kernel,
+                                 .op = timing.op,
+                                 .calls = static_cast<double>(timing.calls),
+                                 .seconds = timing.seconds,
+                                 .flop = timing.flop});
     if (outcome.result.finished) write_other_adapters();
     if (outcome.result.finished && !request_.evaluate_split.empty()) evaluate_at_end(outcome);
     return outcome;
@@ -203,11 +200,7 @@ private:
     evaluation.logits = {};
     outcome.test = evaluation;
     outcome.test_split = request.split;
-    Json line = to_json(evaluation, request.split);
-    line["event"] = "eval";
-    line["step"] = outcome.result.steps;
-    line["epoch"] = options_.epochs;
-    record_->write(line);
+    record_->write(eval_event(evaluation, request.split, outcome.result.steps, options_.epochs));
     if (watcher_.on_evaluation)
       watcher_.on_evaluation(evaluation, request.split, options_.epochs, false);
   }

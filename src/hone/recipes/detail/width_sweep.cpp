@@ -32,7 +32,7 @@ double bits_per_weight(const Model& model) {
 ExperimentPoint point_of(const char* kind, std::int64_t width, std::int64_t seed) {
   return {fmt::format("seed-{}/{}-{}", seed, kind, width),
           fmt::format("seed {}: {} at {} bits", seed, kind, width),
-          {{"kind", kind}, {"width", width}, {"seed", seed}}};
+          to_object(SweepPoint{{.kind = kind, .seed = seed}, "", width})};
 }
 
 class WidthSweep {
@@ -51,11 +51,9 @@ public:
       experiment_.fail(error);
       throw;
     }
-    std::vector<Json> lines = experiment_.points();
-    for (Json& line : lines) line["event"] = "point";
     return experiment_.finish({{"format", settings_.format},
                                {"split", settings_.base.split},
-                               {"finding", describe_sweep(arrange_sweep(summarize(lines, "")))}});
+                               {"finding", describe_sweep(arrange_sweep(experiment_.summary()))}});
   }
 
 private:
@@ -65,7 +63,7 @@ private:
     config["widths"] = settings_.widths;
     return {.folder = settings_.base.folder,
             .identity = identity,
-            .event = "point",
+            .event = SweepPoint::event_name,
             .recipe = call.file,
             .command = call.command,
             .config = config,
@@ -76,23 +74,23 @@ private:
     base_.begin_seed(seed);
     for (std::int64_t width : settings_.widths) {
       // Of a given model PTQ is the same for every seed.
-      const Json ptq = base_.has_own_model()
-                           ? take_ptq(width, seed)
-                           : experiment_.result_of(point_of("ptq", width, base_.model_seed()));
+      const SweepPoint ptq =
+          base_.has_own_model()
+              ? take_ptq(width, seed)
+              : experiment_.result_of<SweepPoint>(point_of("ptq", width, base_.model_seed()));
       take_qat(width, seed, ptq);
     }
   }
 
-  Json measure(const ExperimentPoint& point, const Model& model) {
-    Json result = base_.measure(point, model);
-    result["format"] = settings_.format;
-    result["bits_per_weight"] = bits_per_weight(model);
+  SweepPoint measure(const ExperimentPoint& point, const Model& model) {
+    SweepPoint result{base_.measure(point, model), settings_.format};
+    result.bits_per_weight = bits_per_weight(model);
     return result;
   }
 
-  Json take_ptq(std::int64_t width, std::int64_t seed) {
+  SweepPoint take_ptq(std::int64_t width, std::int64_t seed) {
     const ExperimentPoint point = point_of("ptq", width, seed);
-    return experiment_.take(point, [&](const fs::path&) {
+    return experiment_.take<SweepPoint>(point, [&](const fs::path&) {
       Model model = base_.model();
       set_formats(model, select_formats(model.graph, {settings_.selection(width)}));
       pack_weights(model);
@@ -100,9 +98,9 @@ private:
     });
   }
 
-  void take_qat(std::int64_t width, std::int64_t seed, const Json& ptq) {
+  void take_qat(std::int64_t width, std::int64_t seed, const SweepPoint& ptq) {
     const ExperimentPoint point = point_of("qat", width, seed);
-    experiment_.take(point, [&](const fs::path& folder) {
+    experiment_.take<SweepPoint>(point, [&](const fs::path& folder) {
       TrainRequest request;
       request.model = base_.model_folder();
       request.out = folder / "training";
@@ -110,9 +108,9 @@ private:
       const double seconds = base_.train_point(point, request, seed);
       Model model = load_model({.name = request.out.string()});
       pack_weights(model);
-      Json result = measure(point, model);
-      result["p_ptq"] = SweepBase::compare(ptq, result);
-      result["seconds"] = seconds + result["seconds"].get<double>();
+      SweepPoint result = measure(point, model);
+      result.p_ptq = SweepBase::compare(ptq, result);
+      result.seconds += seconds;
       save_with_tokenizer(model, folder / "model");
       return result;
     });

@@ -9,10 +9,9 @@ namespace hone {
 namespace {
 
 std::string render(const Json& result, TextStyle style) {
-  std::vector<Json> lines = result.at("points").elements();
-  for (Json& line : lines) line["event"] = "compression_stage";
-  return render_table(compression_table(arrange_compression(summarize(lines, "the results")), ""),
-                      style);
+  const RunSummary points =
+      summarize_points(result.at("points").elements(), CompressionPoint::event_name, "the results");
+  return render_table(compression_table(arrange_compression(points), ""), style);
 }
 
 }  // namespace

@@ -10,10 +10,9 @@ namespace hone {
 namespace {
 
 std::string render(const Json& result, TextStyle style) {
-  std::vector<Json> lines = result.at("points").elements();
-  for (Json& line : lines) line["event"] = "pruning_point";
-  return render_table(pruning_curves_table(arrange_pruning(summarize(lines, "the results")), ""),
-                      style);
+  const RunSummary points =
+      summarize_points(result.at("points").elements(), PruningPoint::event_name, "the results");
+  return render_table(pruning_curves_table(arrange_pruning(points), ""), style);
 }
 
 }  // namespace

@@ -11,9 +11,9 @@ namespace {
 
 // Measured again for the table: the points are what a record has.
 std::string render(const Json& result, TextStyle style) {
-  std::vector<Json> lines = result.at("points").elements();
-  for (Json& line : lines) line["event"] = "point";
-  return render_table(sweep_table(arrange_sweep(summarize(lines, "the results")), ""), style);
+  const RunSummary points =
+      summarize_points(result.at("points").elements(), SweepPoint::event_name, "the results");
+  return render_table(sweep_table(arrange_sweep(points), ""), style);
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/record/training_events.hpp"
 
 namespace hone {
 namespace {
@@ -214,19 +216,22 @@ const std::vector<std::pair<const char*, Score Metrics::*>>& scores_of(bool of_c
   return of_classes ? classes : values;
 }
 
-void add_score(Json& json, const char* name, const Score& score) {
-  json[name] = score.value;
-  if (score.has_interval()) json["intervals"][name] = Json::array({score.low, score.high});
+// The figure that records have of a score.
+double EvalFigures::*figure_of(const std::string& name) {
+  static const std::map<std::string, double EvalFigures::*> figures{
+      {"macro_f1", &EvalFigures::macro_f1},
+      {"mcc", &EvalFigures::mcc},
+      {"mse", &EvalFigures::mse},
+      {"mae", &EvalFigures::mae},
+      {"r2", &EvalFigures::r2},
+      {"pearson", &EvalFigures::pearson},
+      {"spearman", &EvalFigures::spearman}};
+  return figures.at(name);
 }
 
-Score read_score(const Json& json, const char* name) {
-  Score score;
-  if (json.at(name).is_number()) score.value = json.at(name).get<double>();
-  const Json* intervals = json.find_member("intervals");
-  if (intervals == nullptr || !intervals->contains(name)) return score;
-  score.low = intervals->at(name).at(0).get<double>();
-  score.high = intervals->at(name).at(1).get<double>();
-  return score;
+double with_interval(NamedIntervals& intervals, const char* name, const Score& score) {
+  if (score.has_interval()) intervals[name] = {score.low, score.high};
+  return score.value;
 }
 
 }  // namespace
@@ -325,52 +330,57 @@ double metric_value(const Metrics& metrics, const std::string& metric) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
-Json to_json(const Metrics& metrics, const std::vector<std::string>& labels) {
-  Json json{{"samples", metrics.samples}, {"loss", metrics.loss}};
+EvalFigures figures_of(const Metrics& metrics, const std::vector<std::string>& labels) {
+  EvalFigures figures;
+  figures.samples = static_cast<double>(metrics.samples);
+  figures.loss = metrics.loss;
   for (const auto& [name, score] : scores_of(metrics.of_classes()))
-    add_score(json, name, metrics.*score);
-  if (!metrics.of_classes()) return json;
-  json["accuracy"] = metrics.accuracy;
-  json["low"] = metrics.interval.low;
-  json["high"] = metrics.interval.high;
-  json["labels"] = labels;
-  json["confusion"] = Json::array();
-  for (const auto& row : metrics.confusion) json["confusion"].push_back(row);
-  json["classes"] = Json::array();
+    figures.*figure_of(name) = with_interval(figures.intervals, name, metrics.*score);
+  if (!metrics.of_classes()) return figures;
+  figures.accuracy = metrics.accuracy;
+  figures.low = metrics.interval.low;
+  figures.high = metrics.interval.high;
+  figures.labels = labels;
+  figures.confusion = metrics.confusion;
   for (std::size_t c = 0; c < metrics.classes.size(); ++c) {
     const ClassMetrics& one = metrics.classes[c];
-    Json entry{{"label", labels.at(c)}, {"support", one.support}, {"predicted", one.predicted}};
-    add_score(entry, "precision", one.precision);
-    add_score(entry, "recall", one.recall);
-    add_score(entry, "f1", one.f1);
-    json["classes"].push_back(std::move(entry));
+    ClassFigures& entry = figures.classes.emplace_back();
+    entry.label = labels.at(c);
+    entry.support = static_cast<double>(one.support);
+    entry.predicted = static_cast<double>(one.predicted);
+    entry.precision = with_interval(entry.intervals, "precision", one.precision);
+    entry.recall = with_interval(entry.intervals, "recall", one.recall);
+    entry.f1 = with_interval(entry.intervals, "f1", one.f1);
   }
-  return json;
+  return figures;
+}
+
+Json to_json(const Metrics& metrics, const std::vector<std::string>& labels) {
+  return to_object(figures_of(metrics, labels));
 }
 
 Metrics read_metrics(const Json& json) {
-  const double loss = json.at("loss").get<double>();
+  const auto figures = from_object<EvalFigures>(json, {"metrics"});
+  if (std::isnan(figures.loss)) refuse_field({"metrics"}, "loss", "a number");
   if (!json.contains("confusion")) {
     Metrics metrics;
-    metrics.samples = json.at("samples").get<std::int64_t>();
-    metrics.loss = loss;
-    for (const auto& [name, score] : scores_of(false)) metrics.*score = read_score(json, name);
+    if (std::isnan(figures.samples)) refuse_field({"metrics"}, "samples", "a number");
+    metrics.samples = static_cast<std::int64_t>(figures.samples);
+    metrics.loss = figures.loss;
+    for (const auto& [name, score] : scores_of(false)) {
+      (metrics.*score).value = figures.*figure_of(name);
+      const auto interval = figures.intervals.find(name);
+      if (interval == figures.intervals.end()) continue;
+      (metrics.*score).low = interval->second.first;
+      (metrics.*score).high = interval->second.second;
+    }
     return metrics;
   }
-  auto confusion = json.at("confusion").get<std::vector<std::vector<std::int64_t>>>();
   std::int64_t samples = 0;
-  for (const auto& row : confusion) {
-    if (row.size() != confusion.size())
-      throw Error(ErrorCode::bad_format, fmt::format("a confusion matrix of {} rows has one of {}",
-                                                     confusion.size(), row.size()));
-    for (const std::int64_t count : row) {
-      if (count < 0)
-        throw Error(ErrorCode::bad_format, fmt::format("{} samples in a confusion matrix", count));
-      samples += count;
-    }
-  }
+  for (const auto& row : figures.confusion)
+    for (const std::int64_t count : row) samples += count;
   if (samples < 1) throw Error(ErrorCode::bad_format, "a confusion matrix without samples");
-  return measure_confusion(std::move(confusion), loss);
+  return measure_confusion(figures.confusion, figures.loss);
 }
 
 }  // namespace hone

@@ -1,4 +1,4 @@
-#include "hone/core/record.hpp"
+#include "hone/record/record.hpp"
 
 #include <cerrno>
 #include <cstring>
