@@ -106,6 +106,21 @@ TEST(Compress, StagesFollowEachOtherAndAKilledRunContinues) {
   EXPECT_THAT(refused.err, HasSubstr("holds the result of other settings"));
 }
 
+// What a file says decides the result, not its name.
+TEST(Compress, AChangedFileIsAnotherStage) {
+  const ScratchDirectory scratch;
+  const auto budget = [&](const char* sparsity) {
+    scratch.write("b.toml", fmt::format("[[prune]]\nsparsity = {}\n", sparsity));
+  };
+  std::string text = small.substr(0, small.find("[[stages]]"));
+  scratch.write("c.toml", text + "[[stages]]\ndo = \"prune\"\nbudget = \"b.toml\"\n");
+  budget("0.5");
+  ASSERT_EQ(run_hone(scratch, {"run", "c.toml"}).code, 0);
+  EXPECT_THAT(run_hone(scratch, {"run", "c.toml"}).err, HasSubstr("already finished"));
+  budget("0.25");
+  EXPECT_THAT(run_hone(scratch, {"run", "c.toml"}).err, HasSubstr("other settings"));
+}
+
 TEST(Compress, BadInputIsSaidBeforeAnyWork) {
   const ScratchDirectory scratch;
   const auto error_of = [&](const std::string& from, const std::string& to) {

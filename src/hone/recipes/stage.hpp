@@ -33,6 +33,8 @@ struct StageCall {
 };
 
 struct Stage : Described {
+  // Options that name a file: what is in it decides the result.
+  std::vector<std::string> files = {};
   // Throws Error(invalid_argument) beginning with `where` for values that cannot be; before any
   // work. Null: those that their options allow all can.
   void (*check)(const Options& values, const std::string& where) = nullptr;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/recipes/detail/sweep_base.hpp"
@@ -25,6 +26,9 @@ struct PlannedStage {
 Json identity_of(const PlannedStage& planned) {
   Json json{{"do", planned.stage->name}};
   for (const auto& [key, value] : planned.values.values()) json[key] = to_string(value);
+  for (const std::string& key : planned.stage->files)
+    if (planned.values.contains(key))
+      json[key + "_sha256"] = sha256(read_file(planned.values.text(key)));
   return json;
 }
 

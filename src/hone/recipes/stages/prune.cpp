@@ -127,6 +127,7 @@ double run(const StageCall& call) {
 
 Stage stage_prune() {
   Stage stage{{"prune", "sets what matters least to zero, and may take it out", options()}};
+  stage.files = {"budget"};
   stage.check = check;
   stage.describe = describe;
   stage.run = run;

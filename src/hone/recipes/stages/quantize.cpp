@@ -96,6 +96,7 @@ Stage stage_quantize() {
                  .default_value = "mse",
                  .help = "how a range is fitted",
                  .choices = {"mse", "min_max", "moving_average", "percentile"}}}}};
+  stage.files = {"formats"};
   stage.check = check;
   stage.describe = describe;
   stage.run = run;
