@@ -25,7 +25,8 @@ void fields(FieldVisitor& visitor, QuantizedEvent& event) {
   visitor.named_counts("left_in_float32", event.left_in_float32);
   visitor.count("bytes_before", event.bytes_before);
   visitor.count("bytes_after", event.bytes_after);
-  visitor.flag("packed", event.packed);
+  // A training does not pack, and does not say what products would run on.
+  visitor.flag("packed", event.packed, event.products.empty() ? where_set : always);
   visitor.count("learned_steps", event.learned_steps, where_set);
   visitor.object("calibration", event.calibration, where_set);
   visitor.part("trained", event.trained);
