@@ -7,8 +7,8 @@
 
 #include "cli/program.hpp"
 #include "hone/core/json.hpp"
-#include "hone/record/record.hpp"
 #include "hone/frontends/safetensors.hpp"
+#include "hone/record/record.hpp"
 
 namespace hone_test {
 namespace {

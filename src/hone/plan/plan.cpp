@@ -69,7 +69,8 @@ private:
     std::map<std::int32_t, std::size_t> step_of_group;
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& node = graph_.nodes[n];
-      const auto found = node.group == no_group ? step_of_group.end() : step_of_group.find(node.group);
+      const auto found =
+          node.group == no_group ? step_of_group.end() : step_of_group.find(node.group);
       if (found != step_of_group.end()) {
         if (found->second + 1 != plan_.steps.size())
           throw Error(ErrorCode::internal,

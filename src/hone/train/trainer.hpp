@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "hone/record/record.hpp"
 #include "hone/model/model.hpp"
+#include "hone/record/record.hpp"
 #include "hone/train/checkpoint.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/options.hpp"

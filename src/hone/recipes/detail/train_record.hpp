@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "hone/record/record.hpp"
 #include "hone/recipes/detail/train_inputs.hpp"
+#include "hone/record/record.hpp"
 
 namespace hone {
 
