@@ -18,9 +18,7 @@ MeasuredPoints points_of(const RunSummary& run, std::int64_t number) {
   MeasuredPoints points;
   for (const CompressionPoint& point : run.compression_points)
     if (point.number == number) points.push_back(&point);
-  std::sort(points.begin(), points.end(),
-            [](const MeasuredPoint* a, const MeasuredPoint* b) { return a->seed < b->seed; });
-  return points;
+  return by_seed(std::move(points));
 }
 
 CompressionRow make_row(const RunSummary& run, std::int64_t number) {

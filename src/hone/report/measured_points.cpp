@@ -18,6 +18,12 @@ constexpr double significance = 0.05;
 
 }  // namespace
 
+MeasuredPoints by_seed(MeasuredPoints points) {
+  std::sort(points.begin(), points.end(),
+            [](const MeasuredPoint* a, const MeasuredPoint* b) { return a->seed < b->seed; });
+  return points;
+}
+
 std::optional<SweepValue> join_seeds(const MeasuredPoints& points) {
   if (points.empty()) return std::nullopt;
   std::vector<double> accuracies;

@@ -34,6 +34,8 @@ struct SweepDifference {
 
 using MeasuredPoints = std::vector<const MeasuredPoint*>;
 
+// Ascending.
+MeasuredPoints by_seed(MeasuredPoints points);
 // Ascending by seed; none: nothing.
 std::optional<SweepValue> join_seeds(const MeasuredPoints& points);
 // Seeds are paired; one that has all seeds in common stands against each. `p` is that of the test

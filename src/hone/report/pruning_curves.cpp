@@ -23,9 +23,7 @@ MeasuredPoints points_of(const RunSummary& run, const std::string& kind, const s
     if (point.kind == kind &&
         (kind == "float" || (point.curve == curve && point.sparsity == sparsity)))
       points.push_back(&point);
-  std::sort(points.begin(), points.end(),
-            [](const MeasuredPoint* a, const MeasuredPoint* b) { return a->seed < b->seed; });
-  return points;
+  return by_seed(std::move(points));
 }
 
 const PruningPoint* first_of(const MeasuredPoints& points) {

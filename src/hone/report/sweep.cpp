@@ -20,9 +20,7 @@ MeasuredPoints points_of(const RunSummary& run, const std::string& kind, std::in
   MeasuredPoints points;
   for (const SweepPoint& point : run.points)
     if (point.kind == kind && (kind == "float" || point.width == width)) points.push_back(&point);
-  std::sort(points.begin(), points.end(),
-            [](const MeasuredPoint* a, const MeasuredPoint* b) { return a->seed < b->seed; });
-  return points;
+  return by_seed(std::move(points));
 }
 
 double p_float(const MeasuredPoints& points) {

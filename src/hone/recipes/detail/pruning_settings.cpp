@@ -7,6 +7,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/passes/prune.hpp"
+#include "hone/recipes/detail/pruning_keys.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/sparsity/pruner.hpp"
 
@@ -44,26 +45,17 @@ PruningCurve read_curve(const RecipeTable& table) {
     refuse(fmt::format("{}: key 'name' is missing, or holds no letter", table.where),
            "it is what the plots call the curve: name = \"L1\"");
   curve.against = table.values.text_or("against", "");
-  curve.selection.nodes = table.values.text_or("nodes", "");
-  curve.selection.method = table.values.text_or("method", "l1");
-  curve.selection.where = table.where;
-  try {
-    curve.selection.granularity =
-        parse_mask_granularity(table.values.text_or("granularity", "element"));
-  } catch (const Error& error) {
-    throw Error(error.code(), table.where + ": " + error.message(), error.hint());
-  }
-  if (curve.selection.granularity.kind == MaskGranularity::Kind::n_of_m)
+  curve.pruning = read_pruning_keys(table.values, table.where);
+  const PruneSelection& selection = curve.pruning.selections.front();
+  if (selection.granularity.kind == MaskGranularity::Kind::n_of_m)
     refuse(fmt::format("{}: key 'granularity': N:M brings its own sparsity", table.where),
            "a sweep over sparsities takes any other");
-  if (table.values.text_or("scope", "local") == "global") curve.scope = MaskScope::global;
-  curve.mase = table.values.text_or("rule", "exact") == "mase";
   curve.activations = table.values.boolean_or("activations", false);
   curve.remove = table.values.boolean_or("remove", false);
-  if (curve.activations && curve.selection.method == "random" && !curve.mase)
+  if (curve.activations && selection.method == "random" && !curve.pruning.mase)
     refuse(fmt::format("{}: activations go at random under rule mase alone", table.where),
            "set rule = \"mase\", or leave activations out");
-  if (curve.remove && curve.selection.granularity.kind == MaskGranularity::Kind::element)
+  if (curve.remove && selection.granularity.kind == MaskGranularity::Kind::element)
     refuse(
         fmt::format("{}: key 'remove': single weights leave no structure to take out", table.where),
         "set granularity = \"neuron\", \"head\", \"row\", ...");
@@ -95,15 +87,12 @@ std::vector<double> read_sparsities(const RecipeCall& call) {
 }  // namespace
 
 PruneRequest PruningCurve::request(double sparsity, std::int64_t seed) const {
-  PruneRequest request;
-  request.selections = {selection};
+  PruneRequest request = pruning;
   request.selections.front().sparsity = sparsity;
-  request.scope = scope;
-  request.mase = mase;
   request.seed = static_cast<std::uint64_t>(seed);
-  request.activation_nodes = selection.nodes;
   if (activations)
-    request.activations = {.sparsity = sparsity, .random = selection.method == "random"};
+    request.activations = {.sparsity = sparsity,
+                           .random = request.selections.front().method == "random"};
   return request;
 }
 
@@ -123,47 +112,35 @@ std::vector<OptionSpec> pruning_sweep_options() {
 }
 
 RecipeList pruning_curve_list() {
-  std::vector<std::string> methods;
-  for (const Pruner& pruner : pruner_table()) methods.push_back(pruner.name);
-  OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
-  method.choices = methods;
-  return {{"curves",
-           "ways to prune, each at every sparsity",
-           {{.name = "name", .default_value = {}, .help = "what tables and plots call it"},
-            method,
-            {.name = "granularity", .default_value = "element", .help = "as --granularity"},
-            {.name = "scope",
-             .default_value = "local",
-             .help = "as --scope",
-             .choices = {"local", "global"}},
-            {.name = "nodes", .default_value = "", .help = "what is pruned, as --nodes"},
-            {.name = "rule",
-             .default_value = "exact",
-             .help = "exact counts, or thresholds as MASE sets them",
-             .choices = {"exact", "mase"}},
-            {.name = "activations",
-             .type = OptionType::boolean,
-             .default_value = false,
-             .help = "of the data that the nodes read the same share goes"},
-            {.name = "remove",
-             .type = OptionType::boolean,
-             .default_value = false,
-             .help = "structures that are zero are taken out before the training"},
-            {.name = "epochs",
-             .type = OptionType::real,
-             .default_value = {},
-             .help = "of its training, in place of tune_epochs",
-             .minimum = 1e-6,
-             .maximum = 1e6},
-            {.name = "steps",
-             .type = OptionType::integer,
-             .default_value = {},
-             .help = "of its training, in place of tune_steps",
-             .minimum = 1,
-             .maximum = 1e15},
-            {.name = "against",
-             .default_value = "",
-             .help = "an earlier curve that it is tested against at each sparsity"}}}};
+  std::vector<OptionSpec> keys{
+      {.name = "name", .default_value = {}, .help = "what tables and plots call it"}};
+  for (OptionSpec& key : pruning_keys()) keys.push_back(std::move(key));
+  const std::vector<OptionSpec> own{
+      {.name = "activations",
+       .type = OptionType::boolean,
+       .default_value = false,
+       .help = "of the data that the nodes read the same share goes"},
+      {.name = "remove",
+       .type = OptionType::boolean,
+       .default_value = false,
+       .help = "structures that are zero are taken out before the training"},
+      {.name = "epochs",
+       .type = OptionType::real,
+       .default_value = {},
+       .help = "of its training, in place of tune_epochs",
+       .minimum = 1e-6,
+       .maximum = 1e6},
+      {.name = "steps",
+       .type = OptionType::integer,
+       .default_value = {},
+       .help = "of its training, in place of tune_steps",
+       .minimum = 1,
+       .maximum = 1e15},
+      {.name = "against",
+       .default_value = "",
+       .help = "an earlier curve that it is tested against at each sparsity"}};
+  keys.insert(keys.end(), own.begin(), own.end());
+  return {{"curves", "ways to prune, each at every sparsity", std::move(keys)}};
 }
 
 PruningSettings read_pruning_settings(const RecipeCall& call) {
@@ -187,7 +164,7 @@ PruningSettings read_pruning_settings(const RecipeCall& call) {
       refuse(fmt::format("{}: key 'against': there is no curve '{}' before it", table.where,
                          curve.against));
     try {
-      prunable_nodes(settings.base.graph, curve.selection.nodes);
+      prunable_nodes(settings.base.graph, curve.pruning.selections.front().nodes);
     } catch (const Error& error) {
       throw Error(error.code(), table.where + ": " + error.message(), error.hint());
     }
@@ -195,7 +172,7 @@ PruningSettings read_pruning_settings(const RecipeCall& call) {
   }
   const bool looks =
       std::any_of(settings.curves.begin(), settings.curves.end(), [](const PruningCurve& curve) {
-        return find_pruner(curve.selection.method).needs != PrunerNeeds::nothing;
+        return find_pruner(curve.pruning.selections.front().method).needs != PrunerNeeds::nothing;
       });
   if (!looks && call.settings.values.contains("samples"))
     refuse(call.file + ": key 'samples' changes nothing: no method of the curves looks at data",
@@ -208,11 +185,12 @@ Json pruning_identity(const RecipeCall& call, const PruningSettings& settings) {
 }
 
 Json curve_identity(const PruningCurve& curve) {
-  Json json{{"method", curve.selection.method},
-            {"granularity", to_string(curve.selection.granularity)},
-            {"nodes", curve.selection.nodes},
-            {"scope", curve.scope == MaskScope::local ? "local" : "global"},
-            {"rule", curve.mase ? "mase" : "exact"},
+  const PruneSelection& selection = curve.pruning.selections.front();
+  Json json{{"method", selection.method},
+            {"granularity", to_string(selection.granularity)},
+            {"nodes", selection.nodes},
+            {"scope", curve.pruning.scope == MaskScope::local ? "local" : "global"},
+            {"rule", curve.pruning.mase ? "mase" : "exact"},
             {"activations", curve.activations},
             {"remove", curve.remove}};
   for (const auto& [key, value] : curve.training.values()) json[key] = to_string(value);

@@ -13,11 +13,9 @@ namespace hone {
 // One way to prune, at every sparsity of the sweep.
 struct PruningCurve {
   std::string name;
-  std::string folder;   // the name, as folders are called
-  std::string against;  // an earlier curve that it is tested against; "": none
-  PruneSelection selection;
-  MaskScope scope = MaskScope::local;
-  bool mase = false;
+  std::string folder;        // the name, as folders are called
+  std::string against;       // an earlier curve that it is tested against; "": none
+  PruneRequest pruning;      // one selection, without sparsity, model and out
   bool activations = false;  // of the data that these nodes read the same share goes
   bool remove = false;       // what the masks leave without effect is taken out
   Options training;          // what its training has of its own

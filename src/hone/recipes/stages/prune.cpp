@@ -2,18 +2,14 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/recipes/prune_run.hpp"
+#include "hone/recipes/detail/pruning_keys.hpp"
 #include "hone/recipes/stage.hpp"
-#include "hone/sparsity/pruner.hpp"
 
 namespace hone {
 namespace {
 
 std::vector<OptionSpec> options() {
-  std::vector<std::string> methods;
-  for (const Pruner& pruner : pruner_table()) methods.push_back(pruner.name);
-  OptionSpec method{.name = "method", .default_value = "l1", .help = "what goes first"};
-  method.choices = methods;
+  std::vector<OptionSpec> specs = pruning_keys();
   const OptionSpec share{.name = "",
                          .type = OptionType::real,
                          .default_value = {},
@@ -25,51 +21,33 @@ std::vector<OptionSpec> options() {
   sparsity.help = "share of the weights that goes";
   activations.name = "activations";
   activations.help = "share of the numbers of each token that the nodes read and that goes";
-  return {method,
-          sparsity,
-          activations,
-          {.name = "granularity", .default_value = "element", .help = "as --granularity"},
-          {.name = "scope",
-           .default_value = "local",
-           .help = "as --scope",
-           .choices = {"local", "global"}},
-          {.name = "nodes", .default_value = "", .help = "what is pruned, as --nodes"},
-          {.name = "budget", .default_value = {}, .help = "instead: a TOML file of [[prune]]"},
-          {.name = "rule",
-           .default_value = "exact",
-           .help = "exact counts, or thresholds as MASE sets them",
-           .choices = {"exact", "mase"}},
-          {.name = "samples",
-           .type = OptionType::integer,
-           .default_value = std::int64_t{128},
-           .help = "that methods look at which need data",
-           .minimum = 1,
-           .maximum = 1e9},
-          {.name = "remove",
-           .type = OptionType::boolean,
-           .default_value = false,
-           .help = "take structures of zeros out"}};
+  const std::vector<OptionSpec> own{
+      sparsity,
+      activations,
+      {.name = "budget", .default_value = {}, .help = "instead: a TOML file of [[prune]]"},
+      {.name = "samples",
+       .type = OptionType::integer,
+       .default_value = std::int64_t{128},
+       .help = "that methods look at which need data",
+       .minimum = 1,
+       .maximum = 1e9},
+      {.name = "remove",
+       .type = OptionType::boolean,
+       .default_value = false,
+       .help = "take structures of zeros out"}};
+  specs.insert(specs.end(), own.begin(), own.end());
+  return specs;
 }
 
 PruneRequest request_of(const Options& values, const std::string& where) {
-  PruneRequest request;
-  PruneSelection selection;
-  selection.nodes = values.text_or("nodes", "");
-  selection.method = values.text_or("method", "l1");
-  try {
-    selection.granularity = parse_mask_granularity(values.text_or("granularity", "element"));
-  } catch (const Error& error) {
-    throw Error(error.code(), where + ": " + error.message(), error.hint());
-  }
-  selection.where = where;
+  PruneRequest request = read_pruning_keys(values, where);
+  PruneSelection selection = std::move(request.selections.front());
+  request.selections.clear();
   if (values.contains("sparsity")) selection.sparsity = values.real("sparsity");
   if (values.contains("budget"))
     request.selections = load_budget_file(values.text("budget"), selection);
   else if (selection.sparsity || selection.granularity.kind == MaskGranularity::Kind::n_of_m)
     request.selections = {selection};
-  if (values.text_or("scope", "local") == "global") request.scope = MaskScope::global;
-  request.mase = values.text_or("rule", "exact") == "mase";
-  request.activation_nodes = selection.nodes;
   if (values.contains("activations"))
     request.activations = {.sparsity = values.real("activations"),
                            .random = request.mase && selection.method == "random"};
