@@ -18,15 +18,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import BertConfig, BertForSequenceClassification
 
+from adapters import PeftTrainer, make_adapter
 from batches import BATCH
 from hone_program import Hone
 from imdb import Tokens, load_tokens, read_reviews, select
 from settings import TrainSetting
-from torch_peer import Trainer, classify, load_model, save_model
+from torch_peer import classify, load_model, save_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STEPS = 60
@@ -71,23 +72,6 @@ def make_base(folder: Path, tokenizer: Path) -> None:
     save_model(BertForSequenceClassification(config).float(), folder, tokenizer)
 
 
-def make_adapter(base: Path, variant: Variant, folder: Path) -> None:
-    torch.manual_seed(1)
-    options = {"target_modules": ["query", "value"], **variant.options}
-    adapter = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, **options)
-    get_peft_model(load_model(base), adapter).save_pretrained(folder)
-
-
-class PeftTrainer(Trainer):
-    """The trainer of the peer, with an adapter on its model."""
-
-    def __init__(self, base: Path, adapter: Path) -> None:
-        super().__init__(base, SETTING)
-        self.model = PeftModel.from_pretrained(self.model, adapter, is_trainable=True)
-        self.initial = {k: v.clone() for k, v in self.model.state_dict().items()}
-        self.step_model = self.model
-
-
 def logits_of_peft(task: Task, model: torch.nn.Module) -> np.ndarray:
     first = select(task.tokens, np.asarray(task.batches[0]))
     return classify(model, first, [list(range(BATCH))])
@@ -113,12 +97,12 @@ def run(task: Task, variant: Variant) -> dict[str, tuple[float, float]]:
     """Each difference with what is allowed."""
     folder = task.work / "lora"
     shutil.rmtree(folder, ignore_errors=True)
-    make_adapter(task.base, variant, folder / "start")
+    make_adapter(task.base, folder / "start", **variant.options)
     own = task.hone.train(
         task.base, task.batches, SETTING, 0, extra=("--lora", f"adapter={folder / 'start'}")
     )
     trained = task.work / "hone-train"
-    trainer = PeftTrainer(task.base, folder / "start")
+    trainer = PeftTrainer(task.base, SETTING, folder / "start")
     peer = trainer.run(task.tokens, task.batches, 0)
     trainer.model.eval()
     trainer.model.save_pretrained(folder / "peft")

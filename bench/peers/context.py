@@ -48,12 +48,15 @@ class Context:
         threads: int | None = None,
         model: Path | None = None,
         number_format: Format | None = None,
+        extra: tuple[str, ...] = (),
     ) -> HoneSlice:
         """`hone train`, or quantization-aware training, from the common initial model or another;
         the tokens it counts must be the peer's."""
         assert self.hone is not None
         model = model or self.initial_model()
-        result = self.hone.train(model, batches, setting, self.warm_up, threads, number_format)
+        result = self.hone.train(
+            model, batches, setting, self.warm_up, threads, number_format, extra
+        )
         lengths = self.tokens("train").lengths()
         expected = [int(lengths[batch].sum()) for batch in batches]
         if result.tokens != expected:

@@ -52,9 +52,9 @@ def ratio(comparison: Comparison) -> str:
     whole, each = comparison.ratio(), comparison.ratios()
     if whole is None:
         return ""
-    if comparison.target.of == "slowdown":
+    if comparison.target.of == "time":
         whole, each = 1 / whole, [1 / one for one in each]
-        return f"**{number(whole)} x slower** ({number(max(each))} to {number(min(each))})"
+        return f"**{number(whole)} x the time** ({number(max(each))} to {number(min(each))})"
     return f"**{number(whole)} x** ({number(min(each))} to {number(max(each))})"
 
 

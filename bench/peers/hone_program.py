@@ -224,6 +224,13 @@ def read_trace(path: Path, steps: int) -> list[dict[str, float]]:
     return trace
 
 
+def tensor_shapes(file: Path) -> dict[str, list[int]]:
+    """Names and shapes in a safetensors file."""
+    with file.open("rb") as source:
+        header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
+    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}
+
+
 def find_model(folder: Path) -> Path:
     """The model directory inside a run's folder: `last` wins over any other."""
     found = [config.parent for config in sorted(folder.rglob("config.json"))]

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "transformers", "tokenizers", "onnxruntime", "onnx", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "tokenizers", "onnxruntime", "onnx", "numpy")
 
 
 def cpu_model() -> str:

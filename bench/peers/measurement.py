@@ -15,9 +15,9 @@ from hone_program import HoneError
 @dataclass
 class Target:
     """What is demanded: a ratio to the peer of at least so much, a value of at most so much, or
-    being at most so many times slower than the peer."""
+    at most so many times the peer's time."""
 
-    of: Literal["ratio", "value", "slowdown"] = "ratio"
+    of: Literal["ratio", "value", "time"] = "ratio"
     required: float | None = None
     aim: float | None = None
     unit: str = "x"
@@ -25,8 +25,8 @@ class Target:
     def show(self, bound: float | None) -> str:
         if bound is None:
             return ""
-        if self.of == "slowdown":
-            return f"at most {bound:g} {self.unit} slower"
+        if self.of == "time":
+            return f"at most {bound:g} {self.unit} the time"
         return f"{'under ' if self.of == 'value' else ''}{bound:g} {self.unit}"
 
 
@@ -58,7 +58,7 @@ class Comparison:
     def judged(self) -> float | None:
         """The figure the target speaks of."""
         ratio = self.ratio()
-        if self.target.of == "slowdown":
+        if self.target.of == "time":
             return 1 / ratio if ratio is not None else None
         if self.target.of == "ratio":
             return ratio

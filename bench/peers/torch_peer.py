@@ -110,7 +110,7 @@ class Trainer:
         """Trains all batches; the clock starts after `warm_up` of them."""
         self.model.load_state_dict(self.initial)
         self.model.train()
-        optimizer = torch.optim.AdamW(
+        optimizer = self.optimizer = torch.optim.AdamW(
             parameter_groups(self.model, self.setting.weight_decay, self.setting.decay_all),
             lr=self.setting.lr,
             fused=True,
@@ -129,6 +129,11 @@ class Trainer:
         seconds = time.perf_counter() - start
         timed = [n for batch in batches[warm_up:] for n in batch]
         return TrainSlice(len(timed) / seconds, losses, norms, tokens.lengths()[timed], seconds)
+
+    def optimizer_bytes(self) -> int:
+        """What the optimizer of the last run keeps of each number, its counts of steps aside."""
+        states = [state.values() for state in self.optimizer.state.values()]
+        return sum(t.nbytes for values in states for t in values if t.dim() > 0)
 
     def _step(
         self, tokens: Tokens, batch: list[int], optimizer: torch.optim.Optimizer

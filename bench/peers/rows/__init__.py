@@ -42,6 +42,10 @@ ROWS = {
         Row("qat-step", "Quantization-aware training against the float step", "qat", "step"),
         Row("qat-usual", "Quantization-aware training, against PyTorch's usual way", "qat", "usual"),
         Row("qat-mase", "Quantization-aware training, against MASE's quantizers", "qat", "mase"),
+        Row("masks-step", "Training with masks against the float step", "transforms", "masks_step"),
+        Row("masks-peer", "Training pruned as MASE prunes", "transforms", "masks_peer"),
+        Row("lora-step", "Training an adapter against the float step", "transforms", "lora_step"),
+        Row("lora-peer", "Training an adapter, against peft", "transforms", "lora_peer"),
         Row("int8", "Inference in 8 bits, IMDb test", "int8"),
         Row("size", "Size on disk in 8 bits", "int8", "size"),
     )

@@ -117,7 +117,7 @@ def step(context: Context) -> list[Comparison]:
             unit="samples/s",
             hone_values=values[name],
             peer_values=values["float"],
-            target=Target("slowdown", 1.3 if name == "integer" else 1.6, 1.1),
+            target=Target("time", 1.3 if name == "integer" else 1.6, 1.1),
             notes=notes if name == "integer" else [],
         )
         for name in formats
