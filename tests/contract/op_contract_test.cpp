@@ -6,6 +6,7 @@
 #include "contract/sample_run.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
+#include "hone/ops/detail/common.hpp"
 
 namespace hone_test {
 namespace {
@@ -82,6 +83,32 @@ TEST_P(RowOpContract, TilesOfRowsGiveTheWhole) {
       expect_close(op(), run_once(executor, op(), sample), whole, sample.tolerance);
     }
   }
+}
+
+class LinearRowsContract : public OpContract {};
+
+// f(x + y) = f(x) + f(y) in the inputs that are said to be linear.
+TEST_P(LinearRowsContract, SumsOfRowsGiveSums) {
+  for (const OpSample& sample : op().samples())
+    for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+      if ((op().linear_rows >> i & 1u) == 0 || sample.inputs[i].empty()) continue;
+      SCOPED_TRACE(sample.name + ", input " + std::to_string(i));
+      const std::vector<Tensor> first = reference_of(op(), sample);
+      OpSample changed = sample;
+      changed.inputs[i] = random_tensor(sample.inputs[i].shape(), 17);
+      const std::vector<Tensor> second = reference_of(op(), changed);
+      Tensor sum = sample.inputs[i].clone();
+      for (std::int64_t j = 0; j < sum.size(); ++j)
+        sum.as<float>()[j] += changed.inputs[i].as<float>()[j];
+      changed.inputs[i] = sum;
+      const std::vector<Tensor> both = reference_of(op(), changed);
+      for (std::size_t o = 0; o < both.size(); ++o)
+        for (std::int64_t j = 0; j < both[o].size(); ++j) {
+          const double a = first[o].as<float>()[j];
+          const double b = second[o].as<float>()[j];
+          ASSERT_NEAR(both[o].as<float>()[j], a + b, 2e-5 * (1 + std::abs(a) + std::abs(b)));
+        }
+    }
 }
 
 // Reference mode of the executor is the reference.
@@ -202,6 +229,10 @@ INSTANTIATE_TEST_SUITE_P(Ops, OpContract,
                          name_of_instance);
 INSTANTIATE_TEST_SUITE_P(Ops, RowOpContract, testing::ValuesIn(ops_that([](const Op& op) {
                            return op.rows != RowRule::whole;
+                         })),
+                         name_of_instance);
+INSTANTIATE_TEST_SUITE_P(Ops, LinearRowsContract, testing::ValuesIn(ops_that([](const Op& op) {
+                           return op.linear_rows != 0;
                          })),
                          name_of_instance);
 INSTANTIATE_TEST_SUITE_P(Ops, GradientContract, testing::ValuesIn(ops_that([](const Op& op) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hone/passes/prune.hpp"
 #include "hone/run/forward.hpp"
 #include "hone/train/evaluate.hpp"
 #include "hone/train/schedules/schedule.hpp"
@@ -37,9 +38,8 @@ TrainOptions base_options() {
 
 constexpr int steps = 3;
 
-Outcome train_steps(const TrainOptions& options, int threads) {
+Outcome train_steps(const TrainOptions& options, int threads, Model model = small_bert()) {
   const ThreadScope scope(threads);
-  Model model = small_bert();
   const TokenizedData data = random_sequences(24);
   Stepper stepper(model, text_samples(data), options,
                   make_schedule("linear", options.lr, 0, steps + 2));
@@ -112,15 +112,38 @@ TEST(Modes, EagerAndCompiledEqualTheReference) {
 }
 
 TEST(Modes, EachPassCanBeSwitchedOff) {
-  for (const char* pass : {"push_gather", "sparse_embedding", "group_rows"}) {
+  for (const char* pass : {"push_gather", "push_scatter", "sparse_embedding", "group_rows"}) {
     SCOPED_TRACE(pass);
     TrainOptions options = base_options();
     options.disabled_passes = {pass};
     expect_equal(train_steps(options, 2), reference_outcome());
   }
   TrainOptions options = base_options();
-  options.disabled_passes = {"push_gather", "sparse_embedding", "group_rows"};
+  options.disabled_passes = {"push_gather", "push_scatter"};
   expect_equal(train_steps(options, 2), reference_outcome());
+  options.disabled_passes = {"push_gather", "push_scatter", "sparse_embedding", "group_rows"};
+  expect_equal(train_steps(options, 2), reference_outcome());
+}
+
+// A quantile over all numbers that a layer reads stops push_gather; push_scatter narrows the
+// backward pass all the same.
+TEST(Modes, QuantilesOverWholeTensorsLeaveTheStepAsItIs) {
+  // (A new model each time: training changes its tensors.)
+  const auto pruned = [] {
+    Model model = small_bert();
+    std::vector<std::string> nodes;
+    for (const Node& node : model.graph.nodes)
+      if (node.op == "linear") nodes.push_back(model.graph.value(node.outputs[0]).name);
+    prune_data(model, nodes, {.sparsity = 0.5, .whole_tensor = true});
+    return model;
+  };
+  TrainOptions options = base_options();
+  options.mode = Mode::reference;
+  const Outcome expected = train_steps(options, 1, pruned());
+  options.mode = Mode::compiled;
+  expect_equal(train_steps(options, 2, pruned()), expected);
+  options.disabled_passes = {"push_scatter"};
+  expect_equal(train_steps(options, 2, pruned()), expected);
 }
 
 TEST(Modes, OtherMasksGiveOtherNumbers) {

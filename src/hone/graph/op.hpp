@@ -85,6 +85,9 @@ struct Op : Described {
   RowRule rows = RowRule::whole;
   // Bit i: input i is a row input (its dimension 0 is the rows). Unused for `whole`.
   unsigned row_inputs = 1;
+  // Bit i: the outputs are linear in the rows of row input i alone (a gradient in what it is
+  // given): rows of zeros give rows of zeros, or add nothing to sums.
+  unsigned linear_rows = 0;
   // Cheap to compute again instead of being kept for the backward pass.
   bool cheap = false;
   // Element i of the output depends on element i of the inputs (of one shape) alone.

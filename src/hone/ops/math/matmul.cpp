@@ -53,6 +53,7 @@ std::vector<OpSample> samples() {
 Op op_matmul() {
   Op op{{"matmul", "y = a b"}, 2, 2, {"a", "b"}, RowRule::rows};
   op.slots = {{0, 1}};
+  op.linear_rows = 1;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -53,6 +53,7 @@ std::vector<OpSample> samples() {
 
 Op op_matmul_tn() {
   Op op{{"matmul_tn", "y = a^T b, a sum over rows"}, 2, 2, {"a", "b"}, RowRule::reduce, 3};
+  op.linear_rows = 1 | 2;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -23,6 +23,7 @@ Op op_scale() {
         RowRule::rows};
   op.slots = {{0}};
   op.elementwise = true;
+  op.linear_rows = 1;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "scale"); };
   op.reference = reference;
   op.gradient = gradient;

@@ -27,6 +27,7 @@ std::vector<ValueId> gradient(const GradientCall& call) {
 
 Op op_sum_rows() {
   Op op{{"sum_rows", "the sum over rows"}, 1, 1, {"x"}, RowRule::reduce};
+  op.linear_rows = 1;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

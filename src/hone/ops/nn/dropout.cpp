@@ -74,6 +74,7 @@ Op op_dropout() {
         1 | 4};
   op.stands_for = 0;
   op.elementwise = true;
+  op.linear_rows = 1;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

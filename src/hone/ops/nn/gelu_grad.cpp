@@ -28,6 +28,7 @@ std::vector<OpSample> samples() {
 Op op_gelu_grad() {
   Op op{{"gelu_grad", "gradient of gelu", {gelu_option()}}, 2, 2, {"x", "dy"}, RowRule::rows, 3};
   op.cheap = true;
+  op.linear_rows = 2;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "gelu_grad"); };
   op.reference = reference;
   op.samples = samples;

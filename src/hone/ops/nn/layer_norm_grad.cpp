@@ -55,6 +55,7 @@ Op op_layer_norm_grad() {
         {"dy", "x", "mean", "rstd", "gamma"},
         RowRule::rows,
         1 | 2 | 4 | 8};
+  op.linear_rows = 1;
   op.infer = infer;
   op.reference = reference;
   op.flop = [](const std::vector<Shape>& s, const Options&) {

@@ -43,6 +43,7 @@ Op op_layer_norm_grad_scale() {
         {"dy", "x", "mean", "rstd"},
         RowRule::reduce,
         15};
+  op.linear_rows = 1;
   op.infer = infer;
   op.reference = reference;
   op.flop = [](const std::vector<Shape>& s, const Options&) {

@@ -50,6 +50,7 @@ Op op_mask() {
   op.cheap = true;
   op.stands_for = 0;
   op.elementwise = true;
+  op.linear_rows = 1;
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

@@ -38,6 +38,7 @@ Op op_quantize_grad() {
         RowRule::rows,
         3};
   op.cheap = true;
+  op.linear_rows = 2;
   op.infer = infer;
   op.reference = reference;
   op.samples = samples;

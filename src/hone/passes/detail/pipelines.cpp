@@ -16,6 +16,7 @@ std::vector<PassRequest> backward_pipeline(const TrainingLowering& lowering) {
   if (lowering.mode == Mode::compiled)
     for (const char* name : {"round_gathered", "push_gather"}) passes.push_back({name});
   passes.push_back({"differentiate"});
+  if (lowering.mode == Mode::compiled) passes.push_back({"push_scatter"});
   return passes;
 }
 
