@@ -1,5 +1,7 @@
 // Data that is dropped, and what pruning methods look at.
 #include <cmath>
+#include <functional>
+#include <random>
 
 #include <gtest/gtest.h>
 
@@ -194,6 +196,35 @@ TEST(Sparsify, NanStays) {
     for (const bool kernels : {false, true}) {
       Executor executor(graph, kernels);
       EXPECT_TRUE(std::isnan(executor.run({{"x", x}}).at("y").as<float>()[3]));
+    }
+  }
+}
+
+// The kernel guesses from a sample where the quantile lies; also where the guess is wrong.
+TEST(SparsifyTensor, LargeTensorsAreAsTheDefinitionSays) {
+  constexpr std::int64_t n = 70 * 700;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  const std::vector<std::pair<const char*, std::function<float(std::int64_t)>>> cases{
+      {"normal", [&](std::int64_t) { return normal(random); }},
+      {"rising", [](std::int64_t i) { return static_cast<float>(i) - 20000; }},
+      {"equal", [](std::int64_t) { return -2.0f; }},
+      {"mostly zeros", [&](std::int64_t i) { return i % 7 == 0 ? normal(random) : 0.0f; }},
+      {"what the sample sees is large",
+       [&](std::int64_t i) { return normal(random) + (i % 11 == 0 ? 100.0f : 0.0f); }},
+      {"infinite", [&](std::int64_t i) { return i % 2 == 0 ? HUGE_VALF : normal(random); }},
+      {"one NaN", [&](std::int64_t i) { return i == n - 1 ? std::nanf("") : normal(random); }}};
+  for (const auto& [name, number] : cases) {
+    Tensor x(DType::f32, {70, 700});
+    for (std::int64_t i = 0; i < n; ++i) x.as<float>()[i] = number(i);
+    for (const double sparsity : {0.0, 0.0001, 0.5, 0.97, 1.0}) {
+      Graph graph;
+      const ValueId input = graph.input("x", {DType::f32, {70, 700}});
+      graph.outputs.emplace_back("y",
+                                 graph.apply("sparsify_tensor", {input}, {{"sparsity", sparsity}}));
+      const Tensor defined = Executor(graph, false).run({{"x", x}}).at("y");
+      EXPECT_TRUE(same_bits(Executor(graph, true).run({{"x", x}}).at("y"), defined))
+          << name << ", sparsity " << sparsity;
     }
   }
 }

@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
+#include <bit>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "hone/backend/cpu/detail/select-inl.hpp"
@@ -20,41 +21,93 @@ namespace HWY_NAMESPACE {
 
 constexpr std::int64_t chunk = 1 << 14;
 
-// Magnitudes are first sorted into bins by their exponent and three bits more.
-constexpr int bin_shift = 20;
-constexpr std::size_t bin_count = std::size_t{1} << (31 - bin_shift);
-constexpr std::size_t first_bin_of_nan = 0x7f800000u >> bin_shift;
-using Bins = std::array<std::int64_t, bin_count>;
+// Magnitudes as bits, from `low` to `high`; of all numbers, NaN too, in `everything`.
+struct Window {
+  std::int32_t low, high;
+};
+constexpr Window everything{0, 0x7fffffff};
 
-void count_bins(const float* x, std::int64_t n, Bins& bins) {
-  // Two counters a bin: runs of equal numbers do not wait for each other.
-  std::array<std::array<std::int32_t, bin_count>, 2> counts{};
-  for (std::int64_t i = 0; i < n; ++i)
-    ++counts[static_cast<std::size_t>(i & 1)]
-            [static_cast<std::size_t>(magnitude_bits(x[i]) >> bin_shift)];
-  for (std::size_t b = 0; b < bin_count; ++b) bins[b] += counts[0][b] + counts[1][b];
-}
+// What one thread found of a window.
+struct Found {
+  std::vector<std::int32_t> inside;
+  std::int64_t below = 0;
+  std::int32_t largest = 0;
+};
 
-// Appends the bits of the magnitudes in [low, high].
-void collect(const float* x, std::int64_t n, std::int32_t low, std::int32_t high,
-             std::vector<std::int32_t>& out) {
+void collect(const float* x, std::int64_t n, Window window, Found& found) {
   const hn::ScalableTag<std::int32_t> d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto* bits = reinterpret_cast<const std::int32_t*>(x);
   const auto sign = hn::Set(d, 0x7fffffff);
-  HWY_ALIGN std::int32_t found[hn::MaxLanes(d)];
+  const auto low = hn::Set(d, window.low);
+  const auto high = hn::Set(d, window.high);
+  auto below = hn::Zero(d);
+  auto largest = hn::Zero(d);
+  // A block's mask is eight bytes: one loop over its ones, instead of a branch for each vector.
+  const std::int64_t per_byte = std::min<std::int64_t>(lanes, 8);
+  const std::int64_t block = 8 * per_byte;
+  std::array<std::int32_t, 64> inside;
   std::int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    const auto v = hn::And(hn::LoadU(d, bits + i), sign);
-    const auto inside = hn::AndNot(hn::Gt(v, hn::Set(d, high)), hn::Gt(v, hn::Set(d, low - 1)));
-    if (hn::AllFalse(d, inside)) continue;
-    const std::size_t count = hn::CompressStore(v, inside, d, found);
-    out.insert(out.end(), found, found + count);
+  for (; i + block <= n; i += block) {
+    std::array<std::uint8_t, 8> mask;
+    for (std::int64_t j = 0; j < block; j += lanes) {
+      const auto v = hn::And(hn::LoadU(d, bits + i + j), sign);
+      const auto is_below = hn::Lt(v, low);
+      below = hn::Sub(below, hn::VecFromMask(d, is_below));
+      largest = hn::Max(largest, v);
+      hn::StoreMaskBits(d, hn::Not(hn::Or(is_below, hn::Gt(v, high))), mask.data() + j / per_byte);
+    }
+    std::uint64_t word = 0;
+    for (std::size_t k = 0; k < 8; ++k) word |= std::uint64_t{mask[k]} << (8 * k);
+    std::size_t count = 0;
+    for (; word != 0; word &= word - 1) {
+      const std::int64_t bit = std::countr_zero(word);
+      inside[count++] = magnitude_bits(x[i + bit / 8 * per_byte + bit % 8]);
+    }
+    found.inside.insert(found.inside.end(), inside.begin(),
+                        inside.begin() + static_cast<std::ptrdiff_t>(count));
   }
+  found.below += hn::GetLane(hn::SumOfLanes(d, below));
+  found.largest = std::max(found.largest, hn::GetLane(hn::MaxOfLanes(d, largest)));
   for (; i < n; ++i) {
     const std::int32_t v = magnitude_bits(x[i]);
-    if (v >= low && v <= high) out.push_back(v);
+    found.below += v < window.low ? 1 : 0;
+    found.largest = std::max(found.largest, v);
+    if (v >= window.low && v <= window.high) found.inside.push_back(v);
   }
+}
+
+// Where the ranks `low_rank` and `high_rank` of n numbers are likely to lie: between two numbers of
+// a sample, `deviations` standard deviations of a rank to each side.
+Window guess_window(const float* x, std::int64_t n, std::int64_t low_rank, std::int64_t high_rank,
+                    double deviations) {
+  constexpr std::int64_t samples = 4096;
+  if (n < 8 * samples) return everything;
+  const std::int64_t step = (n / samples - 1) | 1;  // odd: of all columns, however wide a row is
+  std::vector<std::int32_t> sample(samples);
+  for (std::int64_t i = 0; i < samples; ++i)
+    sample[static_cast<std::size_t>(i)] = magnitude_bits(x[i * step]);
+  const auto position = [&](std::int64_t rank) {
+    return static_cast<double>(rank) / static_cast<double>(n);
+  };
+  const double middle = position(low_rank);
+  const double margin = 2 + deviations * std::sqrt(middle * (1 - middle) * samples);
+  const double first = std::floor(middle * samples - margin);
+  const double last = std::ceil(position(high_rank) * samples + margin);
+  auto from = sample.begin();
+  Window window = everything;
+  if (first >= 0) {
+    const auto at = from + static_cast<std::ptrdiff_t>(first);
+    std::nth_element(from, at, sample.end());
+    window.low = *at;
+    from = at + 1;
+  }
+  if (last < samples) {
+    const auto at = sample.begin() + static_cast<std::ptrdiff_t>(last);
+    std::nth_element(from, at, sample.end());
+    window.high = *at;
+  }
+  return window;
 }
 
 // The magnitudes of two neighbouring ranks (from 0) among n > 0 numbers, as bits.
@@ -62,44 +115,40 @@ struct Neighbours {
   std::int32_t low, high;
   bool has_nan;
 };
+// Nothing where they do not both lie in the window.
+std::optional<Neighbours> find_in_window(const float* x, std::int64_t n, std::int64_t low_rank,
+                                         std::int64_t high_rank, Window window) {
+  const std::int64_t chunks = (n + chunk - 1) / chunk;
+  const auto threads = static_cast<std::size_t>(thread_count());
+  std::vector<Found> found(threads);
+  parallel_items(chunks, [&](std::int64_t c, int thread) {
+    collect(x + c * chunk, std::min(chunk, n - c * chunk), window,
+            found[static_cast<std::size_t>(thread)]);
+  });
+  Found& all = found.front();
+  for (std::size_t t = 1; t < threads; ++t) {
+    all.inside.insert(all.inside.end(), found[t].inside.begin(), found[t].inside.end());
+    all.below += found[t].below;
+    all.largest = std::max(all.largest, found[t].largest);
+  }
+  const auto count = static_cast<std::int64_t>(all.inside.size());
+  if (all.below > low_rank || all.below + count <= high_rank) return std::nullopt;
+  const auto at = all.inside.begin() + (low_rank - all.below);
+  std::nth_element(all.inside.begin(), at, all.inside.end());
+  const std::int32_t low = *at;
+  const std::int32_t high =
+      high_rank > low_rank ? *std::min_element(at + 1, all.inside.end()) : low;
+  return Neighbours{low, high, all.largest > 0x7f800000};
+}
+
 Neighbours find_neighbours(const float* x, std::int64_t n, std::int64_t low_rank,
                            std::int64_t high_rank) {
-  const std::int64_t chunks = (n + chunk - 1) / chunk;
-  const auto length = [&](std::int64_t c) { return std::min(chunk, n - c * chunk); };
-  const auto threads = static_cast<std::size_t>(thread_count());
-  std::vector<Bins> parts(threads);
-  parallel_items(chunks, [&](std::int64_t c, int thread) {
-    count_bins(x + c * chunk, length(c), parts[static_cast<std::size_t>(thread)]);
-  });
-  Bins bins{};
-  for (const Bins& part : parts)
-    for (std::size_t b = 0; b < bin_count; ++b) bins[b] += part[b];
-  const auto bin_of = [&](std::int64_t rank) {
-    std::size_t b = 0;
-    for (std::int64_t below = bins[0]; below <= rank; below += bins[b]) ++b;
-    return b;
-  };
-  const std::size_t first = bin_of(low_rank);
-  const std::size_t last = bin_of(high_rank);
-  const auto from = static_cast<std::int32_t>(first << bin_shift);
-  const auto to = static_cast<std::int32_t>(((last + 1) << bin_shift) - 1);
-  std::vector<std::vector<std::int32_t>> found(threads);
-  std::atomic<std::int64_t> nans{0};
-  const bool may_have_nan = std::any_of(bins.begin() + first_bin_of_nan, bins.end(),
-                                        [](std::int64_t count) { return count > 0; });
-  parallel_items(chunks, [&](std::int64_t c, int thread) {
-    collect(x + c * chunk, length(c), from, to, found[static_cast<std::size_t>(thread)]);
-    if (may_have_nan) nans += length(c) - count_below(x + c * chunk, length(c), 0x7f800001);
-  });
-  std::vector<std::int32_t>& all = found.front();
-  for (std::size_t t = 1; t < threads; ++t) all.insert(all.end(), found[t].begin(), found[t].end());
-  std::int64_t below = 0;
-  for (std::size_t b = 0; b < first; ++b) below += bins[b];
-  const auto at = all.begin() + (low_rank - below);
-  std::nth_element(all.begin(), at, all.end());
-  const std::int32_t low = *at;
-  const std::int32_t high = high_rank > low_rank ? *std::min_element(at + 1, all.end()) : low;
-  return {low, high, nans > 0};
+  for (const double deviations : {4.0, 32.0}) {
+    const Window window = guess_window(x, n, low_rank, high_rank, deviations);
+    const auto found = find_in_window(x, n, low_rank, high_rank, window);
+    if (found) return *found;
+  }
+  return find_in_window(x, n, low_rank, high_rank, everything).value();
 }
 
 // The first 32-bit word that is kept: the smallest w with (w + 0.5) / 2^32 >= sparsity; 2^32: none.
@@ -204,10 +253,11 @@ namespace hone {
 HWY_EXPORT(run_sparsify_tensor);
 
 Kernel cpu_kernel_sparsify_tensor() {
-  Kernel kernel{{"cpu.sparsify_tensor", "bins of the magnitudes' bits, all threads"},
-                "sparsify_tensor",
-                RowRule::whole,
-                10};
+  Kernel kernel{
+      {"cpu.sparsify_tensor", "a window guessed from a sample, exact ranks in it, all threads"},
+      "sparsify_tensor",
+      RowRule::whole,
+      10};
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_sparsify_tensor)(call); };
   return kernel;
 }
