@@ -1,0 +1,67 @@
+#include "hone/search/trial.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::array<const char*, 5> state_names{"RUNNING", "COMPLETE", "PRUNED", "FAIL",
+                                                 "WAITING"};
+
+}  // namespace
+
+const char* to_string(TrialState state) { return state_names.at(static_cast<std::size_t>(state)); }
+
+TrialState trial_state(const std::string& text) {
+  const auto* const found = std::find(state_names.begin(), state_names.end(), text);
+  if (found == state_names.end())
+    throw Error(ErrorCode::bad_format, fmt::format("'{}' is no state of a trial", text),
+                "states: RUNNING COMPLETE PRUNED FAIL WAITING");
+  return static_cast<TrialState>(found - state_names.begin());
+}
+
+Time now() {
+  return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+const TrialParameter* Trial::find(const std::string& parameter) const {
+  for (const TrialParameter& one : parameters)
+    if (one.name() == parameter) return &one;
+  return nullptr;
+}
+
+Assignment Trial::assignment() const {
+  Assignment assigned;
+  for (const TrialParameter& one : parameters) assigned[one.name()] = one.internal;
+  return assigned;
+}
+
+std::vector<double> constraints_of(const Trial& trial) {
+  const std::string prefix = "constraints:";
+  std::vector<double> found;
+  for (auto i = trial.system_attributes.lower_bound(prefix);
+       i != trial.system_attributes.end() && i->first.starts_with(prefix); ++i)
+    found.push_back(i->second.get<double>());
+  if (!found.empty()) return found;
+  const auto older = trial.system_attributes.find("constraints");
+  if (older != trial.system_attributes.end() && older->second.is_array())
+    found = older->second.get<std::vector<double>>();
+  return found;
+}
+
+double violation_of(const Trial& trial) {
+  const std::vector<double> constraints = constraints_of(trial);
+  if (constraints.empty()) return std::numeric_limits<double>::quiet_NaN();
+  double sum = 0;
+  for (const double one : constraints) sum += std::max(one, 0.0);
+  return sum;
+}
+
+}  // namespace hone
