@@ -11,6 +11,8 @@ find_package(ZLIB REQUIRED)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(libpq REQUIRED libpq)
+find_package(SQLite3 REQUIRED)
 find_library(XSMM_LIBRARY xsmm)
 find_library(XSMM_NOBLAS_LIBRARY xsmmnoblas)
 
@@ -21,7 +23,7 @@ function(hone_link_dependencies target)
   target_compile_definitions(${target} PRIVATE JSON_HAS_RANGES=0)
   target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json Threads::Threads CLI11::CLI11 CURL::libcurl
     OpenSSL::Crypto LibArchive::LibArchive ZLIB::ZLIB PkgConfig::tomlplusplus PkgConfig::utf8proc
-    PkgConfig::hwy)
+    PkgConfig::hwy SQLite::SQLite3)
   if(XSMM_LIBRARY AND XSMM_NOBLAS_LIBRARY)
     target_link_libraries(${target} PRIVATE "${XSMM_LIBRARY}" "${XSMM_NOBLAS_LIBRARY}" dl)
     target_compile_definitions(${target} PRIVATE HONE_HAVE_LIBXSMM=1)

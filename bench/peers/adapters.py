@@ -11,12 +11,14 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from settings import TrainSetting
 from torch_peer import Trainer, load_model
 
+RANK, ALPHA = 8, 16
+
 
 def make_adapter(base: Path, folder: Path, **options: Any) -> None:  # noqa: ANN401
     """A fresh adapter in peft's layout, for both programs to start from."""
     torch.manual_seed(1)
     options = {"target_modules": ["query", "value"], **options}
-    adapter = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, **options)
+    adapter = LoraConfig(r=RANK, lora_alpha=ALPHA, lora_dropout=0.0, **options)
     get_peft_model(load_model(base), adapter).save_pretrained(folder)
 
 

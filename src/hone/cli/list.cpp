@@ -19,6 +19,9 @@
 #include "hone/numerics/format.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
+#include "hone/search/sampler.hpp"
+#include "hone/search/stopper.hpp"
+#include "hone/search/storage.hpp"
 #include "hone/sparsity/pruner.hpp"
 #include "hone/tasks/task.hpp"
 #include "hone/train/optimizers/optimizer.hpp"
@@ -130,6 +133,11 @@ const std::vector<Kind>& kinds() {
       {"readers", "kinds of weight files", [] { return described(weights_reader_table()); }},
       {"recipes", "experiments for hone run, and what they need", recipes},
       {"schedules", "how the learning rate goes", [] { return described(schedule_table()); }},
+      {"samplers", "how a search chooses what to try next",
+       [] { return described(sampler_table()); }},
+      {"stoppers", "which trials of a search are ended early",
+       [] { return described(stopper_table()); }},
+      {"storages", "where studies are kept", [] { return described(storage_table()); }},
       {"tasks", "what models are for", [] { return described(task_table()); }}};
   return all;
 }

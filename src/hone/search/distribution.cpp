@@ -132,23 +132,30 @@ Distribution reals(double low, double high, double step, bool log, const std::st
   return {DistributionKind::real, low, high, step, log};
 }
 
+Json distribution_json(const Distribution& of) {
+  switch (of.kind) {
+    case DistributionKind::categorical:
+      return {{"name", "CategoricalDistribution"},
+              {"attributes", Json::object({{"choices", of.choices}})}};
+    case DistributionKind::integer:
+      return {{"name", "IntDistribution"},
+              {"attributes",
+               {{"log", of.log},
+                {"step", static_cast<std::int64_t>(of.step)},
+                {"low", static_cast<std::int64_t>(of.low)},
+                {"high", static_cast<std::int64_t>(of.high)}}}};
+    case DistributionKind::real: break;
+  }
+  return {{"name", "FloatDistribution"},
+          {"attributes",
+           {{"step", of.step == 0 ? Json() : Json(of.step)},
+            {"low", of.low},
+            {"high", of.high},
+            {"log", of.log}}}};
+}
+
 std::string to_optuna(const Distribution& distribution) {
-  if (distribution.kind == DistributionKind::categorical)
-    return to_python_json({{"name", "CategoricalDistribution"},
-                           {"attributes", Json::object({{"choices", distribution.choices}})}});
-  if (distribution.kind == DistributionKind::integer)
-    return to_python_json({{"name", "IntDistribution"},
-                           {"attributes",
-                            {{"log", distribution.log},
-                             {"step", static_cast<std::int64_t>(distribution.step)},
-                             {"low", static_cast<std::int64_t>(distribution.low)},
-                             {"high", static_cast<std::int64_t>(distribution.high)}}}});
-  return to_python_json({{"name", "FloatDistribution"},
-                         {"attributes",
-                          {{"step", distribution.step == 0 ? Json() : Json(distribution.step)},
-                           {"low", distribution.low},
-                           {"high", distribution.high},
-                           {"log", distribution.log}}}});
+  return to_python_json(distribution_json(distribution));
 }
 
 Distribution distribution_from_optuna(std::string_view text) {

@@ -44,6 +44,7 @@ Distribution reals(double low, double high, double step, bool log, const std::st
 
 // As Optuna's studies hold it: {"name": "IntDistribution", "attributes": {...}}; the names of its
 // older versions are read too. Throws Error(bad_format).
+Json distribution_json(const Distribution& distribution);
 std::string to_optuna(const Distribution& distribution);
 Distribution distribution_from_optuna(std::string_view text);
 

@@ -14,7 +14,7 @@ namespace hone {
 struct SampleCall {
   const Space& space;
   std::span<const Direction> directions;
-  // Every trial with a smaller number, in their order; those that run too.
+  // Every other trial that has begun, in the order of their numbers; those that run too.
   std::span<const Trial> trials;
   std::int64_t number;    // of the trial that is sampled
   std::uint64_t seed;     // of the study
@@ -27,7 +27,8 @@ struct SampleCall {
 struct Sample {
   Assignment values;  // of every dimension that exists, `fixed` among them
   Attributes system_attributes = {};
-  std::string why = {};  // of `auto`: what it picked, and why; else empty
+  bool exhausted = false;  // there is nothing left to try; `values` are empty
+  std::string why = {};    // of `auto`: what it picked, and why; else empty
 };
 
 // What a sampler keeps between calls is only there to be faster: a result depends on the call

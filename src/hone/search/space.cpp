@@ -131,7 +131,7 @@ Json Space::to_json() const {
 Space Space::from_json(const Json& json) {
   std::vector<Dimension> dimensions;
   for (const Json& one : json.at("parameters")) {
-    Dimension dimension{std::make_shared<ParameterSpec>(ParameterSpec{
+    Dimension dimension{std::make_shared<SearchParameter>(SearchParameter{
         one.at("name").text(), distribution_from_optuna(one.at("distribution").text())})};
     if (const Json* when = one.find_member("when"))
       for (const auto& [name, values] : when->items())

@@ -17,11 +17,11 @@ struct Condition {
 };
 
 // Shared by all trials that have it.
-struct ParameterSpec {
+struct SearchParameter {
   std::string name;
   Distribution distribution;
 };
-using ParameterPtr = std::shared_ptr<const ParameterSpec>;
+using ParameterPtr = std::shared_ptr<const SearchParameter>;
 
 struct Dimension {
   ParameterPtr parameter;

@@ -23,7 +23,7 @@ enum class TrialId : std::int64_t {};
 
 using Time = std::chrono::sys_time<std::chrono::microseconds>;
 Time now();
-using Attributes = std::map<std::string, Json>;
+using Attributes = Json::Object;
 
 struct TrialParameter {
   ParameterPtr parameter;

@@ -1,0 +1,27 @@
+// What a person sees of a search: a line a trial that ends, and a bar with what runs and the best.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "hone/search/worker.hpp"
+
+namespace hone {
+
+class SearchProgress {
+public:
+  // Trials that are finished already are not shown again.
+  SearchProgress(const Study& study, std::int64_t trials);
+
+  // Shows what has changed since the last time.
+  void update(const Study& study);
+  // The same, called by a worker of this process.
+  WorkerEvents events(const Study& study);
+
+private:
+  std::int64_t trials_;
+  std::int64_t first_;
+  std::set<std::int64_t> shown_;
+};
+
+}  // namespace hone

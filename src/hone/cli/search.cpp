@@ -1,0 +1,162 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <list>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
+#include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/interrupt.hpp"
+#include "hone/cli/detail/search_progress.hpp"
+#include "hone/cli/detail/study_tables.hpp"
+#include "hone/core/error.hpp"
+#include "hone/recipes/search_run.hpp"
+#include "hone/search/export.hpp"
+
+namespace hone {
+namespace {
+
+// One `hone worker` of this program, that ends with it.
+class WorkerProcess {
+public:
+  WorkerProcess(const std::string& study, std::int64_t threads) {
+    const std::string thread_text = std::to_string(threads);
+    const std::vector<std::string> words{"hone",      "worker",    "--study", study,
+                                         "--threads", thread_text, "--quiet"};
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    pid_ = fork();
+    if (pid_ < 0) throw Error(ErrorCode::io, "no process for a worker", "are there too many?");
+    if (pid_ != 0) return;
+    // Ctrl-C is for this process, which ends its workers.
+    setpgid(0, 0);
+    execv("/proc/self/exe", arguments.data());
+    _exit(127);
+  }
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+  ~WorkerProcess() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
+
+  // Nothing while it runs; else how it ended: 0, an exit code, or minus a signal.
+  std::optional<int> ended() {
+    if (pid_ <= 0) return status_;
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == 0) return std::nullopt;
+    pid_ = 0;
+    status_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+    return status_;
+  }
+
+private:
+  pid_t pid_ = 0;
+  int status_ = 0;
+};
+
+std::int64_t threads_each(std::int64_t jobs) {
+  return std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::thread::hardware_concurrency()) / jobs);
+}
+
+// Starts the workers, starts those again that were killed, shows what the study does meanwhile.
+void run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress& progress) {
+  // A worker that ends with an error says so itself, and would do so again.
+  constexpr int most_restarts = 1000;
+  int restarts = 0;
+  std::list<WorkerProcess> workers;
+  for (std::int64_t i = 0; i < settings.jobs; ++i)
+    workers.emplace_back(settings.study, threads_each(settings.jobs));
+  std::optional<int> failed;
+  while (!workers.empty()) {
+    if (interrupted()) throw Error(ErrorCode::interrupted, "stopped; what was told is kept");
+    for (auto worker = workers.begin(); worker != workers.end();) {
+      const std::optional<int> code = worker->ended();
+      if (!code) {
+        ++worker;
+        continue;
+      }
+      worker = workers.erase(worker);
+      if (*code < 0 && ++restarts <= most_restarts)
+        workers.emplace_back(settings.study, threads_each(settings.jobs));
+      else if (*code != 0)
+        failed = *code;
+    }
+    open.study->refresh();
+    progress.update(*open.study);
+    if (!workers.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  if (failed && open.study->count_finished() < settings.worker.trials)
+    throw Error(ErrorCode::io, fmt::format("a worker ended with exit status {}", *failed),
+                "what it said stands above; the same command goes on from here");
+}
+
+CommandResult run(const CommandInput& input) {
+  TextSettings changes = input.settings;
+  for (const char* flag : {"trials", "jobs", "timeout", "study"})
+    if (input.options.contains(flag))
+      changes.emplace_back(flag, to_string(input.options.values().at(flag)));
+  const SearchSettings settings = load_search(input.argument("SEARCH"), changes);
+  catch_interrupts();
+  OpenStudy open = begin_search(settings);
+  SearchProgress progress(*open.study, settings.worker.trials);
+  std::string end;
+  if (settings.jobs == 1) {
+    WorkerEvents events = progress.events(*open.study);
+    events.should_stop = interrupted;
+    const WorkerResult result = run_worker(open, events);
+    if (result.end == WorkerEnd::exhausted) end = "nothing is left to try";
+    if (result.end == WorkerEnd::timed_out) end = "the time is up";
+  } else {
+    run_workers(settings, open, progress);
+  }
+  console().finish();
+  open.study->refresh();
+  if (!end.empty()) console().note(end);
+  console().print(describe_study(*open.study, console().style()));
+  return {0, study_json(*open.study)};
+}
+
+}  // namespace
+
+Command command_search() {
+  Command command{
+      {"search", "tries what a search file varies, best first; goes on where it was stopped", {}}};
+  command.arguments = {{"SEARCH", "a TOML file (docs/search.md), or one that hone brings"}};
+  command.options = {
+      {.name = "trials",
+       .type = OptionType::integer,
+       .default_value = {},
+       .help = "finished trials that the study shall have, earlier ones among them",
+       .minimum = 1},
+      {.name = "jobs",
+       .type = OptionType::integer,
+       .default_value = {},
+       .help = "worker processes at the same time",
+       .minimum = 1,
+       .maximum = 1024},
+      {.name = "timeout",
+       .type = OptionType::real,
+       .default_value = {},
+       .help = "seconds after which no trial is begun",
+       .minimum = 0},
+      {.name = "study",
+       .default_value = {},
+       .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"}};
+  command.settings_note =
+      "Any key of the search file, in place of its own value: --set sampler=tpe, --set seed=1.";
+  command.examples = {"hone search nas.toml --trials 32",
+                      "hone search nas.toml --jobs 2 --study sqlite:runs/nas.db#nas"};
+  command.run = run;
+  return command;
+}
+
+}  // namespace hone

@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include "hone/cli/command.hpp"
+#include "hone/cli/command_result.hpp"
+#include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/interrupt.hpp"
+#include "hone/cli/detail/search_progress.hpp"
+#include "hone/cli/detail/settings.hpp"
+#include "hone/recipes/search_run.hpp"
+
+namespace hone {
+namespace {
+
+CommandResult run(const CommandInput& input) {
+  apply_threads(input);
+  catch_interrupts();
+  OpenStudy open = open_study(input.options.text("study"), false);
+  WorkerEvents events;
+  SearchProgress progress(*open.study, settings_of(open.study->data()).worker.trials);
+  if (!input.options.boolean_or("quiet", false)) events = progress.events(*open.study);
+  events.should_stop = interrupted;
+  const WorkerResult result = run_worker(open, events);
+  console().finish();
+  return {0, {{"computed", result.computed}}};
+}
+
+}  // namespace
+
+Command command_worker() {
+  Command command{{"worker", "computes trials of a study until it is finished", {}}};
+  command.options = {{.name = "study",
+                      .default_value = {},
+                      .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME"},
+                     {.name = "threads",
+                      .type = OptionType::integer,
+                      .default_value = {},
+                      .help = "threads of this worker (default: all cores)",
+                      .minimum = 1},
+                     {.name = "quiet",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "says nothing but errors"}};
+  command.required = {"study"};
+  command.placeholders = {{"study", "STUDY"}};
+  command.examples = {"hone worker --study postgresql://host/studies#nas"};
+  command.run = run;
+  return command;
+}
+
+}  // namespace hone

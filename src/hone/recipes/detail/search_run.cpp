@@ -1,0 +1,109 @@
+#include "hone/recipes/search_run.hpp"
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/version.hpp"
+#include "hone/search/command_objective.hpp"
+
+namespace hone {
+namespace {
+
+const char* const kept_settings = "hone:search";
+const char* const kept_version = "hone:version";
+const char* const metric_names = "study:metric_names";
+
+// What a study's trials are results of.
+void check_same(const SearchSettings& kept, const SearchSettings& asked, const std::string& where) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::invalid_argument, fmt::format("{}: {}", where, what),
+                "its trials are results of the other; name a new study (--study, or name)");
+  };
+  for (const Dimension& dimension : asked.worker.space.dimensions()) {
+    const Dimension* old = kept.worker.space.find(dimension.name());
+    if (old == nullptr)
+      refuse(fmt::format("the study began without the parameter '{}'", dimension.name()));
+    if (!(old->distribution() == dimension.distribution()))
+      refuse(fmt::format("parameter '{}' began as {} and is {} now", dimension.name(),
+                         to_optuna(old->distribution()), to_optuna(dimension.distribution())));
+  }
+  for (const Dimension& dimension : kept.worker.space.dimensions())
+    if (asked.worker.space.find(dimension.name()) == nullptr)
+      refuse(fmt::format("the study began with the parameter '{}'", dimension.name()));
+  if (!(kept.worker.space.to_json() == asked.worker.space.to_json()))
+    refuse("the conditions of its parameters have changed");
+  if (kept.objectives != asked.objectives) refuse("its objectives were others");
+  if (kept.objective_command != asked.objective_command)
+    refuse("its objective_command was another");
+  if (kept.training != asked.training) refuse("the keys of its training were others");
+}
+
+std::unique_ptr<Objective> objective_of(const SearchSettings& settings) {
+  return command_objective(settings.objective_command, settings.folder);
+}
+
+}  // namespace
+
+OpenStudy open_study(const std::string& text, bool read_only) {
+  const StudyAddress address = parse_study_address(text);
+  OpenStudy open{address.url};
+  open.storage = open_storage({.url = address.url, .read_only = read_only});
+  open.study = std::make_unique<Study>(*open.storage, Study::find(*open.storage, address.name));
+  return open;
+}
+
+SearchSettings settings_of(const StudyData& study) {
+  const auto kept = study.user_attributes.find(kept_settings);
+  if (kept == study.user_attributes.end())
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("study '{}' is not one of a search: it does not say what its trials are",
+                    study.name),
+        "hone search FILE.toml --study STUDY goes on with it");
+  const auto kept_by = study.user_attributes.find(kept_version);
+  if (kept_by == study.user_attributes.end() || kept_by->second != Json(version))
+    throw Error(ErrorCode::unsupported,
+                fmt::format("study '{}' was begun by hone {}; this is hone {}", study.name,
+                            kept_by == study.user_attributes.end() ? "without a version"
+                                                                   : kept_by->second.text(),
+                            version),
+                "workers of one study are of one version; hone search FILE.toml takes it over");
+  return search_from_json(kept->second);
+}
+
+OpenStudy begin_search(const SearchSettings& settings) {
+  const StudyAddress address = parse_study_address(settings.study);
+  OpenStudy open{address.url};
+  open.storage = open_storage({.url = address.url, .create = true});
+  std::optional<StudyId> found;
+  for (const StudyData& one : open.storage->studies())
+    if (one.name == address.name) found = one.id;
+  if (!found) found = open.storage->create_study(address.name, settings.directions);
+  open.study = std::make_unique<Study>(*open.storage, *found);
+  const std::string where = fmt::format("{}#{}", address.url, address.name);
+  const StudyData& data = open.study->data();
+  if (data.directions != settings.directions)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: the study has other directions", where),
+                "name a new study (--study, or name)");
+  const auto kept = data.user_attributes.find(kept_settings);
+  if (kept != data.user_attributes.end())
+    check_same(search_from_json(kept->second), settings, where);
+  Attributes system;
+  if (!settings.objectives.empty()) system[metric_names] = settings.objectives;
+  open.storage->set_study_attributes(
+      data.id, {{kept_settings, to_json(settings)}, {kept_version, version}}, system);
+  open.study->refresh_data();
+  return open;
+}
+
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events) {
+  const SearchSettings settings = settings_of(open.study->data());
+  const std::unique_ptr<Objective> objective = objective_of(settings);
+  // (What lives in memory has no other process.)
+  const std::unique_ptr<Storage> beats =
+      open.address.starts_with("memory:") ? nullptr : open_storage({.url = open.address});
+  return work(*open.study, beats.get(), *objective, settings.worker, events);
+}
+
+}  // namespace hone

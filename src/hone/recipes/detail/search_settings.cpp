@@ -1,0 +1,71 @@
+#include "hone/recipes/search_settings.hpp"
+
+#include "hone/core/error.hpp"
+
+namespace hone {
+namespace {
+
+Json to_json(const Options& options) {
+  Json json = Json::object();
+  for (const auto& [name, value] : options.values())
+    std::visit([&, &key = name](const auto& typed) { json[key] = typed; }, value);
+  return json;
+}
+
+Options options_from_json(const Json& json) {
+  Options options;
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_boolean())
+      options.set(name, value.get<bool>());
+    else if (value.is_number_integer())
+      options.set(name, value.get<std::int64_t>());
+    else if (value.is_number())
+      options.set(name, value.get<double>());
+    else
+      options.set(name, value.text());
+  }
+  return options;
+}
+
+}  // namespace
+
+Json to_json(const SearchSettings& settings) {
+  Json training = Json::array();
+  for (const auto& [key, value] : settings.training) training.push_back(Json::array({key, value}));
+  const WorkerSettings& worker = settings.worker;
+  return {{"objectives", settings.objectives},
+          {"objective_command", settings.objective_command},
+          {"folder", settings.folder},
+          {"reuse", settings.reuse},
+          {"training", training},
+          {"space", worker.space.to_json()},
+          {"sampler", worker.sampler},
+          {"sampler_options", to_json(worker.sampler_options)},
+          {"stopper", worker.stopper},
+          {"stopper_options", to_json(worker.stopper_options)},
+          {"seed", worker.seed},
+          {"trials", worker.trials},
+          {"lease", worker.lease}};
+}
+
+SearchSettings search_from_json(const Json& json) {
+  SearchSettings settings;
+  settings.objectives = json.at("objectives").get<std::vector<std::string>>();
+  settings.objective_command = json.at("objective_command").get<std::vector<std::string>>();
+  settings.folder = json.at("folder").text();
+  settings.reuse = json.at("reuse").get<bool>();
+  for (const Json& pair : json.at("training"))
+    settings.training.emplace_back(pair[0].text(), pair[1].text());
+  WorkerSettings& worker = settings.worker;
+  worker.space = Space::from_json(json.at("space"));
+  worker.sampler = json.at("sampler").text();
+  worker.sampler_options = options_from_json(json.at("sampler_options"));
+  worker.stopper = json.at("stopper").text();
+  worker.stopper_options = options_from_json(json.at("stopper_options"));
+  worker.seed = json.at("seed").get<std::uint64_t>();
+  worker.trials = json.at("trials").get<std::int64_t>();
+  worker.lease = json.at("lease").get<double>();
+  return settings;
+}
+
+}  // namespace hone

@@ -1,0 +1,33 @@
+// Runs searches: the study of a search file, its worker processes, and one worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "hone/recipes/search_settings.hpp"
+
+namespace hone {
+
+// A study that is open, with the storage it lies in.
+struct OpenStudy {
+  std::string address;  // of the place, as it was given
+  std::unique_ptr<Storage> storage = nullptr;
+  std::unique_ptr<Study> study = nullptr;
+};
+// Of a study's address. Throws Error(not_found) where it is not.
+OpenStudy open_study(const std::string& address, bool read_only);
+
+// The study of a search: made where it is not there. One that is there goes on if it has the same
+// objectives, space and data; throws Error(invalid_argument) naming what differs otherwise. What
+// may differ (trials, sampler, stopper, lease, seed) is kept in it for its workers.
+OpenStudy begin_search(const SearchSettings& settings);
+
+// The settings that a study keeps. Throws Error(invalid_argument) when it is no study of a search,
+// Error(unsupported) when another version of hone made it.
+SearchSettings settings_of(const StudyData& study);
+
+// Works on an open study until it is finished.
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events);
+
+}  // namespace hone

@@ -1,0 +1,49 @@
+// A search file: what is varied, by which sampler, and what is optimized.
+//
+//   recipe = "search"
+//   name = "nas"
+//   objectives = ["accuracy"]
+//   sampler = "tpe"
+//   trials = 32
+//   [space]
+//   num_hidden_layers = [2, 4]                     # a list: one of these
+//   lr = { low = 1e-5, high = 1e-3, log = true }   # a range: real where a bound has a point
+//   rank = { choices = [4, 8], when = { lora = [true] } }
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hone/core/json.hpp"
+#include "hone/recipes/loading.hpp"
+#include "hone/search/worker.hpp"
+
+namespace hone {
+
+struct SearchSettings {
+  std::string name;
+  std::string study;                    // where it is kept; with the name of the study
+  std::vector<std::string> objectives;  // names of what is optimized; may be empty for a command
+  std::vector<Direction> directions;    // one an objective
+  WorkerSettings worker;
+  std::int64_t jobs = 1;
+  // Any program as objective, and the folder where it is started; else the keys of a training.
+  std::vector<std::string> objective_command;
+  std::string folder;
+  bool reuse = false;  // a trial with the values of an earlier one gets its results
+  TextSettings training;
+};
+
+// Keys of the file beside its tables: name, study, objectives, sampler, trials, ...
+const std::vector<OptionSpec>& search_options();
+
+// Reads a search file; `changes` are key=value settings that take the place of its own. Throws
+// Error naming the file and the line.
+SearchSettings load_search(const std::string& file, const TextSettings& changes);
+
+// What a study keeps of them, for its workers: everything but where it is kept. Throws
+// Error(bad_format).
+Json to_json(const SearchSettings& settings);
+SearchSettings search_from_json(const Json& json);
+
+}  // namespace hone

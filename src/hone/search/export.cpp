@@ -1,0 +1,206 @@
+#include "hone/search/export.hpp"
+
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "hone/search/detail/sql_time.hpp"
+
+namespace hone {
+namespace {
+
+Json number_json(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  return value;
+}
+
+// Numbers inside of attributes too.
+Json finite_json(const Json& json) {
+  if (json.is_number_float()) return number_json(json.get<double>());
+  if (json.is_array()) {
+    Json copy = Json::array();
+    for (const Json& element : json) copy.push_back(finite_json(element));
+    return copy;
+  }
+  if (json.is_object()) {
+    Json copy = Json::object();
+    for (const auto& [name, value] : json.items()) copy[name] = finite_json(value);
+    return copy;
+  }
+  return json;
+}
+
+Json time_json(const std::optional<Time>& time) {
+  if (!time) return nullptr;
+  std::string text = print_sql_time(*time);
+  text[10] = 'T';
+  return text + "+00:00";
+}
+
+Json attributes_json(const Attributes& attributes) { return finite_json(Json(attributes)); }
+
+// As Python prints it.
+std::string print_number(double value) {
+  if (std::isnan(value)) return "";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  std::string text = fmt::format("{}", value);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+std::string print_cell(const Json& value) {
+  if (value.is_null()) return "";
+  if (value.is_string()) return value.text();
+  if (value.is_boolean()) return value.get<bool>() ? "True" : "False";
+  if (value.is_number_float()) return print_number(value.get<double>());
+  return value.dump();
+}
+
+std::string quoted(const std::string& cell) {
+  if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
+  std::string text = "\"";
+  for (const char c : cell) {
+    if (c == '"') text += '"';
+    text += c;
+  }
+  return text + '"';
+}
+
+// As pandas prints a span of time: "0 days 00:00:00.178504".
+std::string print_duration(const Trial& trial) {
+  if (!trial.start || !trial.complete) return "";
+  const std::int64_t micros = (*trial.complete - *trial.start).count();
+  const std::int64_t seconds = micros / 1000000;
+  std::string text = fmt::format("{} days {:02}:{:02}:{:02}", seconds / 86400, seconds / 3600 % 24,
+                                 seconds / 60 % 60, seconds % 60);
+  if (micros % 1000000 != 0) text += fmt::format(".{:06}", micros % 1000000);
+  return text;
+}
+
+// Columns with their cells, by trial.
+struct CsvColumns {
+  std::vector<std::pair<std::string, std::vector<std::string>>> all;
+
+  void add(const std::string& name, const std::vector<Trial>& trials, const auto& cell) {
+    std::vector<std::string> cells;
+    for (const Trial& trial : trials) cells.push_back(cell(trial));
+    all.emplace_back(name, std::move(cells));
+  }
+};
+
+void add_attributes(CsvColumns& columns, const std::vector<Trial>& trials,
+                    const std::string& prefix, Attributes Trial::*attributes) {
+  std::set<std::string> names;
+  for (const Trial& trial : trials)
+    for (const auto& [name, value] : trial.*attributes) names.insert(name);
+  for (const std::string& name : names)
+    columns.add(prefix + name, trials, [&](const Trial& trial) {
+      const auto found = (trial.*attributes).find(name);
+      return found == (trial.*attributes).end() ? "" : print_cell(found->second);
+    });
+}
+
+}  // namespace
+
+const char* to_string(Direction direction) {
+  return direction == Direction::maximize ? "maximize" : "minimize";
+}
+
+Json metric_names_of(const StudyData& study) {
+  const auto names = study.system_attributes.find("study:metric_names");
+  return names == study.system_attributes.end() ? Json() : names->second;
+}
+
+Json trial_json(const Trial& trial) {
+  Json values = Json::array(), params = Json::object(), distributions = Json::object(),
+       intermediate = Json::object();
+  for (const double value : trial.values) values.push_back(number_json(value));
+  for (const TrialParameter& one : trial.parameters) {
+    params[one.name()] = finite_json(one.value());
+    distributions[one.name()] = distribution_json(one.parameter->distribution);
+  }
+  for (const auto& [step, value] : trial.intermediate)
+    intermediate[std::to_string(step)] = number_json(value);
+  return {{"number", trial.number},
+          {"state", to_string(trial.state)},
+          {"values", trial.values.empty() ? Json() : values},
+          {"params", params},
+          {"distributions", distributions},
+          {"user_attrs", attributes_json(trial.user_attributes)},
+          {"system_attrs", attributes_json(trial.system_attributes)},
+          {"intermediate_values", intermediate},
+          {"datetime_start", time_json(trial.start)},
+          {"datetime_complete", time_json(trial.complete)}};
+}
+
+Json trials_json(const Study& study) {
+  Json trials = Json::array();
+  for (const Trial& trial : study.trials()) trials.push_back(trial_json(trial));
+  return trials;
+}
+
+Json study_json(const Study& study) {
+  Json directions = Json::array(), states = Json::object();
+  for (const Direction direction : study.data().directions)
+    directions.push_back(to_string(direction));
+  std::map<std::string, std::int64_t> counts;
+  for (const Trial& trial : study.trials()) ++counts[to_string(trial.state)];
+  for (const auto& [state, count] : counts) states[state] = count;
+  return {{"name", study.data().name},
+          {"directions", directions},
+          {"metric_names", metric_names_of(study.data())},
+          {"user_attrs", attributes_json(study.data().user_attributes)},
+          {"best", study.best()},
+          {"states", states}};
+}
+
+std::string trials_csv(const Study& study) {
+  const std::vector<Trial>& trials = study.trials();
+  CsvColumns columns;
+  columns.add("number", trials, [](const Trial& trial) { return std::to_string(trial.number); });
+  const Json names = metric_names_of(study.data());
+  const std::size_t objectives = study.data().directions.size();
+  for (std::size_t i = 0; i < objectives; ++i) {
+    std::string name = "value";
+    if (objectives > 1)
+      name = names.is_array() ? "values_" + names[i].text() : "values_" + std::to_string(i);
+    else if (names.is_array())
+      name = "values_" + names[0].text();
+    columns.add(name, trials, [&](const Trial& trial) {
+      return i < trial.values.size() ? print_number(trial.values[i]) : "";
+    });
+  }
+  const auto time_cell = [](const std::optional<Time>& time) {
+    return time ? print_sql_time(*time) : std::string();
+  };
+  columns.add("datetime_start", trials, [&](const Trial& trial) { return time_cell(trial.start); });
+  columns.add("datetime_complete", trials,
+              [&](const Trial& trial) { return time_cell(trial.complete); });
+  columns.add("duration", trials, print_duration);
+  std::set<std::string> parameters;
+  for (const Trial& trial : trials)
+    for (const TrialParameter& one : trial.parameters) parameters.insert(one.name());
+  for (const std::string& name : parameters)
+    columns.add("params_" + name, trials, [&](const Trial& trial) {
+      const TrialParameter* found = trial.find(name);
+      return found == nullptr ? "" : print_cell(found->value());
+    });
+  add_attributes(columns, trials, "user_attrs_", &Trial::user_attributes);
+  add_attributes(columns, trials, "system_attrs_", &Trial::system_attributes);
+  columns.add("state", trials,
+              [](const Trial& trial) { return std::string(to_string(trial.state)); });
+
+  std::string text;
+  for (const auto& [name, cells] : columns.all) text += "," + quoted(name);
+  text += "\n";
+  for (std::size_t row = 0; row < trials.size(); ++row) {
+    text += std::to_string(row);
+    for (const auto& [name, cells] : columns.all) text += "," + quoted(cells[row]);
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace hone

@@ -1,0 +1,25 @@
+// Studies as JSON and CSV, with the fields of Optuna's FrozenTrial and trials_dataframe.
+#pragma once
+
+#include <string>
+
+#include "hone/search/study.hpp"
+
+namespace hone {
+
+// number, state, values, params, distributions, user_attrs, system_attrs, intermediate_values,
+// datetime_start, datetime_complete. Times are ISO 8601 with a zone; what is not finite is "NaN",
+// "Infinity" or "-Infinity".
+Json trial_json(const Trial& trial);
+Json trials_json(const Study& study);
+// name, directions, metric_names, user_attrs, best (numbers), states (how many by state).
+Json study_json(const Study& study);
+// The columns of trials_dataframe, with its index.
+std::string trials_csv(const Study& study);
+
+// "minimize", "maximize".
+const char* to_string(Direction direction);
+// Of the study; null where it has none.
+Json metric_names_of(const StudyData& study);
+
+}  // namespace hone

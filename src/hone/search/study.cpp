@@ -1,0 +1,244 @@
+#include "hone/search/study.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/search/owner.hpp"
+
+namespace hone {
+namespace {
+
+const char* const fixed_values = "fixed_params";
+const char* const sampled_with = "hone:sampled";
+
+bool has_begun(const Trial& trial) { return trial.state != TrialState::waiting; }
+
+// Values that somebody gave a trial, as far as the space has them.
+Assignment fixed_of(const Trial& trial, const Space& space) {
+  Assignment fixed;
+  const auto given = trial.system_attributes.find(fixed_values);
+  if (given == trial.system_attributes.end()) return fixed;
+  for (const auto& [name, value] : given->second.items())
+    if (const Dimension* dimension = space.find(name))
+      fixed[name] = dimension->distribution().internal_of(value, name);
+  return fixed;
+}
+
+std::vector<TrialParameter> parameters_of(const Space& space, const Assignment& values) {
+  std::vector<TrialParameter> parameters;
+  for (const Dimension& dimension : space.dimensions())
+    if (const auto value = values.find(dimension.name()); value != values.end())
+      parameters.push_back({dimension.parameter, value->second});
+  return parameters;
+}
+
+// What the sampler knew; nothing where it is what anyone would think.
+void note_sampling(const std::vector<Trial>& known, std::int64_t number, std::int64_t drawn,
+                   Attributes& attributes) {
+  Json running = Json::array();
+  for (const Trial& trial : known)
+    if (trial.state == TrialState::running) running.push_back(trial.number);
+  const auto count = static_cast<std::int64_t>(known.size());
+  if (running.empty() && count == number && drawn == number) return;
+  attributes[sampled_with] = {{"known", count}, {"number", drawn}, {"running", running}};
+}
+
+bool is_better_in_none(const Trial& a, const Trial& b, const std::vector<Direction>& directions) {
+  for (std::size_t i = 0; i < directions.size(); ++i) {
+    const double sign = directions[i] == Direction::minimize ? 1 : -1;
+    if (sign * a.values[i] < sign * b.values[i]) return false;
+  }
+  return true;
+}
+
+// As good in all objectives, better in one.
+bool dominates(const Trial& a, const Trial& b, const std::vector<Direction>& directions) {
+  return is_better_in_none(b, a, directions) && !is_better_in_none(a, b, directions);
+}
+
+}  // namespace
+
+Study::Study(Storage& storage, StudyId id) : storage_(storage), data_(storage.study(id)) {
+  refresh();
+}
+
+StudyId Study::find(Storage& storage, const std::string& name) {
+  const std::vector<StudyData> all = storage.studies();
+  std::string names;
+  for (const StudyData& one : all) {
+    if (one.name == name) return one.id;
+    names += (names.empty() ? "" : ", ") + one.name;
+  }
+  if (name.empty() && all.size() == 1) return all.front().id;
+  throw Error(
+      ErrorCode::not_found,
+      name.empty() ? fmt::format("{}: holds {} studies", storage.url(), all.size())
+                   : fmt::format("{}: there is no study '{}'", storage.url(), name),
+      all.empty() ? "no study is there yet" : fmt::format("name one behind '#': {}", names));
+}
+
+void Study::refresh() { storage_.refresh(data_.id, trials_); }
+
+std::optional<Trial> Study::claim(const AskCall& call, const Trial& waiting) {
+  std::vector<Trial> known;
+  for (const Trial& trial : trials_)
+    if (has_begun(trial)) known.push_back(trial);
+  Sample sample = call.sampling.sample({call.space, data_.directions, known, waiting.number,
+                                        call.seed, fixed_of(waiting, call.space)});
+  TrialChange change{.expected_state = TrialState::waiting,
+                     .state = TrialState::running,
+                     .parameters = parameters_of(call.space, sample.values),
+                     .system_attributes = std::move(sample.system_attributes),
+                     .start = now(),
+                     .heartbeat = true};
+  if (!call.owner.empty()) change.system_attributes[owner_attribute] = call.owner;
+  if (!storage_.change_trial(waiting.id, change)) return std::nullopt;
+  refresh();
+  return trials_.at(static_cast<std::size_t>(waiting.number));
+}
+
+std::optional<Trial> Study::ask(const AskCall& call) {
+  // Others ask too. Whoever sampled without knowing of a trial that began meanwhile samples again;
+  // not for ever: then what it did not know is noted.
+  constexpr int attempts = 4;
+  for (int attempt = 1;; ++attempt) {
+    refresh();
+    const auto waiting = std::find_if(trials_.begin(), trials_.end(), [](const Trial& trial) {
+      return trial.state == TrialState::waiting;
+    });
+    if (waiting != trials_.end()) {
+      if (std::optional<Trial> claimed = claim(call, Trial(*waiting))) return claimed;
+      continue;
+    }
+    const bool last = attempt >= attempts;
+    const auto count = static_cast<std::int64_t>(trials_.size());
+    // Two that both give up knowing must not draw the same numbers.
+    const std::int64_t drawn =
+        last ? count + (std::int64_t{stream_of(new_owner()) | 1u} << 31) : count;
+    Sample sample =
+        call.sampling.sample({call.space, data_.directions, trials_, drawn, call.seed, {}});
+    if (sample.exhausted) return std::nullopt;
+    Trial trial;
+    trial.parameters = parameters_of(call.space, sample.values);
+    trial.system_attributes = std::move(sample.system_attributes);
+    if (!call.owner.empty()) trial.system_attributes[owner_attribute] = call.owner;
+    note_sampling(trials_, count, drawn, trial.system_attributes);
+    trial.start = now();
+    std::optional<Trial> made =
+        storage_.create_trial(data_.id, trial, last ? std::nullopt : std::optional(count), true);
+    if (!made) continue;
+    if (made->number == count) trials_.push_back(*made);
+    return made;
+  }
+}
+
+bool Study::tell(const Trial& trial, Telling telling) {
+  if (telling.state == TrialState::complete) {
+    if (telling.values.size() != data_.directions.size())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("trial {}: {} values for {} objectives", trial.number,
+                              telling.values.size(), data_.directions.size()));
+    if (std::any_of(telling.values.begin(), telling.values.end(),
+                    [](double value) { return std::isnan(value); })) {
+      telling.state = TrialState::fail;
+      telling.user_attributes["hone:error"] = "an objective is not a number";
+    }
+  }
+  if (telling.state == TrialState::fail) telling.values.clear();
+  TrialChange change{.expected_state = TrialState::running,
+                     .state = telling.state,
+                     .values = std::move(telling.values),
+                     .user_attributes = std::move(telling.user_attributes),
+                     .system_attributes = std::move(telling.system_attributes),
+                     .complete = now(),
+                     .durable = true};
+  const auto owner = trial.system_attributes.find(owner_attribute);
+  if (owner != trial.system_attributes.end()) change.expected_owner = owner->second.text();
+  for (const auto& [name, value] : telling.constraints)
+    change.system_attributes["constraints:" + name] = value;
+  if (telling.state == TrialState::pruned && change.values.empty()) {
+    refresh();
+    const Trial& kept = trials_.at(static_cast<std::size_t>(trial.number));
+    if (!kept.intermediate.empty() && data_.directions.size() == 1 &&
+        !std::isnan(kept.intermediate.rbegin()->second))
+      change.values = {kept.intermediate.rbegin()->second};
+  }
+  return storage_.change_trial(trial.id, change);
+}
+
+bool Study::report(const Trial& trial, std::int64_t step, double value) {
+  TrialChange change{
+      .expected_state = TrialState::running, .intermediate = {{step, value}}, .heartbeat = true};
+  const auto owner = trial.system_attributes.find(owner_attribute);
+  if (owner != trial.system_attributes.end()) change.expected_owner = owner->second.text();
+  return storage_.change_trial(trial.id, change);
+}
+
+bool Study::beat(const Trial& trial) {
+  return storage_.change_trial(
+      trial.id, {.expected_state = TrialState::running,
+                 .expected_owner = trial.system_attributes.at(owner_attribute).text(),
+                 .heartbeat = true});
+}
+
+Trial Study::enqueue(const Attributes& values, const Attributes& user_attributes) {
+  Trial trial;
+  trial.state = TrialState::waiting;
+  trial.system_attributes[fixed_values] = Json(values);
+  trial.user_attributes = user_attributes;
+  return storage_.create_trial(data_.id, trial, std::nullopt, false).value();
+}
+
+std::optional<Trial> Study::take_over(const std::string& owner, double lease) {
+  refresh();
+  std::map<TrialId, double> ages;
+  for (const Heartbeat& beat : storage_.heartbeats(data_.id)) ages[beat.trial] = beat.age;
+  for (const Trial& trial : trials_) {
+    const auto old = trial.system_attributes.find(owner_attribute);
+    // (A trial without an owner is another program's.)
+    if (trial.state != TrialState::running || old == trial.system_attributes.end()) continue;
+    const std::string name = old->second.text();
+    const auto age = ages.find(trial.id);
+    const bool is_lost =
+        is_of_this_machine(name) ? has_ended(name) : age == ages.end() || age->second > lease;
+    if (!is_lost) continue;
+    if (!storage_.change_trial(trial.id, {.expected_state = TrialState::running,
+                                          .expected_owner = name,
+                                          .system_attributes = {{owner_attribute, owner}},
+                                          .heartbeat = true}))
+      continue;
+    refresh();
+    return trials_.at(static_cast<std::size_t>(trial.number));
+  }
+  return std::nullopt;
+}
+
+std::int64_t Study::count_finished() const {
+  return std::count_if(trials_.begin(), trials_.end(), [](const Trial& trial) {
+    return trial.state == TrialState::complete || trial.state == TrialState::pruned;
+  });
+}
+
+std::vector<std::int64_t> Study::best() const {
+  std::vector<const Trial*> feasible;
+  for (const Trial& trial : trials_) {
+    const double violation = violation_of(trial);
+    if (trial.state == TrialState::complete && !(violation > 0) &&
+        trial.values.size() == data_.directions.size())
+      feasible.push_back(&trial);
+  }
+  std::vector<std::int64_t> best;
+  for (const Trial* trial : feasible) {
+    const bool beaten = std::any_of(feasible.begin(), feasible.end(), [&](const Trial* other) {
+      return dominates(*other, *trial, data_.directions);
+    });
+    // Of one objective the first of those that are as good.
+    if (!beaten && (data_.directions.size() > 1 || best.empty())) best.push_back(trial->number);
+  }
+  return best;
+}
+
+}  // namespace hone

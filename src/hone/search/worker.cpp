@@ -1,0 +1,164 @@
+#include "hone/search/worker.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/search/owner.hpp"
+
+namespace hone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Tells while a trial is computed that its process lives, from a thread of its own.
+class Beating {
+public:
+  Beating(Storage* storage, const Trial& trial, double lease) {
+    if (storage == nullptr) return;
+    thread_ = std::thread([this, storage, trial, lease] {
+      std::unique_lock lock(mutex_);
+      while (
+          !end_.wait_for(lock, std::chrono::duration<double>(lease / 4), [&] { return done_; })) {
+        lock.unlock();
+        try {
+          const bool own = storage->change_trial(
+              trial.id, {.expected_state = TrialState::running,
+                         .expected_owner = trial.system_attributes.at(owner_attribute).text(),
+                         .heartbeat = true});
+          if (!own) lost_ = true;
+        } catch (const Error&) {
+          // The storage cannot be had: the worker itself finds out when it tells something.
+        }
+        lock.lock();
+      }
+    });
+  }
+  ~Beating() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    end_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+  Beating(const Beating&) = delete;
+  Beating& operator=(const Beating&) = delete;
+
+  bool lost() const { return lost_; }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable end_;
+  bool done_ = false;
+  std::atomic<bool> lost_{false};
+  std::thread thread_;
+};
+
+class Watching : public TrialWatcher {
+public:
+  Watching(Study& study, const Trial& trial, const Stopper* stopper, const WorkerSettings& settings,
+           const WorkerEvents& events, const Beating& beating)
+      : study_(study),
+        trial_(trial),
+        stopper_(stopper),
+        settings_(settings),
+        events_(events),
+        beating_(beating) {}
+
+  bool report(std::int64_t step, double value) override {
+    check();
+    if (!study_.report(trial_, step, value)) return true;
+    if (events_.reported) events_.reported(trial_, step, value);
+    if (stopper_ == nullptr || study_.data().directions.size() != 1) return beating_.lost();
+    study_.refresh();
+    const std::vector<Trial>& all = study_.trials();
+    const Trial& own = all.at(static_cast<std::size_t>(trial_.number));
+    return beating_.lost() || stopper_->stop({own, step, study_.data().directions.front(), all,
+                                              settings_.stopper_options});
+  }
+
+  void check() override {
+    if (events_.should_stop && events_.should_stop())
+      throw Error(ErrorCode::interrupted, "the worker was asked to stop");
+  }
+
+private:
+  Study& study_;
+  const Trial& trial_;
+  const Stopper* stopper_;
+  const WorkerSettings& settings_;
+  const WorkerEvents& events_;
+  const Beating& beating_;
+};
+
+}  // namespace
+
+WorkerResult work(Study& study, Storage* beats, Objective& objective,
+                  const WorkerSettings& settings, const WorkerEvents& events) {
+  const auto sampling =
+      find_member(sampler_table(), settings.sampler, "sampler").make(settings.sampler_options);
+  const Stopper* stopper = settings.stopper.empty()
+                               ? nullptr
+                               : &find_member(stopper_table(), settings.stopper, "stopper");
+  const std::string owner = new_owner();
+  const Clock::time_point begin = Clock::now();
+  WorkerResult result;
+  const auto should_stop = [&] { return events.should_stop && events.should_stop(); };
+  while (true) {
+    if (should_stop()) throw Error(ErrorCode::interrupted, "the worker was asked to stop");
+    std::optional<Trial> trial = study.take_over(owner, settings.lease);
+    const bool taken_over = trial.has_value();
+    if (!trial) {
+      study.refresh();
+      if (study.count_finished() >= settings.trials) return result;
+      if (settings.timeout > 0 && seconds_since(begin) >= settings.timeout) {
+        result.end = WorkerEnd::timed_out;
+        return result;
+      }
+      // Those that others compute may fail: only then more are begun than are missing.
+      const auto open =
+          std::count_if(study.trials().begin(), study.trials().end(),
+                        [](const Trial& one) { return one.state == TrialState::running; });
+      if (study.count_finished() + open < settings.trials) {
+        trial = study.ask({settings.space, *sampling, settings.seed, owner, settings.trials});
+        if (!trial && open == 0) {
+          result.end = WorkerEnd::exhausted;
+          return result;
+        }
+      }
+      if (!trial) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        continue;
+      }
+    }
+    if (events.began) events.began(*trial, taken_over);
+    Telling telling;
+    {
+      const Beating beating(beats, *trial, settings.lease);
+      Watching watching(study, *trial, stopper, settings, events, beating);
+      telling = objective.compute(*trial, watching);
+    }
+    const std::size_t objectives = study.data().directions.size();
+    if (telling.state == TrialState::complete && telling.values.size() != objectives)
+      telling = {
+          .state = TrialState::fail,
+          .user_attributes = {{"hone:error", fmt::format("{} values for {} objectives",
+                                                         telling.values.size(), objectives)}}};
+    if (study.tell(*trial, std::move(telling))) ++result.computed;
+    study.refresh();
+    if (events.ended) events.ended(study.trials().at(static_cast<std::size_t>(trial->number)));
+  }
+}
+
+}  // namespace hone
