@@ -163,7 +163,7 @@ CommandResult tell(const CommandInput& input) {
     throw Error(ErrorCode::not_found,
                 fmt::format("there is no trial {}; the study has {}", number, trials.size()));
   const Trial trial = trials[number];
-  Telling telling{.state = trial_state(input.options.text("state"))};
+  Telling telling{.state = trial_state(input.options.text_or("state", "COMPLETE"))};
   for (std::size_t i = 1; i < words.size(); ++i) telling.values.push_back(read_value(words[i]));
   if (telling.state == TrialState::running || telling.state == TrialState::waiting)
     throw UsageError("--state is COMPLETE, PRUNED or FAIL");

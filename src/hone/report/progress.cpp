@@ -107,6 +107,7 @@ ProgressMeter::Texts ProgressMeter::texts(double now) const {
   if (total_ && *total_ > 0)
     texts.percent = fmt::format(
         "{:.0f} %", std::floor(100.0 * static_cast<double>(step_) / static_cast<double>(*total_)));
+  if (!values_.note.empty()) texts.loss = terminal_text(values_.note, options_.style);
   if (values_.loss) texts.loss = fmt::format("loss {:.4f}", *values_.loss);
   if (values_.learning_rate) texts.rate = "lr " + format_significant(*values_.learning_rate, 3);
   if (finished_at_) {

@@ -29,6 +29,7 @@ struct ProgressValues {
   std::optional<double> samples = std::nullopt;  // done in all
   // Spent on them in all, where that is known: without evaluations and saving. Absent: the clock.
   std::optional<double> busy_seconds = std::nullopt;
+  std::string note = {};  // in words, in the place of the loss
 };
 
 // All times are seconds of one monotonic clock.

@@ -126,10 +126,13 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
         result.end = WorkerEnd::timed_out;
         return result;
       }
-      // Those that others compute may fail: only then more are begun than are missing.
+      // Those that others compute may fail: only then more are begun than are missing. (A trial
+      // that was asked for by hand may never end.)
       const auto open =
-          std::count_if(study.trials().begin(), study.trials().end(),
-                        [](const Trial& one) { return one.state == TrialState::running; });
+          std::count_if(study.trials().begin(), study.trials().end(), [](const Trial& one) {
+            return one.state == TrialState::running &&
+                   one.system_attributes.contains(owner_attribute);
+          });
       if (study.count_finished() + open < settings.trials) {
         trial = study.ask({settings.space, *sampling, settings.seed, owner, settings.trials});
         if (!trial && open == 0) {

@@ -9,22 +9,23 @@ namespace hone {
 namespace {
 
 // "best 0.8612 (trial 3), running 7 (step 400: 0.83), 8".
-std::string label_of(const Study& study) {
-  std::string text = "trials";
+std::string note_of(const Study& study) {
+  std::string text;
   if (study.data().directions.size() == 1) {
     const std::vector<std::int64_t> best = study.best();
     if (!best.empty()) {
       const Trial& trial = study.trials().at(static_cast<std::size_t>(best.front()));
-      text += fmt::format(", best {:.6g} (trial {})", trial.values.front(), trial.number);
+      text += fmt::format("best {:.6g} (trial {})", trial.values.front(), trial.number);
     }
   } else {
-    text += fmt::format(", {} on the front", study.best().size());
+    text += fmt::format("{} on the front", study.best().size());
   }
   constexpr int most = 4;
   int running = 0;
   for (const Trial& trial : study.trials()) {
     if (trial.state != TrialState::running || ++running > most) continue;
-    text += fmt::format("{} {}", running == 1 ? ", running" : ",", trial.number);
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", running == 1 ? "running " : "",
+                        trial.number);
     if (!trial.intermediate.empty())
       text += fmt::format(" (step {}: {:.4g})", trial.intermediate.rbegin()->first,
                           trial.intermediate.rbegin()->second);
@@ -45,7 +46,8 @@ void SearchProgress::update(const Study& study) {
   for (const Trial& trial : study.trials())
     if (trial.is_finished() && shown_.insert(trial.number).second)
       console().note(describe_trial(study.data(), trial));
-  console().progress(label_of(study), study.count_finished(), trials_, first_, {}, "trials");
+  console().progress("trials", study.count_finished(), trials_, first_, {.note = note_of(study)},
+                     "trials");
 }
 
 WorkerEvents SearchProgress::events(const Study& study) {

@@ -154,10 +154,12 @@ Values read_values(const toml::table& root, const std::string& file, const TextS
 
 const std::vector<OptionSpec>& search_options() {
   static const std::vector<OptionSpec> specs{
-      {.name = "name", .default_value = {}, .help = "of the study, and of the folder it lies in"},
+      {.name = "name",
+       .default_value = "",
+       .help = "of the study, and of the folder it lies in; empty: the file's"},
       {.name = "out", .default_value = "runs", .help = "folder of all studies"},
       {.name = "study",
-       .default_value = {},
+       .default_value = "",
        .help = "where it is kept: sqlite:FILE#NAME, postgresql://...#NAME, memory:#NAME"},
       {.name = "sampler", .default_value = "auto", .help = "hone list samplers"},
       {.name = "stopper", .default_value = "", .help = "hone list stoppers; empty: none"},
@@ -203,9 +205,11 @@ SearchSettings load_search(const std::string& file, const TextSettings& changes)
   const Values values = read_values(root, file, changes);
   const Options own = complete_options(search_options(), values.own, file);
   SearchSettings settings;
-  settings.name = own.text_or("name", std::filesystem::path(file).stem().string());
+  settings.name = own.text("name");
+  if (settings.name.empty()) settings.name = std::filesystem::path(file).stem().string();
   const std::filesystem::path folder = std::filesystem::path(own.text("out")) / settings.name;
-  settings.study = own.text_or("study", fmt::format("sqlite:{}", (folder / "study.db").string()));
+  settings.study = own.text("study");
+  if (settings.study.empty()) settings.study = "sqlite:" + (folder / "study.db").string();
   if (settings.study.find('#') == std::string::npos) settings.study += "#" + settings.name;
   parse_study_address(settings.study);
   read_directions(root, file, settings);
