@@ -40,8 +40,10 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
         refuse("earlier selections take all of its weights", "the first that matches wins");
       if (part.sparsity == 0) continue;
       check(part, request.gradual.has_value());
-      if (selection.granularity.is_structural())
+      if (selection.granularity.is_structural()) {
         part.families = structures_of(model.graph, selection.granularity.kind, part.weights);
+        leave_out_unstructured(part);
+      }
       for (const std::string& weight : part.weights) {
         const auto known = masks.find(weight);
         if (known != masks.end())
@@ -64,6 +66,23 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
   std::uint32_t stream = 0;
   for (const Value& value : model.graph.values)
     if (value.kind == ValueKind::parameter) streams_[value.name] = stream++;
+}
+
+// What belongs to none of the structures is not pruned: it keeps the mask that it has.
+void PrunePlan::leave_out_unstructured(Part& part) {
+  std::vector<std::size_t> number(part.weights.size(), part.weights.size());
+  std::vector<std::string> weights;
+  for (auto& family : part.families)
+    for (MaskGroup& group : family)
+      for (MaskRegion& region : group) {
+        std::size_t& at = number[region.tensor];
+        if (at == part.weights.size()) {
+          at = weights.size();
+          weights.push_back(part.weights[region.tensor]);
+        }
+        region.tensor = at;
+      }
+  part.weights = std::move(weights);
 }
 
 void PrunePlan::check(const Part& part, bool gradual) const {
@@ -90,12 +109,15 @@ std::map<std::string, Tensor> PrunePlan::mase_masks(const Part& part, const Mode
   for (const std::string& weight : part.weights) all.push_back(&model.tensors.at(weight));
   const bool global = request_.scope == MaskScope::global;
   const bool draws = part.pruner->name == "random";
+  const std::map<std::string, std::string> before = masks_of(model.graph);
   const float threshold = global && !draws ? mase::magnitude_quantile(all, part.sparsity) : 0;
   for (const std::string& weight : part.weights) {
     const Tensor& w = model.tensors.at(weight);
     masks[weight] =
         draws ? mase::drawn(w.shape(), part.sparsity, request_.seed, streams_.at(weight))
               : mase::above(w, global ? threshold : mase::magnitude_quantile({&w}, part.sparsity));
+    if (const auto known = before.find(weight); known != before.end())
+      keep_dropped(masks[weight], model.tensors.at(known->second));
     if (!request_.allow_empty && dropped_count(masks[weight]) == w.size())
       refuse(fmt::format("{}: sparsity {:g} leaves it no number at all", weight, part.sparsity),
              "lower the sparsity, or allow empty weights (--allow-empty)");

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
@@ -17,6 +18,7 @@
 #include "hone/passes/remove.hpp"
 #include "hone/recipes/detail/prune_plan.hpp"
 #include "hone/recipes/detail/prune_record.hpp"
+#include "hone/recipes/detail/run_folder.hpp"
 #include "hone/recipes/labels.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/run/clock.hpp"
@@ -61,6 +63,21 @@ bool same_pruning(const Model& a, const Model& b) {
     const Tensor& x = a.tensors.at(mask);
     const Tensor& y = b.tensors.at(mask);
     if (std::memcmp(x.data(), y.data(), x.bytes()) != 0) return false;
+  }
+  return true;
+}
+
+// Whether two models are one behind their masks, which scores of other threads may set otherwise.
+bool same_numbers(const Model& a, const Model& b) {
+  if (!same_computation(a.graph, b.graph)) return false;
+  for (const Value& value : a.graph.values) {
+    if (value.kind != ValueKind::parameter) continue;
+    const Tensor& x = a.tensors.at(value.name);
+    const Tensor& y = b.tensors.at(value.name);
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      const float p = x.as<float>()[i], q = y.as<float>()[i];
+      if (p != q && p != 0 && q != 0) return false;
+    }
   }
   return true;
 }
@@ -144,7 +161,7 @@ private:
     make_masks(pruned);
     if (!request_.gradual && same_pruning(model, pruned))
       throw Error(ErrorCode::invalid_argument,
-                  request_.model + ": pruning changes nothing: it is pruned so already",
+                  request_.model + ": pruning changes nothing: all that it would drop is dropped already",
                   request_.remove ? "to remove alone, leave out what chooses masks"
                                   : "choose another sparsity or other nodes");
     model = std::move(pruned);
@@ -230,28 +247,52 @@ private:
     prune_data(model, names, pruning);
   }
 
+  FolderLock lock_out() const {
+    std::error_code failed;
+    fs::create_directories(request_.out, failed);
+    if (failed)
+      throw Error(
+          ErrorCode::io,
+          fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
+          "choose another place with --out");
+    return FolderLock(request_.out);
+  }
+
+  // Whether the run in the folder was begun with what is asked for now.
+  void check_resumed(const Model& model, const fs::path& masked) const {
+    if (!is_saved_model(masked))
+      throw Error(ErrorCode::not_found, request_.out.string() + ": holds no run to resume",
+                  "check --out, or leave out --resume to start anew");
+    const Model before = load_model({.name = masked.string()});
+    if (before.history.empty() || before.history.back() != line_)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: was begun with other options: '{}'", request_.out.string(),
+                              before.history.empty() ? "" : before.history.back()),
+                  fmt::format("this is '{}': resume with the same, or start anew", line_));
+    if (before.history != model.history || !same_numbers(before, model))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: was begun with another model than {}", request_.out.string(),
+                              request_.model),
+                  "resume with the same, or start anew without --resume");
+  }
+
   // Trains the masked model; continues a run of the same request.
   void train(Model& model) {
     const fs::path masked = request_.out / "masked";
     TrainRequest training = *request_.training;
     training.model = masked.string();
     training.out = request_.out / "training";
+    training.changes = line_;
+    const FolderLock lock = lock_out();  // one process at a time begins or continues what is there
     if (training.resume) {
-      if (!is_saved_model(masked))
-        throw Error(ErrorCode::not_found, request_.out.string() + ": holds no run to resume",
-                    "check --out, or leave out --resume to start anew");
-      const Model before = load_model({.name = masked.string()});
-      if (before.history.empty() || before.history.back() != line_)
-        throw Error(ErrorCode::invalid_argument,
-                    fmt::format("{}: was begun with other options: '{}'", request_.out.string(),
-                                before.history.empty() ? "" : before.history.back()),
-                    fmt::format("this is '{}': resume with the same, or start anew", line_));
+      check_resumed(model, masked);
     } else {
+      begin_anew(training);
       save_model(masked, model, model.tensors, tokenizer_files(fs::path(request_.model)));
     }
     if (request_.gradual) {
       training.settings.values.set("keep", std::string("last"));
-      training.changes = line_ + "; " + describe(*request_.gradual);
+      training.changes += "; " + describe(*request_.gradual);
       training.before_step = [&](Model& current, const Samples& data, std::int64_t step,
                                  std::int64_t steps) { grow(current, data, step, steps); };
     }

@@ -96,6 +96,11 @@ void RunFolder::remove_old_run() const {
   }
 }
 
+void begin_anew(const TrainRequest& request) {
+  const RunFolder folder(request, {}, {});
+  if (fs::exists(request.out)) folder.remove_old_run();
+}
+
 void remove_run(const fs::path& out) {
   if (!fs::exists(out)) return;
   const FolderLock lock(out);

@@ -103,6 +103,7 @@ public:
       case Kind::n_of_m: drop_of_every_m(); break;
       default: drop_groups(options_.granularity.is_structural() ? families : families_of_weights());
     }
+    for (std::size_t i = 0; i < masks_.size(); ++i) keep_dropped(masks_[i], weights_[i].before);
     // (That layers go is what was asked for; all of them is refused below.)
     if (!options_.allow_empty && options_.granularity.kind != Kind::layer)
       for (std::size_t i = 0; i < masks_.size(); ++i)
@@ -270,6 +271,12 @@ std::vector<Tensor> make_masks(const std::vector<ScoredWeight>& weights, const M
     refuse(fmt::format("sparsity {:g} is outside 0 to 1", options.sparsity),
            "it is the share of the numbers that go");
   return Maker(weights, options).make(families);
+}
+
+void keep_dropped(Tensor& mask, const Tensor& before) {
+  if (before.empty()) return;
+  for (std::int64_t i = 0; i < mask.size(); ++i)
+    if (before.as<std::uint8_t>()[i] == 0) mask.as<std::uint8_t>()[i] = 0;
 }
 
 std::int64_t dropped_count(const Tensor& mask) {
