@@ -160,10 +160,11 @@ private:
     Model pruned = model;
     make_masks(pruned);
     if (!request_.gradual && same_pruning(model, pruned))
-      throw Error(ErrorCode::invalid_argument,
-                  request_.model + ": pruning changes nothing: all that it would drop is dropped already",
-                  request_.remove ? "to remove alone, leave out what chooses masks"
-                                  : "choose another sparsity or other nodes");
+      throw Error(
+          ErrorCode::invalid_argument,
+          request_.model + ": pruning changes nothing: all that it would drop is dropped already",
+          request_.remove ? "to remove alone, leave out what chooses masks"
+                          : "choose another sparsity or other nodes");
     model = std::move(pruned);
   }
 
