@@ -114,6 +114,10 @@ TEST(Prune, RefusesWhatChangesNothingOrCannotBe) {
   fails({"--sparsity", "-1"}, "sparsity");
   fails({"--sparsity", "1"}, "--allow-empty");
   fails({"--method", "l1"}, "--method changes nothing");
+  fails({"--activations", "0.5", "--rule", "mase", "--method", "l2"}, "--method changes nothing");
+  fails({"--sparsity", "0.5", "--activations", "0.3", "--nodes", "embedding"},
+        "activations change nothing");
+  fails({"--sparsity", "0"}, "sparsity 0 changes nothing");
   fails({"--sparsity", "0.5", "--epochs", "1"}, "needs --data");
   fails({"--sparsity", "0.5", "--lr", "1e-3"}, "--lr changes nothing");
   fails({"--sparsity", "0.5", "--data", "reviews"}, "--data changes nothing");

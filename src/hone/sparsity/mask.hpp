@@ -55,6 +55,9 @@ struct MaskOptions {
   bool allow_empty = false;
 };
 
+// Throws Error(invalid_argument) for a sparsity outside 0 to 1, or other than N:M's own.
+void check_sparsity(double sparsity, const MaskGranularity& granularity);
+
 // Exactly round(sparsity * n) of n groups go (halves round up), those with the lowest scores; of
 // equal scores the last by position; and with them all that was dropped before, which is more than
 // that share where it was more, or lay in groups that stay. N:M takes its share from the pattern:

@@ -25,21 +25,59 @@ double sparsity_of(const PruneSelection& selection) {
   refuse("no sparsity is given", "it is the share of the weights that go: --sparsity 0.5");
 }
 
+// Errors of `body` begin with the place of a selection that was read from a file.
+template <typename Body>
+void in_place(const PruneSelection& selection, const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (selection.where.empty()) throw;
+    throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
+  }
+}
+
+void check_selection(const PruneRequest& request, const PruneSelection& selection) {
+  const MaskGranularity& g = selection.granularity;
+  const double sparsity = sparsity_of(selection);
+  if (sparsity == 0) return;
+  check_sparsity(sparsity, g);
+  const bool gradual = request.gradual.has_value();
+  if (gradual && g.kind == MaskGranularity::Kind::n_of_m)
+    refuse(fmt::format("{} has one sparsity: it cannot come gradually", to_string(g)),
+           "leave --gradual out");
+  if (!request.mase) return;
+  if (selection.method != "l1" && selection.method != "random")
+    refuse(fmt::format("rule mase has no method {}", selection.method), "it has l1 and random");
+  if (g.kind != MaskGranularity::Kind::element)
+    refuse(fmt::format("rule mase has no granularity {}", to_string(g)), "it has element");
+  if (gradual) refuse("rule mase prunes at once", "leave --gradual out");
+}
+
 }  // namespace
 
+void check_selections(const PruneRequest& request) {
+  bool scope_counts = request.scope == MaskScope::local || request.selections.empty();
+  for (const PruneSelection& selection : request.selections) {
+    in_place(selection, [&] { check_selection(request, selection); });
+    scope_counts = scope_counts || selection.granularity.kind != MaskGranularity::Kind::n_of_m;
+  }
+  if (!scope_counts)
+    refuse("scope global changes nothing: N of every M numbers stay everywhere", "leave it out");
+}
+
 PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_(request) {
+  check_selections(request);
   std::set<std::string> taken;
   const std::map<std::string, std::string> masks = masks_of(model.graph);
-  for (const PruneSelection& selection : request.selections) {
-    try {
+  for (const PruneSelection& selection : request.selections)
+    in_place(selection, [&] {
       Part part{selection, &find_pruner(selection.method), sparsity_of(selection), 0, {}, {}};
       for (std::string& weight :
            weights_of_nodes(model.graph, prunable_nodes(model.graph, selection.nodes)))
         if (taken.insert(weight).second) part.weights.push_back(std::move(weight));
       if (part.weights.empty())
         refuse("earlier selections take all of its weights", "the first that matches wins");
-      if (part.sparsity == 0) continue;
-      check(part, request.gradual.has_value());
+      if (part.sparsity == 0) return;
       if (selection.granularity.is_structural()) {
         part.families = structures_of(model.graph, selection.granularity.kind, part.weights);
         leave_out_unstructured(part);
@@ -51,16 +89,7 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
       }
       part.start = std::min(part.start, part.sparsity);
       parts_.push_back(std::move(part));
-    } catch (const Error& error) {
-      if (selection.where.empty()) throw;
-      throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
-    }
-  }
-  if (request.scope == MaskScope::global && !parts_.empty() &&
-      std::all_of(parts_.begin(), parts_.end(), [](const Part& part) {
-        return part.selection.granularity.kind == MaskGranularity::Kind::n_of_m;
-      }))
-    refuse("scope global changes nothing: N of every M numbers stay everywhere", "leave it out");
+    });
   for (const Part& part : parts_)
     weights_.insert(weights_.end(), part.weights.begin(), part.weights.end());
   std::uint32_t stream = 0;
@@ -83,19 +112,6 @@ void PrunePlan::leave_out_unstructured(Part& part) {
         region.tensor = at;
       }
   part.weights = std::move(weights);
-}
-
-void PrunePlan::check(const Part& part, bool gradual) const {
-  const MaskGranularity& g = part.selection.granularity;
-  if (gradual && g.kind == MaskGranularity::Kind::n_of_m)
-    refuse(fmt::format("{} has one sparsity: it cannot come gradually", to_string(g)),
-           "leave --gradual out");
-  if (!request_.mase) return;
-  if (part.pruner->name != "l1" && part.pruner->name != "random")
-    refuse(fmt::format("rule mase has no method {}", part.pruner->name), "it has l1 and random");
-  if (g.kind != MaskGranularity::Kind::element)
-    refuse(fmt::format("rule mase has no granularity {}", to_string(g)), "it has element");
-  if (gradual) refuse("rule mase prunes at once", "leave --gradual out");
 }
 
 bool PrunePlan::needs_data() const {

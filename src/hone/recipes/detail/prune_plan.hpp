@@ -11,6 +11,10 @@
 
 namespace hone {
 
+// Throws Error(invalid_argument), naming the selection, for methods, granularities and sparsities
+// that do not go together.
+void check_selections(const PruneRequest& request);
+
 class PrunePlan {
 public:
   // Sorts the weights of `model` (none packed) to the selections. Throws Error(invalid_argument)
@@ -38,7 +42,6 @@ private:
   };
 
   static void leave_out_unstructured(Part& part);
-  void check(const Part& part, bool gradual) const;
   std::map<std::string, Tensor> mase_masks(const Part& part, const Model& model) const;
 
   const PruneRequest& request_;

@@ -82,47 +82,13 @@ bool same_numbers(const Model& a, const Model& b) {
   return true;
 }
 
-void check(const PruneRequest& request) {
-  const auto refuse = [](const std::string& message, const std::string& hint) {
-    throw Error(ErrorCode::invalid_argument, message, hint);
-  };
-  if (request.selections.empty() && !request.activations && !request.remove)
-    refuse("nothing is pruned", "give --sparsity, --budget, --activations or --remove");
-  if (request.selections.empty() && !request.activations && request.training)
-    refuse("only removing is asked for: training changes nothing of it",
-           "train what it makes: hone train");
-  if (request.gradual && !request.training)
-    refuse("gradual pruning needs training", "give --data and --epochs");
-  if (request.gradual && request.selections.empty())
-    refuse("gradual changes nothing: no weights are pruned", "give --sparsity, or leave it out");
-  if (request.gradual && !(request.gradual->begin < request.gradual->end))
-    refuse("gradual pruning ends before it begins", "lower its begin, or raise its end");
-  if (request.activations && request.mase && request.activations->by_threshold)
-    refuse("rule mase drops what is below a quantile of each call: it has no threshold",
-           "leave the threshold or the rule out");
-  if (request.activations && request.activations->random && !request.mase)
-    refuse("activations go at random under rule mase alone", "leave the method or the rule");
-  if (!request.training) return;
-  const Options& settings = request.training->settings.values;
-  if (settings.boolean_or("fresh_head", false))
-    refuse("fresh_head and pruning are both asked for",
-           "train the new classifier first: hone train --fresh-head");
-  if (request.gradual)
-    for (const char* name : {"keep", "metric", "patience"})
-      if (settings.contains(name))
-        refuse(fmt::format("{} changes nothing while the sparsity grows: the last model is kept, "
-                           "which alone has all of it",
-                           name),
-               "leave it out");
-}
-
 class Run {
 public:
   Run(const PruneRequest& request, const RunWatcher& watcher)
       : request_(request), watcher_(watcher), line_(prune_history_line(request)) {}
 
   PruneOutcome run() {
-    check(request_);
+    check_request(request_);
     const double begin = now_seconds();
     const RunEvent run = begin_prune_record(request_);
     Model model = load_model({.name = request_.model});
@@ -245,7 +211,11 @@ private:
     std::vector<std::string> names;
     for (const NodeId node : nodes)
       names.push_back(model.graph.value(model.graph.node(node).outputs[0]).name);
-    prune_data(model, names, pruning);
+    if (prune_data(model, names, pruning) == 0 && pruning.sparsity > 0)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("activations change nothing: '{}' reads no data of real numbers",
+                              request_.activation_nodes),
+                  "name linear nodes, or leave the activations out");
   }
 
   FolderLock lock_out() const {
@@ -362,6 +332,45 @@ private:
 };
 
 }  // namespace
+
+void check_request(const PruneRequest& request) {
+  const auto refuse = [](const std::string& message, const std::string& hint) {
+    throw Error(ErrorCode::invalid_argument, message, hint);
+  };
+  if (request.selections.empty() && !request.activations && !request.remove)
+    refuse("nothing is pruned", "give --sparsity, --budget, --activations or --remove");
+  check_selections(request);
+  if (!request.selections.empty() && !request.activations &&
+      std::all_of(request.selections.begin(), request.selections.end(),
+                  [](const PruneSelection& selection) { return selection.sparsity == 0.0; }))
+    refuse("sparsity 0 changes nothing", "it is the share of the weights that go");
+  if (request.selections.empty() && !request.activations && request.training)
+    refuse("only removing is asked for: training changes nothing of it",
+           "train what it makes: hone train");
+  if (request.gradual && !request.training)
+    refuse("gradual pruning needs training", "give --data and --epochs");
+  if (request.gradual && request.selections.empty())
+    refuse("gradual changes nothing: no weights are pruned", "give --sparsity, or leave it out");
+  if (request.gradual && !(request.gradual->begin < request.gradual->end))
+    refuse("gradual pruning ends before it begins", "lower its begin, or raise its end");
+  if (request.activations && request.mase && request.activations->by_threshold)
+    refuse("rule mase drops what is below a quantile of each call: it has no threshold",
+           "leave the threshold or the rule out");
+  if (request.activations && request.activations->random && !request.mase)
+    refuse("activations go at random under rule mase alone", "leave the method or the rule");
+  if (!request.training) return;
+  const Options& settings = request.training->settings.values;
+  if (settings.boolean_or("fresh_head", false))
+    refuse("fresh_head and pruning are both asked for",
+           "train the new classifier first: hone train --fresh-head");
+  if (request.gradual)
+    for (const char* name : {"keep", "metric", "patience"})
+      if (settings.contains(name))
+        refuse(fmt::format("{} changes nothing while the sparsity grows: the last model is kept, "
+                           "which alone has all of it",
+                           name),
+               "leave it out");
+}
 
 bool reads_data(const PruneRequest& request) {
   if (request.activations && request.activations->by_threshold) return true;

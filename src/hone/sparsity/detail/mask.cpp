@@ -139,11 +139,6 @@ private:
   void drop_of_every_m() {
     const std::int64_t n = options_.granularity.first;
     const std::int64_t m = options_.granularity.second;
-    const double share = 1 - static_cast<double>(n) / static_cast<double>(m);
-    if (std::abs(options_.sparsity - share) > 1e-9)
-      refuse(fmt::format("sparsity {:g}: {}:{} drops {:g} of the numbers", options_.sparsity, n, m,
-                         share),
-             fmt::format("leave the sparsity out, or give {:g}", share));
     for (std::size_t i = 0; i < scores_.size(); ++i) {
       if (columns_of(masks_[i]) % m != 0)
         refuse(fmt::format("{}: its rows of {} numbers are no multiple of {}", weights_[i].name,
@@ -265,11 +260,22 @@ std::string to_string(const MaskGranularity& granularity) {
                      granularity.second);
 }
 
+void check_sparsity(double sparsity, const MaskGranularity& granularity) {
+  if (!(sparsity >= 0 && sparsity <= 1))
+    refuse(fmt::format("sparsity {:g} is outside 0 to 1", sparsity),
+           "it is the share of the numbers that go");
+  if (granularity.kind != Kind::n_of_m) return;
+  const double share =
+      1 - static_cast<double>(granularity.first) / static_cast<double>(granularity.second);
+  if (std::abs(sparsity - share) > 1e-9)
+    refuse(fmt::format("sparsity {:g}: {} drops {:g} of the numbers", sparsity,
+                       to_string(granularity), share),
+           fmt::format("leave the sparsity out, or give {:g}", share));
+}
+
 std::vector<Tensor> make_masks(const std::vector<ScoredWeight>& weights, const MaskOptions& options,
                                const std::vector<std::vector<MaskGroup>>& families) {
-  if (!(options.sparsity >= 0 && options.sparsity <= 1))
-    refuse(fmt::format("sparsity {:g} is outside 0 to 1", options.sparsity),
-           "it is the share of the numbers that go");
+  check_sparsity(options.sparsity, options.granularity);
   return Maker(weights, options).make(families);
 }
 
