@@ -20,6 +20,7 @@
 #include "hone/recipes/detail/prune_record.hpp"
 #include "hone/recipes/detail/run_folder.hpp"
 #include "hone/recipes/labels.hpp"
+#include "hone/recipes/latency.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/saliency.hpp"
@@ -93,6 +94,7 @@ public:
     const RunEvent run = begin_prune_record(request_);
     Model model = load_model({.name = request_.model});
     say_report(model, watcher_.say);
+    if (request_.measure) latency_tokens(model.limits, request_.tokens, request_.model);
     outcome_.packed = is_packed(model.graph);
     outcome_.disk_before = weight_file_bytes(model.directory);
     if (!line_.empty()) {
