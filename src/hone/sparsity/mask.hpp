@@ -73,6 +73,9 @@ std::vector<Tensor> make_masks(const std::vector<ScoredWeight>& weights, const M
 // Drops from a mask what the one before it dropped too; empty: none.
 void keep_dropped(Tensor& mask, const Tensor& before);
 
+// Whether a mask drops all of the numbers of which the one before it (empty: none) kept some.
+bool leaves_empty(const Tensor& mask, const Tensor& before);
+
 // The share of a mask that is dropped; 0 of an empty one.
 double mask_sparsity(const Tensor& mask);
 std::int64_t dropped_count(const Tensor& mask);

@@ -132,9 +132,10 @@ std::map<std::string, Tensor> PrunePlan::mase_masks(const Part& part, const Mode
     masks[weight] =
         draws ? mase::drawn(w.shape(), part.sparsity, request_.seed, streams_.at(weight))
               : mase::above(w, global ? threshold : mase::magnitude_quantile({&w}, part.sparsity));
-    if (const auto known = before.find(weight); known != before.end())
-      keep_dropped(masks[weight], model.tensors.at(known->second));
-    if (!request_.allow_empty && dropped_count(masks[weight]) == w.size())
+    const auto known = before.find(weight);
+    const Tensor old = known == before.end() ? Tensor() : model.tensors.at(known->second);
+    keep_dropped(masks[weight], old);
+    if (!request_.allow_empty && leaves_empty(masks[weight], old))
       refuse(fmt::format("{}: sparsity {:g} leaves it no number at all", weight, part.sparsity),
              "lower the sparsity, or allow empty weights (--allow-empty)");
   }

@@ -107,7 +107,7 @@ public:
     // (That layers go is what was asked for; all of them is refused below.)
     if (!options_.allow_empty && options_.granularity.kind != Kind::layer)
       for (std::size_t i = 0; i < masks_.size(); ++i)
-        if (masks_[i].size() > 0 && dropped_count(masks_[i]) == masks_[i].size())
+        if (leaves_empty(masks_[i], weights_[i].before))
           refuse(fmt::format("{}: sparsity {:g} leaves it no number at all", weights_[i].name,
                              options_.sparsity),
                  "lower the sparsity, or allow empty weights (--allow-empty)");
@@ -277,6 +277,11 @@ std::vector<Tensor> make_masks(const std::vector<ScoredWeight>& weights, const M
                                const std::vector<std::vector<MaskGroup>>& families) {
   check_sparsity(options.sparsity, options.granularity);
   return Maker(weights, options).make(families);
+}
+
+bool leaves_empty(const Tensor& mask, const Tensor& before) {
+  const auto is_empty = [](const Tensor& one) { return dropped_count(one) == one.size(); };
+  return mask.size() > 0 && is_empty(mask) && (before.empty() || !is_empty(before));
 }
 
 void keep_dropped(Tensor& mask, const Tensor& before) {
