@@ -146,6 +146,28 @@ TEST(Compress, BadInputIsSaidBeforeAnyWork) {
   EXPECT_THAT(error_of("format = \"integer\"", "format = \"integr\""), HasSubstr("integer"));
   EXPECT_THAT(error_of("do = \"merge\"", "do = \"merge\"\nsparsity = 0.5"),
               HasSubstr("unknown key 'sparsity'"));
+  // What no model can have, and what this one has not.
+  const auto stage = [&](const std::string& text) {
+    return error_of("[[stages]]\ndo = \"pack\"", "[[stages]]\n" + text);
+  };
+  const char* place = "c.toml: line 36: ";
+  const std::vector<std::pair<const char*, const char*>> cases{
+      {"do = \"train\"\nlora = \"rnk=2\"", "lora: unknown key 'rnk'"},
+      {"do = \"train\"\nlora = \"rank=0\"", "lora: rank is 0"},
+      {"do = \"train\"\nlora = \"targets=nope\"", "targets: 'nope' matches no linear layer"},
+      {"do = \"train\"\nlora = \"adapter=nowhere\"", "nowhere: has no adapter_config.json"},
+      {"do = \"train\"\nsteps = 3\nepochs = 1", "both given"},
+      {"do = \"train\"\noptimizer = \"sgd\"\nbeta1 = 0.5", "beta1 changes nothing"},
+      {"do = \"quantize\"\nformat = \"integer\"\nformat_options = [\"widht=4\"]", "'widht'"},
+      {"do = \"quantize\"\nformat = \"integer\"\nnodes = \"nope\"", "'nope' matches no node"},
+      {"do = \"prune\"\nsparsity = 0.5\nnodes = \"nope\"", "'nope' matches no node"},
+      {"do = \"prune\"\nsparsity = 0.5\nrule = \"mase\"\nmethod = \"l2\"", "no method l2"},
+      {"do = \"prune\"\nsparsity = 0.3\ngranularity = \"2:4\"", "2:4 drops 0.5"},
+      {"do = \"prune\"\nscope = \"global\"\ngranularity = \"2:4\"", "scope global changes nothing"},
+      {"do = \"prune\"\nsparsity = 0", "sparsity 0 changes nothing"},
+      {"do = \"prune\"\nactivations = 0.5\nmethod = \"wanda\"", "'method' changes nothing"}};
+  for (const auto& [text, message] : cases)
+    EXPECT_THAT(stage(text), AllOf(HasSubstr(place), HasSubstr(message))) << text;
   scratch.write("none.toml", small.substr(0, small.find("[[stages]]")));
   EXPECT_THAT(run_hone(scratch, {"run", "none.toml"}).err, HasSubstr("has no table [[stages]]"));
 }

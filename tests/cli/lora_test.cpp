@@ -66,6 +66,13 @@ TEST(Lora, TrainPredictEvaluateMergeAndGoOn) {
   ASSERT_EQ(second.code, 0) << second.err;
   EXPECT_THAT(second.err + second.out, HasSubstr("adapter 'second' of rank 2"));
   EXPECT_TRUE(std::filesystem::exists(scratch.path() / "c/default/adapter_model.safetensors"));
+  // What replaces them leaves none of their folders.
+  std::filesystem::create_directories(scratch.path() / "c/mine");
+  scratch.write("c/mine/adapter_config.json", "{}");
+  scratch.write("c/mine/notes.txt", "not of hone");
+  ASSERT_EQ(run_hone(scratch, adapt_words("m", "c", "rank=2", {"--overwrite"})).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "c/default"));
+  EXPECT_TRUE(std::filesystem::exists(scratch.path() / "c/mine/adapter_config.json"));
   // A model with an adapter goes on without --lora; a finished run goes on as any other.
   EXPECT_EQ(run_hone(scratch, {"train", "a", "--data", "reviews", "--out", "d", "--steps", "3",
                                "--set", "data.samples=120"})
@@ -108,6 +115,7 @@ TEST(Lora, SaysWhatIsWrong) {
   };
   refused("rnak=3", 2, "did you mean 'rank'?");
   refused("rank=0", 1, "rank is 0");
+  refused("name=last", 2, "a checkpoint's folder");
   refused("rank=129", 1, "larger than the layer");
   refused("targets=nothing", 1, "matches no linear layer");
   refused("adapter=nowhere", 1, "adapter_config.json");

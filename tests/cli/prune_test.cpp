@@ -114,6 +114,10 @@ TEST(Prune, RefusesWhatChangesNothingOrCannotBe) {
   fails({"--sparsity", "-1"}, "sparsity");
   fails({"--sparsity", "1"}, "--allow-empty");
   fails({"--method", "l1"}, "--method changes nothing");
+  fails({"--activations", "0.5", "--rule", "mase", "--method", "l2"}, "--method changes nothing");
+  fails({"--sparsity", "0.5", "--activations", "0.3", "--nodes", "embedding"},
+        "activations change nothing");
+  fails({"--sparsity", "0"}, "sparsity 0 changes nothing");
   fails({"--sparsity", "0.5", "--epochs", "1"}, "needs --data");
   fails({"--sparsity", "0.5", "--lr", "1e-3"}, "--lr changes nothing");
   fails({"--sparsity", "0.5", "--data", "reviews"}, "--data changes nothing");
@@ -241,6 +245,11 @@ TEST(Prune, LatencyIsMeasuredUnlessAskedNot) {
   EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const hone::Json& line) {
     return line.at("event").text() == "pruned" && line.contains("verdict");
   }));
+  // (Before hours of training.)
+  const Outcome longer = run_hone(scratch, {"prune", "m", "--sparsity", "0.5", "--tokens", "5000",
+                                            "--data", "reviews", "--steps", "2", "--out", "c"});
+  EXPECT_THAT(longer.err, HasSubstr("the model takes 512"));
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "c"));
   const Outcome quiet = run_hone(scratch, {"prune", "m", "--sparsity", "0.5", "--no-measure",
                                            "--out", "b", "--json", "b.json"});
   EXPECT_EQ(quiet.out.find("median"), std::string::npos) << quiet.out;

@@ -143,6 +143,10 @@ TEST(PruningSweep, BadInputIsSaidBeforeAnyWork) {
   EXPECT_THAT(error_of("[0.5, 0.25]", "[0.5, 1.5]"), HasSubstr("key 'sparsities'"));
   EXPECT_THAT(error_of("[0.5, 0.25]", "[0.5, 0]"), HasSubstr("nothing is pruned at 0"));
   EXPECT_THAT(error_of("[0.5, 0.25]", "[0.5, 0.5]"), HasSubstr("0.5 is named twice"));
+  EXPECT_THAT(error_of("sparsities = [0.5, 0.25]", "sparsities = [0.5]\ntokens = 5000"),
+              AllOf(HasSubstr("key 'tokens'"), HasSubstr("the model takes 512")));
+  EXPECT_THAT(error_of("name = \"L1\"", "name = \"L1\"\nrule = \"mase\"\ngranularity = \"row\""),
+              AllOf(HasSubstr("line 2"), HasSubstr("rule mase has no granularity row")));
   EXPECT_THAT(error_of("method = \"random\"", "method = \"ranom\""), HasSubstr("random"));
   EXPECT_THAT(error_of("rule = \"mase\"\n", ""), HasSubstr("rule mase alone"));
   EXPECT_THAT(error_of("granularity = \"neuron\"\n", ""), HasSubstr("no structure to take out"));

@@ -55,9 +55,9 @@ TEST(Latency, RoundsEndByTimeOrCount) {
 
 TEST(Latency, TokensFollowTheModel) {
   const Model model = small_bert();  // 80 positions
-  EXPECT_EQ(latency_tokens(model, 0), 80);
-  EXPECT_EQ(latency_tokens(model, 12), 12);
-  EXPECT_ERROR(latency_tokens(model, 81), ErrorCode::invalid_argument, "81 tokens",
+  EXPECT_EQ(latency_tokens(model.limits, 0, "m"), 80);
+  EXPECT_EQ(latency_tokens(model.limits, 12, "m"), 12);
+  EXPECT_ERROR(latency_tokens(model.limits, 81, "m"), ErrorCode::invalid_argument, "81 tokens",
                "lower it to 80");
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/data/review_generator.hpp"
 #include "hone/data/tokenizer.hpp"
@@ -200,6 +201,109 @@ TEST_F(PruneRun, PruningGoesOnFromWhatIsPruned) {
       EXPECT_LE(after.tensors.at(mask).as<std::uint8_t>()[i],
                 before.tensors.at(mask).as<std::uint8_t>()[i]);
   EXPECT_EQ(after.history.size(), 2u);
+}
+
+// Of other weights, of other groups, by another rule: what is dropped stays dropped.
+TEST_F(PruneRun, LaterPruningKeepsWhatIsDropped) {
+  const auto prune = [&](const std::string& model, const std::string& out, const char* granularity,
+                         std::optional<double> sparsity, const char* method = "l1") {
+    PruneRequest made = request(out, 0, method);
+    made.model = (scratch_.path() / model).string();
+    made.measure = false;
+    made.selections[0].granularity = parse_mask_granularity(granularity);
+    made.selections[0].sparsity = sparsity;
+    made.mase = std::string(method) == "random";
+    return run_pruning(made, {});
+  };
+  EXPECT_EQ(prune("m", "heads", "head", 0.5).layers.size(), 4u);
+  EXPECT_EQ(prune("heads", "both", "neuron", 0.5).layers.size(), 6u) << "heads and neurons";
+  EXPECT_EQ(prune("m", "half", "element", 0.5).layers.size(), 7u);
+  for (const char* granularity : {"element", "row", "4x4", "2:4", "head", "neuron"}) {
+    SCOPED_TRACE(granularity);
+    const std::optional<double> sparsity =
+        std::string(granularity) == "2:4" ? std::nullopt : std::optional(0.6);
+    const char* method = std::string(granularity) == "element" ? "random" : "l1";
+    EXPECT_EQ(prune("half", granularity, granularity, sparsity, method).layers.size(), 7u);
+    const Model before = load("half"), after = load(granularity);
+    std::int64_t more = 0;
+    for (const auto& [weight, mask] : masks_of(before.graph)) {
+      const Tensor& old = before.tensors.at(mask);
+      const Tensor& now = after.tensors.at(mask);
+      more += dropped_count(now) - dropped_count(old);
+      for (std::int64_t i = 0; i < old.size(); ++i)
+        ASSERT_LE(now.as<std::uint8_t>()[i], old.as<std::uint8_t>()[i]) << weight;
+    }
+    EXPECT_GT(more, 0);
+  }
+  EXPECT_ERROR(prune("half", "less", "element", 0.3), ErrorCode::invalid_argument,
+               "changes nothing");
+  // Gradually: masks stand before the weights of heads alone.
+  PruneRequest gradual = request("gradual", 0.5);
+  gradual.selections[0].granularity = parse_mask_granularity("head");
+  gradual.training = training(3);
+  gradual.gradual = GradualRequest{};
+  EXPECT_EQ(run_pruning(gradual, {}).layers.size(), 4u);
+}
+
+// What is in the folder of a run that stopped is that run's until it is replaced.
+TEST_F(PruneRun, AnotherRequestLeavesAStoppedRunAlone) {
+  const auto made = [&](double sparsity) {
+    PruneRequest each = request("run", sparsity);
+    each.training = training(6);
+    each.measure = false;
+    return each;
+  };
+  int steps = 0;
+  RunWatcher stops;
+  stops.on_step = [&](const StepReport&) { ++steps; };
+  stops.stop = [&] { return steps >= 2; };
+  EXPECT_FALSE(run_pruning(made(0.5), stops).training->result.finished);
+  const Model masked = load("run/masked");
+  EXPECT_ERROR(run_pruning(made(0.8), {}), ErrorCode::invalid_argument, "already holds a run");
+  PruneRequest replaces = made(0.8);
+  replaces.training->overwrite = true;
+  {
+    const FolderLock lock(scratch_.path() / "run" / "training");
+    EXPECT_ERROR(run_pruning(replaces, {}), ErrorCode::io, "another hone");
+  }
+  {
+    const FolderLock lock(scratch_.path() / "run");
+    EXPECT_ERROR(run_pruning(replaces, {}), ErrorCode::io, "another hone");
+  }
+  expect_equal_models(load("run/masked"), masked);
+  EXPECT_EQ(load("run/masked").history, masked.history);
+  // Another model of the same shapes, then the one it began with.
+  Model other = load("m");
+  for (const char* name : {"classifier.weight", "bert.pooler.dense.bias"}) {
+    Tensor& tensor = other.tensors.at(name);
+    tensor = tensor.clone();
+    tensor.as<float>()[1] += 0.5f;
+  }
+  save_model(scratch_.path() / "m2", other, other.tensors, {},
+             [&](const fs::path& folder) { Tokenizer::load(scratch_.path() / "m").save(folder); });
+  PruneRequest resumes = made(0.5);
+  resumes.training->resume = true;
+  resumes.model = (scratch_.path() / "m2").string();
+  EXPECT_ERROR(run_pruning(resumes, {}), ErrorCode::invalid_argument, "another model");
+  resumes.model = (scratch_.path() / "m").string();
+  const PruneOutcome outcome = run_pruning(resumes, {});
+  EXPECT_TRUE(outcome.training->result.finished);
+  EXPECT_EQ(outcome.dropped, outcome.numbers / 2);
+  // Masks of one request and a checkpoint of another are not taken for one run.
+  const auto stopped = [&](double sparsity, const char* out) {
+    PruneRequest each = made(sparsity);
+    each.out = scratch_.path() / out;
+    steps = 0;
+    EXPECT_FALSE(run_pruning(each, stops).training->result.finished);
+  };
+  stopped(0.5, "half");
+  stopped(0.8, "more");
+  fs::remove_all(scratch_.path() / "half" / "masked");
+  fs::rename(scratch_.path() / "more" / "masked", scratch_.path() / "half" / "masked");
+  PruneRequest mixed = made(0.8);
+  mixed.out = scratch_.path() / "half";
+  mixed.training->resume = true;
+  EXPECT_ERROR(run_pruning(mixed, {}), ErrorCode::invalid_argument, "changes");
 }
 
 TEST_F(PruneRun, WhatChangesNothingOrCannotBeIsRefused) {

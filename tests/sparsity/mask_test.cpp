@@ -1,5 +1,6 @@
 // Masks against a plain full sort, and what must hold whatever the granularity.
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -162,6 +163,27 @@ TEST(Masks, WhatIsDroppedStaysDropped) {
       before = mask;
     }
   }
+}
+
+// What is empty already was not left so by this.
+TEST(Masks, WhatIsEmptyStaysSo) {
+  const Tensor x = normal({4, 4}, 3);
+  Tensor none(DType::u8, {4, 4}), some(DType::u8, {4, 4});
+  std::memset(none.data(), 0, none.bytes());
+  std::memset(some.data(), 0, some.bytes());
+  some.as<std::uint8_t>()[5] = 1;
+  const auto strict = [](double sparsity, const char* granularity) {
+    MaskOptions options = options_of(sparsity, granularity);
+    options.allow_empty = false;
+    return options;
+  };
+  for (const char* granularity : {"element", "row", "2:4"}) {
+    const auto masks = make_masks({{"x", x}, {"y", x, none}}, strict(0.5, granularity));
+    EXPECT_EQ(dropped_count(masks[0]), 8);
+    EXPECT_EQ(dropped_count(masks[1]), 16);
+  }
+  EXPECT_ERROR(make_masks({{"y", x, some}}, strict(1, "element")), ErrorCode::invalid_argument,
+               "y");
 }
 
 TEST(Masks, RefuseWhatCannotBe) {

@@ -11,6 +11,7 @@
 #include "hone/graph/text.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
 #include "hone/passes/select_formats.hpp"
 #include "hone/recipes/lora_choice.hpp"
 #include "hone/run/forward.hpp"
@@ -288,6 +289,29 @@ TEST(LoraOnMasks, MergesOnlyWhenAsked) {
   merge_adapters(model, {.dense = true});
   EXPECT_TRUE(is_plain(model));
   EXPECT_LT(largest_difference(logits_of(model), before), 1e-6);
+}
+
+// Rows of zeros (heads and neurons that are gone) have no direction to rescale: they stay zero.
+TEST(LoraOnMasks, RowsOfZerosStayZeroUnderDora) {
+  const ScratchDirectory scratch;
+  Model model = small_bert();
+  Tensor kept(DType::u8, {36, 36});
+  std::memset(kept.data(), 1, kept.bytes());
+  std::memset(kept.data(), 0, 18 * 36);
+  set_masks(model, {{query + ".weight", kept}});
+  const Tensor before = logits_of(model);
+  const LoraSettings settings = kind("dora");
+  add_adapter(model, settings, fresh_adapter(model, settings, 1));
+  for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference})
+    EXPECT_LT(largest_difference(logits_of(model, mode), before), 1e-6);
+  train(model, text_samples(random_sequences(40)), nullptr, few_steps(), scratch.path() / "run",
+        false, nullptr, {}, {});
+  const Tensor trained = logits_of(model);
+  EXPECT_GT(largest_difference(trained, before), 1e-3);
+  merge_adapters(model, {.dense = true});
+  EXPECT_LT(largest_difference(logits_of(model), trained), 1e-5);
+  for (std::int64_t i = 0; i < std::int64_t{18} * 36; ++i)
+    ASSERT_EQ(model.tensors.at(query + ".weight").as<float>()[i], 0.0f);
 }
 
 TEST(Lora, TargetsAreNamesAndTheirEnds) {

@@ -109,8 +109,10 @@ void choose_selections(const CommandInput& input, PruneRequest& request) {
     return;
   }
   std::vector<std::string> names{"granularity", "scope", "allow_empty"};
-  // (Under rule mase the method says how activations go.)
-  if (input.options.text_or("rule", "exact") != "mase") names.emplace_back("method");
+  // (Under rule mase the method says how activations go: by size or at random.)
+  const std::string& method = selection.method;
+  if (input.options.text_or("rule", "exact") != "mase" || (method != "l1" && method != "random"))
+    names.emplace_back("method");
   refuse(input, names, "--sparsity or --budget",
          "give the share of the weights that goes: --sparsity 0.5");
 }

@@ -154,8 +154,11 @@ Model load_model(const ModelRequest& request) {
     if (is_saved_model(place)) {
       if (request.fresh_head)
         refuse_fresh_head(
-            request.name, "what was done to the model was done to the classifier it has too",
-            fmt::format("turn it into plain weights first: hone quantize {} --dequantize --out DIR",
+            request.name,
+            "it is no plain model any more: pruned, removed, quantized or with an adapter",
+            fmt::format("start the classifier first, of the model that it was made of; or take out "
+                        "what was done: formats by hone quantize {} --dequantize, adapters by hone "
+                        "merge",
                         request.name));
       model = load_saved_model(place, request.check_values);
     } else {

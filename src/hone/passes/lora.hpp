@@ -50,10 +50,14 @@ bool has_adapters(const Graph& graph);
 // or masks. sort() is left to the caller.
 void follow_bases(Graph& graph);
 
+// Throws Error(invalid_argument) for settings that no fresh adapter of the graph has: targets that
+// match no linear layer, a rank that is no rank of one.
+void check_adapter(const Graph& graph, const LoraSettings& settings);
+
 // Fresh tensors of an adapter by PEFT's names without prefix (LAYER.lora_A.weight: uniform as
 // torch.nn.Linear starts; LAYER.lora_B.weight: zero; LAYER.lora_magnitude_vector: the lengths of
-// the rows of the weight). They depend on (seed, name) alone. Throws Error(invalid_argument) for
-// targets that match no linear layer, a rank that is no rank of one.
+// the rows of the weight). They depend on (seed, name) alone. Throws what
+// check_adapter throws.
 TensorStore fresh_adapter(const Model& model, const LoraSettings& settings, std::uint64_t seed);
 
 // Puts an adapter into a model, in place of one of its name. Its layers are those that `tensors`

@@ -32,9 +32,9 @@ struct LatencyOptions {
   int min_rounds = 7, max_rounds = 201;
 };
 
-// The length of the text that is measured. Throws Error(invalid_argument) for more tokens than the
-// model takes.
-std::int64_t latency_tokens(const Model& model, std::int64_t tokens);
+// The length of the text that is measured, of a model with these limits. Throws
+// Error(invalid_argument), with the model's name, for more tokens than it takes.
+std::int64_t latency_tokens(const TextLimits& limits, std::int64_t tokens, const std::string& name);
 
 // Runs every candidate once in each round, each round beginning with another one, so that what
 // else the machine does falls on all alike; rounds before that warm up and are not counted. On the

@@ -20,6 +20,9 @@ const std::vector<OptionSpec>& lora_keys();
 // names may also be joined by '+'. Throws UsageError naming the key.
 LoraChoice parse_lora(const std::string& text);
 
+// Throws Error for a choice that no model with these layers can have; reads the adapter's files.
+void check_lora(const Graph& graph, const LoraChoice& choice);
+
 // Puts the adapter into the model. A classifier that starts afresh is trained beside a fresh one.
 // Throws Error: what read_adapter, fresh_adapter and add_adapter throw. Returns what was done as a
 // line of history.

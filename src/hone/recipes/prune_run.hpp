@@ -96,6 +96,9 @@ struct PruneOutcome {
   std::int64_t disk_before = 0, disk_after = 0;
 };
 
+// Throws Error(invalid_argument) for what cannot be or changes nothing, whatever the model is.
+void check_request(const PruneRequest& request);
+
 // Whether the data of a request is asked for at all (training aside).
 bool reads_data(const PruneRequest& request);
 

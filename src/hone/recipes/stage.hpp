@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "hone/core/error.hpp"
 #include "hone/core/options.hpp"
+#include "hone/graph/graph.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/recipes/train_run.hpp"
 
@@ -32,18 +34,37 @@ struct StageCall {
   const RunWatcher& watcher;
 };
 
+// What can be known of a stage before any work.
+struct StageCheck {
+  const Options& values;  // as StageCall has them
+  const Options& training;
+  const Graph& graph;  // of the model that the first stage starts from
+  std::string where;   // "file: line n": begins errors
+};
+
 struct Stage : Described {
   // Options that name a file: what is in it decides the result.
   std::vector<std::string> files = {};
-  // Throws Error(invalid_argument) beginning with `where` for values that cannot be; before any
-  // work. Null: those that their options allow all can.
-  void (*check)(const Options& values, const std::string& where) = nullptr;
+  // Throws Error(invalid_argument) beginning with `where` for values that cannot be, whatever the
+  // stages before it make; before any work. Null: those that their options allow all can.
+  void (*check)(const StageCheck& call) = nullptr;
   // What it does, in a few words: "prune l1 0.5".
   std::string (*describe)(const Options& values) = nullptr;
   // Writes the model (and its tokenizer) into call.out. Returns the seconds of training. Throws
   // Error(interrupted) for a training that is to continue, and what the parts throw.
   double (*run)(const StageCall& call) = nullptr;
 };
+
+// Errors of `body` begin with the place of what they are about.
+template <typename Body>
+void at_place(const std::string& where, const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    const bool said = error.message().rfind(where, 0) == 0;
+    throw Error(error.code(), (said ? "" : where + ": ") + error.message(), error.hint());
+  }
+}
 
 // Every stage (generated from the folder).
 const std::vector<Stage>& stage_table();

@@ -41,7 +41,7 @@ enum class MaskScope { local, global };
 struct ScoredWeight {
   std::string name;  // for errors
   Tensor scores;     // f32
-  // u8, empty: none. What is dropped already goes before all else.
+  // u8, empty: none. What is dropped already goes before all else, and stays dropped.
   Tensor before = {};
 };
 
@@ -55,15 +55,26 @@ struct MaskOptions {
   bool allow_empty = false;
 };
 
+// Throws Error(invalid_argument) for a sparsity outside 0 to 1, or other than N:M's own.
+void check_sparsity(double sparsity, const MaskGranularity& granularity);
+
 // Exactly round(sparsity * n) of n groups go (halves round up), those with the lowest scores; of
-// equal scores the last by position. N:M takes its share from the pattern: sparsity must be 1 -
-// N/M. `families`: the groups of structures, by family; empty for other granularities.
+// equal scores the last by position; and with them all that was dropped before, which is more than
+// that share where it was more, or lay in groups that stay. N:M takes its share from the pattern:
+// sparsity must be 1 - N/M. `families`: the groups of structures, by family; empty for other
+// granularities.
 //
 // Throws Error(invalid_argument) for a sparsity outside 0 to 1, a block or an M that does not
 // divide a weight, and a weight that would be left empty; Error(numeric) for a NaN; each naming the
 // weight.
 std::vector<Tensor> make_masks(const std::vector<ScoredWeight>& weights, const MaskOptions& options,
                                const std::vector<std::vector<MaskGroup>>& families = {});
+
+// Drops from a mask what the one before it dropped too; empty: none.
+void keep_dropped(Tensor& mask, const Tensor& before);
+
+// Whether a mask drops all of the numbers of which the one before it (empty: none) kept some.
+bool leaves_empty(const Tensor& mask, const Tensor& before);
 
 // The share of a mask that is dropped; 0 of an empty one.
 double mask_sparsity(const Tensor& mask);

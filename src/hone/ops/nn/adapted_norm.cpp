@@ -1,5 +1,9 @@
 // The length of each row of w + factor b a, with w[N,K], a[r,K], b[N,r]: what DoRA divides by (Liu
-// et al., arXiv 2402.09353). Their section 4.3 takes it as a constant: it has no gradient.
+// et al., arXiv 2402.09353). Their section 4.3 takes it as a constant: it has no gradient. A row of
+// zeros has no direction: its length counts as infinite, and what it gives times magnitude / length
+// stays zero (pruned heads and neurons).
+#include <limits>
+
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/lora.hpp"
 
@@ -27,7 +31,8 @@ void reference(const OpCall& call) {
       const double value = call.in(0).as<float>()[r * k + i] + factor * path;
       sum += value * value;
     }
-    call.out(0).as<float>()[r] = static_cast<float>(std::sqrt(sum));
+    call.out(0).as<float>()[r] =
+        sum == 0 ? std::numeric_limits<float>::infinity() : static_cast<float>(std::sqrt(sum));
   }
 }
 

@@ -485,11 +485,16 @@ std::vector<Adapter> adapters_of(const Graph& graph) {
   return adapters;
 }
 
-TensorStore fresh_adapter(const Model& model, const LoraSettings& settings, std::uint64_t seed) {
+void check_adapter(const Graph& graph, const LoraSettings& settings) {
   check_settings(settings);
+  for (const LinearLayer& layer : target_layers(graph, settings.targets))
+    check_rank(layer, settings.rank);
+}
+
+TensorStore fresh_adapter(const Model& model, const LoraSettings& settings, std::uint64_t seed) {
+  check_adapter(model.graph, settings);
   TensorStore tensors;
   for (const LinearLayer& layer : target_layers(model.graph, settings.targets)) {
-    check_rank(layer, settings.rank);
     Tensor a(DType::f32, {settings.rank, layer.inputs});
     // Kaiming's uniform with a = sqrt(5): within 1 / sqrt(inputs).
     const std::string name = in_file(layer.layer, part_a);

@@ -7,6 +7,7 @@
 #include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
+#include "hone/passes/lora.hpp"
 #include "hone/passes/prune.hpp"
 
 namespace hone {
@@ -184,8 +185,9 @@ std::vector<std::vector<MaskGroup>> structures_of(const Graph& graph, MaskGranul
     throw Error(
         ErrorCode::invalid_argument,
         fmt::format("the selected nodes hold no {}s", to_string(MaskGranularity{kind, 0, 0})),
-        "heads are those of attention between linear nodes, neurons lie between two linear "
-        "nodes around an activation");
+        has_adapters(graph) ? "adapters read and write what would go: merge them first (hone merge)"
+                            : "heads are those of attention between linear nodes, neurons lie "
+                              "between two linear nodes around an activation");
   return families;
 }
 

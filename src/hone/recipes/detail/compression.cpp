@@ -32,7 +32,7 @@ Json identity_of(const PlannedStage& planned) {
   return json;
 }
 
-std::vector<PlannedStage> read_stages(const RecipeCall& call) {
+std::vector<PlannedStage> read_stages(const RecipeCall& call, const BaseSettings& settings) {
   const auto list = call.lists.find("stages");
   if (list == call.lists.end())
     throw Error(ErrorCode::invalid_argument, call.file + ": has no table [[stages]]",
@@ -40,7 +40,8 @@ std::vector<PlannedStage> read_stages(const RecipeCall& call) {
   std::vector<PlannedStage> stages;
   for (const RecipeTable& table : list->second) {
     const Stage& stage = find_stage(table.kind, table.where);
-    if (stage.check != nullptr) stage.check(table.values, table.where);
+    if (stage.check != nullptr)
+      stage.check({table.values, settings.point_training, settings.graph, table.where});
     const std::string name = table.values.text_or("name", "");
     Options values = table.values;
     values.erase("name");
@@ -56,7 +57,7 @@ public:
       : call_(call),
         watcher_(watcher),
         settings_(read_base_settings(call, tune_prefix)),
-        stages_(read_stages(call)),
+        stages_(read_stages(call, settings_)),
         experiment_(setup(), watcher),
         base_(call, settings_, experiment_, watcher) {
     set_thread_count(static_cast<int>(call.settings.values.integer_or("threads", 0)));

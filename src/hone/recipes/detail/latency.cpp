@@ -60,13 +60,14 @@ std::size_t interval_rank(std::size_t n) {
 
 }  // namespace
 
-std::int64_t latency_tokens(const Model& model, std::int64_t tokens) {
-  if (tokens > model.limits.positions)
+std::int64_t latency_tokens(const TextLimits& limits, std::int64_t tokens,
+                            const std::string& name) {
+  if (tokens > limits.positions)
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: {} tokens are asked for, the model takes {}", model.name, tokens,
-                            model.limits.positions),
-                fmt::format("lower it to {}", model.limits.positions));
-  return tokens > 0 ? tokens : std::min(usual_tokens, model.limits.positions);
+                fmt::format("{}: {} tokens are asked for, the model takes {}", name, tokens,
+                            limits.positions),
+                fmt::format("lower it to {}", limits.positions));
+  return tokens > 0 ? tokens : std::min(usual_tokens, limits.positions);
 }
 
 std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candidates,
@@ -77,7 +78,8 @@ std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candid
   for (const LatencyCandidate& candidate : candidates) {
     latencies.push_back({.name = candidate.name});
     executors.push_back(make_forward(candidate.model, Mode::compiled, candidate.disabled_passes));
-    inputs.push_back(random_text(candidate.model, latency_tokens(candidate.model, options.tokens)));
+    inputs.push_back(random_text(
+        candidate.model, latency_tokens(candidate.model.limits, options.tokens, candidate.name)));
   }
   double spent = 0;
   const std::size_t count = candidates.size();

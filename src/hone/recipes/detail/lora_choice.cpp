@@ -127,6 +127,11 @@ LoraChoice parse_lora(const std::string& text) {
         throw UsageError(fmt::format("lora: {} and adapter are both given", key),
                          "an adapter has its own: leave it out");
   settings.name = given.text_or("name", settings.name);
+  // (Other adapters than the trained one go into folders of their names.)
+  for (const char* taken : {"last", "best"})
+    if (settings.name == taken)
+      throw UsageError(fmt::format("lora: name '{}' is that of a checkpoint's folder", taken),
+                       "choose another name for the adapter");
   settings.rank = given.integer_or("rank", settings.rank);
   settings.alpha = given.real_or("alpha", settings.alpha);
   // (Below zero: as the adapter's files say.)
@@ -136,6 +141,13 @@ LoraChoice parse_lora(const std::string& text) {
   settings.magnitude = given.boolean_or("dora", false);
   settings.trained = names_of(list_of(given.text_or("trained", "")));
   return choice;
+}
+
+void check_lora(const Graph& graph, const LoraChoice& choice) {
+  if (choice.adapter.empty())
+    check_adapter(graph, choice.settings);
+  else
+    read_adapter(choice.adapter);
 }
 
 std::string apply_lora(Model& model, const LoraChoice& choice, std::uint64_t seed) {

@@ -25,23 +25,63 @@ double sparsity_of(const PruneSelection& selection) {
   refuse("no sparsity is given", "it is the share of the weights that go: --sparsity 0.5");
 }
 
+// Errors of `body` begin with the place of a selection that was read from a file.
+template <typename Body>
+void in_place(const PruneSelection& selection, const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (selection.where.empty()) throw;
+    throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
+  }
+}
+
+void check_selection(const PruneRequest& request, const PruneSelection& selection) {
+  const MaskGranularity& g = selection.granularity;
+  const double sparsity = sparsity_of(selection);
+  if (sparsity == 0) return;
+  check_sparsity(sparsity, g);
+  const bool gradual = request.gradual.has_value();
+  if (gradual && g.kind == MaskGranularity::Kind::n_of_m)
+    refuse(fmt::format("{} has one sparsity: it cannot come gradually", to_string(g)),
+           "leave --gradual out");
+  if (!request.mase) return;
+  if (selection.method != "l1" && selection.method != "random")
+    refuse(fmt::format("rule mase has no method {}", selection.method), "it has l1 and random");
+  if (g.kind != MaskGranularity::Kind::element)
+    refuse(fmt::format("rule mase has no granularity {}", to_string(g)), "it has element");
+  if (gradual) refuse("rule mase prunes at once", "leave --gradual out");
+}
+
 }  // namespace
 
+void check_selections(const PruneRequest& request) {
+  bool scope_counts = request.scope == MaskScope::local || request.selections.empty();
+  for (const PruneSelection& selection : request.selections) {
+    in_place(selection, [&] { check_selection(request, selection); });
+    scope_counts = scope_counts || selection.granularity.kind != MaskGranularity::Kind::n_of_m;
+  }
+  if (!scope_counts)
+    refuse("scope global changes nothing: N of every M numbers stay everywhere", "leave it out");
+}
+
 PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_(request) {
+  check_selections(request);
   std::set<std::string> taken;
   const std::map<std::string, std::string> masks = masks_of(model.graph);
-  for (const PruneSelection& selection : request.selections) {
-    try {
+  for (const PruneSelection& selection : request.selections)
+    in_place(selection, [&] {
       Part part{selection, &find_pruner(selection.method), sparsity_of(selection), 0, {}, {}};
       for (std::string& weight :
            weights_of_nodes(model.graph, prunable_nodes(model.graph, selection.nodes)))
         if (taken.insert(weight).second) part.weights.push_back(std::move(weight));
       if (part.weights.empty())
         refuse("earlier selections take all of its weights", "the first that matches wins");
-      if (part.sparsity == 0) continue;
-      check(part, request.gradual.has_value());
-      if (selection.granularity.is_structural())
+      if (part.sparsity == 0) return;
+      if (selection.granularity.is_structural()) {
         part.families = structures_of(model.graph, selection.granularity.kind, part.weights);
+        leave_out_unstructured(part);
+      }
       for (const std::string& weight : part.weights) {
         const auto known = masks.find(weight);
         if (known != masks.end())
@@ -49,16 +89,7 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
       }
       part.start = std::min(part.start, part.sparsity);
       parts_.push_back(std::move(part));
-    } catch (const Error& error) {
-      if (selection.where.empty()) throw;
-      throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
-    }
-  }
-  if (request.scope == MaskScope::global && !parts_.empty() &&
-      std::all_of(parts_.begin(), parts_.end(), [](const Part& part) {
-        return part.selection.granularity.kind == MaskGranularity::Kind::n_of_m;
-      }))
-    refuse("scope global changes nothing: N of every M numbers stay everywhere", "leave it out");
+    });
   for (const Part& part : parts_)
     weights_.insert(weights_.end(), part.weights.begin(), part.weights.end());
   std::uint32_t stream = 0;
@@ -66,17 +97,21 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
     if (value.kind == ValueKind::parameter) streams_[value.name] = stream++;
 }
 
-void PrunePlan::check(const Part& part, bool gradual) const {
-  const MaskGranularity& g = part.selection.granularity;
-  if (gradual && g.kind == MaskGranularity::Kind::n_of_m)
-    refuse(fmt::format("{} has one sparsity: it cannot come gradually", to_string(g)),
-           "leave --gradual out");
-  if (!request_.mase) return;
-  if (part.pruner->name != "l1" && part.pruner->name != "random")
-    refuse(fmt::format("rule mase has no method {}", part.pruner->name), "it has l1 and random");
-  if (g.kind != MaskGranularity::Kind::element)
-    refuse(fmt::format("rule mase has no granularity {}", to_string(g)), "it has element");
-  if (gradual) refuse("rule mase prunes at once", "leave --gradual out");
+// What belongs to none of the structures is not pruned: it keeps the mask that it has.
+void PrunePlan::leave_out_unstructured(Part& part) {
+  std::vector<std::size_t> number(part.weights.size(), part.weights.size());
+  std::vector<std::string> weights;
+  for (auto& family : part.families)
+    for (MaskGroup& group : family)
+      for (MaskRegion& region : group) {
+        std::size_t& at = number[region.tensor];
+        if (at == part.weights.size()) {
+          at = weights.size();
+          weights.push_back(part.weights[region.tensor]);
+        }
+        region.tensor = at;
+      }
+  part.weights = std::move(weights);
 }
 
 bool PrunePlan::needs_data() const {
@@ -90,13 +125,17 @@ std::map<std::string, Tensor> PrunePlan::mase_masks(const Part& part, const Mode
   for (const std::string& weight : part.weights) all.push_back(&model.tensors.at(weight));
   const bool global = request_.scope == MaskScope::global;
   const bool draws = part.pruner->name == "random";
+  const std::map<std::string, std::string> before = masks_of(model.graph);
   const float threshold = global && !draws ? mase::magnitude_quantile(all, part.sparsity) : 0;
   for (const std::string& weight : part.weights) {
     const Tensor& w = model.tensors.at(weight);
     masks[weight] =
         draws ? mase::drawn(w.shape(), part.sparsity, request_.seed, streams_.at(weight))
               : mase::above(w, global ? threshold : mase::magnitude_quantile({&w}, part.sparsity));
-    if (!request_.allow_empty && dropped_count(masks[weight]) == w.size())
+    const auto known = before.find(weight);
+    const Tensor old = known == before.end() ? Tensor() : model.tensors.at(known->second);
+    keep_dropped(masks[weight], old);
+    if (!request_.allow_empty && leaves_empty(masks[weight], old))
       refuse(fmt::format("{}: sparsity {:g} leaves it no number at all", weight, part.sparsity),
              "lower the sparsity, or allow empty weights (--allow-empty)");
   }

@@ -11,6 +11,10 @@
 
 namespace hone {
 
+// Throws Error(invalid_argument), naming the selection, for methods, granularities and sparsities
+// that do not go together.
+void check_selections(const PruneRequest& request);
+
 class PrunePlan {
 public:
   // Sorts the weights of `model` (none packed) to the selections. Throws Error(invalid_argument)
@@ -22,8 +26,7 @@ public:
   bool needs_data() const;
 
   // The masks of a model at `progress` (0 to 1) of the way from its sparsity to that asked for, by
-  // weight; 1: as asked, whatever there was. `data`
-  // may be null where needs_data() is false.
+  // weight. What is dropped already stays dropped. `data` may be null where needs_data() is false.
   std::map<std::string, Tensor> masks(
       const Model& model, const Samples* data, double progress,
       const std::function<void(std::int64_t, std::int64_t)>& work = {}) const;
@@ -38,7 +41,7 @@ private:
     std::vector<std::vector<MaskGroup>> families;
   };
 
-  void check(const Part& part, bool gradual) const;
+  static void leave_out_unstructured(Part& part);
   std::map<std::string, Tensor> mase_masks(const Part& part, const Model& model) const;
 
   const PruneRequest& request_;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/file.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
@@ -17,7 +18,9 @@
 #include "hone/passes/remove.hpp"
 #include "hone/recipes/detail/prune_plan.hpp"
 #include "hone/recipes/detail/prune_record.hpp"
+#include "hone/recipes/detail/run_folder.hpp"
 #include "hone/recipes/labels.hpp"
+#include "hone/recipes/latency.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/train/saliency.hpp"
@@ -65,38 +68,19 @@ bool same_pruning(const Model& a, const Model& b) {
   return true;
 }
 
-void check(const PruneRequest& request) {
-  const auto refuse = [](const std::string& message, const std::string& hint) {
-    throw Error(ErrorCode::invalid_argument, message, hint);
-  };
-  if (request.selections.empty() && !request.activations && !request.remove)
-    refuse("nothing is pruned", "give --sparsity, --budget, --activations or --remove");
-  if (request.selections.empty() && !request.activations && request.training)
-    refuse("only removing is asked for: training changes nothing of it",
-           "train what it makes: hone train");
-  if (request.gradual && !request.training)
-    refuse("gradual pruning needs training", "give --data and --epochs");
-  if (request.gradual && request.selections.empty())
-    refuse("gradual changes nothing: no weights are pruned", "give --sparsity, or leave it out");
-  if (request.gradual && !(request.gradual->begin < request.gradual->end))
-    refuse("gradual pruning ends before it begins", "lower its begin, or raise its end");
-  if (request.activations && request.mase && request.activations->by_threshold)
-    refuse("rule mase drops what is below a quantile of each call: it has no threshold",
-           "leave the threshold or the rule out");
-  if (request.activations && request.activations->random && !request.mase)
-    refuse("activations go at random under rule mase alone", "leave the method or the rule");
-  if (!request.training) return;
-  const Options& settings = request.training->settings.values;
-  if (settings.boolean_or("fresh_head", false))
-    refuse("fresh_head and pruning are both asked for",
-           "train the new classifier first: hone train --fresh-head");
-  if (request.gradual)
-    for (const char* name : {"keep", "metric", "patience"})
-      if (settings.contains(name))
-        refuse(fmt::format("{} changes nothing while the sparsity grows: the last model is kept, "
-                           "which alone has all of it",
-                           name),
-               "leave it out");
+// Whether two models are one behind their masks, which scores of other threads may set otherwise.
+bool same_numbers(const Model& a, const Model& b) {
+  if (!same_computation(a.graph, b.graph)) return false;
+  for (const Value& value : a.graph.values) {
+    if (value.kind != ValueKind::parameter) continue;
+    const Tensor& x = a.tensors.at(value.name);
+    const Tensor& y = b.tensors.at(value.name);
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      const float p = x.as<float>()[i], q = y.as<float>()[i];
+      if (p != q && p != 0 && q != 0) return false;
+    }
+  }
+  return true;
 }
 
 class Run {
@@ -105,11 +89,12 @@ public:
       : request_(request), watcher_(watcher), line_(prune_history_line(request)) {}
 
   PruneOutcome run() {
-    check(request_);
+    check_request(request_);
     const double begin = now_seconds();
     const RunEvent run = begin_prune_record(request_);
     Model model = load_model({.name = request_.model});
     say_report(model, watcher_.say);
+    if (request_.measure) latency_tokens(model.limits, request_.tokens, request_.model);
     outcome_.packed = is_packed(model.graph);
     outcome_.disk_before = weight_file_bytes(model.directory);
     if (!line_.empty()) {
@@ -143,10 +128,11 @@ private:
     Model pruned = model;
     make_masks(pruned);
     if (!request_.gradual && same_pruning(model, pruned))
-      throw Error(ErrorCode::invalid_argument,
-                  request_.model + ": pruning changes nothing: it is pruned so already",
-                  request_.remove ? "to remove alone, leave out what chooses masks"
-                                  : "choose another sparsity or other nodes");
+      throw Error(
+          ErrorCode::invalid_argument,
+          request_.model + ": pruning changes nothing: all that it would drop is dropped already",
+          request_.remove ? "to remove alone, leave out what chooses masks"
+                          : "choose another sparsity or other nodes");
     model = std::move(pruned);
   }
 
@@ -227,7 +213,40 @@ private:
     std::vector<std::string> names;
     for (const NodeId node : nodes)
       names.push_back(model.graph.value(model.graph.node(node).outputs[0]).name);
-    prune_data(model, names, pruning);
+    if (prune_data(model, names, pruning) == 0 && pruning.sparsity > 0)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("activations change nothing: '{}' reads no data of real numbers",
+                              request_.activation_nodes),
+                  "name linear nodes, or leave the activations out");
+  }
+
+  FolderLock lock_out() const {
+    std::error_code failed;
+    fs::create_directories(request_.out, failed);
+    if (failed)
+      throw Error(
+          ErrorCode::io,
+          fmt::format("{}: cannot create the folder: {}", request_.out.string(), failed.message()),
+          "choose another place with --out");
+    return FolderLock(request_.out);
+  }
+
+  // Whether the run in the folder was begun with what is asked for now.
+  void check_resumed(const Model& model, const fs::path& masked) const {
+    if (!is_saved_model(masked))
+      throw Error(ErrorCode::not_found, request_.out.string() + ": holds no run to resume",
+                  "check --out, or leave out --resume to start anew");
+    const Model before = load_model({.name = masked.string()});
+    if (before.history.empty() || before.history.back() != line_)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: was begun with other options: '{}'", request_.out.string(),
+                              before.history.empty() ? "" : before.history.back()),
+                  fmt::format("this is '{}': resume with the same, or start anew", line_));
+    if (before.history != model.history || !same_numbers(before, model))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: was begun with another model than {}", request_.out.string(),
+                              request_.model),
+                  "resume with the same, or start anew without --resume");
   }
 
   // Trains the masked model; continues a run of the same request.
@@ -236,22 +255,17 @@ private:
     TrainRequest training = *request_.training;
     training.model = masked.string();
     training.out = request_.out / "training";
+    training.changes = line_;
+    const FolderLock lock = lock_out();  // one process at a time begins or continues what is there
     if (training.resume) {
-      if (!is_saved_model(masked))
-        throw Error(ErrorCode::not_found, request_.out.string() + ": holds no run to resume",
-                    "check --out, or leave out --resume to start anew");
-      const Model before = load_model({.name = masked.string()});
-      if (before.history.empty() || before.history.back() != line_)
-        throw Error(ErrorCode::invalid_argument,
-                    fmt::format("{}: was begun with other options: '{}'", request_.out.string(),
-                                before.history.empty() ? "" : before.history.back()),
-                    fmt::format("this is '{}': resume with the same, or start anew", line_));
+      check_resumed(model, masked);
     } else {
+      begin_anew(training);
       save_model(masked, model, model.tensors, tokenizer_files(fs::path(request_.model)));
     }
     if (request_.gradual) {
       training.settings.values.set("keep", std::string("last"));
-      training.changes = line_ + "; " + describe(*request_.gradual);
+      training.changes += "; " + describe(*request_.gradual);
       training.before_step = [&](Model& current, const Samples& data, std::int64_t step,
                                  std::int64_t steps) { grow(current, data, step, steps); };
     }
@@ -320,6 +334,45 @@ private:
 };
 
 }  // namespace
+
+void check_request(const PruneRequest& request) {
+  const auto refuse = [](const std::string& message, const std::string& hint) {
+    throw Error(ErrorCode::invalid_argument, message, hint);
+  };
+  if (request.selections.empty() && !request.activations && !request.remove)
+    refuse("nothing is pruned", "give --sparsity, --budget, --activations or --remove");
+  check_selections(request);
+  if (!request.selections.empty() && !request.activations &&
+      std::all_of(request.selections.begin(), request.selections.end(),
+                  [](const PruneSelection& selection) { return selection.sparsity == 0.0; }))
+    refuse("sparsity 0 changes nothing", "it is the share of the weights that go");
+  if (request.selections.empty() && !request.activations && request.training)
+    refuse("only removing is asked for: training changes nothing of it",
+           "train what it makes: hone train");
+  if (request.gradual && !request.training)
+    refuse("gradual pruning needs training", "give --data and --epochs");
+  if (request.gradual && request.selections.empty())
+    refuse("gradual changes nothing: no weights are pruned", "give --sparsity, or leave it out");
+  if (request.gradual && !(request.gradual->begin < request.gradual->end))
+    refuse("gradual pruning ends before it begins", "lower its begin, or raise its end");
+  if (request.activations && request.mase && request.activations->by_threshold)
+    refuse("rule mase drops what is below a quantile of each call: it has no threshold",
+           "leave the threshold or the rule out");
+  if (request.activations && request.activations->random && !request.mase)
+    refuse("activations go at random under rule mase alone", "leave the method or the rule");
+  if (!request.training) return;
+  const Options& settings = request.training->settings.values;
+  if (settings.boolean_or("fresh_head", false))
+    refuse("fresh_head and pruning are both asked for",
+           "train the new classifier first: hone train --fresh-head");
+  if (request.gradual)
+    for (const char* name : {"keep", "metric", "patience"})
+      if (settings.contains(name))
+        refuse(fmt::format("{} changes nothing while the sparsity grows: the last model is kept, "
+                           "which alone has all of it",
+                           name),
+               "leave it out");
+}
 
 bool reads_data(const PruneRequest& request) {
   if (request.activations && request.activations->by_threshold) return true;

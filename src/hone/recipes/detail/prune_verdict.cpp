@@ -55,7 +55,7 @@ std::string describe(const PruningVerdict& verdict) {
 
 PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int64_t tokens) {
   PruningVerdict verdict;
-  verdict.tokens = latency_tokens(masked, tokens);
+  verdict.tokens = latency_tokens(masked.limits, tokens, masked.name);
   verdict.threads = thread_count();
   verdict.removed = removed != nullptr;
   for (const ProductNote& note : describe_sparse_products(masked)) {

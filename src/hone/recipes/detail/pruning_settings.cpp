@@ -163,6 +163,7 @@ PruningSettings read_pruning_settings(const RecipeCall& call) {
     if (!curve.against.empty() && !named(curve.against))
       refuse(fmt::format("{}: key 'against': there is no curve '{}' before it", table.where,
                          curve.against));
+    check_request(curve.request(0.5, 0));  // (errors begin with its place)
     try {
       prunable_nodes(settings.base.graph, curve.pruning.selections.front().nodes);
     } catch (const Error& error) {

@@ -1,8 +1,12 @@
 #include "hone/recipes/detail/run_folder.hpp"
 
+#include <algorithm>
+#include <vector>
+
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/load_model.hpp"
 
@@ -11,9 +15,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Folders of adapters beside the one that was trained, and nothing else in them.
+void remove_other_adapters(const fs::path& out) {
+  std::error_code ignored;
+  std::vector<fs::path> adapters;
+  for (const fs::directory_entry& entry : fs::directory_iterator(out, ignored)) {
+    if (entry.is_symlink() || !entry.is_directory() || !is_adapter(entry.path())) continue;
+    const fs::directory_iterator files(entry.path(), ignored);
+    if (std::all_of(begin(files), end(files), [](const fs::directory_entry& file) {
+          return is_adapter_file(file.path().filename().string());
+        }))
+      adapters.push_back(entry.path());
+  }
+  for (const fs::path& adapter : adapters) fs::remove_all(adapter, ignored);
+}
+
 void remove_parts(const fs::path& out) {
   std::error_code ignored;
   for (const char* part : {"last", "best", "record.jsonl"}) fs::remove_all(out / part, ignored);
+  remove_other_adapters(out);
 }
 
 bool has_checkpoint(const fs::path& out) { return fs::exists(out / "last" / "hone_state.json"); }
@@ -94,6 +114,11 @@ void RunFolder::remove_old_run() const {
   for (const fs::directory_entry& entry : fs::directory_iterator(request_.out, ignored)) {
     if (is_model_file(entry.path().filename().string())) fs::remove(entry.path(), ignored);
   }
+}
+
+void begin_anew(const TrainRequest& request) {
+  const RunFolder folder(request, {}, {});
+  if (fs::exists(request.out)) folder.remove_old_run();
 }
 
 void remove_run(const fs::path& out) {

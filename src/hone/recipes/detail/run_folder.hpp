@@ -35,4 +35,9 @@ private:
   std::optional<FolderLock> lock_;
 };
 
+// Of the run that a request starts anew: refuses another that is in its folder, or removes what
+// that left (overwrite), before anything that belongs to the run is written beside it. Throws as
+// RunFolder.
+void begin_anew(const TrainRequest& request);
+
 }  // namespace hone

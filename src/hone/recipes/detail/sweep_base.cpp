@@ -7,6 +7,8 @@
 
 #include "hone/core/error.hpp"
 #include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/graph/text.hpp"
 #include "hone/recipes/compare_models.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/recipes/detail/run_record.hpp"
@@ -42,7 +44,8 @@ Options pick_training(const RecipeCall& call, const std::string& prefix) {
 
 std::string hash_of(const fs::path& folder) {
   const Model model = load_model({.name = folder.string()});
-  std::string all;
+  // (A plain model is what its configuration makes of its tensors.)
+  std::string all = is_plain(model) ? "" : print_graph(model.graph);
   for (const std::string& name : model.tensors.names()) {
     const Tensor& tensor = model.tensors.at(name);
     all +=
@@ -57,6 +60,8 @@ void check_model(const RecipeCall& call, BaseSettings& settings, const std::stri
   if (!formats_of(settings.graph).empty())
     refuse(fmt::format("{}: key 'model': {} is quantized", call.file, settings.model),
            "the sweep starts from a float model");
+  latency_tokens(model_facts(settings.model, call.settings.model).limits,
+                 call.settings.values.integer_or("tokens", 0), call.file + ": key 'tokens'");
   if (settings.trains_model) return;
   for (const auto& [key, value] : settings.float_training.values())
     if (shared_keys.count(key) == 0)

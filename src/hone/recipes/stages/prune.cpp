@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/passes/prune.hpp"
 #include "hone/recipes/detail/pruning_keys.hpp"
 #include "hone/recipes/stage.hpp"
 
@@ -54,7 +55,14 @@ PruneRequest request_of(const Options& values, const std::string& where) {
   return request;
 }
 
-void check(const Options& values, const std::string& where) {
+// Under rule mase the method says how activations go: by size or at random.
+bool takes_activations(const std::string& key, const Options& values) {
+  const std::string method = values.text_or("method", "l1");
+  return key == "method" && (method == "l1" || method == "random");
+}
+
+void check(const StageCheck& call) {
+  const auto& [values, training, graph, where] = call;
   const auto refuse = [&](const std::string& message, const std::string& hint) {
     throw Error(ErrorCode::invalid_argument, where + ": " + message, hint);
   };
@@ -66,8 +74,19 @@ void check(const Options& values, const std::string& where) {
   const PruneRequest request = request_of(values, where);
   if (request.selections.empty() && !request.activations)
     refuse("nothing is pruned", "give the key 'sparsity', 'budget' or 'activations'");
+  if (request.selections.empty())
+    for (const char* name : {"granularity", "scope", "method"})
+      if (values.contains(name) && !(request.mase && takes_activations(name, values)))
+        refuse(fmt::format("key '{}' changes nothing without 'sparsity' or 'budget'", name),
+               "give the share of the weights that goes: sparsity = 0.5");
   if (values.contains("samples") && !reads_data(request))
     refuse("key 'samples' changes nothing: the method looks at no data", "leave it out");
+  at_place(where, [&] {
+    check_request(request);
+    for (const PruneSelection& selection : request.selections)
+      at_place(selection.where, [&] { prunable_nodes(graph, selection.nodes); });
+    if (request.activations) prunable_nodes(graph, request.activation_nodes);
+  });
 }
 
 std::string describe(const Options& values) {

@@ -4,6 +4,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
+#include "hone/passes/packing.hpp"
 #include "hone/recipes/format_file.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/recipes/stage.hpp"
@@ -20,7 +21,8 @@ std::vector<QuantizeSelection> selections_of(const Options& values, const std::s
   return {selection};
 }
 
-void check(const Options& values, const std::string& where) {
+void check(const StageCheck& call) {
+  const auto& [values, training, graph, where] = call;
   const auto refuse = [&](const std::string& message, const std::string& hint) {
     throw Error(ErrorCode::invalid_argument, where + ": " + message, hint);
   };
@@ -37,7 +39,10 @@ void check(const Options& values, const std::string& where) {
       if (values.contains(name))
         refuse(fmt::format("key '{}' changes nothing without 'calibrate'", name), "leave it out");
   if (values.contains("format")) find_format(values.text("format"));
-  selections_of(values, where);
+  const std::vector<QuantizeSelection> selections = selections_of(values, where);
+  // (Nodes of a graph of packed bits are selected once it is unpacked.)
+  if (is_packed(graph)) return;
+  at_place(where, [&] { select_formats(graph, selections); });
 }
 
 std::string describe(const Options& values) {

@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include "hone/core/error.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/recipes/experiment.hpp"
+#include "hone/recipes/lora_choice.hpp"
 #include "hone/recipes/quantize_run.hpp"
 #include "hone/recipes/stage.hpp"
+#include "hone/train/options.hpp"
 
 namespace hone {
 namespace {
@@ -31,16 +34,33 @@ std::string describe(const Options& values) {
   return text;
 }
 
+// The settings of the recipe's trainings with those of the stage in their place.
+Options settings_of(const Options& training, const Options& values) {
+  Options settings = training;
+  if (values.contains("steps")) settings.erase("epochs");
+  if (values.contains("epochs")) settings.erase("steps");
+  for (const auto& [key, value] : values.values()) settings.set(key, value);
+  return settings;
+}
+
+void check(const StageCheck& call) {
+  at_place(call.where, [&] {
+    // (Those of the recipe give way to the stage's.)
+    if (call.values.contains("epochs") && call.values.contains("steps"))
+      throw Error(ErrorCode::invalid_argument, "epochs and steps are both given",
+                  "give one of them");
+    make_train_options(settings_of(call.training, call.values));
+    if (call.values.contains("lora")) check_lora(call.graph, parse_lora(call.values.text("lora")));
+  });
+}
+
 double run(const StageCall& call) {
   TrainRequest request;
   request.model = call.model;
   request.data = call.data;
   request.tokenizer = call.tokenizer;
   request.out = call.work;
-  request.settings.values = call.training;
-  if (call.values.contains("steps")) request.settings.values.erase("epochs");
-  if (call.values.contains("epochs")) request.settings.values.erase("steps");
-  for (const auto& [key, value] : call.values.values()) request.settings.values.set(key, value);
+  request.settings.values = settings_of(call.training, call.values);
   request.settings.values.set("seed", call.seed);
   request.settings.data = call.data_settings;
   request.command = call.command;
@@ -54,6 +74,7 @@ double run(const StageCall& call) {
 
 Stage stage_train() {
   Stage stage{{"train", "trains what can be trained, or an adapter beside it (lora)", options()}};
+  stage.check = check;
   stage.describe = describe;
   stage.run = run;
   return stage;

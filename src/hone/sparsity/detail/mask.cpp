@@ -103,10 +103,11 @@ public:
       case Kind::n_of_m: drop_of_every_m(); break;
       default: drop_groups(options_.granularity.is_structural() ? families : families_of_weights());
     }
+    for (std::size_t i = 0; i < masks_.size(); ++i) keep_dropped(masks_[i], weights_[i].before);
     // (That layers go is what was asked for; all of them is refused below.)
     if (!options_.allow_empty && options_.granularity.kind != Kind::layer)
       for (std::size_t i = 0; i < masks_.size(); ++i)
-        if (masks_[i].size() > 0 && dropped_count(masks_[i]) == masks_[i].size())
+        if (leaves_empty(masks_[i], weights_[i].before))
           refuse(fmt::format("{}: sparsity {:g} leaves it no number at all", weights_[i].name,
                              options_.sparsity),
                  "lower the sparsity, or allow empty weights (--allow-empty)");
@@ -138,11 +139,6 @@ private:
   void drop_of_every_m() {
     const std::int64_t n = options_.granularity.first;
     const std::int64_t m = options_.granularity.second;
-    const double share = 1 - static_cast<double>(n) / static_cast<double>(m);
-    if (std::abs(options_.sparsity - share) > 1e-9)
-      refuse(fmt::format("sparsity {:g}: {}:{} drops {:g} of the numbers", options_.sparsity, n, m,
-                         share),
-             fmt::format("leave the sparsity out, or give {:g}", share));
     for (std::size_t i = 0; i < scores_.size(); ++i) {
       if (columns_of(masks_[i]) % m != 0)
         refuse(fmt::format("{}: its rows of {} numbers are no multiple of {}", weights_[i].name,
@@ -264,12 +260,34 @@ std::string to_string(const MaskGranularity& granularity) {
                      granularity.second);
 }
 
+void check_sparsity(double sparsity, const MaskGranularity& granularity) {
+  if (!(sparsity >= 0 && sparsity <= 1))
+    refuse(fmt::format("sparsity {:g} is outside 0 to 1", sparsity),
+           "it is the share of the numbers that go");
+  if (granularity.kind != Kind::n_of_m) return;
+  const double share =
+      1 - static_cast<double>(granularity.first) / static_cast<double>(granularity.second);
+  if (std::abs(sparsity - share) > 1e-9)
+    refuse(fmt::format("sparsity {:g}: {} drops {:g} of the numbers", sparsity,
+                       to_string(granularity), share),
+           fmt::format("leave the sparsity out, or give {:g}", share));
+}
+
 std::vector<Tensor> make_masks(const std::vector<ScoredWeight>& weights, const MaskOptions& options,
                                const std::vector<std::vector<MaskGroup>>& families) {
-  if (!(options.sparsity >= 0 && options.sparsity <= 1))
-    refuse(fmt::format("sparsity {:g} is outside 0 to 1", options.sparsity),
-           "it is the share of the numbers that go");
+  check_sparsity(options.sparsity, options.granularity);
   return Maker(weights, options).make(families);
+}
+
+bool leaves_empty(const Tensor& mask, const Tensor& before) {
+  const auto is_empty = [](const Tensor& one) { return dropped_count(one) == one.size(); };
+  return mask.size() > 0 && is_empty(mask) && (before.empty() || !is_empty(before));
+}
+
+void keep_dropped(Tensor& mask, const Tensor& before) {
+  if (before.empty()) return;
+  for (std::int64_t i = 0; i < mask.size(); ++i)
+    if (before.as<std::uint8_t>()[i] == 0) mask.as<std::uint8_t>()[i] = 0;
 }
 
 std::int64_t dropped_count(const Tensor& mask) {

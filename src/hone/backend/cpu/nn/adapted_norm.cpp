@@ -4,6 +4,7 @@
 #include <hwy/highway.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "hone/backend/cpu/detail/math-inl.hpp"
@@ -41,7 +42,8 @@ void run_adapted_norm(const KernelCall& call) {
           const VecF v = value(r, i, [&](const float* from) { return masked_load(mask, d, from); });
           squares = hn::MulAdd(v, v, squares);
         });
-    call.out(0).as()[r] = std::sqrt(hn::GetLane(hn::SumOfLanes(d, squares)));
+    const float sum = hn::GetLane(hn::SumOfLanes(d, squares));
+    call.out(0).as()[r] = sum == 0 ? std::numeric_limits<float>::infinity() : std::sqrt(sum);
   }
 }
 
