@@ -74,10 +74,11 @@ Members models() {
 Members recipes() {
   Members members;
   for (const ShippedRecipe& shipped : shipped_recipes()) {
-    const LoadedRecipe loaded = load_recipe(std::string(shipped.name), {});
+    const RecipeFacts facts = recipe_facts(std::string(shipped.name));
     members.push_back(
         {std::string(shipped.name),
-         loaded.description + "; needs " + (loaded.needs.empty() ? "nothing" : loaded.needs),
+         fmt::format("{}{}; needs {}", facts.is_search ? "search: " : "", facts.description,
+                     facts.needs.empty() ? "nothing" : facts.needs),
          {}});
   }
   return members;

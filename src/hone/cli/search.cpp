@@ -14,6 +14,7 @@
 #include "hone/cli/detail/interrupt.hpp"
 #include "hone/cli/detail/search_progress.hpp"
 #include "hone/cli/detail/study_tables.hpp"
+#include "hone/cli/detail/watch.hpp"
 #include "hone/core/error.hpp"
 #include "hone/recipes/search_run.hpp"
 #include "hone/search/export.hpp"
@@ -112,7 +113,7 @@ CommandResult run(const CommandInput& input) {
   if (settings.jobs == 1) {
     WorkerEvents events = progress.events(*open.study);
     events.should_stop = interrupted;
-    const WorkerResult result = run_worker(open, events);
+    const WorkerResult result = run_worker(open, events, trial_watcher());
     if (result.end == WorkerEnd::exhausted) end = "nothing is left to try";
     if (result.end == WorkerEnd::timed_out) end = "the time is up";
   } else {
@@ -121,7 +122,10 @@ CommandResult run(const CommandInput& input) {
   console().finish();
   open.study->refresh();
   if (!end.empty()) console().note(end);
+  const Json test = finish_search(open, console_watcher());
+  console().finish();
   console().print(describe_study(*open.study, console().style()));
+  if (test.is_array()) console().print(describe_test(test));
   return {0, study_json(*open.study)};
 }
 

@@ -19,7 +19,7 @@ CommandResult run(const CommandInput& input) {
   SearchProgress progress(*open.study, settings_of(open.study->data()).worker.trials);
   if (!input.options.boolean_or("quiet", false)) events = progress.events(*open.study);
   events.should_stop = interrupted;
-  const WorkerResult result = run_worker(open, events);
+  const WorkerResult result = run_worker(open, events, trial_watcher());
   console().finish();
   return {0, {{"computed", result.computed}}};
 }

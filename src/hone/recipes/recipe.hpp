@@ -73,6 +73,12 @@ struct LoadedRecipe {
 // variable. `changes` are key=value settings that replace those of the file; what is wrong with
 // them is a UsageError. Lists become text separated by commas.
 LoadedRecipe load_recipe(const std::string& file_or_name, const TextSettings& changes);
+// What a recipe says of itself, whatever it does: a search file too (recipes/search_settings.hpp).
+struct RecipeFacts {
+  std::string description, needs;
+  bool is_search = false;
+};
+RecipeFacts recipe_facts(const std::string& file_or_name);
 // The TOML text of it.
 std::string recipe_text(const std::string& file_or_name);
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hone/recipes/search_settings.hpp"
+#include "hone/recipes/train_run.hpp"
 
 namespace hone {
 
@@ -28,6 +29,9 @@ OpenStudy begin_search(const SearchSettings& settings);
 SearchSettings settings_of(const StudyData& study);
 
 // Works on an open study until it is finished.
-WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events);
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, const RunWatcher& watcher);
+
+// What is done when a study has all its trials: the winner is judged on the test split.
+Json finish_search(OpenStudy& open, const RunWatcher& watcher);
 
 }  // namespace hone

@@ -16,6 +16,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/recipes/loading.hpp"
+#include "hone/recipes/network_space.hpp"
 #include "hone/search/worker.hpp"
 
 namespace hone {
@@ -30,8 +31,12 @@ struct SearchSettings {
   // Any program as objective, and the folder where it is started; else the keys of a training.
   std::vector<std::string> objective_command;
   std::string folder;
+  std::string place;   // below it: where the models of trials go
   bool reuse = false;  // a trial with the values of an earlier one gets its results
   TextSettings training;
+  std::vector<NodeChoices> nodes;
+
+  bool is_of_networks() const { return objective_command.empty(); }
 };
 
 // Keys of the file beside its tables: name, study, objectives, sampler, trials, ...

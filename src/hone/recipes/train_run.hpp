@@ -46,6 +46,9 @@ struct TrainRequest {
   std::vector<QuantizeSelection> quantize = {};
   // The same, already selected (and calibrated); comes before `quantize`.
   Quantization formats = {};
+  // Changes the model once it is loaded, before its formats are chosen; the same whenever the run
+  // is resumed.
+  std::function<void(Model& model)> transform = {};
   bool resume = false;
   bool overwrite = false;      // a run that is already in `out` is replaced
   std::string evaluate_split;  // evaluated once at the end; "": none

@@ -36,6 +36,8 @@ struct TrainOptions {
          classifier_dropout = -1;  // below 0: as configured
   std::uint64_t seed = 0;
   std::int64_t checkpoint_every = 0;  // steps; 0: at the end of every epoch
+  // Steps between evaluations within an epoch, beside that at its end; 0: none.
+  std::int64_t evaluate_every = 0;
   Mode mode = Mode::compiled;
   std::vector<std::int64_t> order;  // sample numbers to train on, in this order; empty: shuffled
   std::vector<std::string> disabled_passes;

@@ -85,7 +85,9 @@ public:
       result.tokens += report.tokens;
       result.last_loss = report.loss;
       const bool epoch_ends = position_.step % steps_per_epoch_ == 0 || position_.step == steps_;
-      if (epoch_ends) evaluate_epoch(stepper, report.epoch);
+      const bool evaluation_due =
+          options_.evaluate_every > 0 && position_.step % options_.evaluate_every == 0;
+      if (epoch_ends || evaluation_due) evaluate_now(stepper, report.epoch);
       stopped = events_.stop && events_.stop() && !is_done();
       const bool due = options_.checkpoint_every > 0
                            ? position_.step % options_.checkpoint_every == 0
@@ -198,7 +200,7 @@ private:
     return report;
   }
 
-  void evaluate_epoch(Stepper& stepper, std::int64_t epoch) {
+  void evaluate_now(Stepper& stepper, std::int64_t epoch) {
     if (validation_ == nullptr) return;
     Model current = model_;
     current.tensors = stepper.parameters(position_.step);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/interrupt.hpp"
 #include "hone/cli/detail/study_tables.hpp"
 
 namespace hone {
@@ -35,6 +36,12 @@ std::string note_of(const Study& study) {
 }
 
 }  // namespace
+
+RunWatcher trial_watcher() {
+  RunWatcher watcher;
+  watcher.stop = interrupted;
+  return watcher;
+}
 
 SearchProgress::SearchProgress(const Study& study, std::int64_t trials)
     : trials_(trials), first_(study.count_finished()) {

@@ -4,9 +4,13 @@
 #include <set>
 #include <string>
 
+#include "hone/recipes/train_run.hpp"
 #include "hone/search/worker.hpp"
 
 namespace hone {
+
+// Of a training within a trial: it is stopped by Ctrl-C, and shows nothing by itself.
+RunWatcher trial_watcher();
 
 class SearchProgress {
 public:

@@ -67,6 +67,17 @@ std::string describe_trial(const StudyData& study, const Trial& trial) {
   return text;
 }
 
+std::string describe_test(const Json& judged) {
+  std::string text;
+  for (const Json& one : judged)
+    text += fmt::format("test split, once: trial {}: accuracy {}; its model: {}\n",
+                        one.at("trial").get<std::int64_t>(),
+                        format_interval(one.at("accuracy").get<double>(),
+                                        one.at("low").get<double>(), one.at("high").get<double>()),
+                        one.at("model").text());
+  return text;
+}
+
 std::string trials_table(const Study& study, const std::vector<const Trial*>& trials,
                          TextStyle style) {
   std::vector<TableColumn> columns{{"trial", Align::right}, {"state", Align::left}};

@@ -19,6 +19,8 @@ std::string trials_table(const Study& study, const std::vector<const Trial*>& tr
 std::string describe_values(const StudyData& study, const std::vector<double>& values);
 // "lr = 0.001, layers = 2".
 std::string describe_parameters(const Trial& trial);
+// The winners on the test split, a line each.
+std::string describe_test(const Json& judged);
 // Its fate in a line: "trial 7: complete, accuracy 0.8612 (lr = 0.001, layers = 2), 12 s".
 std::string describe_trial(const StudyData& study, const Trial& trial);
 

@@ -148,8 +148,22 @@ std::string recipe_text(const std::string& file_or_name) {
       did_you_mean(file_or_name, names));
 }
 
+RecipeFacts recipe_facts(const std::string& file) {
+  const toml::table root = parse_toml_text(recipe_text(file), file);
+  const auto text = [&](const char* key) {
+    const toml::node* node = root.get(key);
+    return node == nullptr ? std::string() : toml_text(*node, key, file);
+  };
+  return {text("description"), text("needs"), text("recipe") == "search"};
+}
+
 LoadedRecipe load_recipe(const std::string& file, const TextSettings& changes) {
   const toml::table root = parse_toml_text(recipe_text(file), file);
+  // (A search file has tables that no other recipe has.)
+  if (const toml::node* kind = root.get("recipe");
+      kind != nullptr && toml_text(*kind, "recipe", file) == "search")
+    throw Error(ErrorCode::invalid_argument, toml_place(file, *kind) + ": is a search file",
+                fmt::format("hone search {} runs it", file));
   std::vector<Entry> entries = read_entries(root, file);
   const auto kind = std::find_if(entries.begin(), entries.end(),
                                  [](const Entry& e) { return e.key == "recipe"; });

@@ -7,6 +7,7 @@
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/recipes/detail/search_space.hpp"
+#include "hone/recipes/network_objective.hpp"
 #include "hone/recipes/recipe.hpp"
 #include "hone/recipes/search_settings.hpp"
 
@@ -57,11 +58,8 @@ Options read_options(const toml::table& root, const char* key, const std::vector
 
 // The direction that a metric is better in; others have to be told.
 std::optional<Direction> natural_direction(const std::string& objective) {
-  static const std::set<std::string> larger{"accuracy", "macro_f1"};
-  static const std::set<std::string> smaller{"loss",    "bytes", "bits",
-                                             "latency", "macs",  "bit_operations"};
-  if (larger.contains(objective)) return Direction::maximize;
-  if (smaller.contains(objective)) return Direction::minimize;
+  for (const NetworkMetric& metric : network_metrics())
+    if (objective == metric.name) return metric.direction;
   return std::nullopt;
 }
 
@@ -103,6 +101,14 @@ void read_directions(const toml::table& root, const std::string& file, SearchSet
   if (settings.directions.empty())
     throw Error(ErrorCode::bad_format, fmt::format("{}: nothing says what is optimized", file),
                 "objectives = [\"accuracy\"], or directions of an objective_command");
+}
+
+[[noreturn]] void refuse_objective(const std::string& file, const std::string& objective) {
+  std::vector<std::string> known;
+  for (const NetworkMetric& metric : network_metrics()) known.emplace_back(metric.name);
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: a network has no metric '{}'", file, printable(objective, 100)),
+              did_you_mean(objective, known));
 }
 
 // Single values, the file's and the changes'.
@@ -218,10 +224,12 @@ SearchSettings load_search(const std::string& file, const TextSettings& changes)
   if (const toml::node* node = root.get("objective_command"))
     settings.objective_command = list_of(*node, "objective_command", file);
   settings.folder = std::filesystem::current_path().string();
+  settings.place = folder.string();
   settings.training = values.others;
 
   WorkerSettings& worker = settings.worker;
   const toml::table* space = root.get_as<toml::table>("space");
+  if (space != nullptr) settings.nodes = read_node_choices(*space, file);
   worker.space = read_space(space == nullptr ? toml::table{} : *space, file);
   worker.sampler = own.text("sampler");
   const Sampler& sampler = find_member(sampler_table(), worker.sampler, "sampler");
@@ -250,6 +258,21 @@ SearchSettings load_search(const std::string& file, const TextSettings& changes)
                 fmt::format("{}: key '{}' changes nothing beside an objective_command", file,
                             printable(settings.training.front().first, 100)),
                 did_you_mean(settings.training.front().first, names_of(search_options())));
+  if (settings.is_of_networks()) {
+    for (const std::string& objective : settings.objectives)
+      if (!natural_direction(objective)) refuse_objective(file, objective);
+    if (settings.objectives.empty())
+      throw Error(ErrorCode::bad_format, file + ": key 'objectives' is missing",
+                  "objectives = [\"accuracy\"]");
+    worker.space = network_space(settings);
+  } else if (!settings.nodes.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: an objective_command has no nodes", settings.nodes.front().where));
+  }
+  if (worker.space.empty())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: [space] is empty: there is nothing to search", file),
+                "a line a parameter: lr = { low = 1e-5, high = 1e-3, log = true }");
   return settings;
 }
 

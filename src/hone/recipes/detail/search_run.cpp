@@ -4,6 +4,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/version.hpp"
+#include "hone/recipes/network_objective.hpp"
 #include "hone/search/command_objective.hpp"
 
 namespace hone {
@@ -11,7 +12,7 @@ namespace {
 
 const char* const kept_settings = "hone:search";
 const char* const kept_version = "hone:version";
-const char* const metric_names = "study:metric_names";
+const char* const kept_names = "study:metric_names";
 
 // What a study's trials are results of.
 void check_same(const SearchSettings& kept, const SearchSettings& asked, const std::string& where) {
@@ -35,10 +36,13 @@ void check_same(const SearchSettings& kept, const SearchSettings& asked, const s
   if (kept.objectives != asked.objectives) refuse("its objectives were others");
   if (kept.objective_command != asked.objective_command)
     refuse("its objective_command was another");
+  if (!(to_json(kept.nodes) == to_json(asked.nodes))) refuse("its choices of nodes were others");
   if (kept.training != asked.training) refuse("the keys of its training were others");
 }
 
-std::unique_ptr<Objective> objective_of(const SearchSettings& settings) {
+std::unique_ptr<Objective> objective_of(const SearchSettings& settings, Study& study,
+                                        const RunWatcher& watcher) {
+  if (settings.is_of_networks()) return network_objective(settings, study, watcher);
   return command_objective(settings.objective_command, settings.folder);
 }
 
@@ -78,6 +82,7 @@ OpenStudy begin_search(const SearchSettings& settings) {
   std::optional<StudyId> found;
   for (const StudyData& one : open.storage->studies())
     if (one.name == address.name) found = one.id;
+  if (!found && settings.is_of_networks()) check_dimensions(settings);
   if (!found) found = open.storage->create_study(address.name, settings.directions);
   open.study = std::make_unique<Study>(*open.storage, *found);
   const std::string where = fmt::format("{}#{}", address.url, address.name);
@@ -90,20 +95,28 @@ OpenStudy begin_search(const SearchSettings& settings) {
   if (kept != data.user_attributes.end())
     check_same(search_from_json(kept->second), settings, where);
   Attributes system;
-  if (!settings.objectives.empty()) system[metric_names] = settings.objectives;
+  if (!settings.objectives.empty()) system[kept_names] = settings.objectives;
   open.storage->set_study_attributes(
       data.id, {{kept_settings, to_json(settings)}, {kept_version, version}}, system);
   open.study->refresh_data();
   return open;
 }
 
-WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events) {
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, const RunWatcher& watcher) {
   const SearchSettings settings = settings_of(open.study->data());
-  const std::unique_ptr<Objective> objective = objective_of(settings);
+  const std::unique_ptr<Objective> objective = objective_of(settings, *open.study, watcher);
   // (What lives in memory has no other process.)
   const std::unique_ptr<Storage> beats =
       open.address.starts_with("memory:") ? nullptr : open_storage({.url = open.address});
   return work(*open.study, beats.get(), *objective, settings.worker, events);
+}
+
+Json finish_search(OpenStudy& open, const RunWatcher& watcher) {
+  const SearchSettings settings = settings_of(open.study->data());
+  open.study->refresh();
+  if (!settings.is_of_networks() || open.study->count_finished() < settings.worker.trials)
+    return nullptr;
+  return judge_winners(settings, *open.study, watcher);
 }
 
 }  // namespace hone

@@ -36,6 +36,8 @@ Json to_json(const SearchSettings& settings) {
   return {{"objectives", settings.objectives},
           {"objective_command", settings.objective_command},
           {"folder", settings.folder},
+          {"place", settings.place},
+          {"nodes", to_json(settings.nodes)},
           {"reuse", settings.reuse},
           {"training", training},
           {"space", worker.space.to_json()},
@@ -53,6 +55,8 @@ SearchSettings search_from_json(const Json& json) {
   settings.objectives = json.at("objectives").get<std::vector<std::string>>();
   settings.objective_command = json.at("objective_command").get<std::vector<std::string>>();
   settings.folder = json.at("folder").text();
+  settings.place = json.at("place").text();
+  settings.nodes = node_choices_from_json(json.at("nodes"));
   settings.reuse = json.at("reuse").get<bool>();
   for (const Json& pair : json.at("training"))
     settings.training.emplace_back(pair[0].text(), pair[1].text());

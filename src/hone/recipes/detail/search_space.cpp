@@ -111,21 +111,51 @@ Json toml_value(const toml::node& node, const std::string& key, const std::strin
   return toml_text(node, key, file);
 }
 
+std::vector<NodeChoices> read_node_choices(const toml::table& space, const std::string& file) {
+  std::vector<NodeChoices> all;
+  const toml::node* list = space.get("nodes");
+  if (list == nullptr || !list->is_array_of_tables()) return all;
+  for (const toml::node& entry : *list->as_array()) {
+    NodeChoices choices{.nodes = "linear", .where = toml_place(file, entry)};
+    for (const auto& [key, node] : *entry.as_table()) {
+      const std::string name(key.str());
+      if (name == "nodes" || name == "shared") {
+        (name == "nodes" ? choices.nodes : choices.shared) = toml_text(node, name, file);
+        continue;
+      }
+      std::vector<Json> values;
+      if (const toml::array* several = node.as_array())
+        for (const toml::node& value : *several) values.push_back(toml_value(value, name, file));
+      else
+        values.push_back(toml_value(node, name, file));
+      if (values.empty())
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("{}: key '{}' of [[space.nodes]]: there is no choice",
+                                toml_place(file, node), name));
+      choices.keys.emplace_back(name, std::move(values));
+    }
+    if (choices.keys.empty())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: [[space.nodes]] says nothing of its nodes", choices.where),
+                  "bypass = [false, true], or format = [\"none\", \"integer\"]");
+    all.push_back(std::move(choices));
+  }
+  return all;
+}
+
 Space read_space(const toml::table& table, const std::string& file) {
   // In the order of the file, not of the names.
   std::vector<std::pair<toml::source_position, Dimension>> found;
-  for (const auto& [key, node] : table)
+  for (const auto& [key, node] : table) {
+    if (node.is_array_of_tables()) continue;  // [[space.nodes]]
     found.emplace_back(key.source().begin,
                        ParameterReader(std::string(key.str()), node, file).read());
+  }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return std::pair(a.first.line, a.first.column) < std::pair(b.first.line, b.first.column);
   });
   std::vector<Dimension> dimensions;
   for (auto& [place, dimension] : found) dimensions.push_back(std::move(dimension));
-  if (dimensions.empty())
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: [space] is empty: there is nothing to search", file),
-                "a line a parameter: lr = { low = 1e-5, high = 1e-3, log = true }");
   try {
     return Space(std::move(dimensions));
   } catch (const Error& error) {

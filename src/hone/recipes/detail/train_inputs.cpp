@@ -100,6 +100,7 @@ private:
     if (in.request.labels == LabelUse::classes) name_classes(in.model, labels, watcher_.say);
     // Training moves float32 weights and rounds them in every step; below adapters none move.
     if (!lora_ && !has_adapters(in.model.graph)) unpack_weights(in.model);
+    if (request_.transform) request_.transform(in.model);
     Quantization formats = request_.formats;
     if (!request_.quantize.empty()) formats = select_formats(in.model.graph, request_.quantize);
     if (!formats.empty()) set_formats(in.model, formats);

@@ -146,6 +146,11 @@ std::vector<TrainOption> make_options() {
        }},
       {whole("checkpoint_every", unset, "steps between checkpoints; default: each epoch", 1), true,
        [](O& o, const OptionValue& value) { o.checkpoint_every = std::get<std::int64_t>(value); }},
+      {whole("evaluate_every", unset, "steps between evaluations; default: each epoch", 1), false,
+       [](O& o, const OptionValue& value) { o.evaluate_every = std::get<std::int64_t>(value); },
+       [](const O& o, Json& json) {
+         if (o.evaluate_every > 0) json["evaluate_every"] = o.evaluate_every;
+       }},
       field(flag,
             whole("seed", std::int64_t{0}, "of fresh weights, order, dropout and validation split",
                   0),

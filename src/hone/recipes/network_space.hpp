@@ -1,0 +1,53 @@
+// Parameters of a search for each of many nodes: [[space.nodes]].
+//
+//   [[space.nodes]]
+//   nodes = "linear"                  # a selection, as --nodes takes it
+//   bypass = [false, true]            # left out or not; nodes that give as many numbers as they
+//   read
+//
+//   [[space.nodes]]
+//   nodes = "linear"
+//   format = ["none", "integer"]      # "none": as it is
+//   width = [8, 16, 32]               # keys of the formats; one value is no parameter
+//   frac_width = [2, 4, 8]
+//   sparsity = [0, 0.5]
+//   shared = "all"                    # one choice for all of them; else each has its own
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hone/core/json.hpp"
+#include "hone/graph/graph.hpp"
+#include "hone/model/model.hpp"
+#include "hone/search/space.hpp"
+
+namespace hone {
+
+struct NodeChoices {
+  std::string nodes;  // graph/selection.hpp
+  std::string shared = {};
+  // "bypass", "format", "sparsity", "method", or an option of the formats, and their values.
+  std::vector<std::pair<std::string, std::vector<Json>>> keys = {};
+  std::string where = {};  // "file: line n"
+
+  const std::vector<Json>* find(const std::string& key) const;
+};
+
+Json to_json(const std::vector<NodeChoices>& choices);
+std::vector<NodeChoices> node_choices_from_json(const Json& json);
+
+// The dimensions of node choices: "NODE.KEY", or "SHARED.KEY". Where sizes of the network are
+// parameters too (`sizes`), nodes that only some networks have exist by condition. `graph_of` gives
+// the network of an assignment of `sizes`. Throws Error(invalid_argument).
+std::vector<Dimension> expand_node_choices(
+    const std::vector<NodeChoices>& choices, const std::vector<Dimension>& sizes,
+    const std::function<Graph(const Assignment& values)>& graph_of);
+
+// Changes a model as the values of a trial say: leaves nodes out, masks, gives formats.
+void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,
+                        const std::function<Json(const std::string& parameter)>& value_of);
+
+}  // namespace hone
