@@ -46,6 +46,18 @@ std::unique_ptr<Objective> objective_of(const SearchSettings& settings, Study& s
   return command_objective(settings.objective_command, settings.folder);
 }
 
+bool is_there(const StudyAddress& address) {
+  if (address.url.starts_with("memory:")) return false;
+  try {
+    const auto storage = open_storage({.url = address.url, .read_only = true});
+    for (const StudyData& one : storage->studies())
+      if (one.name == address.name) return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+  }
+  return false;
+}
+
 }  // namespace
 
 OpenStudy open_study(const std::string& text, bool read_only) {
@@ -77,12 +89,13 @@ SearchSettings settings_of(const StudyData& study) {
 
 OpenStudy begin_search(const SearchSettings& settings) {
   const StudyAddress address = parse_study_address(settings.study);
+  // (Before anything is made.)
+  if (settings.is_of_networks() && !is_there(address)) check_dimensions(settings);
   OpenStudy open{address.url};
   open.storage = open_storage({.url = address.url, .create = true});
   std::optional<StudyId> found;
   for (const StudyData& one : open.storage->studies())
     if (one.name == address.name) found = one.id;
-  if (!found && settings.is_of_networks()) check_dimensions(settings);
   if (!found) found = open.storage->create_study(address.name, settings.directions);
   open.study = std::make_unique<Study>(*open.storage, *found);
   const std::string where = fmt::format("{}#{}", address.url, address.name);
