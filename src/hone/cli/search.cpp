@@ -1,3 +1,4 @@
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,11 +33,15 @@ public:
     std::vector<char*> arguments;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
+    const pid_t parent = getpid();
     pid_ = fork();
     if (pid_ < 0) throw Error(ErrorCode::io, "no process for a worker", "are there too many?");
     if (pid_ != 0) return;
     // Ctrl-C is for this process, which ends its workers.
     setpgid(0, 0);
+    // It ends with this process however that ends: started again, it has its number of workers.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(127);
     execv("/proc/self/exe", arguments.data());
     _exit(127);
   }

@@ -4,8 +4,10 @@
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/interrupt.hpp"
+#include "hone/cli/detail/program.hpp"
 #include "hone/cli/detail/search_progress.hpp"
 #include "hone/cli/detail/settings.hpp"
+#include "hone/core/error.hpp"
 #include "hone/recipes/search_run.hpp"
 
 namespace hone {
@@ -13,15 +15,22 @@ namespace {
 
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
-  catch_interrupts();
+  const bool quiet = input.options.boolean_or("quiet", false);
+  catch_interrupts(quiet);
   OpenStudy open = open_study(input.options.text("study"), false);
   WorkerEvents events;
   SearchProgress progress(*open.study, settings_of(open.study->data()).worker.trials);
-  if (!input.options.boolean_or("quiet", false)) events = progress.events(*open.study);
+  if (!quiet) events = progress.events(*open.study);
   events.should_stop = interrupted;
-  const WorkerResult result = run_worker(open, events, trial_watcher());
-  console().finish();
-  return {0, {{"computed", result.computed}}};
+  try {
+    const WorkerResult result = run_worker(open, events, trial_watcher());
+    console().finish();
+    return {0, {{"computed", result.computed}}};
+  } catch (const Error& error) {
+    // Whoever ends a quiet worker says so.
+    if (error.code() != ErrorCode::interrupted || !quiet) throw;
+    return {exit_interrupted, {}};
+  }
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 
@@ -18,6 +19,10 @@
 
 namespace hone {
 namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t longest_line = std::size_t{64} << 20;  // bytes
 
 // A child with a pipe to its input and one from its output.
 class Program {
@@ -75,9 +80,10 @@ public:
     return true;
   }
 
-  // Nothing: it has ended.
-  std::optional<std::string> read_line(TrialWatcher& watcher) {
-    while (true) {
+  // Nothing: it has ended, or it is later than `latest`.
+  std::optional<std::string> read_line(TrialWatcher& watcher,
+                                       std::optional<Clock::time_point> latest) {
+    while (!latest || Clock::now() < *latest) {
       const std::size_t end = buffer_.find('\n');
       if (end != std::string::npos) {
         std::string line = buffer_.substr(0, end);
@@ -93,7 +99,11 @@ public:
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) return std::nullopt;
       buffer_.append(bytes.data(), static_cast<std::size_t>(count));
+      if (buffer_.size() > longest_line && buffer_.find('\n') == std::string::npos)
+        throw Error(ErrorCode::bad_format, fmt::format("a line of more than {} MiB has no end",
+                                                       longest_line / 1024 / 1024));
     }
+    return std::nullopt;
   }
 
   // How it ended: "exit status 3", "signal 9 (Killed)".
@@ -102,10 +112,10 @@ public:
     close(input_);
     close(output_);
     int status = 0;
-    // One that does not end when its input does is ended.
+    // One that does not end when its input does is ended, with what it has started.
     for (int wait = 0; waitpid(pid_, &status, WNOHANG) == 0; ++wait) {
-      if (wait == 100) kill(pid_, SIGTERM);
-      if (wait == 200) kill(pid_, SIGKILL);
+      if (wait == 100) kill(-pid_, SIGTERM);
+      if (wait == 200) kill(-pid_, SIGKILL);
       usleep(10000);
     }
     pid_ = 0;
@@ -156,8 +166,9 @@ void take_extras(const Json& answer, Telling& telling) {
 
 class CommandObjective : public Objective {
 public:
-  CommandObjective(std::vector<std::string> command, std::filesystem::path folder)
-      : command_(std::move(command)), folder_(std::move(folder)) {}
+  CommandObjective(std::vector<std::string> command, std::filesystem::path folder,
+                   double stop_patience)
+      : command_(std::move(command)), folder_(std::move(folder)), stop_patience_(stop_patience) {}
 
   Telling compute(const Trial& trial, TrialWatcher& watcher) override {
     if (program_ == nullptr) program_ = std::make_unique<Program>(command_, folder_);
@@ -175,18 +186,30 @@ private:
   Telling converse(const Trial& trial, TrialWatcher& watcher) {
     Json params = Json::object();
     for (const TrialParameter& one : trial.parameters) params[one.name()] = one.value();
-    if (!program_->write_line(to_python_json({{"trial", trial.number}, {"params", params}})))
+    // (As it is documented, the number first: a shell may read it so.)
+    if (!program_->write_line(fmt::format(R"({{"trial": {}, "params": {}}})", trial.number,
+                                          to_python_json(params))))
       return end_of_program();
-    bool stopped = false;
+    std::optional<Clock::time_point> latest;  // for the answer, once it was told to stop
     while (true) {
-      const std::optional<std::string> line = program_->read_line(watcher);
+      const std::optional<std::string> line = program_->read_line(watcher, latest);
+      if (!line && latest && Clock::now() >= *latest) {
+        program_.reset();
+        return {.state = TrialState::pruned,
+                .user_attributes = {
+                    {"hone:note", fmt::format("told to stop, the program said nothing for {:g} s "
+                                              "and was ended",
+                                              stop_patience_)}}};
+      }
       if (!line) return end_of_program();
       const Json answer = parse_python_json(*line, "an answer of the program");
       Telling telling;
       if (answer.contains("step")) {
         const bool stop =
             watcher.report(answer.at("step").get<std::int64_t>(), number_of(answer.at("value")));
-        stopped = stopped || stop;
+        if (stop && !latest)
+          latest = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double>(stop_patience_));
         if (!program_->write_line(Json::object({{"stop", stop}}).dump())) return end_of_program();
         continue;
       }
@@ -196,11 +219,12 @@ private:
         telling.user_attributes["hone:error"] = error->is_string() ? error->text() : error->dump();
         return telling;
       }
-      if (stopped) {
+      if (latest) {
         telling.state = TrialState::pruned;
         return telling;
       }
-      for (const Json& value : answer.at("values")) telling.values.push_back(number_of(value));
+      for (const Json& value : answer.at("values").elements())
+        telling.values.push_back(number_of(value));
       return telling;
     }
   }
@@ -213,19 +237,21 @@ private:
 
   std::vector<std::string> command_;
   std::filesystem::path folder_;
+  double stop_patience_;
   std::unique_ptr<Program> program_;
 };
 
 }  // namespace
 
 std::unique_ptr<Objective> command_objective(std::vector<std::string> command,
-                                             const std::filesystem::path& folder) {
+                                             const std::filesystem::path& folder,
+                                             double stop_patience) {
   if (command.empty() || command.front().empty())
     throw Error(ErrorCode::invalid_argument, "objective_command names no program",
                 "objective_command = [\"program\", \"argument\"]");
   // A program that ended is found by what a write returns.
   std::signal(SIGPIPE, SIG_IGN);
-  return std::make_unique<CommandObjective>(std::move(command), folder);
+  return std::make_unique<CommandObjective>(std::move(command), folder, stop_patience);
 }
 
 }  // namespace hone

@@ -60,11 +60,9 @@ public:
   // were not finished in it. A finished trial never changes.
   virtual void refresh(StudyId study, std::vector<Trial>& trials) = 0;
   // Adds a trial: its id and number are given by the storage. Nothing happens and nothing is
-  // returned where the study does not have exactly `expected_count` trials when the transaction
-  // begins.
+  // returned where the study has more than `most` trials when the transaction begins.
   virtual std::optional<Trial> create_trial(StudyId study, const Trial& trial,
-                                            std::optional<std::int64_t> expected_count,
-                                            bool heartbeat) = 0;
+                                            std::optional<std::int64_t> most, bool heartbeat) = 0;
   // Whether it was done.
   virtual bool change_trial(TrialId trial, const TrialChange& change) = 0;
   // Of trials that run, where they have one.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -93,7 +94,7 @@ std::optional<Trial> Study::claim(const AskCall& call, const Trial& waiting) {
                      .parameters = parameters_of(call.space, sample.values),
                      .system_attributes = std::move(sample.system_attributes),
                      .start = now(),
-                     .heartbeat = true};
+                     .heartbeat = !call.owner.empty()};
   if (!call.owner.empty()) change.system_attributes[owner_attribute] = call.owner;
   if (!storage_.change_trial(waiting.id, change)) return std::nullopt;
   refresh();
@@ -106,6 +107,10 @@ std::optional<Trial> Study::ask(const AskCall& call) {
   constexpr int attempts = 4;
   for (int attempt = 1;; ++attempt) {
     refresh();
+    const std::int64_t room = call.within_budget
+                                  ? call.budget - count_finished() - count_computed_now()
+                                  : std::numeric_limits<std::int32_t>::max();
+    if (room <= 0) return std::nullopt;
     const auto waiting = std::find_if(trials_.begin(), trials_.end(), [](const Trial& trial) {
       return trial.state == TrialState::waiting;
     });
@@ -115,6 +120,8 @@ std::optional<Trial> Study::ask(const AskCall& call) {
     }
     const bool last = attempt >= attempts;
     const auto count = static_cast<std::int64_t>(trials_.size());
+    // A trial that others add meanwhile takes a place.
+    const std::int64_t most = last ? count + room - 1 : count;
     // Two that both give up knowing must not draw the same numbers.
     const std::int64_t drawn =
         last ? count + (std::int64_t{stream_of(new_owner()) | 1u} << 31) : count;
@@ -127,8 +134,7 @@ std::optional<Trial> Study::ask(const AskCall& call) {
     if (!call.owner.empty()) trial.system_attributes[owner_attribute] = call.owner;
     note_sampling(trials_, count, drawn, trial.system_attributes);
     trial.start = now();
-    std::optional<Trial> made =
-        storage_.create_trial(data_.id, trial, last ? std::nullopt : std::optional(count), true);
+    std::optional<Trial> made = storage_.create_trial(data_.id, trial, most, !call.owner.empty());
     if (!made) continue;
     if (made->number == count) trials_.push_back(*made);
     return made;
@@ -170,10 +176,13 @@ bool Study::tell(const Trial& trial, Telling telling) {
 }
 
 bool Study::report(const Trial& trial, std::int64_t step, double value) {
-  TrialChange change{
-      .expected_state = TrialState::running, .intermediate = {{step, value}}, .heartbeat = true};
+  TrialChange change{.expected_state = TrialState::running, .intermediate = {{step, value}}};
   const auto owner = trial.system_attributes.find(owner_attribute);
-  if (owner != trial.system_attributes.end()) change.expected_owner = owner->second.text();
+  // (Who has none is no process that gives signs of life: a first one would call for more.)
+  if (owner != trial.system_attributes.end()) {
+    change.expected_owner = owner->second.text();
+    change.heartbeat = true;
+  }
   return storage_.change_trial(trial.id, change);
 }
 
@@ -194,17 +203,22 @@ Trial Study::enqueue(const Attributes& values, const Attributes& user_attributes
 
 std::optional<Trial> Study::take_over(const std::string& owner, double lease) {
   refresh();
-  std::map<TrialId, double> ages;
-  for (const Heartbeat& beat : storage_.heartbeats(data_.id)) ages[beat.trial] = beat.age;
+  // Asked for once, where a trial of another machine runs.
+  std::optional<std::map<TrialId, double>> ages;
+  const auto lease_ended = [&](TrialId trial) {
+    if (!ages) {
+      ages.emplace();
+      for (const Heartbeat& beat : storage_.heartbeats(data_.id)) (*ages)[beat.trial] = beat.age;
+    }
+    const auto age = ages->find(trial);
+    return age == ages->end() || age->second > lease;
+  };
   for (const Trial& trial : trials_) {
     const auto old = trial.system_attributes.find(owner_attribute);
     // (A trial without an owner is another program's.)
     if (trial.state != TrialState::running || old == trial.system_attributes.end()) continue;
     const std::string name = old->second.text();
-    const auto age = ages.find(trial.id);
-    const bool is_lost =
-        is_of_this_machine(name) ? has_ended(name) : age == ages.end() || age->second > lease;
-    if (!is_lost) continue;
+    if (!(is_of_this_machine(name) ? has_ended(name) : lease_ended(trial.id))) continue;
     if (!storage_.change_trial(trial.id, {.expected_state = TrialState::running,
                                           .expected_owner = name,
                                           .system_attributes = {{owner_attribute, owner}},
@@ -222,6 +236,12 @@ std::int64_t Study::count_finished() const {
   });
 }
 
+std::int64_t Study::count_computed_now() const {
+  return std::count_if(trials_.begin(), trials_.end(), [](const Trial& trial) {
+    return trial.state == TrialState::running && trial.system_attributes.contains(owner_attribute);
+  });
+}
+
 std::vector<std::int64_t> Study::best() const {
   std::vector<const Trial*> feasible;
   for (const Trial& trial : trials_) {
@@ -230,14 +250,20 @@ std::vector<std::int64_t> Study::best() const {
         trial.values.size() == data_.directions.size())
       feasible.push_back(&trial);
   }
-  std::vector<std::int64_t> best;
+  // Whoever beats one that was beaten beats all that it had beaten: only the front is compared.
+  std::vector<const Trial*> front;
   for (const Trial* trial : feasible) {
-    const bool beaten = std::any_of(feasible.begin(), feasible.end(), [&](const Trial* other) {
-      return dominates(*other, *trial, data_.directions);
-    });
+    if (std::any_of(front.begin(), front.end(), [&](const Trial* other) {
+          return dominates(*other, *trial, data_.directions);
+        }))
+      continue;
+    std::erase_if(front,
+                  [&](const Trial* other) { return dominates(*trial, *other, data_.directions); });
     // Of one objective the first of those that are as good.
-    if (!beaten && (data_.directions.size() > 1 || best.empty())) best.push_back(trial->number);
+    if (data_.directions.size() > 1 || front.empty()) front.push_back(trial);
   }
+  std::vector<std::int64_t> best;
+  for (const Trial* trial : front) best.push_back(trial->number);
   return best;
 }
 

@@ -17,6 +17,8 @@ struct AskCall {
   std::uint64_t seed = 0;
   std::string owner = {};   // of the trial (owner.hpp); "": nobody takes it over
   std::int64_t budget = 0;  // finished trials that the study will have; 0: nobody knows
+  // Nothing is begun where as many as `budget` are finished or computed, by whomever.
+  bool within_budget = false;
 };
 
 // What a trial came to.
@@ -63,6 +65,8 @@ public:
 
   // Finished: COMPLETE or PRUNED.
   std::int64_t count_finished() const;
+  // Those that somebody computes: they run, and have an owner.
+  std::int64_t count_computed_now() const;
   // The numbers of the best feasible complete trials: of one objective the best, of several those
   // that no other is better than (as good in all, better in one).
   std::vector<std::int64_t> best() const;

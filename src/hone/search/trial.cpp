@@ -45,22 +45,26 @@ Assignment Trial::assignment() const {
 
 std::vector<double> constraints_of(const Trial& trial) {
   const std::string prefix = "constraints:";
-  std::vector<double> found;
-  for (auto i = trial.system_attributes.lower_bound(prefix);
-       i != trial.system_attributes.end() && i->first.starts_with(prefix); ++i)
-    found.push_back(i->second.get<double>());
-  if (!found.empty()) return found;
+  std::map<std::string, double> found;
   const auto older = trial.system_attributes.find("constraints");
   if (older != trial.system_attributes.end() && older->second.is_array())
-    found = older->second.get<std::vector<double>>();
-  return found;
+    for (std::size_t i = 0; i < older->second.size(); ++i)
+      found[std::to_string(i)] = older->second[i].get<double>();
+  for (auto i = trial.system_attributes.lower_bound(prefix);
+       i != trial.system_attributes.end() && i->first.starts_with(prefix); ++i)
+    found[i->first.substr(prefix.size())] = i->second.get<double>();
+  std::vector<double> values;
+  for (const auto& [name, value] : found) values.push_back(value);
+  return values;
 }
 
 double violation_of(const Trial& trial) {
   const std::vector<double> constraints = constraints_of(trial);
   if (constraints.empty()) return std::numeric_limits<double>::quiet_NaN();
   double sum = 0;
-  for (const double one : constraints) sum += std::max(one, 0.0);
+  // One that is not a number does not hold.
+  for (const double one : constraints)
+    sum += std::isnan(one) ? std::numeric_limits<double>::infinity() : std::max(one, 0.0);
   return sum;
 }
 

@@ -50,8 +50,8 @@ struct Trial {
   Assignment assignment() const;
 };
 
-// What must not be above 0, each: "constraints:NAME" of the trial's system attributes, or the older
-// list "constraints". Empty: none were told.
+// What must not be above 0, each: "constraints:NAME" of the trial's system attributes, and the
+// older list "constraints", by their names. Empty: none were told.
 std::vector<double> constraints_of(const Trial& trial);
 // The sum of what is above 0; NaN where there are none.
 double violation_of(const Trial& trial);

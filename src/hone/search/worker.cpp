@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
 #include "hone/search/owner.hpp"
 
 namespace hone {
@@ -102,6 +103,31 @@ private:
   const Beating& beating_;
 };
 
+// So many of a worker in a row: what it computes does not work.
+constexpr int most_failures = 10;
+
+// The results of the first trial that had the same values and is complete; nothing where none had.
+std::optional<Telling> earlier_results(const Study& study, const Trial& trial) {
+  const auto has_same = [&](const Trial& other) {
+    if (other.state != TrialState::complete || other.number == trial.number ||
+        other.parameters.size() != trial.parameters.size())
+      return false;
+    return std::all_of(trial.parameters.begin(), trial.parameters.end(),
+                       [&](const TrialParameter& one) {
+                         const TrialParameter* found = other.find(one.name());
+                         return found != nullptr && found->value() == one.value();
+                       });
+  };
+  const std::vector<Trial>& all = study.trials();
+  const auto found = std::find_if(all.begin(), all.end(), has_same);
+  if (found == all.end()) return std::nullopt;
+  Telling telling{.values = found->values, .user_attributes = found->user_attributes};
+  telling.user_attributes[reused_attribute] = found->number;
+  for (const auto& [name, value] : found->system_attributes)
+    if (name.starts_with("constraints")) telling.system_attributes[name] = value;
+  return telling;
+}
+
 }  // namespace
 
 WorkerResult work(Study& study, Storage* beats, Objective& objective,
@@ -114,13 +140,13 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
   const std::string owner = new_owner();
   const Clock::time_point begin = Clock::now();
   WorkerResult result;
+  int failures = 0;
   const auto should_stop = [&] { return events.should_stop && events.should_stop(); };
   while (true) {
     if (should_stop()) throw Error(ErrorCode::interrupted, "the worker was asked to stop");
     std::optional<Trial> trial = study.take_over(owner, settings.lease);
     const bool taken_over = trial.has_value();
     if (!trial) {
-      study.refresh();
       if (study.count_finished() >= settings.trials) return result;
       if (settings.timeout > 0 && seconds_since(begin) >= settings.timeout) {
         result.end = WorkerEnd::timed_out;
@@ -128,17 +154,15 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
       }
       // Those that others compute may fail: only then more are begun than are missing. (A trial
       // that was asked for by hand may never end.)
-      const auto open =
-          std::count_if(study.trials().begin(), study.trials().end(), [](const Trial& one) {
-            return one.state == TrialState::running &&
-                   one.system_attributes.contains(owner_attribute);
-          });
-      if (study.count_finished() + open < settings.trials) {
-        trial = study.ask({settings.space, *sampling, settings.seed, owner, settings.trials});
-        if (!trial && open == 0) {
-          result.end = WorkerEnd::exhausted;
-          return result;
-        }
+      trial = study.ask({.space = settings.space,
+                         .sampling = *sampling,
+                         .seed = settings.seed,
+                         .owner = owner,
+                         .budget = settings.trials,
+                         .within_budget = true});
+      if (!trial && study.count_computed_now() == 0 && study.count_finished() < settings.trials) {
+        result.end = WorkerEnd::exhausted;
+        return result;
       }
       if (!trial) {
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
@@ -147,7 +171,11 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
     }
     if (events.began) events.began(*trial, taken_over);
     Telling telling;
-    {
+    std::optional<Telling> earlier;
+    if (settings.reuse) earlier = earlier_results(study, *trial);
+    if (earlier) {
+      telling = std::move(*earlier);
+    } else {
       const Beating beating(beats, *trial, settings.lease);
       Watching watching(study, *trial, stopper, settings, events, beating);
       telling = objective.compute(*trial, watching);
@@ -160,7 +188,19 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
                                                          telling.values.size(), objectives)}}};
     if (study.tell(*trial, std::move(telling))) ++result.computed;
     study.refresh();
-    if (events.ended) events.ended(study.trials().at(static_cast<std::size_t>(trial->number)));
+    const Trial& told = study.trials().at(static_cast<std::size_t>(trial->number));
+    if (events.ended) events.ended(told);
+    failures = told.state == TrialState::fail ? failures + 1 : 0;
+    if (failures == most_failures) {
+      const auto reason = told.user_attributes.find("hone:error");
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("{} trials in a row failed, the last (trial {}): {}", failures, told.number,
+                      reason == told.user_attributes.end() || !reason->second.is_string()
+                          ? "no reason is known"
+                          : printable(reason->second.text(), 300)),
+          "mend what is computed; the same command goes on from here");
+    }
   }
 }
 

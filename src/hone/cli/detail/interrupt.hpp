@@ -3,8 +3,8 @@
 namespace hone {
 
 // From now on the first Ctrl-C (or SIGTERM) only raises a flag, said on stderr; the second ends the
-// process at once.
-void catch_interrupts();
+// process at once. `quiet`: it is not said.
+void catch_interrupts(bool quiet = false);
 bool interrupted();
 
 }  // namespace hone

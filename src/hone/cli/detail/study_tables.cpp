@@ -6,6 +6,7 @@
 #include "hone/core/text.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/search/export.hpp"
+#include "hone/search/worker.hpp"
 
 namespace hone {
 namespace {
@@ -61,6 +62,10 @@ std::string describe_trial(const StudyData& study, const Trial& trial) {
   if (!trial.values.empty()) text += ", " + describe_values(study, trial.values);
   if (!trial.parameters.empty()) text += fmt::format(" ({})", describe_parameters(trial));
   if (const std::string time = duration_of(trial); !time.empty()) text += ", " + time;
+  const auto reused = trial.user_attributes.find(reused_attribute);
+  if (reused != trial.user_attributes.end())
+    text +=
+        fmt::format(": the results of trial {}, which had the same values", reused->second.dump());
   const auto error = trial.user_attributes.find("hone:error");
   if (error != trial.user_attributes.end() && error->second.is_string())
     text += ": " + printable(error->second.text(), 300);

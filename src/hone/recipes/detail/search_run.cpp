@@ -121,7 +121,9 @@ WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, const RunWa
   // (What lives in memory has no other process.)
   const std::unique_ptr<Storage> beats =
       open.address.starts_with("memory:") ? nullptr : open_storage({.url = open.address});
-  return work(*open.study, beats.get(), *objective, settings.worker, events);
+  WorkerSettings worker = settings.worker;
+  worker.reuse = settings.reuse;
+  return work(*open.study, beats.get(), *objective, worker, events);
 }
 
 Json finish_search(OpenStudy& open, const RunWatcher& watcher) {

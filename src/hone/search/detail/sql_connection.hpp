@@ -28,9 +28,9 @@ using SqlRows = std::function<void(const SqlRow& row)>;
 using SqlTypes = std::map<std::string, std::string>;
 
 enum class SqlTransaction {
-  read,  // one snapshot
-  write,
-  durable,  // the same, and on disk when it ends
+  read,     // one snapshot
+  write,    // it stays whatever process ends
+  durable,  // the same, and the machine may fail: on disk when it ends
 };
 
 class SqlConnection {

@@ -353,8 +353,7 @@ void SqlStorage::write_parts(std::int64_t trial, const TrialChange& change) {
 }
 
 std::optional<Trial> SqlStorage::create_trial(StudyId study, const Trial& trial,
-                                              std::optional<std::int64_t> expected_count,
-                                              bool heartbeat) {
+                                              std::optional<std::int64_t> most, bool heartbeat) {
   const TrialChange parts{.values = trial.values,
                           .parameters = trial.parameters,
                           .intermediate = trial.intermediate,
@@ -377,8 +376,13 @@ std::optional<Trial> SqlStorage::create_trial(StudyId study, const Trial& trial,
         std::int64_t count = 0;
         connection_->run(
             "SELECT number FROM trials WHERE study_id = $1 ORDER BY trial_id DESC LIMIT 1",
-            {number_of(study)}, [&](const SqlRow& row) { count = row.integer(0) + 1; });
-        if (expected_count && *expected_count != count) return;
+            {number_of(study)},
+            [&](const SqlRow& row) { count = row.is_null(0) ? -1 : row.integer(0) + 1; });
+        // (A number is the count of the trials before: not every program writes it.)
+        if (count < 0)
+          connection_->run("SELECT COUNT(*) FROM trials WHERE study_id = $1", {number_of(study)},
+                           [&](const SqlRow& row) { count = row.integer(0); });
+        if (most && count > *most) return;
         Trial copy = trial;
         copy.number = count;
         connection_->run(

@@ -23,8 +23,7 @@ public:
   StudyData study(StudyId study) override;
   void refresh(StudyId study, std::vector<Trial>& trials) override;
   std::optional<Trial> create_trial(StudyId study, const Trial& trial,
-                                    std::optional<std::int64_t> expected_count,
-                                    bool heartbeat) override;
+                                    std::optional<std::int64_t> most, bool heartbeat) override;
   bool change_trial(TrialId trial, const TrialChange& change) override;
   std::vector<Heartbeat> heartbeats(StudyId study) override;
 

@@ -45,7 +45,8 @@ Time parse_sql_time(std::string_view text) {
   seconds = seconds * 60 + read_digits(text, 14, 2);
   seconds = seconds * 60 + read_digits(text, 17, 2);
   std::int64_t micros = 0, unit = 100000;
-  for (std::size_t i = 20; i < text.size() && text[i] != '+' && unit > 0; ++i, unit /= 10)
+  for (std::size_t i = 20; i < text.size() && text[i] != '+' && text[i] != '-' && unit > 0;
+       ++i, unit /= 10)
     micros += read_digits(text, i, 1) * unit;
   return Time(sys_days(date)) + std::chrono::seconds(seconds) + std::chrono::microseconds(micros);
 }

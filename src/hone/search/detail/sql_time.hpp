@@ -9,7 +9,8 @@
 namespace hone {
 
 std::string print_sql_time(Time time);
-// With any number of digits after the point; a zone is UTC. Throws Error(bad_format).
+// With any number of digits after the point; a zone behind it is left out. Throws
+// Error(bad_format).
 Time parse_sql_time(std::string_view text);
 
 }  // namespace hone

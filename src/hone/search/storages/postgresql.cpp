@@ -1,8 +1,11 @@
 // Studies on a PostgreSQL server: any number of processes of any number of machines.
 #include <libpq-fe.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
+#include <tuple>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -18,7 +21,7 @@ namespace {
 
 const LazyLibrary libpq("libpq.so.5");
 namespace pq {
-HONE_LAZY_FUNCTION(libpq, PQconnectdb);
+HONE_LAZY_FUNCTION(libpq, PQconnectdbParams);
 HONE_LAZY_FUNCTION(libpq, PQfinish);
 HONE_LAZY_FUNCTION(libpq, PQstatus);
 HONE_LAZY_FUNCTION(libpq, PQerrorMessage);
@@ -42,6 +45,8 @@ struct ClearResult {
   void operator()(PGresult* result) const { pq::PQclear(result); }
 };
 using Result = std::unique_ptr<PGresult, ClearResult>;
+
+constexpr double first_patience = 10;  // seconds, for the first connection
 
 // What may go well when it is done again: the server restarts, or another transaction was in the
 // way.
@@ -88,13 +93,15 @@ class PostgresConnection : public SqlConnection {
 public:
   explicit PostgresConnection(const StorageOpening& opening)
       : address_(opening.url), patience_(opening.patience), read_only_(opening.read_only) {
-    Patience patience(patience_);
+    // An address that was never right is said sooner than a server is given up that was there.
+    const double seconds = std::min(patience_, first_patience);
+    Patience patience(seconds);
     while (true) {
       try {
         connect();
         return;
       } catch (const Again& again) {
-        if (!patience.wait()) give_up(again);
+        if (!patience.wait()) give_up(again, seconds);
       }
     }
   }
@@ -165,7 +172,7 @@ public:
         return;
       } catch (const Again& again) {
         roll_back();
-        if (!patience.wait()) give_up(again);
+        if (!patience.wait()) give_up(again, patience_);
       } catch (...) {
         roll_back();
         throw;
@@ -187,7 +194,20 @@ public:
 private:
   void connect() {
     prepared_.clear();
-    connection_.reset(pq::PQconnectdb(address_.c_str()));
+    // What the address says takes the place of what stands before it. A machine that is gone
+    // without a word is noticed within a minute.
+    const std::array<std::pair<const char*, const char*>, 7> settings{{
+        {"connect_timeout", "5"},
+        {"keepalives_idle", "20"},
+        {"keepalives_interval", "10"},
+        {"keepalives_count", "3"},
+        {"tcp_user_timeout", "50000"},
+        {"application_name", "hone"},
+        {"dbname", address_.c_str()},
+    }};
+    std::array<const char*, settings.size() + 1> names{}, values{};
+    for (std::size_t i = 0; i < settings.size(); ++i) std::tie(names[i], values[i]) = settings[i];
+    connection_.reset(pq::PQconnectdbParams(names.data(), values.data(), 1));
     if (pq::PQstatus(connection_.get()) != CONNECTION_OK) {
       const std::string reason = pq::PQerrorMessage(connection_.get());
       connection_.reset();
@@ -201,8 +221,7 @@ private:
     }
     pq::PQsetNoticeProcessor(
         connection_.get(), [](void*, const char*) {}, nullptr);
-    execute(read_only_ ? "SET TIME ZONE 'UTC'; SET default_transaction_read_only = on"
-                       : "SET TIME ZONE 'UTC'");
+    if (read_only_) execute("SET default_transaction_read_only = on");
   }
 
   void begin(SqlTransaction kind) {
@@ -211,7 +230,6 @@ private:
     ticket_.clear();
     execute(kind == SqlTransaction::read ? "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
                                          : "BEGIN");
-    if (kind == SqlTransaction::write) execute("SET LOCAL synchronous_commit = off");
     if (kind != SqlTransaction::read)
       SqlConnection::run("SELECT pg_current_xact_id()::text", {},
                          [&](const SqlRow& row) { ticket_ = row.text(0); });
@@ -231,13 +249,15 @@ private:
     while (true) {
       try {
         connect();
-        bool committed = false;
+        std::string state;
         SqlConnection::run("SELECT pg_xact_status($1::xid8)", {ticket_}, [&](const SqlRow& row) {
-          committed = !row.is_null(0) && row.text(0) == "committed";
+          if (!row.is_null(0)) state = row.text(0);
         });
-        return committed;
+        // (The server has not noticed yet that nobody waits for its answer.)
+        if (state == "in progress") throw Again{"the transaction has not ended"};
+        return state == "committed";
       } catch (const Again& again) {
-        if (!patience.wait()) give_up(again);
+        if (!patience.wait()) give_up(again, patience_);
       }
     }
   }
@@ -265,9 +285,9 @@ private:
                 fmt::format("{}: {}", url(), printable(reason, 300)));
   }
 
-  [[noreturn]] void give_up(const Again& again) {
+  [[noreturn]] void give_up(const Again& again, double seconds) {
     throw Error(ErrorCode::io,
-                fmt::format("{}: could not be had for {:.0f} s: {}", url(), patience_,
+                fmt::format("{}: could not be had for {:.0f} s: {}", url(), seconds,
                             printable(again.reason, 300)),
                 "is the server there? what was told is kept");
   }

@@ -1,9 +1,13 @@
 // Studies in a file, by SQLite: any number of processes of one machine.
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <fstream>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -25,6 +29,35 @@ using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 // What ends when another process is done.
 struct Busy {};
+
+// A database in WAL mode as it lies on disk. At rest it is whole without its -wal file.
+struct FileState {
+  bool at_rest = false;
+  std::int64_t size = 0, seconds = 0, nanoseconds = 0;
+  ino_t file = 0;
+
+  bool operator==(const FileState&) const = default;
+
+  static FileState of(const std::string& path) {
+    struct stat main {
+    }, wal{};
+    if (stat(path.c_str(), &main) != 0) return {};
+    std::array<char, 20> header{};
+    std::ifstream(path, std::ios::binary).read(header.data(), header.size());
+    const bool writes_ahead = header[18] == 2 && header[19] == 2;
+    const bool has_more = stat((path + "-wal").c_str(), &wal) == 0 && wal.st_size > 0;
+    return {writes_ahead && !has_more, main.st_size, main.st_mtim.tv_sec, main.st_mtim.tv_nsec,
+            main.st_ino};
+  }
+};
+
+// "file:" and the path, as a URI that says that nobody writes.
+std::string immutable_uri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path)
+    uri += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02x}", c) : std::string(1, c);
+  return uri + "?immutable=1";
+}
 
 class Row : public SqlRow {
 public:
@@ -50,15 +83,10 @@ class SqliteConnection : public SqlConnection {
 public:
   SqliteConnection(std::filesystem::path path, const StorageOpening& opening)
       : path_(std::move(path)), patience_(opening.patience) {
-    sqlite3* opened = nullptr;
-    const int mode = opening.read_only ? SQLITE_OPEN_READONLY
-                     : opening.create  ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                       : SQLITE_OPEN_READWRITE;
-    const int code = sqlite3_open_v2(path_.c_str(), &opened, mode | SQLITE_OPEN_NOMUTEX, nullptr);
-    database_.reset(opened);
-    if (code != SQLITE_OK) fail(code, "cannot be opened");
-    sqlite3_extended_result_codes(opened, 1);
-    if (opening.read_only) return;
+    read_only_ = opening.read_only;
+    if (read_only_) return;
+    open(path_,
+         opening.create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
     // Readers and the one writer do not wait for each other.
     Patience patience(patience_);
     for (bool done = false; !done;) {
@@ -115,6 +143,27 @@ public:
   }
 
   void transact(SqlTransaction kind, const std::function<void()>& work) override {
+    if (read_only_) {
+      // Reading in WAL mode makes files beside the database, and leaves them. What is at rest is
+      // read without, if nobody came meanwhile.
+      const FileState before = FileState::of(path_);
+      statements_.clear();
+      if (before.at_rest) {
+        open(immutable_uri(path_), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+        std::exception_ptr thrown;
+        try {
+          work();
+        } catch (...) {
+          thrown = std::current_exception();
+        }
+        if (FileState::of(path_) == before) {
+          if (thrown) std::rethrow_exception(thrown);
+          return;
+        }
+        statements_.clear();
+      }
+      open(path_, SQLITE_OPEN_READONLY);
+    }
     Patience patience(patience_);
     while (true) {
       try {
@@ -139,6 +188,14 @@ public:
   void lock_trial(std::int64_t) override {}
 
 private:
+  void open(const std::string& path, int mode) {
+    sqlite3* opened = nullptr;
+    const int code = sqlite3_open_v2(path.c_str(), &opened, mode | SQLITE_OPEN_NOMUTEX, nullptr);
+    database_.reset(opened);
+    if (code != SQLITE_OK) fail(code, "cannot be opened");
+    sqlite3_extended_result_codes(opened, 1);
+  }
+
   void set_durable(bool durable) {
     if (durable == durable_) return;
     execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
@@ -168,7 +225,9 @@ private:
   void check(int code) {
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
     const int primary = code & 0xff;
-    if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) throw Busy{};
+    // (A protocol error: others opened it at the same time, many times in a row.)
+    if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_PROTOCOL)
+      throw Busy{};
     fail(code, "");
   }
 
@@ -200,6 +259,7 @@ private:
 
   std::filesystem::path path_;
   double patience_;
+  bool read_only_ = false;
   std::unique_ptr<sqlite3, CloseDatabase> database_;
   std::unordered_map<std::string, Statement> statements_;  // gone before the database
   bool durable_ = false;
