@@ -11,6 +11,7 @@
 #include "hone/search/detail/draw.hpp"
 #include "hone/search/detail/pareto.hpp"
 #include "hone/search/detail/parzen.hpp"
+#include "hone/search/detail/sequences.hpp"
 #include "hone/search/sampler.hpp"
 
 namespace hone {
@@ -52,7 +53,7 @@ public:
     RandomStream random = call.random("tpe");
     Values point;
     if (usable.size() < startup_) {
-      point = draw_new(given, random);
+      point = draw_new(call, given, random);
     } else {
       const auto [good, bad] = split(usable, call.directions.size());
       const std::vector<Rows> parts = parts_of(call.directions.size());
@@ -63,21 +64,25 @@ public:
             choose(i, parts, good, bad, given, random, point);
         if (!history_.contains(point)) break;
       }
-      if (history_.contains(point)) point = draw_new(given, random);
+      if (history_.contains(point)) point = draw_new(call, given, random);
     }
     return {axes.assignment(point)};
   }
 
 private:
-  // Uniformly, a configuration that there was not, unless many draws find none.
-  Values draw_new(const Values& given, RandomStream& random) const {
+  // A point of Sobol's sequence; where there was that configuration, others uniformly until one is
+  // new, unless many draws find none.
+  Values draw_new(const SampleCall& call, const Values& given, RandomStream& random) const {
     Values point;
     for (int attempt = 0; attempt < 100; ++attempt) {
       point.assign(history_.axes().size(), absent);
       for (std::size_t i = 0; i < point.size(); ++i) {
         if (!history_.axes().exists(i, point)) continue;
+        const double share =
+            attempt > 0 ? random.uniform()
+                        : sobol(static_cast<std::uint32_t>(call.number), i, call.seed, true);
         point[i] =
-            std::isnan(given[i]) ? draw(history_.axes()[i].distribution(), random) : given[i];
+            std::isnan(given[i]) ? value_at(history_.axes()[i].distribution(), share) : given[i];
       }
       if (!history_.contains(point)) break;
     }
