@@ -16,9 +16,10 @@ struct SampleCall {
   std::span<const Direction> directions;
   // Every other trial that has begun, in the order of their numbers; those that run too.
   std::span<const Trial> trials;
-  std::int64_t number;    // of the trial that is sampled
-  std::uint64_t seed;     // of the study
-  Assignment fixed = {};  // values that are given (an enqueued trial)
+  std::int64_t number;      // of the trial that is sampled
+  std::uint64_t seed;       // of the study
+  Assignment fixed = {};    // values that are given (an enqueued trial)
+  std::int64_t budget = 0;  // trials that the study is to have; 0: not known
 
   // Random numbers of this trial, for one purpose.
   RandomStream random(std::string_view purpose) const;
@@ -27,8 +28,8 @@ struct SampleCall {
 struct Sample {
   Assignment values;  // of every dimension that exists, `fixed` among them
   Attributes system_attributes = {};
-  bool exhausted = false;  // there is nothing left to try; `values` are empty
   std::string why = {};    // of `auto`: what it picked, and why; else empty
+  bool exhausted = false;  // the study has every combination already; the values are one of them
 };
 
 // What a sampler keeps between calls is only there to be faster: a result depends on the call

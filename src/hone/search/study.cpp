@@ -88,7 +88,7 @@ std::optional<Trial> Study::claim(const AskCall& call, const Trial& waiting) {
   for (const Trial& trial : trials_)
     if (has_begun(trial)) known.push_back(trial);
   Sample sample = call.sampling.sample({call.space, data_.directions, known, waiting.number,
-                                        call.seed, fixed_of(waiting, call.space)});
+                                        call.seed, fixed_of(waiting, call.space), call.budget});
   TrialChange change{.expected_state = TrialState::waiting,
                      .state = TrialState::running,
                      .parameters = parameters_of(call.space, sample.values),
@@ -125,8 +125,8 @@ std::optional<Trial> Study::ask(const AskCall& call) {
     // Two that both give up knowing must not draw the same numbers.
     const std::int64_t drawn =
         last ? count + (std::int64_t{stream_of(new_owner()) | 1u} << 31) : count;
-    Sample sample =
-        call.sampling.sample({call.space, data_.directions, trials_, drawn, call.seed, {}});
+    Sample sample = call.sampling.sample(
+        {call.space, data_.directions, trials_, drawn, call.seed, {}, call.budget});
     if (sample.exhausted) return std::nullopt;
     Trial trial;
     trial.parameters = parameters_of(call.space, sample.values);
