@@ -98,7 +98,7 @@ int time_sampler(const std::string& name, int parameters, bool categorical, int 
       of = reals(1e-5, 1, 0, true, own);
     else
       of = reals(0, 1, 0, false, own);
-    dimensions.push_back({std::make_shared<ParameterSpec>(ParameterSpec{own, of})});
+    dimensions.push_back({std::make_shared<SearchParameter>(SearchParameter{own, of})});
   }
   const Sampler& sampler = find_member(sampler_table(), name, "sampler");
   Study study{.space = Space(std::move(dimensions)),

@@ -12,7 +12,7 @@ namespace hone::testing {
 
 inline Dimension dimension(const std::string& name, Distribution of,
                            std::vector<Condition> when = {}) {
-  return {std::make_shared<ParameterSpec>(ParameterSpec{name, std::move(of)}), std::move(when)};
+  return {std::make_shared<SearchParameter>(SearchParameter{name, std::move(of)}), std::move(when)};
 }
 inline Dimension real(const std::string& name, double low, double high, double step = 0,
                       bool log = false) {
