@@ -37,7 +37,8 @@ struct Study {
                                           .directions = directions,
                                           .trials = trials,
                                           .number = number,
-                                          .seed = seed});
+                                          .seed = seed,
+                                          .budget = budget});
     Trial trial{.id = TrialId{number}, .number = number};
     for (const Dimension& dimension : space.dimensions()) {
       const auto found = made.values.find(dimension.name());

@@ -48,7 +48,8 @@ struct MemoryStudy {
                             .trials = trials,
                             .number = static_cast<std::int64_t>(trials.size()),
                             .seed = seed,
-                            .fixed = fixed});
+                            .fixed = fixed,
+                            .budget = budget});
   }
   Trial& add(const Sample& sample, TrialState state, std::vector<double> values = {}) {
     const auto number = static_cast<std::int64_t>(trials.size());
