@@ -34,7 +34,8 @@ class SurvivalRun {
 public:
   explicit SurvivalRun(const Survival& plan) : plan_(plan) {
     // Each computing of a trial is noted before it is told, with a value that no other has.
-    scratch_.write("objective.sh", R"(count=0
+    scratch_.write("objective.sh", R"(exec 2> /dev/null
+count=0
 while read -r line; do
   trial=${line#*\"trial\": }
   trial=${trial%%,*}

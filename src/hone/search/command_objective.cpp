@@ -43,6 +43,8 @@ public:
       if (getppid() != parent) _exit(127);
       dup2(in[0], STDIN_FILENO);
       dup2(out[1], STDOUT_FILENO);
+      // (What is ignored here would be ignored there.)
+      std::signal(SIGPIPE, SIG_DFL);
       // Ctrl-C is for the worker.
       setpgid(0, 0);
       if (!folder.empty() && chdir(folder.c_str()) != 0) report_and_exit(failure[1]);
@@ -187,8 +189,8 @@ private:
     Json params = Json::object();
     for (const TrialParameter& one : trial.parameters) params[one.name()] = one.value();
     // (As it is documented, the number first: a shell may read it so.)
-    if (!program_->write_line(fmt::format(R"({{"trial": {}, "params": {}}})", trial.number,
-                                          to_python_json(params))))
+    if (!program_->write_line(
+            fmt::format(R"({{"trial": {}, "params": {}}})", trial.number, to_python_json(params))))
       return end_of_program();
     std::optional<Clock::time_point> latest;  // for the answer, once it was told to stop
     while (true) {
