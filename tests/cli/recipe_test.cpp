@@ -139,9 +139,11 @@ TEST(Recipe, ThoseOfTheProjectAreRead) {
        std::filesystem::directory_iterator(std::filesystem::path(HONE_SOURCE_DIR) / "recipes")) {
     if (entry.path().extension() != ".toml") continue;
     // The data is not there, which is found only after the whole file was read.
+    const bool search =
+        hone::read_file(entry.path()).find("recipe = \"search\"") != std::string::npos;
     const Outcome outcome =
-        run_hone(scratch, {"run", entry.path().string(), "--set", "data=csv:nowhere.csv", "--set",
-                           "tokenizer=nowhere"});
+        run_hone(scratch, {search ? "search" : "run", entry.path().string(), "--set",
+                           "data=csv:nowhere.csv", "--set", "tokenizer=nowhere"});
     EXPECT_EQ(outcome.code, 1);
     // One starts from what another one makes.
     EXPECT_THAT(outcome.err, testing::AnyOf(HasSubstr("nowhere"),
