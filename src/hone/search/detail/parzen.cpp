@@ -183,7 +183,7 @@ double Parzen::draw_from(const Column& column, std::size_t kernel, RandomStream&
 void Parzen::sample(RandomStream& random, std::span<const double> given, bool recombined,
                     std::span<double> internals) const {
   // The share of values that come from another trial, and of those that stay as they are.
-  constexpr double crossed = 0.6, most_kept = 0.9;
+  constexpr double crossed = 0.8, most_kept = 0.9;
   const std::size_t flat = kernels() - 1;
   const std::size_t kernel = pick(random);
   const double kept = recombined ? most_kept * random.uniform() : 0;

@@ -127,7 +127,7 @@ private:
     const Parzen bad(history_, axes, bad_part.rows, bad_part.weights, rules_, kept_bad_[index]);
     std::vector<Values> candidates(candidates_, point);
     for (std::size_t c = 0; c < candidates.size(); ++c)
-      good.sample(random, given, c >= candidates.size() / 3, candidates[c]);
+      good.sample(random, given, c >= candidates.size() / 10, candidates[c]);
     Values scores = good.log_densities(candidates);
     const Values others = bad.log_densities(candidates);
     for (std::size_t c = 0; c < scores.size(); ++c) scores[c] -= others[c];
