@@ -51,10 +51,14 @@ std::string describe_values(const StudyData& study, const std::vector<double>& v
 }
 
 std::string describe_parameters(const Trial& trial) {
+  constexpr std::size_t most = 6;
   std::vector<std::string> parts;
   for (const TrialParameter& one : trial.parameters)
-    parts.push_back(fmt::format("{} = {}", one.name(), show_value(one.value())));
-  return fmt::format("{}", fmt::join(parts, ", "));
+    if (parts.size() < most)
+      parts.push_back(fmt::format("{} = {}", one.name(), show_value(one.value())));
+  const std::size_t more = trial.parameters.size() - parts.size();
+  return fmt::format("{}{}", fmt::join(parts, ", "),
+                     more == 0 ? "" : fmt::format(" and {} more", more));
 }
 
 std::string describe_trial(const StudyData& study, const Trial& trial) {
@@ -116,6 +120,10 @@ std::string describe_study(const Study& study, TextStyle style) {
   for (const std::int64_t number : study.best())
     best.push_back(&study.trials().at(static_cast<std::size_t>(number)));
   if (!best.empty()) text += "best:\n" + trials_table(study, best, style);
+  // Where there is one, all of it.
+  if (best.size() == 1)
+    for (const TrialParameter& one : best.front()->parameters)
+      text += fmt::format("  {} = {}\n", one.name(), show_value(one.value()));
   return text;
 }
 

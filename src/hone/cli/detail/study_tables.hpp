@@ -17,7 +17,7 @@ std::string trials_table(const Study& study, const std::vector<const Trial*>& tr
                          TextStyle style);
 // "accuracy 0.8612, bytes 4.39e+06"; the values of a trial by the names of the objectives.
 std::string describe_values(const StudyData& study, const std::vector<double>& values);
-// "lr = 0.001, layers = 2".
+// "lr = 0.001, layers = 2"; of many the first few, and how many more.
 std::string describe_parameters(const Trial& trial);
 // The winners on the test split, a line each.
 std::string describe_test(const Json& judged);
