@@ -38,7 +38,6 @@ TEST(Grid, EveryCombinationOnce) {
       ASSERT_LE(study.trials.size(), 21u);
     }
     EXPECT_EQ(seen.size(), 21u);
-    EXPECT_EQ(study.space.count(), 21);
     // In order the values of the last parameter change first.
     if (std::string(order) == "space") {
       EXPECT_EQ(sequence[0].at("x"), 0);

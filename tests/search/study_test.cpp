@@ -217,21 +217,6 @@ TEST(Spaces, ContradictionsAreRefused) {
   EXPECT_ERROR(categorical({1, 1.0}, "x"), ErrorCode::invalid_argument, "twice");
 }
 
-TEST(Spaces, AreCountedAsTheyAreEnumerated) {
-  EXPECT_EQ(Space({dimension("n", integers(1, 9, 3, false, "n")),
-                   dimension("r", reals(0, 1, 0.25, false, "r")),
-                   dimension("k", categorical({"a", "b"}, "k"))})
-                .count(),
-            3 * 5 * 2);
-  EXPECT_EQ(small_space().count(), 0);
-  EXPECT_EQ(Space({dimension("k", categorical({"a", "b"}, "k")),
-                   dimension("n", integers(1, 5, 1, false, "n"), {{"k", {"b"}}}),
-                   dimension("m", integers(0, 1, 1, false, "m"), {{"n", {1, 2}}})})
-                .count(),
-            1 + 2 * 2 + 3);
-  EXPECT_EQ(Space().count(), 1);
-}
-
 TEST(Spaces, GoThroughJson) {
   const Space space = small_space();
   const Space again = Space::from_json(parse_json(space.to_json().dump(), "x"));

@@ -76,43 +76,6 @@ bool Space::has_conditions() const {
                      [](const Dimension& dimension) { return !dimension.when.empty(); });
 }
 
-// Dimensions that others depend on are gone through value by value, the rest is a product.
-std::int64_t Space::count() const {
-  constexpr double most = 0x1p53;
-  std::set<std::string> parents;
-  for (const Dimension& dimension : dimensions_)
-    for (const Condition& condition : dimension.when) parents.insert(condition.parameter);
-  const std::function<double(std::size_t, Assignment&)> count_from =
-      [&](std::size_t first, Assignment& values) -> double {
-    double product = 1;
-    for (std::size_t i = first; i < dimensions_.size(); ++i) {
-      const Dimension& dimension = dimensions_[i];
-      if (!exists(dimension, values)) continue;
-      const std::int64_t own = dimension.distribution().count();
-      if (own == 0) return 2 * most;
-      if (!parents.contains(dimension.name())) {
-        product *= static_cast<double>(own);
-        continue;
-      }
-      double sum = 0;
-      const Distribution& distribution = dimension.distribution();
-      for (std::int64_t k = 0; k < own && sum <= most; ++k) {
-        const auto index = static_cast<double>(k);
-        values[dimension.name()] = distribution.kind == DistributionKind::categorical
-                                       ? index
-                                       : distribution.low + index * distribution.step;
-        sum += count_from(i + 1, values);
-      }
-      values.erase(dimension.name());
-      return product * sum;
-    }
-    return product;
-  };
-  Assignment values;
-  const double all = count_from(0, values);
-  return all > most ? 0 : static_cast<std::int64_t>(all);
-}
-
 Json Space::to_json() const {
   Json::Array parameters;
   for (const Dimension& dimension : dimensions_) {

@@ -48,8 +48,6 @@ public:
   // Whether the dimension exists, by the values of those before it.
   bool exists(const Dimension& dimension, const Assignment& values) const;
   bool has_conditions() const;
-  // How many different assignments there are; 0: not countable, or more than 2^53.
-  std::int64_t count() const;
 
   // {"parameters": [{"name", "distribution", "when": {"other": [values]}}]}, and back. Throws
   // Error(bad_format).
