@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,9 +112,9 @@ class Report:
             self.differences.append(f"{storage}: {what}: {name}: {a!r} against {b!r}")
 
     def print(self) -> bool:
-        print(f"{'storage':<12}{'compared':<58}{'fields':>8}{'differ':>8}")
+        print(f"{'storage':<25}{'compared':<58}{'fields':>8}{'differ':>8}")
         for storage, what, fields, wrong in self.rows:
-            print(f"{storage:<12}{what:<58}{fields:>8}{wrong:>8}")
+            print(f"{storage:<25}{what:<58}{fields:>8}{wrong:>8}")
         for line in self.differences:
             print(line, file=sys.stderr)
         return not self.differences
@@ -235,9 +236,6 @@ def cell(text: str) -> Any:
     """A number where it is one: pandas makes reals of integers in a column with gaps."""
     with contextlib.suppress(ValueError):
         return float(text)
-    with contextlib.suppress(ValueError, SyntaxError):
-        return words(json.loads(text.replace("'", '"').replace("True", "true")
-                                .replace("None", "null").replace("False", "false")))
     return text
 
 
@@ -514,6 +512,7 @@ def main() -> int:
     arguments = parser.parse_args()
     hone = arguments.hone.resolve()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
     report = Report()
     with contextlib.ExitStack() as stack:
         for kind in ("sqlite", "sqlite, Optuna's tables"):

@@ -27,6 +27,9 @@ const char* const wrapper = R"(#!/bin/sh
 case "$1 $2" in
   "data fetch") echo "left out: needs the network"; exit 0 ;;
 esac
+case "$*" in
+  *postgresql://host/*) echo "left out: needs a server"; exit 0 ;;
+esac
 small=""
 case "$1" in
   train|run) case "$*" in
@@ -50,6 +53,10 @@ protected:
     const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(hone::review_words());
     fs::create_directories(scratch_.path() / "bert-base-uncased");
     tokenizer.save(scratch_.path() / "bert-base-uncased");
+    scratch_.write("answer.sh", "while read -r line; do echo '{\"values\": [1]}'; done\n");
+    scratch_.write("nas.toml",
+                   "recipe = 'search'\nsampler = 'random'\ndirections = ['minimize']\n"
+                   "objective_command = ['sh', 'answer.sh']\n[space]\nx = [1, 2]\n");
     scratch_.write("texts.jsonl", "{\"text\": \"not bad\"}\n{\"text\": \"the plot was dull\"}\n");
   }
 

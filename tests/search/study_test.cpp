@@ -142,8 +142,7 @@ TEST_F(StudyTest, EnqueuedTrialsComeFirstWithTheirValues) {
 
 TEST_F(StudyTest, AParetoFrontHasWhatNothingBeats) {
   const auto storage = open();
-  Study study(*storage,
-              storage->create_study("s", {Direction::maximize, Direction::minimize}));
+  Study study(*storage, storage->create_study("s", {Direction::maximize, Direction::minimize}));
   const std::vector<std::vector<double>> told{{0.5, 10}, {0.6, 20}, {0.5, 20}, {0.6, 20}, {0.1, 1}};
   for (const auto& values : told) study.tell(study.ask(call("a")).value(), {.values = values});
   study.refresh();

@@ -27,7 +27,7 @@ OpenStudy begin_search(const SearchSettings& settings);
 // Error(unsupported) when another version of hone made it.
 SearchSettings settings_of(const StudyData& study);
 
-// Works on an open study until it is finished.
-WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events);
+// Works on an open study until it is finished, or `timeout` (seconds; 0: none) is over.
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, double timeout);
 
 }  // namespace hone

@@ -97,7 +97,7 @@ OpenStudy begin_search(const SearchSettings& settings) {
   return open;
 }
 
-WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events) {
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, double timeout) {
   const SearchSettings settings = settings_of(open.study->data());
   const std::unique_ptr<Objective> objective = objective_of(settings);
   // (What lives in memory has no other process.)
@@ -105,6 +105,7 @@ WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events) {
       open.address.starts_with("memory:") ? nullptr : open_storage({.url = open.address});
   WorkerSettings worker = settings.worker;
   worker.reuse = settings.reuse;
+  worker.timeout = timeout;
   return work(*open.study, beats.get(), *objective, worker, events);
 }
 
