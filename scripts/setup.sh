@@ -25,8 +25,9 @@ for extra in "$@"; do
     fuzz) packages+=(clang libclang-rt-14-dev) ;;
     arm64) packages+=(g++-aarch64-linux-gnu qemu-user mmdebstrap) ;;
     bench) packages+=(libbenchmark-dev) ;;
+    tests) packages+=(postgresql) ;;
     peers) packages+=(python3-venv python3-dev hyperfine time) ;;
-    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, arm64, bench, peers)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, arm64, bench, tests, peers)" >&2; exit 2 ;;
   esac
 done
 

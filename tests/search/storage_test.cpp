@@ -1,6 +1,10 @@
 // What every storage keeps, read again by another connection.
+#include <sqlite3.h>
+
+#include <chrono>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -230,6 +234,129 @@ TEST(Sqlite, WhatIsNoStudyIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "s.db"));
   folder.write("s.db", std::string(5000, 'x'));
   EXPECT_ERROR(open_storage({.url = url, .create = true}), ErrorCode::bad_format, "s.db");
+}
+
+// A file that is changed as another program would.
+class ForeignSqlite : public testing::Test {
+protected:
+  void SetUp() override {
+    open_storage({.url = url_, .create = true})->create_study("s", {Direction::minimize});
+  }
+  void run(const char* sql) {
+    if (database_ == nullptr) ASSERT_EQ(sqlite3_open(path_.c_str(), &database_), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database_, sql, nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database_);
+  }
+  void TearDown() override { sqlite3_close(database_); }
+
+  ScratchDirectory folder_;
+  std::string path_ = (folder_.path() / "with # and 50%? s.db").string();
+  std::string url_ = "sqlite:" + path_;
+  sqlite3* database_ = nullptr;
+};
+
+TEST_F(ForeignSqlite, NewerOlderAndHalfWrittenOnesAreRefused) {
+  const auto refused = [&](ErrorCode code, const std::string& what) {
+    for (const bool read_only : {true, false})
+      EXPECT_ERROR(open_storage({.url = url_, .create = !read_only, .read_only = read_only}), code,
+                   what);
+  };
+  run("UPDATE version_info SET schema_version = 13");
+  refused(ErrorCode::unsupported, "newer (schema 13");
+  run("UPDATE version_info SET schema_version = 12; "
+      "UPDATE alembic_version SET version_num = 'v9.0.0.a'");
+  refused(ErrorCode::unsupported, "newer (schema 12, v9.0.0.a");
+  run("UPDATE alembic_version SET version_num = 'v2.6.0.a'");
+  refused(ErrorCode::unsupported, "older");
+  run("UPDATE alembic_version SET version_num = 'v3.2.0.a'; DROP TABLE trial_params");
+  refused(ErrorCode::bad_format, "half-written: the table 'trial_params'");
+  run("DELETE FROM version_info");
+  refused(ErrorCode::bad_format, "half-written");
+  run("DROP TABLE version_info");
+  refused(ErrorCode::bad_format, "no studies");
+}
+
+TEST_F(ForeignSqlite, OneThatAnotherProgramHoldsIsSaidAfterPatience) {
+  const auto held = [&](const auto& call) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_ERROR(call(), ErrorCode::io, "another program has held it");
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(300));
+  };
+  const auto storage = open_storage({.url = url_, .patience = 0.3});
+  run("BEGIN EXCLUSIVE; UPDATE studies SET study_name = 't'");
+  held([&] { storage->create_study("u", {Direction::minimize}); });
+  EXPECT_EQ(open_storage({.url = url_, .patience = 0.3})->studies().at(0).name, "s");
+  run("ROLLBACK");
+  storage->create_study("u", {Direction::minimize});
+}
+
+TEST(Sqlite, AnOptunaFileThatIsHeldIsSaidAfterPatience) {
+  // Without a write-ahead log readers wait too.
+  const ScratchDirectory folder;
+  const std::string path = (folder.path() / "s.db").string();
+  const std::string url = "sqlite:" + path;
+  open_storage({.url = url, .create = true})->create_study("s", {Direction::minimize});
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE", nullptr, nullptr,
+                         nullptr),
+            SQLITE_OK);
+  for (const bool read_only : {true, false})
+    EXPECT_ERROR(open_storage({.url = url, .read_only = read_only, .patience = 0.3}), ErrorCode::io,
+                 "another program has held it");
+  sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr);
+  sqlite3_close(other);
+  EXPECT_EQ(open_storage({.url = url, .read_only = true})->studies().size(), 1u);
+}
+
+TEST_F(ForeignSqlite, AWriterThatIsBusyForAWhileIsWaitedFor) {
+  const auto storage = open_storage({.url = url_, .patience = 30});
+  run("BEGIN IMMEDIATE; UPDATE studies SET study_name = 't'");
+  EXPECT_EQ(storage->studies().at(0).name, "s") << "reading waits for nobody";
+  std::thread release([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    run("COMMIT");
+  });
+  storage->create_study("u", {Direction::minimize});
+  release.join();
+  EXPECT_EQ(storage->studies().size(), 2u);
+}
+
+TEST_F(ForeignSqlite, ReadingLeavesNoFileAndReadsWhatIsOnlyInTheLog) {
+  run("PRAGMA wal_autocheckpoint = 0; UPDATE studies SET study_name = 'log'");
+  EXPECT_EQ(open_storage({.url = url_, .read_only = true})->studies().at(0).name, "log");
+  sqlite3_close(database_);
+  database_ = nullptr;
+  const auto files = [&] {
+    return std::distance(std::filesystem::directory_iterator(folder_.path()),
+                         std::filesystem::directory_iterator());
+  };
+  EXPECT_EQ(files(), 1);
+  const auto reader = open_storage({.url = url_, .read_only = true});
+  EXPECT_EQ(reader->studies().at(0).name, "log");
+  EXPECT_ERROR(reader->create_study("x", {Direction::minimize}), ErrorCode::io, "readonly");
+  EXPECT_EQ(files(), 1);
+  // The same reader sees what is written later.
+  run("UPDATE studies SET study_name = 'later'");
+  EXPECT_EQ(reader->studies().at(0).name, "later");
+}
+
+TEST(Postgresql, OneThatCannotBeReachedIsSaidSoon) {
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_ERROR(open_storage({.url = "postgresql://me:secret@127.0.0.1:1/none", .patience = 0.5}),
+               ErrorCode::io, "postgresql://me@127.0.0.1:1/none: could not be had");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_ERROR(open_storage({.url = "postgresql://no-such-host.invalid/none", .patience = 0.5}),
+               ErrorCode::io, "no-such-host.invalid");
+  if (!PostgresServer::is_installed()) GTEST_SKIP() << "PostgreSQL is not installed";
+  const std::string url = PostgresServer::shared().new_database();
+  EXPECT_ERROR(open_storage({.url = url + "x"}), ErrorCode::io, "does not exist");
+  EXPECT_ERROR(open_storage({.url = url}), ErrorCode::not_found, "holds no studies");
+  const auto storage = open_storage({.url = url, .create = true});
+  storage->create_study("s", {Direction::minimize});
+  const auto reader = open_storage({.url = url, .read_only = true});
+  EXPECT_EQ(reader->studies().size(), 1u);
+  EXPECT_ERROR(reader->create_study("t", {Direction::minimize}), ErrorCode::io, "read-only");
 }
 
 TEST(StudyAddress, IsReadAsPeopleWriteIt) {

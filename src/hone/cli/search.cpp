@@ -26,10 +26,10 @@ namespace {
 // One `hone worker` of this program, that ends with it.
 class WorkerProcess {
 public:
-  WorkerProcess(const std::string& study, std::int64_t threads) {
-    const std::string thread_text = std::to_string(threads);
-    const std::vector<std::string> words{"hone",      "worker",    "--study", study,
-                                         "--threads", thread_text, "--quiet"};
+  WorkerProcess(const std::string& study, std::int64_t threads, double timeout) {
+    std::vector<std::string> words{
+        "hone", "worker", "--study", study, "--quiet", "--threads", std::to_string(threads)};
+    if (timeout > 0) words.insert(words.end(), {"--timeout", fmt::format("{}", timeout)});
     std::vector<char*> arguments;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
@@ -74,13 +74,23 @@ std::int64_t threads_each(std::int64_t jobs) {
 }
 
 // Starts the workers, starts those again that were killed, shows what the study does meanwhile.
-void run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress& progress) {
+// Returns whether the time was up.
+bool run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  const double timeout = settings.worker.timeout;
+  const auto seconds = [&] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const auto is_up = [&] { return timeout > 0 && seconds() >= timeout; };
   // A worker that ends with an error says so itself, and would do so again.
   constexpr int most_restarts = 1000;
   int restarts = 0;
   std::list<WorkerProcess> workers;
-  for (std::int64_t i = 0; i < settings.jobs; ++i)
-    workers.emplace_back(settings.study, threads_each(settings.jobs));
+  const auto start = [&] {
+    workers.emplace_back(settings.study, threads_each(settings.jobs),
+                         timeout > 0 ? timeout - seconds() : 0);
+  };
+  for (std::int64_t i = 0; i < settings.jobs && !is_up(); ++i) start();
   std::optional<int> failed;
   while (!workers.empty()) {
     if (interrupted()) throw Error(ErrorCode::interrupted, "stopped; what was told is kept");
@@ -91,8 +101,8 @@ void run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress
         continue;
       }
       worker = workers.erase(worker);
-      if (*code < 0 && ++restarts <= most_restarts)
-        workers.emplace_back(settings.study, threads_each(settings.jobs));
+      if (*code < 0 && !is_up() && ++restarts <= most_restarts)
+        start();
       else if (*code != 0)
         failed = *code;
     }
@@ -103,6 +113,7 @@ void run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress
   if (failed && open.study->count_finished() < settings.worker.trials)
     throw Error(ErrorCode::io, fmt::format("a worker ended with exit status {}", *failed),
                 "what it said stands above; the same command goes on from here");
+  return is_up() && open.study->count_finished() < settings.worker.trials;
 }
 
 CommandResult run(const CommandInput& input) {
@@ -118,11 +129,11 @@ CommandResult run(const CommandInput& input) {
   if (settings.jobs == 1) {
     WorkerEvents events = progress.events(*open.study);
     events.should_stop = interrupted;
-    const WorkerResult result = run_worker(open, events, trial_watcher());
+    const WorkerResult result = run_worker(open, events, settings.worker.timeout, trial_watcher());
     if (result.end == WorkerEnd::exhausted) end = "nothing is left to try";
     if (result.end == WorkerEnd::timed_out) end = "the time is up";
-  } else {
-    run_workers(settings, open, progress);
+  } else if (run_workers(settings, open, progress)) {
+    end = "the time is up";
   }
   console().finish();
   open.study->refresh();

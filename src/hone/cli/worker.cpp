@@ -23,7 +23,8 @@ CommandResult run(const CommandInput& input) {
   if (!quiet) events = progress.events(*open.study);
   events.should_stop = interrupted;
   try {
-    const WorkerResult result = run_worker(open, events, trial_watcher());
+    const WorkerResult result =
+        run_worker(open, events, input.options.real_or("timeout", 0), trial_watcher());
     console().finish();
     return {0, {{"computed", result.computed}}};
   } catch (const Error& error) {
@@ -45,6 +46,11 @@ Command command_worker() {
                       .default_value = {},
                       .help = "threads of this worker (default: all cores)",
                       .minimum = 1},
+                     {.name = "timeout",
+                      .type = OptionType::real,
+                      .default_value = {},
+                      .help = "seconds after which no trial is begun",
+                      .minimum = 0},
                      {.name = "quiet",
                       .type = OptionType::boolean,
                       .default_value = {},

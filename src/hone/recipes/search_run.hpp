@@ -28,8 +28,9 @@ OpenStudy begin_search(const SearchSettings& settings);
 // Error(unsupported) when another version of hone made it.
 SearchSettings settings_of(const StudyData& study);
 
-// Works on an open study until it is finished.
-WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, const RunWatcher& watcher);
+// Works on an open study until it is finished, or `timeout` (seconds; 0: none) is over.
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, double timeout,
+                        const RunWatcher& watcher);
 
 // What is done when a study has all its trials: the winner is judged on the test split.
 Json finish_search(OpenStudy& open, const RunWatcher& watcher);

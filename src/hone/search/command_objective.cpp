@@ -22,7 +22,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t longest_line = std::size_t{64} << 20;  // bytes
+constexpr std::size_t longest_line = std::size_t{16} << 20;  // bytes
 
 // A child with a pipe to its input and one from its output.
 class Program {

@@ -1,6 +1,8 @@
 #include "hone/search/export.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <set>
 
 #include <fmt/format.h>
@@ -50,12 +52,52 @@ std::string print_number(double value) {
   return text;
 }
 
+// As Python's repr: 'text', True, None, nan.
+std::string print_inner(const Json& value) {
+  if (value.is_null()) return "None";
+  if (value.is_boolean()) return value.get<bool>() ? "True" : "False";
+  if (value.is_number_float()) {
+    const std::string text = print_number(value.get<double>());
+    return text.empty() ? "nan" : text;
+  }
+  if (value.is_string()) {
+    const std::string& text = value.text();
+    const bool has_single = text.find('\'') != std::string::npos;
+    const char quote = has_single && text.find('"') == std::string::npos ? '"' : '\'';
+    std::string out(1, quote);
+    for (const char c : text) {
+      const auto code = static_cast<unsigned char>(c);
+      if (c == '\n')
+        out += "\\n";
+      else if (c == '\r')
+        out += "\\r";
+      else if (c == '\t')
+        out += "\\t";
+      else if (c == '\\' || c == quote)
+        out += std::string("\\") + c;
+      else if (code < 0x20 || code == 0x7f)
+        out += fmt::format("\\x{:02x}", code);
+      else
+        out += c;
+    }
+    return out + quote;
+  }
+  std::string out;
+  if (value.is_array())
+    for (const Json& element : value) out += (out.empty() ? "" : ", ") + print_inner(element);
+  else if (value.is_object())
+    for (const auto& [name, inner] : value.items())
+      out += (out.empty() ? "" : ", ") + print_inner(name) + ": " + print_inner(inner);
+  else
+    return value.dump();
+  return value.is_array() ? "[" + out + "]" : "{" + out + "}";
+}
+
 std::string print_cell(const Json& value) {
   if (value.is_null()) return "";
   if (value.is_string()) return value.text();
-  if (value.is_boolean()) return value.get<bool>() ? "True" : "False";
   if (value.is_number_float()) return print_number(value.get<double>());
-  return value.dump();
+  return print_inner(value);
 }
 
 std::string quoted(const std::string& cell) {
@@ -68,15 +110,43 @@ std::string quoted(const std::string& cell) {
   return text + '"';
 }
 
-// As pandas prints a span of time: "0 days 00:00:00.178504".
-std::string print_duration(const Trial& trial) {
-  if (!trial.start || !trial.complete) return "";
-  const std::int64_t micros = (*trial.complete - *trial.start).count();
-  const std::int64_t seconds = micros / 1000000;
-  std::string text = fmt::format("{} days {:02}:{:02}:{:02}", seconds / 86400, seconds / 3600 % 24,
-                                 seconds / 60 % 60, seconds % 60);
-  if (micros % 1000000 != 0) text += fmt::format(".{:06}", micros % 1000000);
-  return text;
+// As a clock on this machine's wall shows it: trials_dataframe has it so.
+Time local(Time time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const std::time_t count = std::chrono::system_clock::to_time_t(seconds);
+  std::tm parts{};
+  localtime_r(&count, &parts);
+  return time + std::chrono::seconds(parts.tm_gmtoff);
+}
+
+std::int64_t microseconds_of(const Trial& trial) {
+  return trial.start && trial.complete ? (*trial.complete - *trial.start).count() : 0;
+}
+
+// As pandas prints a column of spans of time: "0 days 00:00:00.178504", as short as all of them
+// allow.
+std::vector<std::string> print_durations(const std::vector<Trial>& trials) {
+  const auto all_are = [&](std::int64_t unit) {
+    return std::all_of(trials.begin(), trials.end(),
+                       [&](const Trial& trial) { return microseconds_of(trial) % unit == 0; });
+  };
+  constexpr std::int64_t second = 1000000, day = 86400 * second;
+  const bool whole_days = all_are(day), whole_seconds = all_are(second);
+  std::vector<std::string> cells;
+  for (const Trial& trial : trials) {
+    std::string& text = cells.emplace_back();
+    if (!trial.start || !trial.complete) continue;
+    const std::int64_t micros = microseconds_of(trial);
+    // (A day that has not begun counts down.)
+    const std::int64_t days = micros / day - (micros % day < 0 ? 1 : 0);
+    const std::int64_t rest = micros - days * day;
+    text = fmt::format("{} days", days);
+    if (whole_days) continue;
+    text += fmt::format(" {:02}:{:02}:{:02}", rest / second / 3600, rest / second / 60 % 60,
+                        rest / second % 60);
+    if (!whole_seconds) text += fmt::format(".{:06}", rest % second);
+  }
+  return cells;
 }
 
 // Columns with their cells, by trial.
@@ -173,12 +243,12 @@ std::string trials_csv(const Study& study) {
     });
   }
   const auto time_cell = [](const std::optional<Time>& time) {
-    return time ? print_sql_time(*time) : std::string();
+    return time ? print_sql_time(local(*time)) : std::string();
   };
   columns.add("datetime_start", trials, [&](const Trial& trial) { return time_cell(trial.start); });
   columns.add("datetime_complete", trials,
               [&](const Trial& trial) { return time_cell(trial.complete); });
-  columns.add("duration", trials, print_duration);
+  columns.all.emplace_back("duration", print_durations(trials));
   std::set<std::string> parameters;
   for (const Trial& trial : trials)
     for (const TrialParameter& one : trial.parameters) parameters.insert(one.name());

@@ -14,7 +14,7 @@ Json trial_json(const Trial& trial);
 Json trials_json(const Study& study);
 // name, directions, metric_names, user_attrs, best (numbers), states (how many by state).
 Json study_json(const Study& study);
-// The columns of trials_dataframe, with its index.
+// The columns of trials_dataframe, with its index; times are local, without a zone.
 std::string trials_csv(const Study& study);
 
 // "minimize", "maximize".

@@ -97,6 +97,7 @@ std::string to_python_json(const Json& json) {
 }
 
 Json parse_python_json(std::string_view text, const std::string& where) {
+  if (text.find_first_of("NI") == std::string_view::npos) return parse_json(text, where);
   std::string replaced;
   replaced.reserve(text.size());
   const bool found = replace_words(text, replaced);

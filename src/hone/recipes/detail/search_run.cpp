@@ -115,7 +115,8 @@ OpenStudy begin_search(const SearchSettings& settings) {
   return open;
 }
 
-WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, const RunWatcher& watcher) {
+WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, double timeout,
+                        const RunWatcher& watcher) {
   const SearchSettings settings = settings_of(open.study->data());
   const std::unique_ptr<Objective> objective = objective_of(settings, *open.study, watcher);
   // (What lives in memory has no other process.)
@@ -123,6 +124,7 @@ WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, const RunWa
       open.address.starts_with("memory:") ? nullptr : open_storage({.url = open.address});
   WorkerSettings worker = settings.worker;
   worker.reuse = settings.reuse;
+  worker.timeout = timeout;
   return work(*open.study, beats.get(), *objective, worker, events);
 }
 

@@ -39,6 +39,8 @@ private:
   // Parameters by name and distribution as text, and back: few, shared by all trials.
   std::unordered_map<std::string, ParameterPtr> parameters_;
   std::unordered_map<const SearchParameter*, std::pair<ParameterPtr, std::string>> texts_;
+  std::vector<const SearchParameter*> read_;  // those that were read, as they were met
+  std::size_t last_ = 0;                      // the place of the last one in it
 };
 
 }  // namespace hone

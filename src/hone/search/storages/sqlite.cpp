@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -233,25 +234,30 @@ private:
 
   [[noreturn]] void give_up() {
     throw Error(ErrorCode::io,
-                fmt::format("{}: another program has held it for {:.0f} s", url(), patience_),
+                fmt::format("{}: another program has held it for {:g} s", url(), patience_),
                 "end that program, or its transaction; nothing was written");
   }
 
   [[noreturn]] void fail(int code, const std::string& what) {
-    const std::string reason =
+    std::string reason =
         database_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database_.get());
+    const int system = database_ == nullptr ? 0 : sqlite3_system_errno(database_.get());
+    const int primary = code & 0xff;
+    if (system != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN))
+      reason += fmt::format(" ({})", std::strerror(system));
     const std::string message =
         fmt::format("{}: {}{}{}", url(), what, what.empty() ? "" : ": ", reason);
-    switch (code & 0xff) {
+    switch (primary) {
       case SQLITE_NOTADB:
       case SQLITE_CORRUPT:
         throw Error(ErrorCode::bad_format, message, "a study is an SQLite database");
       case SQLITE_FULL:
-        throw Error(ErrorCode::io, message, "make room and start again: nothing told is lost");
+      case SQLITE_IOERR:
+        throw Error(ErrorCode::io, message,
+                    "is the disk full? make room and start again: what was told is kept");
       case SQLITE_CANTOPEN:
       case SQLITE_READONLY:
       case SQLITE_PERM:
-      case SQLITE_IOERR:
         throw Error(ErrorCode::io, message, "is the folder there, and may it be written to?");
       default: throw Error(ErrorCode::internal, message);
     }
