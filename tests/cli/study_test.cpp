@@ -335,6 +335,24 @@ TEST_F(StudyCommands, ChangedSearchesAreRefused) {
   EXPECT_EQ(search({"--trials", "3"}).code, 0);
 }
 
+TEST_F(StudyCommands, InMemoryThereIsOneJob) {
+  write_search(answers_number);
+  EXPECT_EQ(search({"--study", "memory:", "--trials", "2"}).code, 0);
+  EXPECT_EQ(search({"--study", "memory:", "--trials", "2", "--jobs", "2"}).code, 2);
+}
+
+TEST_F(StudyCommands, ManyParametersDoNotFillTheScreen) {
+  std::string space;
+  for (int i = 0; i < 52; ++i) space += fmt::format("p{} = ['a', 'b']\n", i);
+  write_search(answers_number, "directions = ['minimize']", space);
+  const Outcome outcome = search({"--trials", "2"});
+  EXPECT_THAT(outcome.err, HasSubstr("44 more"));
+  const Outcome best = hone({"study", "best", "sqlite:s.db"});
+  EXPECT_THAT(best.out, HasSubstr("44 more"));
+  EXPECT_THAT(best.out, HasSubstr("\n  p51 = "));
+  EXPECT_EQ(study("best")[0].at("params").size(), 52u);
+}
+
 TEST_F(StudyCommands, PlacesThatAreNoneAreNamed) {
   for (const auto& [url, what] :
        std::vector<std::pair<std::string, std::string>>{{"s.db", "does not say where"},

@@ -1,5 +1,7 @@
 // What every storage keeps, read again by another connection.
 #include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -339,6 +341,37 @@ TEST_F(ForeignSqlite, ReadingLeavesNoFileAndReadsWhatIsOnlyInTheLog) {
   // The same reader sees what is written later.
   run("UPDATE studies SET study_name = 'later'");
   EXPECT_EQ(reader->studies().at(0).name, "later");
+}
+
+TEST(Sqlite, WhatAKilledProgramHasHalfWrittenIsTakenBackByReading) {
+  const ScratchDirectory folder;
+  const std::string path = (folder.path() / "s.db").string();
+  const std::string url = "sqlite:" + path;
+  {
+    const auto storage = open_storage({.url = url, .create = true});
+    const StudyId id = storage->create_study("s", {Direction::minimize});
+    for (int i = 0; i < 200; ++i) storage->create_trial(id, rich_trial(), std::nullopt, false);
+  }
+  // Optuna's files have no write-ahead log: the half transaction lies in the file itself.
+  const pid_t child = fork();
+  if (child == 0) {
+    sqlite3* database = nullptr;
+    sqlite3_open(path.c_str(), &database);
+    sqlite3_exec(database,
+                 "PRAGMA journal_mode = DELETE; PRAGMA cache_size = 5; BEGIN; "
+                 "UPDATE studies SET study_name = 'half'; UPDATE trial_params SET param_value = 7",
+                 nullptr, nullptr, nullptr);
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  ASSERT_TRUE(std::filesystem::exists(path + "-journal"));
+  const auto reader = open_storage({.url = url, .read_only = true});
+  ASSERT_EQ(reader->studies().at(0).name, "s");
+  std::vector<Trial> trials;
+  reader->refresh(reader->studies()[0].id, trials);
+  ASSERT_EQ(trials.size(), 200u);
+  for (const Trial& trial : trials) EXPECT_EQ(trial.assignment(), rich_trial().assignment());
+  EXPECT_ERROR(reader->create_study("x", {Direction::minimize}), ErrorCode::io, "readonly");
 }
 
 TEST(Postgresql, OneThatCannotBeReachedIsSaidSoon) {

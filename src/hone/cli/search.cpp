@@ -17,6 +17,7 @@
 #include "hone/cli/detail/study_tables.hpp"
 #include "hone/cli/detail/watch.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/recipes/search_run.hpp"
 #include "hone/search/export.hpp"
 
@@ -122,6 +123,9 @@ CommandResult run(const CommandInput& input) {
     if (input.options.contains(flag))
       changes.emplace_back(flag, to_string(input.options.values().at(flag)));
   const SearchSettings settings = load_search(input.argument("SEARCH"), changes);
+  if (settings.jobs > 1 && settings.study.starts_with("memory:"))
+    throw UsageError("memory: is of one process: it has one job",
+                     "--jobs 1, or --study sqlite:FILE");
   catch_interrupts();
   OpenStudy open = begin_search(settings);
   SearchProgress progress(*open.study, settings.worker.trials);

@@ -76,13 +76,14 @@ CommandResult list_trials(const CommandInput& input) {
   for (const Trial& trial : open.study->trials()) trials.push_back(&trial);
   console().print(trials.empty() ? "no trial has begun yet\n"
                                  : trials_table(*open.study, trials, console().style()));
-  return {0, trials_json(*open.study)};
+  // (Of a large study the JSON is large too.)
+  return {0, input.options.contains("json") ? trials_json(*open.study) : Json()};
 }
 
 CommandResult export_study(const CommandInput& input) {
   const OpenStudy open = open_to_read(input);
   Json results = study_json(*open.study);
-  results["trials"] = trials_json(*open.study);
+  if (input.options.contains("json")) results["trials"] = trials_json(*open.study);
   const std::string csv = input.options.text_or("csv", "");
   if (csv == "-")
     console().print(trials_csv(*open.study));

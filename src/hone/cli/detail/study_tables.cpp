@@ -11,6 +11,8 @@
 namespace hone {
 namespace {
 
+constexpr std::size_t most_parameters = 8;  // of a trial, in a line
+
 std::string lower(std::string text) {
   for (char& c : text)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -51,14 +53,15 @@ std::string describe_values(const StudyData& study, const std::vector<double>& v
 }
 
 std::string describe_parameters(const Trial& trial) {
-  constexpr std::size_t most = 6;
   std::vector<std::string> parts;
-  for (const TrialParameter& one : trial.parameters)
-    if (parts.size() < most)
-      parts.push_back(fmt::format("{} = {}", one.name(), show_value(one.value())));
-  const std::size_t more = trial.parameters.size() - parts.size();
-  return fmt::format("{}{}", fmt::join(parts, ", "),
-                     more == 0 ? "" : fmt::format(" and {} more", more));
+  for (const TrialParameter& one : trial.parameters) {
+    if (parts.size() == most_parameters) {
+      parts.push_back(fmt::format("{} more", trial.parameters.size() - most_parameters));
+      break;
+    }
+    parts.push_back(fmt::format("{} = {}", one.name(), show_value(one.value())));
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string describe_trial(const StudyData& study, const Trial& trial) {
@@ -104,7 +107,11 @@ std::string trials_table(const Study& study, const std::vector<const Trial*>& tr
     row.push_back(describe_parameters(*trial));
     table.add_row(row);
   }
-  return table.render(style, 0);
+  std::string text = table.render(style, 0);
+  if (trials.size() == 1 && trials[0]->parameters.size() > most_parameters)
+    for (const TrialParameter& one : trials[0]->parameters)
+      text += fmt::format("  {} = {}\n", printable(one.name(), 200), show_value(one.value()));
+  return text;
 }
 
 std::string describe_study(const Study& study, TextStyle style) {

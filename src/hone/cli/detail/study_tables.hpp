@@ -12,12 +12,13 @@ namespace hone {
 // {"COMPLETE": 3, "FAIL": 1}: "3 complete, 1 fail".
 std::string describe_states(const Json& states);
 std::string describe_study(const Study& study, TextStyle style);
-// A row a trial: number, state, values, time, parameters.
+// A row a trial: number, state, values, time, parameters. Of one trial all parameters stand below
+// where they are too many for a row.
 std::string trials_table(const Study& study, const std::vector<const Trial*>& trials,
                          TextStyle style);
 // "accuracy 0.8612, bytes 4.39e+06"; the values of a trial by the names of the objectives.
 std::string describe_values(const StudyData& study, const std::vector<double>& values);
-// "lr = 0.001, layers = 2"; of many the first few, and how many more.
+// "lr = 0.001, layers = 2, 44 more".
 std::string describe_parameters(const Trial& trial);
 // The winners on the test split, a line each.
 std::string describe_test(const Json& judged);

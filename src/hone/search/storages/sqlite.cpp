@@ -30,6 +30,9 @@ using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 
 // What ends when another process is done.
 struct Busy {};
+// A program was killed while it wrote: its half transaction has to be taken back before anyone can
+// read.
+struct Unfinished {};
 
 // A database in WAL mode as it lies on disk. At rest it is whole without its -wal file.
 struct FileState {
@@ -178,6 +181,11 @@ public:
       } catch (const Busy&) {
         roll_back();
         if (!patience.wait()) give_up();
+      } catch (const Unfinished&) {
+        // (As whoever opens it next would do. The study itself is not written to.)
+        statements_.clear();
+        open(path_, SQLITE_OPEN_READWRITE);
+        execute("PRAGMA query_only = 1");
       } catch (...) {
         roll_back();
         throw;
@@ -225,6 +233,7 @@ private:
 
   void check(int code) {
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
+    if (read_only_ && code == SQLITE_READONLY_ROLLBACK) throw Unfinished{};
     const int primary = code & 0xff;
     // (A protocol error: others opened it at the same time, many times in a row.)
     if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED || primary == SQLITE_PROTOCOL)
