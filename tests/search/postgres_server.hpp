@@ -33,7 +33,7 @@ public:
       run_or_fail(fmt::format("chown postgres '{}'", folder()));
     }
     run_or_fail(fmt::format("{}{}/initdb -D '{}/data' -A trust -U hone --no-sync > '{}/initdb.log'",
-                        user_, programs().string(), folder(), folder()));
+                            user_, programs().string(), folder(), folder()));
     start();
   }
   ~PostgresServer() { stop("immediate"); }
