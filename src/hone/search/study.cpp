@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/search/detail/pareto.hpp"
 #include "hone/search/owner.hpp"
 
 namespace hone {
@@ -47,17 +48,12 @@ void note_sampling(const std::vector<Trial>& known, std::int64_t number, std::in
   attributes[sampled_with] = {{"known", count}, {"number", drawn}, {"running", running}};
 }
 
-bool is_better_in_none(const Trial& a, const Trial& b, const std::vector<Direction>& directions) {
-  for (std::size_t i = 0; i < directions.size(); ++i) {
-    const double sign = directions[i] == Direction::minimize ? 1 : -1;
-    if (sign * a.values[i] < sign * b.values[i]) return false;
-  }
-  return true;
-}
-
-// As good in all objectives, better in one.
-bool dominates(const Trial& a, const Trial& b, const std::vector<Direction>& directions) {
-  return is_better_in_none(b, a, directions) && !is_better_in_none(a, b, directions);
+// Its values, the smaller the better.
+Point losses_of(const Trial& trial, const std::vector<Direction>& directions) {
+  Point losses = trial.values;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    if (directions[i] == Direction::maximize) losses[i] = -losses[i];
+  return losses;
 }
 
 }  // namespace
@@ -186,13 +182,6 @@ bool Study::report(const Trial& trial, std::int64_t step, double value) {
   return storage_.change_trial(trial.id, change);
 }
 
-bool Study::beat(const Trial& trial) {
-  return storage_.change_trial(
-      trial.id, {.expected_state = TrialState::running,
-                 .expected_owner = trial.system_attributes.at(owner_attribute).text(),
-                 .heartbeat = true});
-}
-
 Trial Study::enqueue(const Attributes& values, const Attributes& user_attributes) {
   Trial trial;
   trial.state = TrialState::waiting;
@@ -243,27 +232,28 @@ std::int64_t Study::count_computed_now() const {
 }
 
 std::vector<std::int64_t> Study::best() const {
-  std::vector<const Trial*> feasible;
-  for (const Trial& trial : trials_) {
-    const double violation = violation_of(trial);
-    if (trial.state == TrialState::complete && !(violation > 0) &&
-        trial.values.size() == data_.directions.size())
-      feasible.push_back(&trial);
-  }
+  struct Candidate {
+    std::int64_t number;
+    Point losses;
+  };
   // Whoever beats one that was beaten beats all that it had beaten: only the front is compared.
-  std::vector<const Trial*> front;
-  for (const Trial* trial : feasible) {
-    if (std::any_of(front.begin(), front.end(), [&](const Trial* other) {
-          return dominates(*other, *trial, data_.directions);
+  std::vector<Candidate> front;
+  for (const Trial& trial : trials_) {
+    if (trial.state != TrialState::complete || violation_of(trial) > 0 ||
+        trial.values.size() != data_.directions.size())
+      continue;
+    Candidate candidate{trial.number, losses_of(trial, data_.directions)};
+    if (std::any_of(front.begin(), front.end(), [&](const Candidate& other) {
+          return dominates(other.losses, candidate.losses);
         }))
       continue;
-    std::erase_if(front,
-                  [&](const Trial* other) { return dominates(*trial, *other, data_.directions); });
+    std::erase_if(
+        front, [&](const Candidate& other) { return dominates(candidate.losses, other.losses); });
     // Of one objective the first of those that are as good.
-    if (data_.directions.size() > 1 || front.empty()) front.push_back(trial);
+    if (data_.directions.size() > 1 || front.empty()) front.push_back(std::move(candidate));
   }
   std::vector<std::int64_t> best;
-  for (const Trial* trial : front) best.push_back(trial->number);
+  for (const Candidate& candidate : front) best.push_back(candidate.number);
   return best;
 }
 

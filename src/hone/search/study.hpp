@@ -55,7 +55,6 @@ public:
   // intermediate value where it has no values.
   bool tell(const Trial& trial, Telling telling);
   bool report(const Trial& trial, std::int64_t step, double value);
-  bool beat(const Trial& trial);
 
   // Adds a trial with these values (by parameter), to be asked for before any is sampled.
   Trial enqueue(const Attributes& values, const Attributes& user_attributes = {});

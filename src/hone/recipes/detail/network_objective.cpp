@@ -429,17 +429,22 @@ Space network_space(const SearchSettings& settings) {
 
 void check_dimensions(const SearchSettings& settings) {
   const Space& space = settings.worker.space;
+  // Dimensions without conditions begin with the same assignment.
+  std::map<Assignment, std::string> known;
+  const auto print_of = [&](const std::string& name, double value) -> const std::string& {
+    const Assignment assignment = assignment_with(space, name, value);
+    std::string& print = known[assignment];
+    if (print.empty()) print = fingerprint(settings, assignment);
+    return print;
+  };
   for (const Dimension& dimension : space.dimensions()) {
     const Distribution& of = dimension.distribution();
     const bool categorical = of.kind == DistributionKind::categorical;
     const std::int64_t count = categorical ? of.count() : 2;
     bool changes = false;
-    const std::string first =
-        fingerprint(settings, assignment_with(space, dimension.name(), categorical ? 0 : of.low));
+    const std::string& first = print_of(dimension.name(), categorical ? 0 : of.low);
     for (std::int64_t k = 1; k < count && !changes; ++k)
-      changes = first != fingerprint(settings, assignment_with(
-                                                   space, dimension.name(),
-                                                   categorical ? static_cast<double>(k) : of.high));
+      changes = first != print_of(dimension.name(), categorical ? static_cast<double>(k) : of.high);
     if (!changes)
       throw Error(
           ErrorCode::invalid_argument,

@@ -98,7 +98,7 @@ OpenStudy begin_search(const SearchSettings& settings) {
     if (one.name == address.name) found = one.id;
   if (!found) found = open.storage->create_study(address.name, settings.directions);
   open.study = std::make_unique<Study>(*open.storage, *found);
-  const std::string where = fmt::format("{}#{}", address.url, address.name);
+  const std::string where = fmt::format("{}#{}", open.storage->url(), address.name);
   const StudyData& data = open.study->data();
   if (data.directions != settings.directions)
     throw Error(ErrorCode::invalid_argument,
