@@ -117,17 +117,25 @@ bool run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress
   return is_up() && open.study->count_finished() < settings.worker.trials;
 }
 
-CommandResult run(const CommandInput& input) {
-  TextSettings changes = input.settings;
-  for (const char* flag : {"trials", "jobs", "timeout", "study"})
-    if (input.options.contains(flag))
-      changes.emplace_back(flag, to_string(input.options.values().at(flag)));
-  const SearchSettings settings = load_search(input.argument("SEARCH"), changes);
-  if (settings.jobs > 1 && settings.study.starts_with("memory:"))
+// More trials at a time than cores would each be slower than one after the other.
+SearchSettings fit_to_machine(SearchSettings settings) {
+  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  if (settings.is_of_networks() && settings.jobs > cores) {
+    console().note(fmt::format("{} jobs on {} cores: {} at a time, which is no slower",
+                               settings.jobs, cores, cores));
+    settings.jobs = cores;
+  }
+  return settings;
+}
+
+// The whole of one study. Returns it as JSON.
+Json run_study(const SearchSettings& asked) {
+  if (asked.jobs > 1 && asked.study.starts_with("memory:"))
     throw UsageError("memory: is of one process: it has one job",
                      "--jobs 1, or --study sqlite:FILE");
-  catch_interrupts();
-  OpenStudy open = begin_search(settings);
+  const SearchSettings settings = fit_to_machine(asked);
+  OpenStudy open = begin_search(settings, console_watcher());
+  console().finish();
   SearchProgress progress(*open.study, settings.worker.trials);
   std::string end;
   if (settings.jobs == 1) {
@@ -146,7 +154,23 @@ CommandResult run(const CommandInput& input) {
   console().finish();
   console().print(describe_study(*open.study, console().style()));
   if (test.is_array()) console().print(describe_test(test));
-  return {0, study_json(*open.study)};
+  return study_json(*open.study);
+}
+
+CommandResult run(const CommandInput& input) {
+  TextSettings changes = input.settings;
+  for (const char* flag : {"trials", "jobs", "timeout", "study"})
+    if (input.options.contains(flag))
+      changes.emplace_back(flag, to_string(input.options.values().at(flag)));
+  const std::vector<SearchSettings> studies = load_search(input.argument("SEARCH"), changes);
+  for (const SearchSettings& settings : studies) check_search(settings);
+  catch_interrupts();
+  Json all = Json::array();
+  for (const SearchSettings& settings : studies) {
+    if (studies.size() > 1) console().note("study " + settings.name);
+    all.push_back(run_study(settings));
+  }
+  return {0, studies.size() == 1 ? all[0] : Json{{"studies", all}}};
 }
 
 }  // namespace

@@ -60,13 +60,10 @@ CommandResult show(const CommandInput& input) {
 CommandResult best(const CommandInput& input) {
   const OpenStudy open = open_to_read(input);
   Json results = Json::array();
-  std::vector<const Trial*> trials;
-  for (const std::int64_t number : open.study->best()) {
-    trials.push_back(&open.study->trials().at(static_cast<std::size_t>(number)));
-    results.push_back(trial_json(*trials.back()));
-  }
-  console().print(trials.empty() ? "no trial is complete yet\n"
-                                 : trials_table(*open.study, trials, console().style()));
+  for (const std::int64_t number : open.study->best())
+    results.push_back(trial_json(open.study->trials().at(static_cast<std::size_t>(number))));
+  const std::string text = describe_best(*open.study, console().style());
+  console().print(text.empty() ? "no trial is complete yet\n" : text);
   return {0, results};
 }
 

@@ -1,10 +1,6 @@
 // A network as objective: a trial is a model that is made, changed and trained as its values say.
-//
-// In FOLDER/points, one folder a configuration: result.json (what it came to), model/ (while it is
-// among the best), training/ (while it runs: a trial that is taken over goes on from there).
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "hone/recipes/search_settings.hpp"
@@ -13,20 +9,12 @@
 
 namespace hone {
 
-// Names of what a network can be judged by, with the direction that is better.
-struct NetworkMetric {
-  const char* name;
-  Direction direction;
-  const char* help;
-};
-const std::vector<NetworkMetric>& network_metrics();
-
 // The whole space of a search over networks: that of the file, and what its [[space.nodes]] add.
 // Throws Error(invalid_argument) for a parameter that names nothing.
 Space network_space(const SearchSettings& settings);
 
 // Varies every dimension alone. Throws Error(invalid_argument) naming one that changes neither the
-// graph nor the tensors nor the training.
+// graph nor the tensors nor the training nor a stage.
 void check_dimensions(const SearchSettings& settings);
 
 std::unique_ptr<Objective> network_objective(const SearchSettings& settings, Study& study,

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,8 @@ struct NodeChoices {
 
 Json to_json(const std::vector<NodeChoices>& choices);
 std::vector<NodeChoices> node_choices_from_json(const Json& json);
+// What they say, wherever it stands.
+Json identity_of(const std::vector<NodeChoices>& choices);
 
 // The dimensions of node choices: "NODE.KEY", or "SHARED.KEY". Where sizes of the network are
 // parameters too (`sizes`), nodes that only some networks have exist by condition. `graph_of` gives
@@ -45,6 +48,18 @@ std::vector<NodeChoices> node_choices_from_json(const Json& json);
 std::vector<Dimension> expand_node_choices(
     const std::vector<NodeChoices>& choices, const std::vector<Dimension>& sizes,
     const std::function<Graph(const Assignment& values)>& graph_of);
+
+// The same with one value for every key, of these nodes (a selection) alone: what a format does to
+// one node of many.
+struct NodeFormatChoice {
+  std::string name;                    // of the node; of shared choices their name
+  NodeChoices choices;                 // one value a key
+  std::map<std::string, Json> values;  // of the parameters that lead to it
+};
+// Every combination of the formats and their options that each node of `choices` may take, node by
+// node; those that contradict each other are left out.
+std::vector<std::vector<NodeFormatChoice>> list_format_choices(
+    const std::vector<NodeChoices>& choices, const Graph& graph);
 
 // Changes a model as the values of a trial say: leaves nodes out, masks, gives formats.
 void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,

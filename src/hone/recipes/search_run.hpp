@@ -19,10 +19,15 @@ struct OpenStudy {
 // Of a study's address. Throws Error(not_found) where it is not.
 OpenStudy open_study(const std::string& address, bool read_only);
 
+// What can be known of a search before anything is made: whether each dimension of one that is not
+// there yet has an effect. Throws Error(invalid_argument).
+void check_search(const SearchSettings& settings);
+
 // The study of a search: made where it is not there. One that is there goes on if it has the same
 // objectives, space and data; throws Error(invalid_argument) naming what differs otherwise. What
-// may differ (trials, sampler, stopper, lease, seed) is kept in it for its workers.
-OpenStudy begin_search(const SearchSettings& settings);
+// may differ (trials, sampler, stopper, lease, seed) is kept in it for its workers. A start by
+// sensitivity is measured here, once.
+OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher);
 
 // The settings that a study keeps. Throws Error(invalid_argument) when it is no study of a search,
 // Error(unsupported) when another version of hone made it.

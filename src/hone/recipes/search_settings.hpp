@@ -9,6 +9,12 @@
 //   num_hidden_layers = [2, 4]                     # a list: one of these
 //   lr = { low = 1e-5, high = 1e-3, log = true }   # a range: real where a bound has a point
 //   rank = { choices = [4, 8], when = { lora = [true] } }
+//
+// Several studies in one file, each with some keys or tables of its own, share what is computed:
+//
+//   [[studies]]
+//   name = "grid"
+//   sampler = "grid"
 #pragma once
 
 #include <string>
@@ -17,6 +23,7 @@
 #include "hone/core/json.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/recipes/network_space.hpp"
+#include "hone/recipes/search_stages.hpp"
 #include "hone/search/worker.hpp"
 
 namespace hone {
@@ -35,16 +42,26 @@ struct SearchSettings {
   bool reuse = false;  // a trial with the values of an earlier one gets its results
   TextSettings training;
   std::vector<NodeChoices> nodes;
+  std::vector<SearchStage> stages;       // after the training of a trial
+  bool trains = true;                    // false: trials are judged as they are made
+  std::vector<double> weights;           // of the objectives, whose sum is maximized; empty: no sum
+  std::vector<std::string> measured;     // metrics that are kept beside the objectives
+  std::string selection = "validation";  // the split that trials are judged on
+  std::string keep = "best";             // models: "best" or "all"
+  std::string start;                     // "sensitivity", or "": the sampler's
 
   bool is_of_networks() const { return objective_command.empty(); }
+  // Names of the values that the study optimizes.
+  std::vector<std::string> value_names() const;
 };
 
 // Keys of the file beside its tables: name, study, objectives, sampler, trials, ...
 const std::vector<OptionSpec>& search_options();
 
-// Reads a search file; `changes` are key=value settings that take the place of its own. Throws
-// Error naming the file and the line.
-SearchSettings load_search(const std::string& file, const TextSettings& changes);
+// Reads a search file, which has one study, or several ([[studies]]); `changes` are key=value
+// settings that take the place of its own. Of several studies, a key `study` that names one
+// ("sqlite:s.db#grid") chooses it. Throws Error naming the file and the line.
+std::vector<SearchSettings> load_search(const std::string& file, const TextSettings& changes);
 
 // What a study keeps of them, for its workers: everything but where it is kept. Throws
 // Error(bad_format).

@@ -36,6 +36,28 @@ std::string show_value(const Json& value) {
   return value.dump();
 }
 
+// A line a parameter, or a line for all of one node: "layer0.q: format = integer, width = 8".
+std::string list_parameters(const Trial& trial) {
+  std::string text, group;
+  for (const TrialParameter& one : trial.parameters) {
+    const std::string name = printable(one.name(), 200);
+    const std::string value = show_value(one.value());
+    const std::size_t dot = name.rfind('.');
+    if (dot == std::string::npos) {
+      text += fmt::format("{}  {} = {}", text.empty() ? "" : "\n", name, value);
+      group.clear();
+      continue;
+    }
+    const std::string node = name.substr(0, dot), key = name.substr(dot + 1);
+    if (node == group)
+      text += fmt::format(", {} = {}", key, value);
+    else
+      text += fmt::format("{}  {}: {} = {}", text.empty() ? "" : "\n", node, key, value);
+    group = node;
+  }
+  return text.empty() ? "" : text + "\n";
+}
+
 }  // namespace
 
 std::string describe_states(const Json& states) {
@@ -71,8 +93,10 @@ std::string describe_trial(const StudyData& study, const Trial& trial) {
   if (const std::string time = duration_of(trial); !time.empty()) text += ", " + time;
   const auto reused = trial.user_attributes.find(reused_attribute);
   if (reused != trial.user_attributes.end())
-    text +=
-        fmt::format(": the results of trial {}, which had the same values", reused->second.dump());
+    text += reused->second.is_number()
+                ? fmt::format(": the results of trial {}, which had the same values",
+                              reused->second.dump())
+                : ": computed before, by another study";
   const auto error = trial.user_attributes.find("hone:error");
   if (error != trial.user_attributes.end() && error->second.is_string())
     text += ": " + printable(error->second.text(), 300);
@@ -107,11 +131,7 @@ std::string trials_table(const Study& study, const std::vector<const Trial*>& tr
     row.push_back(describe_parameters(*trial));
     table.add_row(row);
   }
-  std::string text = table.render(style, 0);
-  if (trials.size() == 1 && trials[0]->parameters.size() > most_parameters)
-    for (const TrialParameter& one : trials[0]->parameters)
-      text += fmt::format("  {} = {}\n", printable(one.name(), 200), show_value(one.value()));
-  return text;
+  return table.render(style, 0);
 }
 
 std::string describe_study(const Study& study, TextStyle style) {
@@ -123,15 +143,20 @@ std::string describe_study(const Study& study, TextStyle style) {
   for (std::size_t i = 0; i < data.directions.size(); ++i)
     text += fmt::format("objective: {}, to {}\n", objective_name(data, i),
                         to_string(data.directions[i]));
+  if (const std::string best = describe_best(study, style); !best.empty()) text += "best:\n" + best;
+  return text;
+}
+
+std::string describe_best(const Study& study, TextStyle style) {
   std::vector<const Trial*> best;
   for (const std::int64_t number : study.best())
     best.push_back(&study.trials().at(static_cast<std::size_t>(number)));
-  if (!best.empty()) text += "best:\n" + trials_table(study, best, style);
+  if (best.empty()) return "";
+  if (best.size() > 1) return trials_table(study, best, style);
   // Where there is one, all of it.
-  if (best.size() == 1)
-    for (const TrialParameter& one : best.front()->parameters)
-      text += fmt::format("  {} = {}\n", one.name(), show_value(one.value()));
-  return text;
+  return fmt::format("trial {}: {}\n", best.front()->number,
+                     describe_values(study.data(), best.front()->values)) +
+         list_parameters(*best.front());
 }
 
 }  // namespace hone

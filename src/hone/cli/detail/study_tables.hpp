@@ -12,8 +12,9 @@ namespace hone {
 // {"COMPLETE": 3, "FAIL": 1}: "3 complete, 1 fail".
 std::string describe_states(const Json& states);
 std::string describe_study(const Study& study, TextStyle style);
-// A row a trial: number, state, values, time, parameters. Of one trial all parameters stand below
-// where they are too many for a row.
+// The best trial with all of its parameters, or a row each of several; "" where there is none.
+std::string describe_best(const Study& study, TextStyle style);
+// A row a trial: number, state, values, time, parameters.
 std::string trials_table(const Study& study, const std::vector<const Trial*>& trials,
                          TextStyle style);
 // "accuracy 0.8612, bytes 4.39e+06"; the values of a trial by the names of the objectives.

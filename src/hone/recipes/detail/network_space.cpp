@@ -183,6 +183,12 @@ std::vector<NodeChoices> node_choices_from_json(const Json& json) {
   return all;
 }
 
+Json identity_of(const std::vector<NodeChoices>& choices) {
+  Json all = to_json(choices);
+  for (Json& one : all.elements()) one.erase("where");
+  return all;
+}
+
 std::vector<Dimension> expand_node_choices(
     const std::vector<NodeChoices>& choices, const std::vector<Dimension>& sizes,
     const std::function<Graph(const Assignment& values)>& graph_of) {
@@ -220,6 +226,42 @@ std::vector<Dimension> expand_node_choices(
       }
   }
   return made;
+}
+
+std::vector<std::vector<NodeFormatChoice>> list_format_choices(
+    const std::vector<NodeChoices>& choices, const Graph& graph) {
+  std::vector<std::vector<NodeFormatChoice>> all;
+  for (const NodeChoices& one : choices) {
+    if (one.find("format") == nullptr) continue;
+    std::vector<std::string> nodes = nodes_of(graph, one);
+    if (!one.shared.empty()) nodes = {one.nodes};
+    for (const std::string& node : nodes) {
+      const std::string name = one.shared.empty() ? node : one.shared;
+      std::vector<NodeFormatChoice> found{{name, {.nodes = node, .where = one.where}, {}}};
+      for (const auto& [key, values] : one.keys) {
+        if (key == "sparsity" || key == "method" || key == "bypass") continue;
+        std::vector<NodeFormatChoice> longer;
+        for (const NodeFormatChoice& before : found)
+          for (const Json& value : values) {
+            NodeFormatChoice next = before;
+            const std::vector<Json>* format = next.choices.find("format");
+            // (Formats stand before their options, whatever the order of the file.)
+            if (key != "format" && format != nullptr &&
+                (text_of(format->front()) == no_format ||
+                 !has_option(text_of(format->front()), key))) {
+              if (&value == &values.front()) longer.push_back(next);
+              continue;
+            }
+            next.choices.keys.emplace_back(key, std::vector<Json>{value});
+            if (values.size() > 1) next.values[parameter_name(one, node, key)] = value;
+            longer.push_back(std::move(next));
+          }
+        found = std::move(longer);
+      }
+      all.push_back(std::move(found));
+    }
+  }
+  return all;
 }
 
 void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,

@@ -37,7 +37,22 @@ std::string folder_name(const std::string& name) {
   return folder;
 }
 
-PruningCurve read_curve(const RecipeTable& table) {
+std::vector<double> read_sparsities(const std::string& list, const std::string& where) {
+  std::vector<double> sparsities;
+  const OptionSpec spec{"sparsities", OptionType::real, {}, "", 0, 1};
+  for (const std::string& part : split(list, ',')) {
+    const double value = std::get<double>(parse_option(spec, trim(part), where));
+    if (value <= 0 || value >= 1)
+      refuse(fmt::format("{}: {} is not between 0 and 1", where, value),
+             "nothing is pruned at 0, nothing is left at 1");
+    if (std::find(sparsities.begin(), sparsities.end(), value) != sparsities.end())
+      refuse(fmt::format("{}: {} is named twice", where, value));
+    sparsities.push_back(value);
+  }
+  return sparsities;
+}
+
+PruningCurve read_curve(const RecipeTable& table, const std::vector<double>& sparsities) {
   PruningCurve curve;
   curve.name = table.values.text_or("name", "");
   curve.folder = folder_name(curve.name);
@@ -62,29 +77,26 @@ PruningCurve read_curve(const RecipeTable& table) {
   if (curve.remove && curve.activations)
     refuse(fmt::format("{}: keys 'remove' and 'activations' do not go together", table.where),
            "leave one out");
+  curve.sparsities = sparsities;
+  if (table.values.contains("sparsities")) {
+    const std::string where = table.where + ": key 'sparsities'";
+    curve.sparsities = read_sparsities(table.values.text("sparsities"), where);
+    for (const double one : curve.sparsities)
+      if (std::find(sparsities.begin(), sparsities.end(), one) == sparsities.end())
+        refuse(fmt::format("{}: {} is none of the sweep's", where, one),
+               "add it to the key 'sparsities' of the whole");
+  }
   for (const char* key : {"epochs", "steps"})
     if (const auto given = table.values.values().find(key); given != table.values.values().end())
       curve.training.set(key, given->second);
   return curve;
 }
 
-std::vector<double> read_sparsities(const RecipeCall& call) {
-  std::vector<double> sparsities;
-  const OptionSpec spec{"sparsities", OptionType::real, {}, "", 0, 1};
-  for (const std::string& part : split(call.settings.values.text_or("sparsities", tenths), ',')) {
-    const double value = std::get<double>(
-        parse_option(spec, trim(part), fmt::format("{}: key 'sparsities'", call.file)));
-    if (value <= 0 || value >= 1)
-      refuse(fmt::format("{}: key 'sparsities': {} is not between 0 and 1", call.file, value),
-             "nothing is pruned at 0, nothing is left at 1");
-    if (std::find(sparsities.begin(), sparsities.end(), value) != sparsities.end())
-      refuse(fmt::format("{}: key 'sparsities': {} is named twice", call.file, value));
-    sparsities.push_back(value);
-  }
-  return sparsities;
-}
-
 }  // namespace
+
+bool PruningCurve::has(double sparsity) const {
+  return std::find(sparsities.begin(), sparsities.end(), sparsity) != sparsities.end();
+}
 
 PruneRequest PruningCurve::request(double sparsity, std::int64_t seed) const {
   PruneRequest request = pruning;
@@ -124,6 +136,9 @@ RecipeList pruning_curve_list() {
        .type = OptionType::boolean,
        .default_value = false,
        .help = "structures that are zero are taken out before the training"},
+      {.name = "sparsities",
+       .default_value = {},
+       .help = "list of those that it is computed at; without it all of the sweep"},
       {.name = "epochs",
        .type = OptionType::real,
        .default_value = {},
@@ -146,12 +161,13 @@ RecipeList pruning_curve_list() {
 PruningSettings read_pruning_settings(const RecipeCall& call) {
   PruningSettings settings;
   settings.base = read_base_settings(call, tune_prefix);
-  settings.sparsities = read_sparsities(call);
+  settings.sparsities = read_sparsities(call.settings.values.text_or("sparsities", tenths),
+                                        call.file + ": key 'sparsities'");
   const auto list = call.lists.find("curves");
   if (list == call.lists.end())
     refuse(call.file + ": has no table [[curves]]", "each names a way to prune");
   for (const RecipeTable& table : list->second) {
-    PruningCurve curve = read_curve(table);
+    PruningCurve curve = read_curve(table, settings.sparsities);
     const auto named = [&](const std::string& name) {
       return std::any_of(settings.curves.begin(), settings.curves.end(),
                          [&](const PruningCurve& other) { return other.name == name; });

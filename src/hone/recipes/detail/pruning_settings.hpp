@@ -10,16 +10,18 @@
 
 namespace hone {
 
-// One way to prune, at every sparsity of the sweep.
+// One way to prune.
 struct PruningCurve {
   std::string name;
-  std::string folder;        // the name, as folders are called
-  std::string against;       // an earlier curve that it is tested against; "": none
-  PruneRequest pruning;      // one selection, without sparsity, model and out
-  bool activations = false;  // of the data that these nodes read the same share goes
-  bool remove = false;       // what the masks leave without effect is taken out
-  Options training;          // what its training has of its own
+  std::string folder;                   // the name, as folders are called
+  std::string against;                  // an earlier curve that it is tested against; "": none
+  std::vector<double> sparsities = {};  // of the sweep's, in any order
+  PruneRequest pruning;                 // one selection, without sparsity, model and out
+  bool activations = false;             // of the data that these nodes read the same share goes
+  bool remove = false;                  // what the masks leave without effect is taken out
+  Options training;                     // what its training has of its own
 
+  bool has(double sparsity) const;
   // Without model and out.
   PruneRequest request(double sparsity, std::int64_t seed) const;
 };

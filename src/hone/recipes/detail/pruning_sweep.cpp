@@ -31,10 +31,12 @@ public:
       for (const std::int64_t seed : settings_.base.seeds) {
         base_.begin_seed(seed);
         for (const double sparsity : settings_.sparsities)
-          for (const PruningCurve& curve : settings_.curves) take(curve, sparsity, seed);
+          for (const PruningCurve& curve : settings_.curves)
+            if (curve.has(sparsity)) take(curve, sparsity, seed);
         // Latencies last, and together: as little else as possible runs beside them.
         for (const double sparsity : settings_.sparsities)
-          for (const PruningCurve& curve : settings_.curves) take_speed(curve, sparsity, seed);
+          for (const PruningCurve& curve : settings_.curves)
+            if (curve.has(sparsity)) take_speed(curve, sparsity, seed);
       }
     } catch (const Error& error) {
       experiment_.fail(error);
@@ -134,12 +136,13 @@ private:
     result.dropped = static_cast<double>(dropped);
     if (curve.against.empty()) return result;
     for (const PruningCurve& other : settings_.curves)
-      if (other.name == curve.against)
+      if (other.name == curve.against && other.has(sparsity)) {
         result.p_against =
             SweepBase::compare(experiment_.result_of<PruningPoint>(point_of(
                                    other, sparsity, seed, point.key.at("kind").text().c_str())),
                                result);
-    result.against = curve.against;
+        result.against = curve.against;
+      }
     return result;
   }
 

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
+#include "hone/recipes/detail/recipe_lists.hpp"
 #include "hone/recipes/detail/toml_file.hpp"
 
 namespace hone {
@@ -46,24 +46,6 @@ std::vector<Entry> read_entries(const toml::table& root, const std::string& file
   return entries;
 }
 
-const Described& kind_of(const RecipeList& list, const toml::table& table, const std::string& file,
-                         const std::string& where) {
-  const toml::node* node = table.get(list.kind_key);
-  std::vector<std::string> names;
-  for (const Described& kind : list.kinds) names.push_back(kind.name);
-  if (node == nullptr)
-    throw Error(ErrorCode::bad_format,
-                fmt::format("{}: key '{}' is missing in [[{}]]", where, list.kind_key, list.name),
-                fmt::format("one of {}", fmt::join(names, ", ")));
-  const std::string name = toml_text(*node, list.kind_key, file);
-  for (const Described& kind : list.kinds)
-    if (kind.name == name) return kind;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("{}: key '{}': there is no '{}'", toml_place(file, *node), list.kind_key,
-                          printable(name, 100)),
-              did_you_mean(name, names));
-}
-
 std::map<std::string, std::vector<RecipeTable>> read_lists(const toml::table& root,
                                                            const Recipe& recipe,
                                                            const std::string& file) {
@@ -80,24 +62,7 @@ std::map<std::string, std::vector<RecipeTable>> read_lists(const toml::table& ro
                   known.empty() ? fmt::format("the recipe {} takes none", recipe.name)
                                 : did_you_mean(name, known));
     const RecipeList& found = recipe.lists[static_cast<std::size_t>(list - known.begin())];
-    for (const toml::node& entry : *node.as_array()) {
-      RecipeTable table{toml_place(file, entry), {}};
-      std::vector<OptionSpec> options = found.options;
-      if (!found.kind_key.empty()) {
-        const Described& kind = kind_of(found, *entry.as_table(), file, table.where);
-        table.kind = kind.name;
-        options.insert(options.end(), kind.options.begin(), kind.options.end());
-      }
-      for (const auto& [inner, value] : *entry.as_table()) {
-        const std::string option(inner.str());
-        if (option == found.kind_key) continue;
-        const std::string where = toml_place(file, value);
-        table.values.set(option, parse_option(find_option(options, option, where),
-                                              toml_text(value, option, file),
-                                              fmt::format("{}: key '{}'", where, option)));
-      }
-      lists[name].push_back(std::move(table));
-    }
+    lists[name] = read_recipe_list(node, found, file);
   }
   return lists;
 }

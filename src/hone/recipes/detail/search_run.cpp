@@ -5,6 +5,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/version.hpp"
 #include "hone/recipes/network_objective.hpp"
+#include "hone/recipes/sensitivity_start.hpp"
 #include "hone/search/command_objective.hpp"
 
 namespace hone {
@@ -36,8 +37,13 @@ void check_same(const SearchSettings& kept, const SearchSettings& asked, const s
   if (kept.objectives != asked.objectives) refuse("its objectives were others");
   if (kept.objective_command != asked.objective_command)
     refuse("its objective_command was another");
-  if (!(to_json(kept.nodes) == to_json(asked.nodes))) refuse("its choices of nodes were others");
+  if (!(identity_of(kept.nodes) == identity_of(asked.nodes)))
+    refuse("its choices of nodes were others");
   if (kept.training != asked.training) refuse("the keys of its training were others");
+  if (!(identity_of(kept.stages) == identity_of(asked.stages))) refuse("its stages were others");
+  if (kept.trains != asked.trains) refuse("'train' was another");
+  if (kept.weights != asked.weights) refuse("the weights of its objectives were others");
+  if (kept.selection != asked.selection) refuse("its selection was by another split");
 }
 
 std::unique_ptr<Objective> objective_of(const SearchSettings& settings, Study& study,
@@ -87,10 +93,13 @@ SearchSettings settings_of(const StudyData& study) {
   return search_from_json(kept->second);
 }
 
-OpenStudy begin_search(const SearchSettings& settings) {
+void check_search(const SearchSettings& settings) {
+  if (settings.is_of_networks() && !is_there(parse_study_address(settings.study)))
+    check_dimensions(settings);
+}
+
+OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher) {
   const StudyAddress address = parse_study_address(settings.study);
-  // (Before anything is made.)
-  if (settings.is_of_networks() && !is_there(address)) check_dimensions(settings);
   OpenStudy open{address.url};
   open.storage = open_storage({.url = address.url, .create = true});
   std::optional<StudyId> found;
@@ -108,10 +117,11 @@ OpenStudy begin_search(const SearchSettings& settings) {
   if (kept != data.user_attributes.end())
     check_same(search_from_json(kept->second), settings, where);
   Attributes system;
-  if (!settings.objectives.empty()) system[kept_names] = settings.objectives;
+  if (!settings.objectives.empty()) system[kept_names] = settings.value_names();
   open.storage->set_study_attributes(
       data.id, {{kept_settings, to_json(settings)}, {kept_version, version}}, system);
   open.study->refresh_data();
+  if (settings.start == "sensitivity") enqueue_by_sensitivity(settings, *open.study, watcher);
   return open;
 }
 

@@ -1,6 +1,9 @@
 #include "hone/recipes/search_settings.hpp"
 
+#include <fmt/format.h>
+
 #include "hone/core/error.hpp"
+#include "hone/recipes/network_metrics.hpp"
 
 namespace hone {
 namespace {
@@ -29,6 +32,22 @@ Options options_from_json(const Json& json) {
 
 }  // namespace
 
+std::vector<std::string> SearchSettings::value_names() const {
+  if (weights.empty()) return objectives;
+  std::string sum;
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    const bool more =
+        find_network_metric(objectives[i], "weights").direction == Direction::maximize;
+    if (i > 0)
+      sum += more ? " + " : " - ";
+    else if (!more)
+      sum += "-";
+    if (weights[i] != 1) sum += fmt::format("{:g} ", weights[i]);
+    sum += objectives[i];
+  }
+  return {sum};
+}
+
 Json to_json(const SearchSettings& settings) {
   Json training = Json::array();
   for (const auto& [key, value] : settings.training) training.push_back(Json::array({key, value}));
@@ -39,6 +58,13 @@ Json to_json(const SearchSettings& settings) {
           {"place", settings.place},
           {"nodes", to_json(settings.nodes)},
           {"reuse", settings.reuse},
+          {"stages", to_json(settings.stages)},
+          {"train", settings.trains},
+          {"weights", settings.weights},
+          {"measure", settings.measured},
+          {"selection", settings.selection},
+          {"keep_models", settings.keep},
+          {"start", settings.start},
           {"training", training},
           {"space", worker.space.to_json()},
           {"sampler", worker.sampler},
@@ -58,6 +84,13 @@ SearchSettings search_from_json(const Json& json) {
   settings.place = json.at("place").text();
   settings.nodes = node_choices_from_json(json.at("nodes"));
   settings.reuse = json.at("reuse").get<bool>();
+  settings.stages = search_stages_from_json(json.at("stages"));
+  settings.trains = json.at("train").get<bool>();
+  settings.weights = json.at("weights").get<std::vector<double>>();
+  settings.measured = json.at("measure").get<std::vector<std::string>>();
+  settings.selection = json.at("selection").text();
+  settings.keep = json.at("keep_models").text();
+  settings.start = json.at("start").text();
   for (const Json& pair : json.at("training"))
     settings.training.emplace_back(pair[0].text(), pair[1].text());
   WorkerSettings& worker = settings.worker;

@@ -1,5 +1,7 @@
 #include "hone/recipes/detail/search_space.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
@@ -138,6 +140,9 @@ std::vector<NodeChoices> read_node_choices(const toml::table& space, const std::
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{}: [[space.nodes]] says nothing of its nodes", choices.where),
                   "bypass = [false, true], or format = [\"none\", \"integer\"]");
+    // A format before its options.
+    std::stable_partition(choices.keys.begin(), choices.keys.end(),
+                          [](const auto& key) { return key.first == "format"; });
     all.push_back(std::move(choices));
   }
   return all;

@@ -43,7 +43,9 @@ std::string expand(const std::string& text, const std::string& where) {
 }  // namespace
 
 std::string toml_place(const std::string& file, const toml::node& node) {
-  return fmt::format("{}: line {}", file, node.source().begin.line);
+  // (The parser keeps no place of empty arrays.)
+  const auto line = node.source().begin.line;
+  return line == 0 ? file : fmt::format("{}: line {}", file, line);
 }
 
 std::string toml_text(const toml::node& node, const std::string& key, const std::string& file) {

@@ -19,8 +19,6 @@
 namespace hone {
 namespace {
 
-constexpr double default_validation = 0.1;
-
 class Loader {
 public:
   Loader(const TrainRequest& request, const std::optional<LoraChoice>& lora,

@@ -13,6 +13,9 @@
 
 namespace hone {
 
+// Share of the train split that is validated on, where nothing is said.
+inline constexpr double default_validation = 0.1;
+
 struct TrainInputs {
   Tokenizer tokenizer;
   std::string tokenizer_source;
