@@ -19,6 +19,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/recipes/search_run.hpp"
+#include "hone/recipes/slurm.hpp"
 #include "hone/search/export.hpp"
 
 namespace hone {
@@ -117,6 +118,25 @@ bool run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress
   return is_up() && open.study->count_finished() < settings.worker.trials;
 }
 
+// Leaves the trials that are missing to tasks of Slurm.
+CommandResult submit(const SearchSettings& settings, const OpenStudy& open) {
+  const std::int64_t missing = settings.worker.trials - open.study->count_finished();
+  const std::int64_t tasks = std::min(settings.jobs, missing);
+  const SlurmSubmission submission = submit_to_slurm(settings, tasks);
+  console().print(fmt::format(
+      "job {}: {} worker{}, by {}\n"
+      "watch it:  squeue -j {}; hone study show {}\n"
+      "they say:  {}\n"
+      "stop it:   scancel {}; the same command goes on from there, and shows the end\n",
+      submission.job, tasks, tasks == 1 ? "" : "s", submission.script.string(), submission.job,
+      fmt::format("{}#{}", open.storage->url(), open.study->data().name), submission.logs,
+      submission.job));
+  Json json = study_json(*open.study);
+  json["slurm"] = {
+      {"job", submission.job}, {"tasks", tasks}, {"script", submission.script.string()}};
+  return {0, json};
+}
+
 CommandResult run(const CommandInput& input) {
   TextSettings changes = input.settings;
   for (const char* flag : {"trials", "jobs", "timeout", "study"})
@@ -126,8 +146,11 @@ CommandResult run(const CommandInput& input) {
   if (settings.jobs > 1 && settings.study.starts_with("memory:"))
     throw UsageError("memory: is of one process: it has one job",
                      "--jobs 1, or --study sqlite:FILE");
+  const bool slurm = input.options.boolean_or("slurm", false);
+  if (slurm) check_reach(settings);
   catch_interrupts();
   OpenStudy open = begin_search(settings);
+  if (slurm && open.study->count_finished() < settings.worker.trials) return submit(settings, open);
   SearchProgress progress(*open.study, settings.worker.trials);
   std::string end;
   if (settings.jobs == 1) {
@@ -174,11 +197,17 @@ Command command_search() {
        .minimum = 0},
       {.name = "study",
        .default_value = {},
-       .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"}};
+       .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"},
+      {.name = "slurm",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "its workers are tasks of an array job of Slurm, as [slurm] of the file says"}};
   command.settings_note =
       "Any key of the search file, in place of its own value: --set sampler=tpe, --set seed=1.";
-  command.examples = {"hone search nas.toml --trials 32",
-                      "hone search nas.toml --jobs 2 --study sqlite:runs/nas.db#nas"};
+  command.examples = {
+      "hone search nas.toml --trials 32",
+      "hone search nas.toml --jobs 2 --study sqlite:runs/nas.db#nas",
+      "hone search nas.toml --slurm --jobs 8 --study postgresql://host/studies#nas"};
   command.run = run;
   return command;
 }

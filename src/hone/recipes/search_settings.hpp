@@ -21,6 +21,12 @@
 
 namespace hone {
 
+// What a search file says of its workers as tasks of Slurm: [slurm].
+struct SlurmSettings {
+  Options options;                      // slurm_options()
+  std::vector<std::string> extra = {};  // options of sbatch as they are
+};
+
 struct SearchSettings {
   std::string name;
   std::string study;                    // where it is kept; with the name of the study
@@ -35,6 +41,7 @@ struct SearchSettings {
   bool reuse = false;  // a trial with the values of an earlier one gets its results
   TextSettings training;
   std::vector<NodeChoices> nodes;
+  SlurmSettings slurm;
 
   bool is_of_networks() const { return objective_command.empty(); }
 };
@@ -46,8 +53,8 @@ const std::vector<OptionSpec>& search_options();
 // Error naming the file and the line.
 SearchSettings load_search(const std::string& file, const TextSettings& changes);
 
-// What a study keeps of them, for its workers: everything but where it is kept. Throws
-// Error(bad_format).
+// What a study keeps of them, for its workers: everything but where it is kept and how they are
+// started. Throws Error(bad_format).
 Json to_json(const SearchSettings& settings);
 SearchSettings search_from_json(const Json& json);
 
