@@ -5,7 +5,7 @@ HONE := $(BUILD)/hone
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 
-.PHONY: help all setup configure build demo test test-fast bench bench-peers lint format fuzz asan tsan arm64 install clean
+.PHONY: help all setup configure build demo test test-fast test-slurm bench bench-peers lint format fuzz asan tsan arm64 install clean
 .DEFAULT_GOAL := all
 
 help: ## list the targets
@@ -31,6 +31,11 @@ test: all ## build, then run all tests
 
 test-fast: all ## build, then run the everyday tests
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) -LE slow
+
+test-slurm: configure ## run a search on a Slurm of its own: three nodes on this machine, some of them killed (as root)
+	@scripts/setup.sh tests slurm
+	@cmake --build --preset release -j $(JOBS) --target test_cli_slow
+	@ctest --test-dir $(BUILD) --output-on-failure -V -R SearchSlurm
 
 bench: setup ## time the kernels, the number formats, sparse products and saving a checkpoint
 	@scripts/setup.sh bench

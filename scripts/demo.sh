@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job on the embedded data: train, evaluate, predict; then what bits and sparsity cost, and a compression stage
-# by stage; a report of each. Usage: demo.sh [HONE]
+# The main job on the embedded data: train, evaluate, predict; then what bits and sparsity cost, a compression stage by
+# stage, a search; a report of each. Usage: demo.sh [HONE]
 set -euo pipefail
 hone=${1:-build/release/hone}
 out=runs/demo
@@ -19,8 +19,10 @@ say "hone predict $out/seed-0 \"$first\" \"$second\""
 say hone report "$out/seed-0" -o "$out/report.html"
 "$hone" report "$out/seed-0" -o "$out/report.html"
 for experiment in "${experiments[@]}"; do
-  say hone run "$experiment"
-  "$hone" run "$experiment"
+  command=run
+  [[ $experiment == *search ]] && command=search
+  say hone "$command" "$experiment"
+  "$hone" "$command" "$experiment"
   say hone report "runs/$experiment" -o "runs/$experiment/report.html"
   "$hone" report "runs/$experiment" -o "runs/$experiment/report.html"
 done

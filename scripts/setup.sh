@@ -26,8 +26,9 @@ for extra in "$@"; do
     arm64) packages+=(g++-aarch64-linux-gnu qemu-user mmdebstrap) ;;
     bench) packages+=(libbenchmark-dev) ;;
     tests) packages+=(postgresql) ;;
+    slurm) packages+=(slurm-wlm munge) ;;
     peers) packages+=(python3-venv python3-dev hyperfine time) ;;
-    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, arm64, bench, tests, peers)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown part '$extra' (lint, fuzz, arm64, bench, tests, slurm, peers)" >&2; exit 2 ;;
   esac
 done
 

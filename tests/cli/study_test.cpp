@@ -367,5 +367,17 @@ TEST_F(StudyCommands, PlacesThatAreNoneAreNamed) {
   }
 }
 
+// As a scheduler ends a job: the program first, the worker a moment later.
+TEST_F(StudyCommands, AProgramThatEndsWithItsWorkerIsNoFailure) {
+  write_search(
+      "if [ $trial = 1 ] && [ ! -e ended ]; then touch ended\n"
+      "(sleep 0.1; kill -TERM $PPID) & kill -TERM $$; fi\n" +
+      std::string(answers_number));
+  EXPECT_EQ(search({"--trials", "3"}).code, 130);
+  EXPECT_EQ(study("show").at("states").dump(), R"({"COMPLETE":1,"RUNNING":1})");
+  EXPECT_EQ(search({"--trials", "3"}).code, 0);
+  EXPECT_EQ(study("show").at("states").dump(), R"({"COMPLETE":3})");
+}
+
 }  // namespace
 }  // namespace hone_test

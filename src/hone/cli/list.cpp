@@ -19,6 +19,7 @@
 #include "hone/numerics/format.hpp"
 #include "hone/passes/pass.hpp"
 #include "hone/recipes/recipe.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/search/sampler.hpp"
 #include "hone/search/stopper.hpp"
 #include "hone/search/storage.hpp"
@@ -138,6 +139,8 @@ const std::vector<Kind>& kinds() {
        [] { return described(sampler_table()); }},
       {"stoppers", "which trials of a search are ended early",
        [] { return described(stopper_table()); }},
+      {"stages", "what recipes do to a model, one after the other",
+       [] { return described(stage_table()); }},
       {"storages", "where studies are kept", [] { return described(storage_table()); }},
       {"tasks", "what models are for", [] { return described(task_table()); }}};
   return all;

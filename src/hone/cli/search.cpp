@@ -19,6 +19,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/recipes/search_run.hpp"
+#include "hone/recipes/slurm.hpp"
 #include "hone/search/export.hpp"
 
 namespace hone {
@@ -117,6 +118,25 @@ bool run_workers(const SearchSettings& settings, OpenStudy& open, SearchProgress
   return is_up() && open.study->count_finished() < settings.worker.trials;
 }
 
+// Leaves the trials that are missing to tasks of Slurm.
+Json submit(const SearchSettings& settings, const OpenStudy& open) {
+  const std::int64_t missing = settings.worker.trials - open.study->count_finished();
+  const std::int64_t tasks = std::min(settings.jobs, missing);
+  const SlurmSubmission submission = submit_to_slurm(settings, tasks);
+  console().print(fmt::format(
+      "job {}: {} worker{}, by {}\n"
+      "watch it:  squeue -j {}; hone study show {}\n"
+      "they say:  {}\n"
+      "stop it:   scancel {}; the same command goes on from there, and shows the end\n",
+      submission.job, tasks, tasks == 1 ? "" : "s", submission.script.string(), submission.job,
+      fmt::format("{}#{}", open.storage->url(), open.study->data().name), submission.logs,
+      submission.job));
+  Json json = study_json(*open.study);
+  json["slurm"] = {
+      {"job", submission.job}, {"tasks", tasks}, {"script", submission.script.string()}};
+  return json;
+}
+
 // More trials at a time than cores would each be slower than one after the other.
 SearchSettings fit_to_machine(SearchSettings settings) {
   const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
@@ -129,13 +149,14 @@ SearchSettings fit_to_machine(SearchSettings settings) {
 }
 
 // The whole of one study. Returns it as JSON.
-Json run_study(const SearchSettings& asked) {
+Json run_study(const SearchSettings& asked, bool slurm) {
   if (asked.jobs > 1 && asked.study.starts_with("memory:"))
     throw UsageError("memory: is of one process: it has one job",
                      "--jobs 1, or --study sqlite:FILE");
-  const SearchSettings settings = fit_to_machine(asked);
+  const SearchSettings settings = slurm ? asked : fit_to_machine(asked);
   OpenStudy open = begin_search(settings, console_watcher());
   console().finish();
+  if (slurm && open.study->count_finished() < settings.worker.trials) return submit(settings, open);
   SearchProgress progress(*open.study, settings.worker.trials);
   std::string end;
   if (settings.jobs == 1) {
@@ -163,12 +184,16 @@ CommandResult run(const CommandInput& input) {
     if (input.options.contains(flag))
       changes.emplace_back(flag, to_string(input.options.values().at(flag)));
   const std::vector<SearchSettings> studies = load_search(input.argument("SEARCH"), changes);
-  for (const SearchSettings& settings : studies) check_search(settings);
+  const bool slurm = input.options.boolean_or("slurm", false);
+  for (const SearchSettings& settings : studies) {
+    if (slurm) check_reach(settings);
+    check_search(settings);
+  }
   catch_interrupts();
   Json all = Json::array();
   for (const SearchSettings& settings : studies) {
     if (studies.size() > 1) console().note("study " + settings.name);
-    all.push_back(run_study(settings));
+    all.push_back(run_study(settings, slurm));
   }
   return {0, studies.size() == 1 ? all[0] : Json{{"studies", all}}};
 }
@@ -198,11 +223,17 @@ Command command_search() {
        .minimum = 0},
       {.name = "study",
        .default_value = {},
-       .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"}};
+       .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"},
+      {.name = "slurm",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "its workers are tasks of an array job of Slurm, as [slurm] of the file says"}};
   command.settings_note =
       "Any key of the search file, in place of its own value: --set sampler=tpe, --set seed=1.";
-  command.examples = {"hone search nas.toml --trials 32",
-                      "hone search nas.toml --jobs 2 --study sqlite:runs/nas.db#nas"};
+  command.examples = {
+      "hone search nas.toml --trials 32",
+      "hone search nas.toml --jobs 2 --study sqlite:runs/nas.db#nas",
+      "hone search nas.toml --slurm --jobs 8 --study postgresql://host/studies#nas"};
   command.run = run;
   return command;
 }

@@ -28,6 +28,12 @@
 
 namespace hone {
 
+// What a search file says of its workers as tasks of Slurm: [slurm].
+struct SlurmSettings {
+  Options options;                      // slurm_options()
+  std::vector<std::string> extra = {};  // options of sbatch as they are
+};
+
 struct SearchSettings {
   std::string name;
   std::string study;                    // where it is kept; with the name of the study
@@ -49,6 +55,7 @@ struct SearchSettings {
   std::string selection = "validation";  // the split that trials are judged on
   std::string keep = "best";             // models: "best" or "all"
   std::string start;                     // "sensitivity", or "": the sampler's
+  SlurmSettings slurm;
 
   bool is_of_networks() const { return objective_command.empty(); }
   // Names of the values that the study optimizes.
@@ -63,8 +70,8 @@ const std::vector<OptionSpec>& search_options();
 // ("sqlite:s.db#grid") chooses it. Throws Error naming the file and the line.
 std::vector<SearchSettings> load_search(const std::string& file, const TextSettings& changes);
 
-// What a study keeps of them, for its workers: everything but where it is kept. Throws
-// Error(bad_format).
+// What a study keeps of them, for its workers: everything but where it is kept and how they are
+// started. Throws Error(bad_format).
 Json to_json(const SearchSettings& settings);
 SearchSettings search_from_json(const Json& json);
 

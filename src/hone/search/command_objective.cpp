@@ -191,7 +191,7 @@ private:
     // (As it is documented, the number first: a shell may read it so.)
     if (!program_->write_line(
             fmt::format(R"({{"trial": {}, "params": {}}})", trial.number, to_python_json(params))))
-      return end_of_program();
+      return end_of_program(watcher);
     std::optional<Clock::time_point> latest;  // for the answer, once it was told to stop
     while (true) {
       const std::optional<std::string> line = program_->read_line(watcher, latest);
@@ -203,7 +203,7 @@ private:
                                               "and was ended",
                                               stop_patience_)}}};
       }
-      if (!line) return end_of_program();
+      if (!line) return end_of_program(watcher);
       const Json answer = parse_python_json(*line, "an answer of the program");
       Telling telling;
       if (answer.contains("step")) {
@@ -212,7 +212,8 @@ private:
         if (stop && !latest)
           latest = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                       std::chrono::duration<double>(stop_patience_));
-        if (!program_->write_line(Json::object({{"stop", stop}}).dump())) return end_of_program();
+        if (!program_->write_line(Json::object({{"stop", stop}}).dump()))
+          return end_of_program(watcher);
         continue;
       }
       take_extras(answer, telling);
@@ -231,9 +232,15 @@ private:
     }
   }
 
-  Telling end_of_program() {
+  Telling end_of_program(TrialWatcher& watcher) {
     const std::string how = program_->end();
     program_.reset();
+    // Whoever ends a job as a whole signals this process too, perhaps a moment later: that is no
+    // failure of the trial.
+    for (int wait = 0; wait < 25; ++wait) {
+      watcher.check();
+      usleep(20000);
+    }
     return failure(fmt::format("objective_command: the program ended ({})", how));
   }
 

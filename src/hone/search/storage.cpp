@@ -27,6 +27,8 @@ std::unique_ptr<Storage> open_storage(const StorageOpening& opening) {
   return kind_of(opening.url, opening.url).open(opening);
 }
 
+bool is_of_one_machine(const std::string& url) { return kind_of(url, url).is_of_one_machine(url); }
+
 StudyAddress parse_study_address(const std::string& text) {
   StudyAddress address;
   const std::size_t hash = text.rfind('#');

@@ -79,9 +79,12 @@ struct StorageOpening {
 // The contract of a kind of storage; `name` is the scheme of its URLs.
 struct StorageKind : Described {
   std::unique_ptr<Storage> (*open)(const StorageOpening& opening) = nullptr;
+  // Whether processes of other machines cannot reach what is kept at `url`.
+  bool (*is_of_one_machine)(const std::string& url) = nullptr;
 };
 const std::vector<StorageKind>& storage_table();
 std::unique_ptr<Storage> open_storage(const StorageOpening& opening);
+bool is_of_one_machine(const std::string& url);
 
 // "sqlite:runs/s.db#nas": a place, and the study in it; "" where it has one only.
 struct StudyAddress {

@@ -16,6 +16,7 @@
 #include "hone/recipes/recipe.hpp"
 #include "hone/recipes/search_settings.hpp"
 #include "hone/recipes/sensitivity_start.hpp"
+#include "hone/recipes/slurm.hpp"
 
 namespace hone {
 namespace {
@@ -28,9 +29,9 @@ std::vector<std::string> names_of(const std::vector<OptionSpec>& specs) {
 
 // Tables that are read by themselves.
 const std::vector<std::string>& tables() {
-  static const std::vector<std::string> names{"space",         "sampler_options", "stopper_options",
-                                              "model_options", "data_options",    "stages",
-                                              "studies"};
+  static const std::vector<std::string> names{
+      "space",        "sampler_options", "stopper_options", "model_options",
+      "data_options", "stages",          "studies",         "slurm"};
   return names;
 }
 
@@ -45,7 +46,8 @@ std::vector<std::string> list_of(const toml::node& node, const std::string& key,
 }
 
 Options read_options(const toml::table& root, const char* key, const std::vector<OptionSpec>& specs,
-                     const std::string& of, const std::string& file) {
+                     const std::string& of, const std::string& file,
+                     const std::set<std::string>& elsewhere = {}) {
   Options given;
   if (const toml::node* node = root.get(key)) {
     const toml::table* table = node->as_table();
@@ -54,6 +56,7 @@ Options read_options(const toml::table& root, const char* key, const std::vector
                   fmt::format("{}: '{}' is a table: [{}]", toml_place(file, *node), key, key));
     for (const auto& [name, value] : *table) {
       const std::string option(name.str());
+      if (elsewhere.contains(option)) continue;
       const std::string where = fmt::format("{}: {} of '{}'", toml_place(file, value), key, of);
       given.set(option,
                 parse_option(find_option(specs, option, where), toml_text(value, option, file),
@@ -137,6 +140,19 @@ void read_weights(const toml::table& root, const std::string& file, SearchSettin
                        settings.objectives.size()),
            "one an objective");
   settings.directions = {Direction::maximize};
+}
+
+SlurmSettings read_slurm(const toml::table& root, const std::string& file) {
+  SlurmSettings slurm;
+  if (const toml::node* node = root["slurm"]["extra"].node())
+    slurm.extra = list_of(*node, "extra", file);
+  slurm.options = read_options(root, "slurm", slurm_options(), "sbatch", file, {"extra"});
+  try {
+    check_slurm(slurm);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("{}: [slurm]: {}", file, error.message()), error.hint());
+  }
+  return slurm;
 }
 
 // Single values, the file's and the changes'.
@@ -314,6 +330,7 @@ SearchSettings read_search(const toml::table& root, const std::string& file,
   settings.folder = std::filesystem::current_path().string();
   settings.place = folder.string();
   settings.training = values.others;
+  settings.slurm = read_slurm(root, file);
 
   WorkerSettings& worker = settings.worker;
   const toml::table* space = root.get_as<toml::table>("space");

@@ -130,6 +130,7 @@ std::unique_ptr<Storage> open(const StorageOpening&) { return std::make_unique<M
 StorageKind storage_memory() {
   StorageKind kind{{"memory", "in this process alone; gone when it ends"}};
   kind.open = open;
+  kind.is_of_one_machine = [](const std::string&) { return true; };
   return kind;
 }
 

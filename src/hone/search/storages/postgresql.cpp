@@ -22,6 +22,8 @@ namespace {
 const LazyLibrary libpq("libpq.so.5");
 namespace pq {
 HONE_LAZY_FUNCTION(libpq, PQconnectdbParams);
+HONE_LAZY_FUNCTION(libpq, PQconninfoParse);
+HONE_LAZY_FUNCTION(libpq, PQconninfoFree);
 HONE_LAZY_FUNCTION(libpq, PQfinish);
 HONE_LAZY_FUNCTION(libpq, PQstatus);
 HONE_LAZY_FUNCTION(libpq, PQerrorMessage);
@@ -305,11 +307,33 @@ std::unique_ptr<Storage> open(const StorageOpening& opening) {
                                       opening.create && !opening.read_only);
 }
 
+// A server behind a socket file or the loopback interface. What the address leaves out libpq takes
+// from the environment; a service's file may name any machine.
+bool is_local(const std::string& url) {
+  const auto given = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text == nullptr ? "" : text);
+  };
+  std::map<std::string, std::string> values{{"host", given("PGHOST")},
+                                            {"hostaddr", given("PGHOSTADDR")},
+                                            {"service", given("PGSERVICE")}};
+  PQconninfoOption* all = pq::PQconninfoParse(url.c_str(), nullptr);
+  if (all == nullptr) return false;  // (Opening it says what is wrong.)
+  for (const PQconninfoOption* one = all; one->keyword != nullptr; ++one)
+    if (one->val != nullptr && *one->val != '\0') values[one->keyword] = one->val;
+  pq::PQconninfoFree(all);
+  const std::string& place = values[values["hostaddr"].empty() ? "host" : "hostaddr"];
+  if (place.empty()) return values["service"].empty();
+  return place.starts_with('/') || place.starts_with('@') || place.starts_with("127.") ||
+         place == "localhost" || place == "::1";
+}
+
 }  // namespace
 
 StorageKind storage_postgresql() {
   StorageKind kind{{"postgresql", "a server: processes of any number of machines"}};
   kind.open = open;
+  kind.is_of_one_machine = is_local;
   return kind;
 }
 

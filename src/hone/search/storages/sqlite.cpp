@@ -299,6 +299,7 @@ std::unique_ptr<Storage> open(const StorageOpening& opening) {
 StorageKind storage_sqlite() {
   StorageKind kind{{"sqlite", "a file: any number of processes of one machine"}};
   kind.open = open;
+  kind.is_of_one_machine = [](const std::string&) { return true; };
   return kind;
 }
 
