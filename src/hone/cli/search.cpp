@@ -138,6 +138,13 @@ CommandResult submit(const SearchSettings& settings, const OpenStudy& open) {
 }
 
 CommandResult run(const CommandInput& input) {
+  if (input.options.boolean_or("show", false)) {
+    if (!input.settings.empty())
+      throw UsageError("--set changes nothing with --show", "leave one of them out");
+    const std::string text = search_text(input.argument("SEARCH"));
+    console().print(text);
+    return {0, {{"search", text}}};
+  }
   TextSettings changes = input.settings;
   for (const char* flag : {"trials", "jobs", "timeout", "study"})
     if (input.options.contains(flag))
@@ -148,6 +155,7 @@ CommandResult run(const CommandInput& input) {
                      "--jobs 1, or --study sqlite:FILE");
   const bool slurm = input.options.boolean_or("slurm", false);
   if (slurm) check_reach(settings);
+  for (const std::string& note : settings.notes) console().note("left out: " + note);
   catch_interrupts();
   OpenStudy open = begin_search(settings);
   if (slurm && open.study->count_finished() < settings.worker.trials) return submit(settings, open);
@@ -198,6 +206,10 @@ Command command_search() {
       {.name = "study",
        .default_value = {},
        .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"},
+      {.name = "show",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "print the search file as hone reads it (one of MASE's in hone's words), and end"},
       {.name = "slurm",
        .type = OptionType::boolean,
        .default_value = {},

@@ -42,6 +42,7 @@ struct SearchSettings {
   TextSettings training;
   std::vector<NodeChoices> nodes;
   SlurmSettings slurm;
+  std::vector<std::string> notes;  // what of a file of MASE's does not count, and why
 
   bool is_of_networks() const { return objective_command.empty(); }
 };
@@ -49,8 +50,11 @@ struct SearchSettings {
 // Keys of the file beside its tables: name, study, objectives, sampler, trials, ...
 const std::vector<OptionSpec>& search_options();
 
-// Reads a search file; `changes` are key=value settings that take the place of its own. Throws
-// Error naming the file and the line.
+// The text of a search file as hone reads it: one of MASE's is translated.
+std::string search_text(const std::string& file);
+
+// Reads a search file, or one of MASE's; `changes` are key=value settings that take the place of
+// its own. Throws Error naming the file and the line.
 SearchSettings load_search(const std::string& file, const TextSettings& changes);
 
 // What a study keeps of them, for its workers: everything but where it is kept and how they are

@@ -9,6 +9,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/text.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/packing.hpp"
@@ -38,7 +39,7 @@ bool is_training_key(const std::string& key) {
 
 // Keys that are neither of the training nor of the network.
 const std::set<std::string>& own_keys() {
-  static const std::set<std::string> keys{"model", "data", "tokenizer"};
+  static const std::set<std::string> keys{"model", "data", "tokenizer", "training"};
   return keys;
 }
 
@@ -48,6 +49,37 @@ std::string own_value(const SearchSettings& settings, const std::string& key) {
   for (const auto& [name, value] : settings.training)
     if (name == key) return value;
   return "";
+}
+
+// False: a trial's model is judged as it was changed.
+bool trains(const SearchSettings& settings) { return own_value(settings, "training") != "false"; }
+
+// Settings that count without training.
+bool is_of_judging(const std::string& key) {
+  static const std::set<std::string> keys{"max_length", "validation", "seed", "threads", "mode"};
+  return keys.contains(key) || !is_training_key(key);
+}
+
+void check_training_keys(const SearchSettings& settings) {
+  const std::string training = own_value(settings, "training");
+  if (training.empty() || training == "true") return;
+  if (training != "false")
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("key 'training': '{}'", printable(training)), "true or false");
+  const std::string model = own_value(settings, "model");
+  if (!fs::is_directory(model))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("training = false: '{}' starts at random", printable(model)),
+                "model = the folder of one that is trained");
+  std::vector<std::string> all;
+  for (const auto& [key, value] : settings.training)
+    if (!own_keys().contains(key)) all.push_back(key);
+  for (const Dimension& dimension : settings.worker.space.dimensions())
+    all.push_back(dimension.name());
+  for (const std::string& key : all)
+    if (!is_of_judging(key))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("key '{}' changes nothing: training = false", key), "leave it out");
 }
 
 // Values of a trial by parameter; null where it has none.
@@ -69,6 +101,7 @@ struct Configuration {
   Json identity(const SearchSettings& search) const {
     Json json = Json::object();
     for (const char* key : {"model", "data", "tokenizer"}) json[key] = own_value(search, key);
+    if (!trains(search)) json["training"] = false;
     for (const auto& [key, value] : settings.values.values())
       if (key != "threads" && key != "checkpoint_every") json["settings"][key] = to_string(value);
     for (const auto& [key, value] : settings.model) json["sizes"][key] = value;
@@ -197,12 +230,18 @@ public:
         if (watcher_.say)
           watcher_.say(fmt::format("trial {}: computed before: {}", trial.number, name));
       } else {
-        if (!train(configuration, folder, watcher)) {
+        if (!trains(settings_)) {
+          Model model = load_model({.name = own_value(settings_, "model")});
+          transform(model, settings_, configuration);
+          result = judge(std::move(model), folder, identity);
+        } else if (!train(configuration, folder, watcher)) {
           telling.state = TrialState::pruned;
           remove_training_weights(folder / "training");
           return telling;
+        } else {
+          result = judge(load_model({.name = (folder / "training").string()}), folder, identity);
+          remove_training_weights(folder / "training");
         }
-        result = judge(folder, identity);
       }
       for (const std::string& objective : settings_.objectives)
         telling.values.push_back(result.at("metrics").at(objective).get<double>());
@@ -268,8 +307,7 @@ private:
     return true;
   }
 
-  Json judge(const fs::path& folder, const Json& identity) {
-    Model model = load_model({.name = (folder / "training").string()});
+  Json judge(Model model, const fs::path& folder, const Json& identity) {
     const Evaluation evaluation = evaluate_split(settings_, model, "validation", watcher_);
     const fs::path saved = folder / "model";
     if (!formats_of(model.graph).empty()) {
@@ -291,7 +329,6 @@ private:
     }
     const Json result{{"identity", identity}, {"metrics", measured}};
     write_file_atomically(folder / "result.json", result.dump(1) + "\n");
-    remove_training_weights(folder / "training");
     return result;
   }
 
@@ -386,9 +423,9 @@ std::string fingerprint(const SearchSettings& settings, const Assignment& assign
           name +
           sha256(std::as_bytes(std::span(static_cast<const char*>(tensor.data()), tensor.bytes())));
   }
-  text += describe(make_train_options(configuration.settings.values)).dump();
+  if (trains(settings)) text += describe(make_train_options(configuration.settings.values)).dump();
   for (const auto& [key, value] : configuration.settings.values.values())
-    text += key + to_string(value);
+    if (trains(settings) || is_of_judging(key)) text += key + to_string(value);
   for (const auto& [key, value] : configuration.settings.data) text += key + value;
   return text;
 }
@@ -406,6 +443,7 @@ Space network_space(const SearchSettings& settings) {
     if (own_value(settings, key).empty())
       throw Error(ErrorCode::invalid_argument, fmt::format("a search needs the key '{}'", key),
                   "or an objective_command");
+  check_training_keys(settings);
   std::vector<Dimension> all = settings.worker.space.dimensions();
   std::vector<Dimension> sizes;
   for (const Dimension& dimension : all)

@@ -6,6 +6,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/usage_error.hpp"
+#include "hone/recipes/detail/reference_search.hpp"
 #include "hone/recipes/detail/search_space.hpp"
 #include "hone/recipes/network_objective.hpp"
 #include "hone/recipes/recipe.hpp"
@@ -218,8 +219,22 @@ const std::vector<OptionSpec>& search_options() {
   return specs;
 }
 
-SearchSettings load_search(const std::string& file, const TextSettings& changes) {
-  const toml::table root = parse_toml_text(recipe_text(file), file);
+std::string search_text(const std::string& file) {
+  const std::string text = recipe_text(file);
+  const toml::table root = parse_toml_text(text, file);
+  return is_reference_search(root) ? translate_reference_search(root, file).text : text;
+}
+
+SearchSettings load_search(const std::string& given, const TextSettings& changes) {
+  std::string file = given;
+  toml::table root = parse_toml_text(recipe_text(file), file);
+  std::vector<std::string> notes;
+  if (is_reference_search(root)) {
+    TranslatedSearch translated = translate_reference_search(root, file);
+    file += " (hone search --show)";
+    root = parse_toml_text(translated.text, file);
+    notes = std::move(translated.notes);
+  }
   const toml::node* kind = root.get("recipe");
   if (kind == nullptr || toml_text(*kind, "recipe", file) != "search")
     throw Error(ErrorCode::bad_format, file + ": is no search file",
@@ -227,8 +242,9 @@ SearchSettings load_search(const std::string& file, const TextSettings& changes)
   const Values values = read_values(root, file, changes);
   const Options own = complete_options(search_options(), values.own, file);
   SearchSettings settings;
+  settings.notes = std::move(notes);
   settings.name = own.text("name");
-  if (settings.name.empty()) settings.name = std::filesystem::path(file).stem().string();
+  if (settings.name.empty()) settings.name = std::filesystem::path(given).stem().string();
   const std::filesystem::path folder = std::filesystem::path(own.text("out")) / settings.name;
   settings.study = own.text("study");
   if (settings.study.empty()) settings.study = "sqlite:" + (folder / "study.db").string();
