@@ -164,7 +164,7 @@ TEST(SearchStages, BadInputIsSaidBeforeAnyWork) {
   refused("measure = [\"latency\"]", "measure = [\"bytes\"]", "kept with every trial");
   refused("measure = [\"latency\"]", "weights = [1, 2]", "2 weights for 1 objectives");
   refused("measure = [\"latency\"]", "weights = [1]\nstopper = \"median\"", "weighted sum");
-  refused("measure = [\"latency\"]", "train = false", "no folder of a trained model");
+  refused("measure = [\"latency\"]", "training = false", "no folder of a trained model");
   refused("measure = [\"latency\"]", "validation = 0", "selection = \"test\"");
   refused("hidden_size = [32, 64]", "\"prunes.sparsity\" = [0.1, 0.2]", "belongs to no stage");
   refused("measure = [\"latency\"]", "start = \"sensitivity\"", "choice of formats");
@@ -189,7 +189,7 @@ model = "model"
 data = "reviews"
 objectives = ["accuracy", "bits"]
 weights = [1, 0.01]
-train = false
+training = false
 start = "sensitivity"
 sampler = "random"
 trials = 6

@@ -179,6 +179,13 @@ Json run_study(const SearchSettings& asked, bool slurm) {
 }
 
 CommandResult run(const CommandInput& input) {
+  if (input.options.boolean_or("show", false)) {
+    if (!input.settings.empty())
+      throw UsageError("--set changes nothing with --show", "leave one of them out");
+    const std::string text = search_text(input.argument("SEARCH"));
+    console().print(text);
+    return {0, {{"search", text}}};
+  }
   TextSettings changes = input.settings;
   for (const char* flag : {"trials", "jobs", "timeout", "study"})
     if (input.options.contains(flag))
@@ -192,6 +199,7 @@ CommandResult run(const CommandInput& input) {
   catch_interrupts();
   Json all = Json::array();
   for (const SearchSettings& settings : studies) {
+    for (const std::string& note : settings.notes) console().note("left out: " + note);
     if (studies.size() > 1) console().note("study " + settings.name);
     all.push_back(run_study(settings, slurm));
   }
@@ -224,6 +232,10 @@ Command command_search() {
       {.name = "study",
        .default_value = {},
        .help = "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME, memory:"},
+      {.name = "show",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "print the search file as hone reads it (one of MASE's in hone's words), and end"},
       {.name = "slurm",
        .type = OptionType::boolean,
        .default_value = {},

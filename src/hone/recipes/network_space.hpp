@@ -9,9 +9,11 @@
 //   nodes = "linear"
 //   format = ["none", "integer"]      # "none": as it is
 //   width = [8, 16, 32]               # keys of the formats; one value is no parameter
-//   frac_width = [2, 4, 8]
+//   frac_width = ["default", 4, 8]    # "default": as the format has it
 //   sparsity = [0, 0.5]
 //   shared = "all"                    # one choice for all of them; else each has its own
+//
+// Of several that give a node a format (masks, bypass) the first counts.
 #pragma once
 
 #include <functional>

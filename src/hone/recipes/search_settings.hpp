@@ -56,6 +56,7 @@ struct SearchSettings {
   std::string keep = "best";             // models: "best" or "all"
   std::string start;                     // "sensitivity", or "": the sampler's
   SlurmSettings slurm;
+  std::vector<std::string> notes;  // what of a file of MASE's does not count, and why
 
   bool is_of_networks() const { return objective_command.empty(); }
   // Names of the values that the study optimizes.
@@ -65,9 +66,12 @@ struct SearchSettings {
 // Keys of the file beside its tables: name, study, objectives, sampler, trials, ...
 const std::vector<OptionSpec>& search_options();
 
-// Reads a search file, which has one study, or several ([[studies]]); `changes` are key=value
-// settings that take the place of its own. Of several studies, a key `study` that names one
-// ("sqlite:s.db#grid") chooses it. Throws Error naming the file and the line.
+// The text of a search file as hone reads it: one of MASE's is translated.
+std::string search_text(const std::string& file);
+
+// Reads a search file, or one of MASE's. It has one study, or several ([[studies]]); `changes` are
+// key=value settings that take the place of its own. Of several studies, a key `study` that names
+// one ("sqlite:s.db#grid") chooses it. Throws Error naming the file and the line.
 std::vector<SearchSettings> load_search(const std::string& file, const TextSettings& changes);
 
 // What a study keeps of them, for its workers: everything but where it is kept and how they are

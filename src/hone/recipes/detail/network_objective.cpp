@@ -152,7 +152,7 @@ Space network_space(const SearchSettings& settings) {
                   "or an objective_command");
   if (!settings.trains && !fs::is_directory(model))
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("train = false: '{}' is no folder of a trained model", model),
+                fmt::format("training = false: '{}' is no folder of a trained model", model),
                 "give the folder of a trained model");
   std::vector<Dimension> all = settings.worker.space.dimensions();
   std::vector<Dimension> sizes;

@@ -1,6 +1,7 @@
 #include "hone/recipes/network_space.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include <fmt/format.h>
@@ -19,6 +20,9 @@ namespace {
 
 constexpr std::size_t most_networks = 4096;
 const char* const no_format = "none";
+const char* const as_the_format_has_it = "default";
+// Keys that say what happens to a node; the others are options of formats, and the method of masks.
+constexpr std::array<const char*, 3> nodes_keys{"bypass", "format", "sparsity"};
 
 [[noreturn]] void refuse(const NodeChoices& choices, const std::string& what,
                          const std::string& hint = "") {
@@ -36,6 +40,27 @@ std::vector<std::string> nodes_of(const Graph& graph, const NodeChoices& choices
     if ((bypassed ? can_bypass(graph, node) : node.op == "linear" || node.op == "embedding") &&
         selection.matches(graph, node))
       names.push_back(graph.value(node.outputs[0]).name);
+  return names;
+}
+
+// What is said of a node there. Of several that say the same the first counts.
+bool say_the_same(const NodeChoices& a, const NodeChoices& b) {
+  return std::any_of(nodes_keys.begin(), nodes_keys.end(), [&](const char* key) {
+    return a.find(key) != nullptr && b.find(key) != nullptr;
+  });
+}
+
+std::vector<std::string> nodes_of(const Graph& graph, const std::vector<NodeChoices>& all,
+                                  const NodeChoices& one) {
+  std::vector<std::string> names = nodes_of(graph, one);
+  for (const NodeChoices& earlier : all) {
+    if (&earlier == &one) break;
+    if (!say_the_same(earlier, one)) continue;
+    const std::vector<std::string> taken = nodes_of(graph, earlier);
+    std::erase_if(names, [&](const std::string& name) {
+      return std::find(taken.begin(), taken.end(), name) != taken.end();
+    });
+  }
   return names;
 }
 
@@ -200,12 +225,13 @@ std::vector<Dimension> expand_node_choices(
     std::vector<std::string> order;
     std::map<std::string, std::set<std::size_t>> having;
     for (std::size_t i = 0; i < presence.networks().size(); ++i)
-      for (const std::string& node : nodes_of(presence.networks()[i].graph, one)) {
+      for (const std::string& node : nodes_of(presence.networks()[i].graph, choices, one)) {
         if (!having.contains(node)) order.push_back(node);
         having[node].insert(i);
       }
     if (order.empty())
-      refuse(one, "it matches no node that takes such a choice", "hone explain MODEL names nodes");
+      refuse(one, "it matches no node that takes such a choice and has none above",
+             "hone explain MODEL names nodes");
     if (!one.shared.empty()) order.resize(1);
     for (const std::string& node : order)
       for (const auto& [key, values] : one.keys) {
@@ -233,7 +259,7 @@ std::vector<std::vector<NodeFormatChoice>> list_format_choices(
   std::vector<std::vector<NodeFormatChoice>> all;
   for (const NodeChoices& one : choices) {
     if (one.find("format") == nullptr) continue;
-    std::vector<std::string> nodes = nodes_of(graph, one);
+    std::vector<std::string> nodes = nodes_of(graph, choices, one);
     if (!one.shared.empty()) nodes = {one.nodes};
     for (const std::string& node : nodes) {
       const std::string name = one.shared.empty() ? node : one.shared;
@@ -275,7 +301,7 @@ void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,
   std::vector<std::string> left_out;
   for (const NodeChoices& one : choices)
     if (one.find("bypass") != nullptr)
-      for (const std::string& node : nodes_of(model.graph, one))
+      for (const std::string& node : nodes_of(model.graph, choices, one))
         if (chosen(one, node, "bypass") == Json(true)) left_out.push_back(node);
   if (!left_out.empty()) model.history.push_back(bypass(model, left_out));
 
@@ -283,7 +309,7 @@ void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,
   std::vector<QuantizeSelection> formats;
   for (const NodeChoices& one : choices) {
     if (one.find("bypass") != nullptr) continue;
-    for (const std::string& node : nodes_of(model.graph, one)) {
+    for (const std::string& node : nodes_of(model.graph, choices, one)) {
       const Json sparsity = chosen(one, node, "sparsity");
       if (sparsity.is_number() && sparsity.get<double>() > 0) {
         PruneSelection selection{
@@ -298,7 +324,8 @@ void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,
       for (const auto& [key, values] : one.keys) {
         if (key == "format" || key == "sparsity" || key == "method") continue;
         const Json value = chosen(one, node, key);
-        if (!value.is_null() && has_option(format.text(), key))
+        if (!value.is_null() && value != Json(as_the_format_has_it) &&
+            has_option(format.text(), key))
           selection.keys.emplace_back(key, text_of(value));
       }
       formats.push_back(std::move(selection));

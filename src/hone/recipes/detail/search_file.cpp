@@ -10,6 +10,7 @@
 #include "hone/recipes/detail/compression.hpp"
 #include "hone/recipes/detail/network_configuration.hpp"
 #include "hone/recipes/detail/recipe_lists.hpp"
+#include "hone/recipes/detail/reference_search.hpp"
 #include "hone/recipes/detail/search_space.hpp"
 #include "hone/recipes/network_metrics.hpp"
 #include "hone/recipes/network_objective.hpp"
@@ -238,9 +239,27 @@ void read_stopper(const toml::table& root, const std::string& file, const Search
   if (!settings.trains) refuse("without a training nothing is told before the end of a trial");
 }
 
+// Settings of a training that there is not.
+void check_untrained(const SearchSettings& settings, const Values& values,
+                     const std::string& file) {
+  static const std::set<std::string> of_judging{"max_length", "validation", "seed", "threads",
+                                                "mode"};
+  const auto check = [&](const std::string& key, const std::string& where) {
+    if (!is_training_parameter(key) || key.starts_with("data.") || of_judging.contains(key)) return;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: key '{}' changes nothing: training = false", where, key),
+                "leave it out");
+  };
+  // (Stages may train.)
+  if (settings.stages.empty())
+    for (const auto& [key, value] : values.others) check(key, values.places.at(key));
+  for (const Dimension& dimension : settings.worker.space.dimensions())
+    if (settings.stages.empty()) check(dimension.name(), file);
+}
+
 // What holds for networks alone.
 void read_network(const toml::table& root, const std::string& file, const Options& own,
-                  SearchSettings& settings) {
+                  const Values& values, SearchSettings& settings) {
   const auto refuse = [&](const std::string& key, const std::string& what,
                           const std::string& hint = "") {
     throw Error(ErrorCode::invalid_argument, fmt::format("{}: {}", place_of(root, key, file), what),
@@ -257,7 +276,7 @@ void read_network(const toml::table& root, const std::string& file, const Option
                "measure = [\"latency\"]");
       settings.measured.push_back(metric);
     }
-  settings.trains = own.boolean("train");
+  settings.trains = own.boolean("training");
   settings.selection = own.text("selection");
   settings.keep = own.text("keep_models");
   settings.start = own.text("start");
@@ -284,6 +303,7 @@ void read_network(const toml::table& root, const std::string& file, const Option
       refuse(key, "without a validation split trials cannot be compared",
              "selection = \"test\" judges them on the test split, as the published searches did");
   settings.worker.space = network_space(settings);
+  if (!settings.trains) check_untrained(settings, values, file);
   if (!settings.start.empty()) check_sensitivity_start(settings);
 }
 
@@ -298,7 +318,7 @@ void refuse_network_keys(const toml::table& root, const std::string& file, const
   if (!settings.training.empty())
     refuse(settings.training.front().first,
            did_you_mean(settings.training.front().first, names_of(search_options())));
-  for (const char* key : {"train", "selection", "keep_models", "start"})
+  for (const char* key : {"training", "selection", "keep_models", "start"})
     if (values.own.contains(key)) refuse(key, "it is of searches over networks");
   for (const char* key : {"weights", "measure", "stages"})
     if (root.contains(key)) refuse(key, "it is of searches over networks");
@@ -308,13 +328,15 @@ void refuse_network_keys(const toml::table& root, const std::string& file, const
 }
 
 // One study of a file: `study` is the name of one of [[studies]], whose keys are in `root` already.
+// `named` is the name of the whole where it gives none.
 SearchSettings read_search(const toml::table& root, const std::string& file,
-                           const TextSettings& changes, const std::string& study) {
+                           const std::string& named, const TextSettings& changes,
+                           const std::string& study) {
   const Values values = read_values(root, file, changes);
   const Options own = complete_options(search_options(), values.own, file);
   SearchSettings settings;
   std::string name = own.text("name");
-  if (name.empty()) name = std::filesystem::path(file).stem().string();
+  if (name.empty()) name = named;
   settings.name = study.empty() ? name : study;
   const std::filesystem::path folder = std::filesystem::path(own.text("out")) / name;
   settings.study = own.text("study");
@@ -341,7 +363,7 @@ SearchSettings read_search(const toml::table& root, const std::string& file,
   worker.sampler_options =
       read_options(root, "sampler_options", sampler.options, sampler.name, file);
   worker.stopper = own.text("stopper");
-  settings.trains = own.boolean("train");
+  settings.trains = own.boolean("training");
   read_stopper(root, file, settings, worker);
   worker.seed = static_cast<std::uint64_t>(own.integer("seed"));
   worker.trials = own.integer("trials");
@@ -349,7 +371,7 @@ SearchSettings read_search(const toml::table& root, const std::string& file,
   worker.timeout = own.real("timeout");
   if (settings.is_of_networks()) {
     values.check_others(!std::filesystem::is_directory(input_of(settings, "model")));
-    read_network(root, file, own, settings);
+    read_network(root, file, own, values, settings);
   } else {
     refuse_network_keys(root, file, values, settings);
   }
@@ -404,7 +426,7 @@ toml::table merge_study(toml::table root, std::size_t index, const std::string& 
 }
 
 std::vector<SearchSettings> read_studies(const toml::node& studies, const std::string& file,
-                                         const TextSettings& changes) {
+                                         const std::string& named, const TextSettings& changes) {
   if (!studies.is_array_of_tables())
     throw Error(ErrorCode::bad_format, fmt::format("{}: [[studies]], a list of tables, is expected",
                                                    toml_place(file, studies)));
@@ -428,7 +450,7 @@ std::vector<SearchSettings> read_studies(const toml::node& studies, const std::s
     names.push_back(name);
     if (wanted.empty() || wanted == name)
       all.push_back(read_search(merge_study(parse_toml_text(recipe_text(file), file), i, file),
-                                file, changes, name));
+                                file, named, changes, name));
   }
   if (all.empty())
     throw Error(ErrorCode::invalid_argument,
@@ -480,7 +502,7 @@ const std::vector<OptionSpec>& search_options() {
        .type = OptionType::boolean,
        .default_value = false,
        .help = "a trial with the values of an earlier one gets its results"},
-      {.name = "train",
+      {.name = "training",
        .type = OptionType::boolean,
        .default_value = true,
        .help = "networks: false judges trials as they are made, without a training"},
@@ -499,14 +521,32 @@ const std::vector<OptionSpec>& search_options() {
   return specs;
 }
 
-std::vector<SearchSettings> load_search(const std::string& file, const TextSettings& changes) {
-  const toml::table root = parse_toml_text(recipe_text(file), file);
+std::string search_text(const std::string& file) {
+  const std::string text = recipe_text(file);
+  const toml::table root = parse_toml_text(text, file);
+  return is_reference_search(root) ? translate_reference_search(root, file).text : text;
+}
+
+std::vector<SearchSettings> load_search(const std::string& given, const TextSettings& changes) {
+  std::string file = given;
+  toml::table root = parse_toml_text(recipe_text(file), file);
+  std::vector<std::string> notes;
+  if (is_reference_search(root)) {
+    TranslatedSearch translated = translate_reference_search(root, file);
+    file += " (hone search --show)";
+    root = parse_toml_text(translated.text, file);
+    notes = std::move(translated.notes);
+  }
   const toml::node* kind = root.get("recipe");
   if (kind == nullptr || toml_text(*kind, "recipe", file) != "search")
     throw Error(ErrorCode::bad_format, file + ": is no search file",
                 "one has: recipe = \"search\"");
-  if (const toml::node* studies = root.get("studies")) return read_studies(*studies, file, changes);
-  return {read_search(root, file, changes, "")};
+  const std::string name = std::filesystem::path(given).stem().string();
+  if (const toml::node* studies = root.get("studies"))
+    return read_studies(*studies, file, name, changes);
+  SearchSettings settings = read_search(root, file, name, changes, "");
+  settings.notes = std::move(notes);
+  return {settings};
 }
 
 }  // namespace hone

@@ -41,7 +41,7 @@ void check_same(const SearchSettings& kept, const SearchSettings& asked, const s
     refuse("its choices of nodes were others");
   if (kept.training != asked.training) refuse("the keys of its training were others");
   if (!(identity_of(kept.stages) == identity_of(asked.stages))) refuse("its stages were others");
-  if (kept.trains != asked.trains) refuse("'train' was another");
+  if (kept.trains != asked.trains) refuse("'training' was another");
   if (kept.weights != asked.weights) refuse("the weights of its objectives were others");
   if (kept.selection != asked.selection) refuse("its selection was by another split");
 }

@@ -59,7 +59,7 @@ Json to_json(const SearchSettings& settings) {
           {"nodes", to_json(settings.nodes)},
           {"reuse", settings.reuse},
           {"stages", to_json(settings.stages)},
-          {"train", settings.trains},
+          {"trains", settings.trains},
           {"weights", settings.weights},
           {"measure", settings.measured},
           {"selection", settings.selection},
@@ -85,7 +85,7 @@ SearchSettings search_from_json(const Json& json) {
   settings.nodes = node_choices_from_json(json.at("nodes"));
   settings.reuse = json.at("reuse").get<bool>();
   settings.stages = search_stages_from_json(json.at("stages"));
-  settings.trains = json.at("train").get<bool>();
+  settings.trains = json.at("trains").get<bool>();
   settings.weights = json.at("weights").get<std::vector<double>>();
   settings.measured = json.at("measure").get<std::vector<std::string>>();
   settings.selection = json.at("selection").text();
