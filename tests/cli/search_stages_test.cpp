@@ -239,6 +239,13 @@ frac_width = [1, 2]
       run_hone(folder, {"eval", "one", "--data", "reviews", "--split", "validation", "--json", "-"})
           .out);
   EXPECT_NEAR(evaluated.at("loss").get<double>(), measured[1].at("loss").get<double>(), 1e-6);
+  // The model was trained without the samples that trials are judged on; those of another seed it
+  // has seen.
+  EXPECT_THAT(outcome.err, testing::Not(HasSubstr("it has seen samples")));
+  EXPECT_THAT(run_hone(folder, {"search", "s.toml", "--study", "sqlite:o.db", "--trials", "1",
+                                "--set", "validation=0.2", "--set", "start="})
+                  .err,
+              HasSubstr("it has seen samples"));
 }
 
 }  // namespace

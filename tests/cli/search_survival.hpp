@@ -50,7 +50,7 @@ done
                    "recipe = 'search'\n"
                    "directions = ['minimize']\n"
                    "objective_command = ['sh', 'objective.sh']\n"
-                   "sampler = 'random'\n"
+                   "sampler = 'tpe'\n"
                    "[space]\n"
                    "x = { low = 0.0, high = 1.0 }\n"
                    "kind = ['a', 'b']\n"
@@ -103,6 +103,7 @@ done
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (study) study->refresh();
     if (study) check(study->trials());
+    check_replay();
     std::printf(
         "%d workers, %d trials, %d kills, %d restarts: %.1f s, %.0f trials/s, %zu computed\n",
         plan_.workers, plan_.trials, killed + coordinators, restarts, seconds,
@@ -182,6 +183,15 @@ private:
     const std::string said = hone::read_file((scratch_.path() / "errors").string());
     for (const char* wrong : {"error", "locked", "held", "could not", "internal"})
       EXPECT_EQ(said.find(wrong), std::string::npos) << wrong << ":\n" << said;
+  }
+
+  // Whoever died in between: what each sampler knew is there, and leads to the same values.
+  void check_replay() {
+    const Outcome again = run_hone(scratch_, {"study", "replay", plan_.storage + "#s"});
+    EXPECT_EQ(again.code, 0) << again.out << again.err;
+    EXPECT_NE(again.out.find(std::to_string(plan_.trials) + " trials sampled again: all"),
+              std::string::npos)
+        << again.out;
   }
 
   Survival plan_;

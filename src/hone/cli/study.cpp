@@ -15,6 +15,7 @@
 #include "hone/search/copy.hpp"
 #include "hone/search/export.hpp"
 #include "hone/search/python_json.hpp"
+#include "hone/search/replay.hpp"
 
 namespace hone {
 namespace {
@@ -216,6 +217,35 @@ CommandResult enqueue(const CommandInput& input) {
   return {0, {{"number", trial.number}, {"params", values}}};
 }
 
+CommandResult replay_study(const CommandInput& input) {
+  const OpenStudy open = open_to_read(input);
+  const WorkerSettings worker = settings_of(open.study->data()).worker;
+  const auto sampling =
+      find_member(sampler_table(), worker.sampler, "sampler").make(worker.sampler_options);
+  const Replay again = replay(open.study->data().directions, open.study->trials(),
+                              {worker.space, *sampling, worker.seed, worker.trials});
+  Json differences = Json::array();
+  for (const ReplayDifference& one : again.differences) {
+    console().print(fmt::format("trial {}: {} is {}, sampled again {}\n", one.trial,
+                                printable(one.parameter, 100),
+                                one.kept.empty() ? "not there" : one.kept,
+                                one.sampled.empty() ? "it is not there" : "it is " + one.sampled));
+    differences.push_back({{"trial", one.trial},
+                           {"parameter", one.parameter},
+                           {"kept", one.kept},
+                           {"sampled", one.sampled}});
+  }
+  console().print(
+      again.differences.empty()
+          ? fmt::format("{} trials sampled again: all as the study has them\n", again.trials)
+          : fmt::format("{} trials sampled again: {} parameters came out otherwise; "
+                        "sampler, its options, seed or space were changed, or another "
+                        "program asked for trials\n",
+                        again.trials, again.differences.size()));
+  return {again.differences.empty() ? 0 : 1,
+          {{"trials", again.trials}, {"differences", differences}}};
+}
+
 const std::vector<Action>& actions() {
   static const std::vector<Action> all{{"list", {}, "", list_studies},
                                        {"show", {}, "", show},
@@ -226,7 +256,8 @@ const std::vector<Action>& actions() {
                                        {"copy", {}, "TO", copy},
                                        {"ask", {}, "", ask},
                                        {"tell", {"state", "step"}, "NUMBER VALUE...", tell},
-                                       {"enqueue", {}, "NAME=VALUE...", enqueue}};
+                                       {"enqueue", {}, "NAME=VALUE...", enqueue},
+                                       {"replay", {}, "", replay_study}};
   return all;
 }
 
@@ -253,7 +284,7 @@ CommandResult run(const CommandInput& input) {
 Command command_study() {
   Command command{{"study", "shows, exports and changes studies of searches", {}}};
   command.arguments = {
-      {"ACTION", "list, show, best, trials, export, delete, copy, ask, tell, enqueue"},
+      {"ACTION", "list, show, best, trials, export, delete, copy, ask, tell, enqueue, replay"},
       {"STUDY", "where it is kept: sqlite:FILE#NAME, postgresql://HOST/DB#NAME"},
       {"MORE", "copy: the study to make; tell: NUMBER VALUE...; enqueue: NAME=VALUE...", false,
        true}};

@@ -13,21 +13,7 @@
 namespace hone {
 namespace {
 
-const char* const fixed_values = "fixed_params";
-const char* const sampled_with = "hone:sampled";
-
 bool has_begun(const Trial& trial) { return trial.state != TrialState::waiting; }
-
-// Values that somebody gave a trial, as far as the space has them.
-Assignment fixed_of(const Trial& trial, const Space& space) {
-  Assignment fixed;
-  const auto given = trial.system_attributes.find(fixed_values);
-  if (given == trial.system_attributes.end()) return fixed;
-  for (const auto& [name, value] : given->second.items())
-    if (const Dimension* dimension = space.find(name))
-      fixed[name] = dimension->distribution().internal_of(value, name);
-  return fixed;
-}
 
 std::vector<TrialParameter> parameters_of(const Space& space, const Assignment& values) {
   std::vector<TrialParameter> parameters;
@@ -37,15 +23,22 @@ std::vector<TrialParameter> parameters_of(const Space& space, const Assignment& 
   return parameters;
 }
 
-// What the sampler knew; nothing where it is what anyone would think.
-void note_sampling(const std::vector<Trial>& known, std::int64_t number, std::int64_t drawn,
+// What the sampler knew of `all`; nothing where it is what anyone would think.
+void note_sampling(const std::vector<Trial>& all, std::int64_t number, std::int64_t drawn,
                    Attributes& attributes) {
-  Json running = Json::array();
-  for (const Trial& trial : known)
+  Json running = Json::array(), waiting = Json::array();
+  for (const Trial& trial : all) {
+    if (trial.number == number) continue;
     if (trial.state == TrialState::running) running.push_back(trial.number);
-  const auto count = static_cast<std::int64_t>(known.size());
-  if (running.empty() && count == number && drawn == number) return;
-  attributes[sampled_with] = {{"known", count}, {"number", drawn}, {"running", running}};
+    if (trial.state == TrialState::waiting && trial.number < number)
+      waiting.push_back(trial.number);
+  }
+  std::int64_t count = 0;
+  for (const Trial& trial : all)
+    if (has_begun(trial)) count = std::max(count, trial.number + 1);
+  if (running.empty() && waiting.empty() && count == number && drawn == number) return;
+  attributes[sampled_attribute] = {{"known", count}, {"number", drawn}, {"running", running}};
+  if (!waiting.empty()) attributes[sampled_attribute]["waiting"] = waiting;
 }
 
 // Its values, the smaller the better.
@@ -57,6 +50,16 @@ Point losses_of(const Trial& trial, const std::vector<Direction>& directions) {
 }
 
 }  // namespace
+
+Assignment fixed_of(const Trial& trial, const Space& space) {
+  Assignment fixed;
+  const auto given = trial.system_attributes.find(fixed_attribute);
+  if (given == trial.system_attributes.end()) return fixed;
+  for (const auto& [name, value] : given->second.items())
+    if (const Dimension* dimension = space.find(name))
+      fixed[name] = dimension->distribution().internal_of(value, name);
+  return fixed;
+}
 
 Study::Study(Storage& storage, StudyId id) : storage_(storage), data_(storage.study(id)) {
   refresh();
@@ -92,6 +95,7 @@ std::optional<Trial> Study::claim(const AskCall& call, const Trial& waiting) {
                      .start = now(),
                      .heartbeat = !call.owner.empty()};
   if (!call.owner.empty()) change.system_attributes[owner_attribute] = call.owner;
+  note_sampling(trials_, waiting.number, waiting.number, change.system_attributes);
   if (!storage_.change_trial(waiting.id, change)) return std::nullopt;
   refresh();
   return trials_.at(static_cast<std::size_t>(waiting.number));
@@ -185,7 +189,7 @@ bool Study::report(const Trial& trial, std::int64_t step, double value) {
 Trial Study::enqueue(const Attributes& values, const Attributes& user_attributes) {
   Trial trial;
   trial.state = TrialState::waiting;
-  trial.system_attributes[fixed_values] = Json(values);
+  trial.system_attributes[fixed_attribute] = Json(values);
   trial.user_attributes = user_attributes;
   return storage_.create_trial(data_.id, trial, std::nullopt, false).value();
 }

@@ -30,6 +30,15 @@ struct Telling {
   Attributes system_attributes = {};
 };
 
+// System attributes of a trial: the values that somebody gave it, and what its sampler knew where
+// that is not simply every trial before it, finished: {"known": trials up to this number, "number":
+// by which it drew, "running": [numbers], "waiting": [numbers]}.
+inline const char* const fixed_attribute = "fixed_params";
+inline const char* const sampled_attribute = "hone:sampled";
+
+// Values that somebody gave a trial, as far as the space has them.
+Assignment fixed_of(const Trial& trial, const Space& space);
+
 class Study {
 public:
   // Throws Error(not_found).

@@ -4,6 +4,9 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/version.hpp"
+#include "hone/recipes/detail/leakage.hpp"
+#include "hone/recipes/detail/network_configuration.hpp"
+#include "hone/recipes/detail/train_inputs.hpp"
 #include "hone/recipes/network_objective.hpp"
 #include "hone/recipes/sensitivity_start.hpp"
 #include "hone/search/command_objective.hpp"
@@ -100,6 +103,15 @@ void check_search(const SearchSettings& settings) {
 
 OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher) {
   const StudyAddress address = parse_study_address(settings.study);
+  if (settings.is_of_networks() && settings.selection == "validation" && watcher.say) {
+    const NetworkConfiguration configuration = configuration_of(settings, {});
+    const Options& values = configuration.settings.values;
+    const std::string seen = describe_leakage(
+        input_of(settings, "model"),
+        {input_of(settings, "data"), values.real_or("validation", default_validation),
+         static_cast<std::uint64_t>(values.integer_or("seed", 0))});
+    if (!seen.empty()) watcher.say(seen);
+  }
   OpenStudy open{address.url};
   open.storage = open_storage({.url = address.url, .create = true});
   std::optional<StudyId> found;
