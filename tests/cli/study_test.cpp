@@ -379,5 +379,36 @@ TEST_F(StudyCommands, AProgramThatEndsWithItsWorkerIsNoFailure) {
   EXPECT_EQ(study("show").at("states").dump(), R"({"COMPLETE":3})");
 }
 
+// A study that no search file began: Optuna keeps no space, its trials have their distributions.
+TEST_F(StudyCommands, AStudyOfOptunaIsAskedForWhatItsTrialsTell) {
+  write_search(answers_number);
+  ASSERT_EQ(search({"--trials", "4"}).code, 0);
+  sql("DELETE FROM study_user_attributes");
+  ASSERT_EQ(hone({"study", "enqueue", "sqlite:s.db#s", "x=0.5", "kind=b"}).code, 0);
+  EXPECT_EQ(study("ask").dump(), R"({"number":4,"params":{"kind":"b","x":0.5}})");
+  const Json asked = study("ask");
+  EXPECT_EQ(asked.at("number"), Json(5));
+  EXPECT_EQ(asked.at("params").size(), 2u);
+  const double x = asked.at("params").at("x").get<double>();
+  EXPECT_TRUE(x >= 0 && x <= 1);
+  EXPECT_THAT(hone({"study", "enqueue", "sqlite:s.db#s", "kind=c"}).err, HasSubstr("kind"));
+  EXPECT_THAT(hone({"study", "enqueue", "sqlite:s.db#s", "y=1"}).err, HasSubstr("'y'"));
+  // A parameter that not every trial has exists under a condition that nobody knows.
+  sql("DELETE FROM trial_params WHERE param_name = 'kind' AND trial_id = 2");
+  Outcome outcome = hone({"study", "ask", "sqlite:s.db#s"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("trial 1 has no parameter 'kind'"));
+  EXPECT_THAT(outcome.err, HasSubstr("hone search FILE.toml --study"));
+  EXPECT_EQ(hone({"study", "enqueue", "sqlite:s.db#s", "x=0.5"}).code, 0);
+  // Ranges that changed are not one space.
+  sql("UPDATE trial_params SET distribution_json = replace(distribution_json, '1.0', '2.0') "
+      "WHERE param_name = 'x' AND trial_id = 3");
+  outcome = hone({"study", "ask", "sqlite:s.db#s"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("parameter 'x' is"));
+  sql("DELETE FROM trial_params");
+  EXPECT_THAT(hone({"study", "ask", "sqlite:s.db#s"}).err, HasSubstr("not one of a search"));
+}
+
 }  // namespace
 }  // namespace hone_test

@@ -120,8 +120,7 @@ CommandResult copy(const CommandInput& input) {
 
 CommandResult ask(const CommandInput& input) {
   OpenStudy open = open_study(input.argument("STUDY"), false);
-  const SearchSettings settings = settings_of(open.study->data());
-  const WorkerSettings& worker = settings.worker;
+  const WorkerSettings worker = asking_settings(*open.study);
   const auto sampling =
       find_member(sampler_table(), worker.sampler, "sampler").make(worker.sampler_options);
   const auto trial = open.study->ask(
@@ -197,14 +196,14 @@ Json typed_value(const Distribution& distribution, const std::string& name,
 
 CommandResult enqueue(const CommandInput& input) {
   OpenStudy open = open_study(input.argument("STUDY"), false);
-  const SearchSettings settings = settings_of(open.study->data());
+  const Space space = space_of(*open.study);
   Attributes values;
   for (const std::string& word : words_of(input)) {
     const auto [name, text] = split_setting(word, "enqueue");
-    const Dimension* dimension = settings.worker.space.find(name);
+    const Dimension* dimension = space.find(name);
     if (dimension == nullptr) {
       std::vector<std::string> known;
-      for (const Dimension& one : settings.worker.space.dimensions()) known.push_back(one.name());
+      for (const Dimension& one : space.dimensions()) known.push_back(one.name());
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("the space has no parameter '{}'", printable(name, 100)),
                   did_you_mean(name, known));

@@ -33,6 +33,12 @@ OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher
 // Error(unsupported) when another version of hone made it.
 SearchSettings settings_of(const StudyData& study);
 
+// The space that it keeps, else that which its trials tell (search/told_space.hpp).
+Space space_of(const Study& study);
+// What a trial of it is asked for with: the settings that it keeps, else the space that its trials
+// tell and the sampler `auto`. Throws Error(invalid_argument).
+WorkerSettings asking_settings(const Study& study);
+
 // Works on an open study until it is finished, or `timeout` (seconds; 0: none) is over.
 WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, double timeout,
                         const RunWatcher& watcher);

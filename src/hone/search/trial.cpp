@@ -44,15 +44,18 @@ Assignment Trial::assignment() const {
 }
 
 std::vector<double> constraints_of(const Trial& trial) {
+  // "constraints", the older list, or "constraints:NAME".
+  const std::string first = "constraints";
   const std::string prefix = "constraints:";
+  auto at = trial.system_attributes.lower_bound(first);
+  if (at == trial.system_attributes.end() || !at->first.starts_with(first)) return {};
   std::map<std::string, double> found;
-  const auto older = trial.system_attributes.find("constraints");
-  if (older != trial.system_attributes.end() && older->second.is_array())
-    for (std::size_t i = 0; i < older->second.size(); ++i)
-      found[std::to_string(i)] = older->second[i].get<double>();
-  for (auto i = trial.system_attributes.lower_bound(prefix);
-       i != trial.system_attributes.end() && i->first.starts_with(prefix); ++i)
-    found[i->first.substr(prefix.size())] = i->second.get<double>();
+  if (at->first == first && at->second.is_array())
+    for (std::size_t i = 0; i < at->second.size(); ++i)
+      found[std::to_string(i)] = at->second[i].get<double>();
+  for (at = trial.system_attributes.lower_bound(prefix);
+       at != trial.system_attributes.end() && at->first.starts_with(prefix); ++at)
+    found[at->first.substr(prefix.size())] = at->second.get<double>();
   std::vector<double> values;
   for (const auto& [name, value] : found) values.push_back(value);
   return values;

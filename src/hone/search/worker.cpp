@@ -22,27 +22,16 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Tells while a trial is computed that its process lives, from a thread of its own.
+// Tells while trials are computed that their process lives, from a thread of its own. The thread
+// wakes four times a lease, whenever trials begin and end: nobody waits for it.
 class Beating {
 public:
-  Beating(Storage* storage, const Trial& trial, double lease) {
+  Beating(Storage* storage, double lease) {
     if (storage == nullptr) return;
-    thread_ = std::thread([this, storage, trial, lease] {
+    thread_ = std::thread([this, storage, lease] {
       std::unique_lock lock(mutex_);
-      while (
-          !end_.wait_for(lock, std::chrono::duration<double>(lease / 4), [&] { return done_; })) {
-        lock.unlock();
-        try {
-          const bool own = storage->change_trial(
-              trial.id, {.expected_state = TrialState::running,
-                         .expected_owner = trial.system_attributes.at(owner_attribute).text(),
-                         .heartbeat = true});
-          if (!own) lost_ = true;
-        } catch (const Error&) {
-          // The storage cannot be had: the worker itself finds out when it tells something.
-        }
-        lock.lock();
-      }
+      while (!end_.wait_for(lock, std::chrono::duration<double>(lease / 4), [&] { return done_; }))
+        if (trial_) beat(*storage, lock);
     });
   }
   ~Beating() {
@@ -56,12 +45,44 @@ public:
   Beating(const Beating&) = delete;
   Beating& operator=(const Beating&) = delete;
 
+  void begin(const Trial& trial) {
+    const std::lock_guard lock(mutex_);
+    trial_ = Computed{trial.id, trial.system_attributes.at(owner_attribute).text()};
+    lost_ = false;
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    trial_.reset();
+  }
+  // Somebody else has the trial.
   bool lost() const { return lost_; }
 
 private:
+  struct Computed {
+    TrialId id{};
+    std::string owner;
+  };
+
+  void beat(Storage& storage, std::unique_lock<std::mutex>& lock) {
+    const Computed trial = *trial_;
+    lock.unlock();
+    bool own = true;
+    try {
+      own = storage.change_trial(trial.id, {.expected_state = TrialState::running,
+                                            .expected_owner = trial.owner,
+                                            .heartbeat = true});
+    } catch (const Error&) {
+      // The storage cannot be had: the worker itself finds out when it tells something.
+    }
+    lock.lock();
+    // (It may have been told meanwhile.)
+    if (!own && trial_ && trial_->id == trial.id) lost_ = true;
+  }
+
   std::mutex mutex_;
   std::condition_variable end_;
   bool done_ = false;
+  std::optional<Computed> trial_;
   std::atomic<bool> lost_{false};
   std::thread thread_;
 };
@@ -138,6 +159,7 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
                                ? nullptr
                                : &find_member(stopper_table(), settings.stopper, "stopper");
   const std::string owner = new_owner();
+  Beating beating(beats, settings.lease);
   const Clock::time_point begin = Clock::now();
   WorkerResult result;
   int failures = 0;
@@ -176,9 +198,10 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
     if (earlier) {
       telling = std::move(*earlier);
     } else {
-      const Beating beating(beats, *trial, settings.lease);
+      beating.begin(*trial);
       Watching watching(study, *trial, stopper, settings, events, beating);
       telling = objective.compute(*trial, watching);
+      beating.end();
     }
     const std::size_t objectives = study.data().directions.size();
     if (telling.state == TrialState::complete && telling.values.size() != objectives)

@@ -45,14 +45,16 @@ RunWatcher trial_watcher() {
 
 SearchProgress::SearchProgress(const Study& study, std::int64_t trials)
     : trials_(trials), first_(study.count_finished()) {
-  for (const Trial& trial : study.trials())
-    if (trial.is_finished()) shown_.insert(trial.number);
+  for (const Trial& trial : study.trials()) shown_.push_back(trial.is_finished());
 }
 
 void SearchProgress::update(const Study& study) {
-  for (const Trial& trial : study.trials())
-    if (trial.is_finished() && shown_.insert(trial.number).second)
-      console().note(describe_trial(study.data(), trial));
+  shown_.resize(study.trials().size(), false);
+  for (std::size_t i = 0; i < shown_.size(); ++i) {
+    if (shown_[i] || !study.trials()[i].is_finished()) continue;
+    shown_[i] = true;
+    console().note(describe_trial(study.data(), study.trials()[i]));
+  }
   console().progress("trials", study.count_finished(), trials_, first_, {.note = note_of(study)},
                      "trials");
 }

@@ -1,8 +1,8 @@
 // What a person sees of a search: a line a trial that ends, and a bar with what runs and the best.
 #pragma once
 
-#include <set>
 #include <string>
+#include <vector>
 
 #include "hone/recipes/train_run.hpp"
 #include "hone/search/worker.hpp"
@@ -25,7 +25,7 @@ public:
 private:
   std::int64_t trials_;
   std::int64_t first_;
-  std::set<std::int64_t> shown_;
+  std::vector<bool> shown_;  // by number
 };
 
 }  // namespace hone

@@ -10,6 +10,7 @@
 #include "hone/recipes/network_objective.hpp"
 #include "hone/recipes/sensitivity_start.hpp"
 #include "hone/search/command_objective.hpp"
+#include "hone/search/told_space.hpp"
 
 namespace hone {
 namespace {
@@ -94,6 +95,25 @@ SearchSettings settings_of(const StudyData& study) {
                             version),
                 "workers of one study are of one version; hone search FILE.toml takes it over");
   return search_from_json(kept->second);
+}
+
+Space space_of(const Study& study) {
+  return study.data().user_attributes.contains(kept_settings)
+             ? settings_of(study.data()).worker.space
+             : told_space(study);
+}
+
+WorkerSettings asking_settings(const Study& study) {
+  if (study.data().user_attributes.contains(kept_settings)) return settings_of(study.data()).worker;
+  const Options defaults = complete_options(search_options(), {}, "a study");
+  WorkerSettings worker;
+  worker.space = told_space(study);
+  require_no_conditions(study, worker.space);
+  worker.sampler = defaults.text("sampler");
+  const Sampler& sampler = find_member(sampler_table(), worker.sampler, "sampler");
+  worker.sampler_options = complete_options(sampler.options, {}, sampler.name);
+  worker.trials = defaults.integer("trials");
+  return worker;
 }
 
 void check_search(const SearchSettings& settings) {
