@@ -80,6 +80,31 @@ TEST_F(ReferenceSearchRuns, ByTypeGivesFormatsToEachNode) {
   EXPECT_GT(bits.size(), 1u);
 }
 
+// The values of trials are the sum that the file says, of metrics that are kept with them.
+TEST_F(ReferenceSearchRuns, ScaledMetricsAreSummed) {
+  write(
+      "[search.search_space.setup]\nby = 'type'\n"
+      "[search.search_space.seed.linear.config]\nname = ['NA', 'integer']\nweight_width = [4, 8]\n",
+      "accuracy.scale = 2.0\naverage_bitwidth.scale = -0.01\n");
+  std::string text = read_file((scratch_.path() / "m.toml").string());
+  const std::string separate = "sum_scaled_metrics = false";
+  text.replace(text.find(separate), separate.size(),
+               "sum_scaled_metrics = true\ndirection = 'maximize'");
+  scratch_.write("m.toml", text);
+  const Outcome outcome = search();
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::set<double> sums;
+  for (const Json& trial : trials()) {
+    ASSERT_EQ(trial.at("values").size(), 1u);
+    const Json& metrics = trial.at("user_attrs");
+    EXPECT_NEAR(trial.at("values")[0].get<double>(),
+                2 * metrics.at("accuracy").get<double>() - 0.01 * metrics.at("bits").get<double>(),
+                1e-12);
+    sums.insert(trial.at("values")[0].get<double>());
+  }
+  EXPECT_GT(sums.size(), 1u);
+}
+
 // Each trial begins with the model as it was, and with metrics of its own: what one gives does not
 // depend on those before.
 TEST_F(ReferenceSearchRuns, ATrialDependsOnItsOwnValuesAlone) {

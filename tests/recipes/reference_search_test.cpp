@@ -164,21 +164,34 @@ TEST(ReferenceSearch, WhatHoneHasNotIsRefusedByName) {
   refused("batch_size", "batchsize", "'batchsize'", "batch_size");
   refused("by = \"type\"", "by = \"op\"", "'op'", "type");
   refused("accuracy.scale = 1.0", "accuracy.scale = -1.0", "scale", "direction");
+  // More bits would be better.
   refused("sum_scaled_metrics = false", "sum_scaled_metrics = true\ndirection = \"maximize\"",
-          "sum of several", "sum_scaled_metrics = false");
+          "average_bitwidth", "scale = -0.2");
 }
 
-TEST(ReferenceSearch, ASumOfOneMetricIsThatMetric) {
+TEST(ReferenceSearch, SumsBecomeWeights) {
+  const std::string own = "average_bitwidth.scale = 0.2";
+  const auto sum = [&](const std::string& direction, const std::string& bits,
+                       const std::string& accuracy) {
+    std::string text = with("sum_scaled_metrics = false",
+                            "sum_scaled_metrics = true\ndirection = \"" + direction + "\"");
+    text.replace(text.find(own), own.size(), "average_bitwidth.scale = " + bits);
+    const std::string there = "accuracy.scale = 1.0";
+    text.replace(text.find(there), there.size(), "accuracy.scale = " + accuracy);
+    return lines_of(translated(text).text);
+  };
+  for (const std::string& lines :
+       {sum("maximize", "-0.2", "2.0"), sum("minimize", "0.2", "-2.0")}) {
+    EXPECT_THAT(lines, HasSubstr("objectives = [\"accuracy\", \"bits\"]\nweights = [2, 0.2]\n"));
+    EXPECT_THAT(lines, Not(HasSubstr("directions")));
+  }
+  // A sum of one metric is that metric.
   std::string text =
       with("sum_scaled_metrics = false", "sum_scaled_metrics = true\ndirection = \"maximize\"");
-  text.erase(text.find("average_bitwidth.scale"),
-             text.find("accuracy.scale") - text.find("average_bitwidth.scale"));
-  EXPECT_THAT(translated(text).text,
-              HasSubstr("objectives = [\"accuracy\"]\ndirections = [\"maximize\"]\n"));
-  // What is subtracted is wanted small.
-  text.replace(text.find("accuracy.scale = 1.0\naccuracy"), 29, "loss.scale = -2.0\nloss");
-  EXPECT_THAT(translated(text).text,
-              HasSubstr("objectives = [\"loss\"]\ndirections = [\"minimize\"]\n"));
+  text.erase(text.find(own), text.find("accuracy.scale") - text.find(own));
+  std::string lines = lines_of(translated(text).text);
+  EXPECT_THAT(lines, HasSubstr("objectives = [\"accuracy\"]\n"));
+  EXPECT_THAT(lines, Not(HasSubstr("weights")));
 }
 
 }  // namespace

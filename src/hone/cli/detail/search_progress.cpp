@@ -9,8 +9,8 @@
 namespace hone {
 namespace {
 
-// "best 0.8612 (trial 3), running 7 (step 400: 0.83), 8".
-std::string note_of(const Study& study) {
+// "best 0.8612 (trial 3)", "4 on the front".
+std::string best_of(const Study& study) {
   std::string text;
   if (study.data().directions.size() == 1) {
     const std::vector<std::int64_t> best = study.best();
@@ -21,6 +21,12 @@ std::string note_of(const Study& study) {
   } else {
     text += fmt::format("{} on the front", study.best().size());
   }
+  return text;
+}
+
+// "running 7 (step 400: 0.83), 8", behind what is the best.
+std::string note_of(const Study& study, const std::string& best) {
+  std::string text = best;
   constexpr int most = 4;
   int running = 0;
   for (const Trial& trial : study.trials()) {
@@ -49,14 +55,16 @@ SearchProgress::SearchProgress(const Study& study, std::int64_t trials)
 }
 
 void SearchProgress::update(const Study& study) {
+  bool ended = best_.empty();
   shown_.resize(study.trials().size(), false);
   for (std::size_t i = 0; i < shown_.size(); ++i) {
     if (shown_[i] || !study.trials()[i].is_finished()) continue;
-    shown_[i] = true;
+    shown_[i] = ended = true;
     console().note(describe_trial(study.data(), study.trials()[i]));
   }
-  console().progress("trials", study.count_finished(), trials_, first_, {.note = note_of(study)},
-                     "trials");
+  if (ended) best_ = best_of(study);
+  console().progress("trials", study.count_finished(), trials_, first_,
+                     {.note = note_of(study, best_)}, "trials");
 }
 
 WorkerEvents SearchProgress::events(const Study& study) {

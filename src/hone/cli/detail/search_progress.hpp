@@ -26,6 +26,7 @@ private:
   std::int64_t trials_;
   std::int64_t first_;
   std::vector<bool> shown_;  // by number
+  std::string best_;         // it changes when a trial ends
 };
 
 }  // namespace hone

@@ -265,47 +265,72 @@ private:
       leave_out("direction: each metric has its own where they are not summed");
   }
 
+  // Which of hone's a metric is, and whether more of it is better.
+  struct Metric {
+    const char* theirs;
+    const char* ours;
+    bool more_is_better;
+  };
+
   void read_metrics(const toml::table& metrics) {
-    static const std::array<Named, 4> names{{{"accuracy", "accuracy"},
-                                             {"average_bitwidth", "bits"},
-                                             {"latency", "latency"},
-                                             {"loss", "loss"}}};
+    static const std::array<Metric, 4> known{{{"accuracy", "accuracy", true},
+                                              {"average_bitwidth", "bits", false},
+                                              {"latency", "latency", false},
+                                              {"loss", "loss", false}}};
     std::vector<std::string> objectives, directions;
+    std::vector<double> weights;
     bool scaled = false;
     // (By name, as there: values of trials are in this order.)
     for (const auto& [key, node] : metrics) {
-      const auto found = std::find_if(names.begin(), names.end(),
-                                      [&](const Named& one) { return key.str() == one.theirs; });
+      const auto found = std::find_if(known.begin(), known.end(),
+                                      [&](const Metric& one) { return key.str() == one.theirs; });
       const toml::table* metric = node.as_table();
-      if (found == names.end() || metric == nullptr)
+      if (found == known.end() || metric == nullptr)
         refuse(node, fmt::format("hone measures no metric '{}' here", printable(key.str())),
                "accuracy, average_bitwidth, latency, loss");
       check_keys(*metric, {"scale", "direction"}, fmt::format("metric '{}'", key.str()));
       const double scale = (*metric)["scale"].value_or(1.0);
-      if (scale <= 0 && !sum_)
+      scaled = scaled || scale != 1;
+      objectives.push_back(fmt::format("\"{}\"", found->ours));
+      if (sum_) {
+        weights.push_back(weight_of(*found, scale, node));
+        continue;
+      }
+      if (scale <= 0)
         refuse(*metric->get("scale"), fmt::format("metric '{}': a scale of {}", key.str(), scale),
                "its direction says what is better");
-      scaled = scaled || scale != 1;
-      std::string direction;
-      if (const toml::node* own = sum_ ? direction_ : metric->get("direction"))
-        direction = text_of(*own, "direction");
-      else
+      const toml::node* direction = metric->get("direction");
+      if (direction == nullptr)
         refuse(node, fmt::format("metric '{}' has no direction", key.str()),
                "direction = \"minimize\", or \"maximize\"");
-      if (sum_ && scale < 0) direction = direction == "maximize" ? "minimize" : "maximize";
-      objectives.push_back(fmt::format("\"{}\"", found->ours));
-      directions.push_back(fmt::format("\"{}\"", direction));
+      directions.push_back(toml_of(*direction, "direction"));
     }
     if (objectives.empty())
       throw Error(ErrorCode::bad_format,
                   fmt::format("{}: there is no metric", toml_place(file_, metrics)),
                   "accuracy.scale = 1.0, accuracy.direction = \"maximize\"");
+    keys_ += fmt::format("objectives = [{}]\n", fmt::join(objectives, ", "));
+    // (A sum of one is that metric.)
     if (sum_ && objectives.size() > 1)
-      refuse(metrics, "a sum of several metrics is no objective of hone's",
-             "sum_scaled_metrics = false: all that no other trial beats are kept");
-    if (scaled) leave_out("scale: who is better than whom does not depend on it");
-    keys_ += fmt::format("objectives = [{}]\ndirections = [{}]\n", fmt::join(objectives, ", "),
-                         fmt::join(directions, ", "));
+      keys_ += fmt::format("weights = [{}]\n", fmt::join(weights, ", "));
+    if (!sum_) keys_ += fmt::format("directions = [{}]\n", fmt::join(directions, ", "));
+    if (scaled && (!sum_ || objectives.size() == 1))
+      leave_out("scale: who is better than whom does not depend on it");
+  }
+
+  // Of a metric in the sum that hone maximizes, where each counts in its better direction.
+  double weight_of(const Metric& metric, double scale, const toml::node& at) const {
+    const std::string direction = text_of(*direction_, "direction");
+    if (direction != "maximize" && direction != "minimize")
+      refuse(*direction_, fmt::format("'{}' is no direction", printable(direction)),
+             "maximize, or minimize");
+    const double weight = (direction == "maximize") == metric.more_is_better ? scale : -scale;
+    if (weight <= 0)
+      refuse(at,
+             fmt::format("metric '{}' with scale {} in a sum to {}: the worse it is the better",
+                         metric.theirs, scale, direction),
+             scale == 0 ? "leave it out" : fmt::format("scale = {}", -scale));
+    return weight;
   }
 
   void read_space(const toml::table& space) {
