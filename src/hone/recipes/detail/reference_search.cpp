@@ -174,10 +174,12 @@ private:
       if (runner == nullptr || (key != "basic_evaluation" && key != "basic_train"))
         refuse(*node, fmt::format("hone has no runner '{}'", printable(key)),
                "basic_train, basic_evaluation");
-      if (key == "basic_evaluation")
+      if (key == "basic_evaluation") {
         read_evaluation(*runner);
-      else
-        trains = true, read_training(*runner);
+      } else {
+        trains = true;
+        read_training(*runner);
+      }
     }
     if (!trains) {
       training_ += "training = false\n";
@@ -281,14 +283,15 @@ private:
     std::vector<double> weights;
     bool scaled = false;
     // (By name, as there: values of trials are in this order.)
-    for (const auto& [key, node] : metrics) {
+    for (const auto& [inner, node] : metrics) {
+      const std::string key(inner.str());
       const auto found = std::find_if(known.begin(), known.end(),
-                                      [&](const Metric& one) { return key.str() == one.theirs; });
+                                      [&](const Metric& one) { return key == one.theirs; });
       const toml::table* metric = node.as_table();
       if (found == known.end() || metric == nullptr)
-        refuse(node, fmt::format("hone measures no metric '{}' here", printable(key.str())),
+        refuse(node, fmt::format("hone measures no metric '{}' here", printable(key)),
                "accuracy, average_bitwidth, latency, loss");
-      check_keys(*metric, {"scale", "direction"}, fmt::format("metric '{}'", key.str()));
+      check_keys(*metric, {"scale", "direction"}, fmt::format("metric '{}'", key));
       const double scale = (*metric)["scale"].value_or(1.0);
       scaled = scaled || scale != 1;
       objectives.push_back(fmt::format("\"{}\"", found->ours));
@@ -297,11 +300,11 @@ private:
         continue;
       }
       if (scale <= 0)
-        refuse(*metric->get("scale"), fmt::format("metric '{}': a scale of {}", key.str(), scale),
+        refuse(*metric->get("scale"), fmt::format("metric '{}': a scale of {}", key, scale),
                "its direction says what is better");
       const toml::node* direction = metric->get("direction");
       if (direction == nullptr)
-        refuse(node, fmt::format("metric '{}' has no direction", key.str()),
+        refuse(node, fmt::format("metric '{}' has no direction", key),
                "direction = \"minimize\", or \"maximize\"");
       directions.push_back(toml_of(*direction, "direction"));
     }
