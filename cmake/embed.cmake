@@ -77,6 +77,8 @@ set(template "${PROJECT_SOURCE_DIR}/src/hone/report/template")
 hone_embed(hone report_page "${template}/page.html")
 hone_embed(hone report_style "${template}/page.css")
 hone_embed(hone report_script "${template}/page.js")
+hone_embed(hone report_runs_script "${template}/runs.js")
+hone_embed(hone report_studies_script "${template}/studies.js")
 hone_embed(hone plotly "${plotly}" PACKED)
 
 # The recipes that hone brings, found by their names.

@@ -162,7 +162,7 @@ std::map<std::string, std::string> fenced_files(const std::string& page) {
 
 // Examples use what other examples make; the order is that of a first hour.
 TEST_F(DocumentedCommands, EveryExampleOfTheHelpRuns) {
-  const std::vector<std::string> first{"data", "train", "run", "quantize"};
+  const std::vector<std::string> first{"data", "train", "run", "quantize", "search"};
   std::vector<const hone::Command*> order;
   for (const std::string& name : first)
     for (const hone::Command& command : hone::command_table())
@@ -220,7 +220,7 @@ TEST_F(DocumentedCommands, TheFirstStudyOfTheSearchPageRuns) {
               files.contains("reviews.toml"));
   for (const auto& [name, content] : files) scratch_.write(name, content);
   const std::vector<std::string> commands = fenced_commands(page);
-  EXPECT_EQ(commands.size(), 6u);
+  EXPECT_EQ(commands.size(), 7u);
   // Reviews of somebody's own, with stars.
   for (const char* name : {"train.csv", "test.csv"}) {
     std::string table = "review,stars\n";
@@ -239,6 +239,7 @@ TEST_F(DocumentedCommands, TheFirstStudyOfTheSearchPageRuns) {
   }
   EXPECT_THAT(hone::read_file(scratch_.path() / "output.txt"), HasSubstr("label"));
   EXPECT_EQ(complete_lines(scratch_.path() / "trials.csv"), 41u);
+  EXPECT_TRUE(fs::exists(scratch_.path() / "report.html"));
 }
 
 }  // namespace

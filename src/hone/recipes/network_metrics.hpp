@@ -6,6 +6,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/model/model.hpp"
+#include "hone/report/study_summary.hpp"
 #include "hone/search/trial.hpp"
 #include "hone/train/evaluate.hpp"
 
@@ -24,6 +25,7 @@ struct MeasuredFigure {
 struct NetworkMetric {
   const char* name;
   Direction direction;  // that is better
+  ObjectiveUnit unit;
   const char* help;
   // Of a model as it is stored, and what it came to on the validation split.
   MeasuredFigure (*measure)(const Model& stored, const Evaluation& evaluation);

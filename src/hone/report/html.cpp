@@ -4,8 +4,8 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
-#include "hone/report/finding.hpp"
 #include "hone/report/resources.hpp"
+#include "hone/report/study_page.hpp"
 
 namespace hone {
 namespace {
@@ -54,19 +54,32 @@ std::string json_for_script(const Json& value) {
   return out;
 }
 
-void write_html_report(const std::filesystem::path& path, std::span<const RunSummary> runs) {
-  if (runs.empty())
-    throw Error(ErrorCode::invalid_argument, "a report needs at least one run",
-                "name the directory of a run, or its record.jsonl");
+void write_html_report(const std::filesystem::path& path, std::span<const RunSummary> runs,
+                       std::span<const StudySummary> studies) {
+  if (runs.empty() && studies.empty())
+    throw Error(ErrorCode::invalid_argument, "a report needs at least one run or study",
+                "name the directory of a run, its record.jsonl, or a study");
   const std::string_view plotly = plotly_source();
-  const std::string data = json_for_script(report_data(runs));
-  const std::string title = html_text(report_title(runs) + ": " + describe_finding(runs));
+  Json page{{"runs", Json::array()}, {"tables", Json::array()}, {"title", ""}, {"finding", ""}};
+  if (!runs.empty()) page = report_data(runs);
+  if (!studies.empty()) {
+    page["studies"] = study_page_data(studies);
+    for (const char* key : {"title", "finding"}) {
+      const std::string before = page.at(key).text();
+      page[key] = before + (before.empty() ? "" : " · ") + page.at("studies").at(key).text();
+    }
+  }
+  const std::string data = json_for_script(page);
+  const std::string title = html_text(page.at("title").text() + ": " + page.at("finding").text());
   const std::pair<std::string_view, std::string_view> parts[] = {
       {"{{title}}", title},
       {"{{style}}", embedded::report_style()},
       {"{{data}}", data},
       {"{{plotly}}", plotly},
-      {"{{script}}", embedded::report_script()}};
+      {"{{script}}", embedded::report_script()},
+      // (A page holds what it needs.)
+      {"{{runs}}", runs.empty() ? "" : embedded::report_runs_script()},
+      {"{{studies}}", studies.empty() ? "" : embedded::report_studies_script()}};
   write_file_atomically(path, [&](const ByteSink& sink) {
     const auto write = [&](std::string_view text) {
       sink(std::as_bytes(std::span(text.data(), text.size())));

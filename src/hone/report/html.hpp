@@ -7,6 +7,7 @@
 #include <string>
 
 #include "hone/core/json.hpp"
+#include "hone/report/study_summary.hpp"
 #include "hone/report/summary.hpp"
 
 namespace hone {
@@ -25,8 +26,9 @@ std::string report_title(std::span<const RunSummary> runs);
 // JSON that is safe inside a script element: nothing in it can end the element or open a comment.
 std::string json_for_script(const Json& value);
 
-// Writes the page, complete or not at all. Without runs: Error(invalid_argument). When hone was
-// built without plotly.js: Error(unsupported).
-void write_html_report(const std::filesystem::path& path, std::span<const RunSummary> runs);
+// Writes the page, complete or not at all: of runs, of studies, or of both. Without any:
+// Error(invalid_argument). When hone was built without plotly.js: Error(unsupported).
+void write_html_report(const std::filesystem::path& path, std::span<const RunSummary> runs,
+                       std::span<const StudySummary> studies = {});
 
 }  // namespace hone

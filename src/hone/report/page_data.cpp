@@ -1,4 +1,5 @@
-// What the page draws, from the summaries.
+#include "hone/report/page_data.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -16,12 +17,6 @@
 
 namespace hone {
 namespace {
-
-// Six digits are more than a plot shows and keep the page small; NaN and infinity become null.
-Json rounded(double value) {
-  if (!std::isfinite(value)) return nullptr;
-  return std::stod(fmt::format("{:.6g}", value));
-}
 
 Json curve(const RunSummary& run, std::span<const double> values, std::size_t limit) {
   Json x = Json::array(), y = Json::array();
@@ -179,6 +174,13 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   return result;
 }
 
+}  // namespace
+
+Json rounded(double value) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::stod(fmt::format("{:.6g}", value));
+}
+
 Json table_data(const ReportTable& table) {
   Json columns = Json::array(), rows = Json::array();
   for (const TableColumn& column : table.columns)
@@ -198,8 +200,6 @@ Json table_data(const ReportTable& table) {
           {"columns", std::move(columns)},
           {"rows", std::move(rows)}};
 }
-
-}  // namespace
 
 std::size_t points_of_curve(std::size_t runs) {
   return std::clamp(most_points_drawn * 2 / std::max<std::size_t>(runs, 1), std::size_t{200},

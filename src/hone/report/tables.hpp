@@ -18,13 +18,13 @@ struct ReportCell {
 };
 
 struct ReportTable {
-  std::string id;  // overview, sweep, pruning, compression, quantized, pruned, pruned-latency,
-                   // pruned-weights, confusion, classes, evaluations, configuration, layers,
-                   // kernels, machine
-  std::string title;
-  std::string note;  // one sentence on how to read it; may be empty
-  std::vector<TableColumn> columns;
-  std::vector<std::vector<ReportCell>> rows;
+  std::string id = {};  // overview, sweep, pruning, compression, quantized, pruned, pruned-latency,
+                        // pruned-weights, confusion, classes, evaluations, configuration, layers,
+                        // kernels, machine
+  std::string title = {};
+  std::string note = {};  // one sentence on how to read it; may be empty
+  std::vector<TableColumn> columns = {};
+  std::vector<std::vector<ReportCell>> rows = {};
 };
 
 // Tables without rows are left out. `layers` appears once for each network, `kernels` once a

@@ -41,14 +41,6 @@ void note_sampling(const std::vector<Trial>& all, std::int64_t number, std::int6
   if (!waiting.empty()) attributes[sampled_attribute]["waiting"] = waiting;
 }
 
-// Its values, the smaller the better.
-Point losses_of(const Trial& trial, const std::vector<Direction>& directions) {
-  Point losses = trial.values;
-  for (std::size_t i = 0; i < losses.size(); ++i)
-    if (directions[i] == Direction::maximize) losses[i] = -losses[i];
-  return losses;
-}
-
 }  // namespace
 
 Assignment fixed_of(const Trial& trial, const Space& space) {
@@ -243,9 +235,7 @@ std::vector<std::int64_t> Study::best() const {
   // Whoever beats one that was beaten beats all that it had beaten: only the front is compared.
   std::vector<Candidate> front;
   for (const Trial& trial : trials_) {
-    if (trial.state != TrialState::complete || violation_of(trial) > 0 ||
-        trial.values.size() != data_.directions.size())
-      continue;
+    if (!can_be_best(trial, data_.directions)) continue;
     Candidate candidate{trial.number, losses_of(trial, data_.directions)};
     if (std::any_of(front.begin(), front.end(), [&](const Candidate& other) {
           return dominates(other.losses, candidate.losses);

@@ -71,4 +71,16 @@ double violation_of(const Trial& trial) {
   return sum;
 }
 
+std::vector<double> losses_of(const Trial& trial, const std::vector<Direction>& directions) {
+  std::vector<double> losses = trial.values;
+  for (std::size_t i = 0; i < losses.size(); ++i)
+    if (directions[i] == Direction::maximize) losses[i] = -losses[i];
+  return losses;
+}
+
+bool can_be_best(const Trial& trial, const std::vector<Direction>& directions) {
+  return trial.state == TrialState::complete && !(violation_of(trial) > 0) &&
+         trial.values.size() == directions.size();
+}
+
 }  // namespace hone

@@ -56,6 +56,11 @@ std::vector<double> constraints_of(const Trial& trial);
 // The sum of what is above 0; NaN where there are none.
 double violation_of(const Trial& trial);
 
+// Its values, the smaller the better: negated where they are maximized.
+std::vector<double> losses_of(const Trial& trial, const std::vector<Direction>& directions);
+// Complete, with a value for each direction, and no constraint is broken.
+bool can_be_best(const Trial& trial, const std::vector<Direction>& directions);
+
 struct StudyData {
   StudyId id{};
   std::string name;

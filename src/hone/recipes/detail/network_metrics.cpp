@@ -60,29 +60,35 @@ double bits_per_number(const Model& model) {
 const std::vector<NetworkMetric>& network_metrics() {
   using Figure = MeasuredFigure;
   static const std::vector<NetworkMetric> all{
-      {"accuracy", Direction::maximize, "share of the validation samples that are right",
+      {"accuracy", Direction::maximize, ObjectiveUnit::share,
+       "share of the validation samples that are right",
        [](const Model&, const Evaluation& e) {
          return Figure{e.accuracy, e.interval.low, e.interval.high};
        }},
-      {"macro_f1", Direction::maximize, "mean over the classes of F1",
-       [](const Model&, const Evaluation& e) { return Figure{metric_value(e, "macro_f1")}; }},
-      {"loss", Direction::minimize, "mean over the validation samples",
+      {"macro_f1", Direction::maximize, ObjectiveUnit::share, "mean over the classes of F1",
+       [](const Model&, const Evaluation& e) {
+         return Figure{metric_value(e, "macro_f1"), e.macro_f1.low, e.macro_f1.high};
+       }},
+      {"loss", Direction::minimize, ObjectiveUnit::plain, "mean over the validation samples",
        [](const Model&, const Evaluation& e) { return Figure{e.loss}; }},
-      {"bytes", Direction::minimize, "of all weights as they are stored",
+      {"bytes", Direction::minimize, ObjectiveUnit::bytes, "of all weights as they are stored",
        [](const Model& m, const Evaluation&) {
          return Figure{static_cast<double>(tensor_bytes(m))};
        }},
-      {"bits", Direction::minimize, "stored for each number of the linear nodes, on average",
+      {"bits", Direction::minimize, ObjectiveUnit::plain,
+       "stored for each number of the linear nodes, on average",
        [](const Model& m, const Evaluation&) { return Figure{bits_per_number(m)}; }},
-      {"macs", Direction::minimize, "multiply-adds of a text of 128 tokens",
+      {"macs", Direction::minimize, ObjectiveUnit::count, "multiply-adds of a text of 128 tokens",
        [](const Model& m, const Evaluation&) {
          return Figure{sum_layers(m, [](const LayerEntry& layer) {
            return or_zero(layer.macs_per_token) * tokens_of_metrics;
          })};
        }},
-      {"bit_operations", Direction::minimize, "multiply-adds times the bits of both factors",
+      {"bit_operations", Direction::minimize, ObjectiveUnit::count,
+       "multiply-adds times the bits of both factors",
        [](const Model& m, const Evaluation&) { return Figure{bit_operations(m)}; }},
-      {"latency", Direction::minimize, "seconds of a text of 128 tokens, measured",
+      {"latency", Direction::minimize, ObjectiveUnit::seconds,
+       "seconds of a text of 128 tokens, measured",
        [](const Model& m, const Evaluation&) { return latency_of(m); }, false}};
   return all;
 }
