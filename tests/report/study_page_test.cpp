@@ -100,7 +100,7 @@ TEST_F(StudyPageInABrowser, DrawsAllPlotsOfAStudy) {
                            "plot-parallel-0", "plot-intermediate-0", "plot-timeline-0"})
     EXPECT_THAT(main, HasSubstr(drawn(plot)));
   EXPECT_THAT(main, Not(HasSubstr("<img")));
-  EXPECT_THAT(main, HasSubstr("id=\"table-study-trials\""));
+  EXPECT_THAT(main, HasSubstr("id=\"table-study-trials-0\""));
   EXPECT_THAT(main, HasSubstr("84.00"));
 }
 

@@ -74,14 +74,11 @@ CommandResult list_trials(const CommandInput& input) {
   for (const Trial& trial : open.study->trials()) trials.push_back(&trial);
   console().print(trials.empty() ? "no trial has begun yet\n"
                                  : trials_table(*open.study, trials, console().style()));
-  // (Of a large study the JSON is large too.)
-  return {0, input.options.contains("json") ? trials_json(*open.study) : Json()};
+  return {0, {}, input.options.contains("json") ? trials_text(*open.study) + "\n" : ""};
 }
 
 CommandResult export_study(const CommandInput& input) {
   const OpenStudy open = open_to_read(input);
-  Json results = study_json(*open.study);
-  if (input.options.contains("json")) results["trials"] = trials_json(*open.study);
   const std::string csv = input.options.text_or("csv", "");
   if (csv == "-")
     console().print(trials_csv(*open.study));
@@ -92,7 +89,7 @@ CommandResult export_study(const CommandInput& input) {
                      "hone study export STUDY --csv trials.csv");
   if (!csv.empty() && csv != "-")
     console().print(fmt::format("{}: {} trials\n", csv, open.study->trials().size()));
-  return {0, results};
+  return {0, {}, input.options.contains("json") ? study_text(*open.study) : ""};
 }
 
 CommandResult delete_one(const CommandInput& input) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <ctime>
 #include <set>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -172,6 +173,65 @@ void add_attributes(CsvColumns& columns, const std::vector<Trial>& trials,
     });
 }
 
+// Trials as JSON text. Parameters are shared by the trials that have them: their names, ranges and
+// choices are printed once.
+class TrialPrinter {
+public:
+  std::string print(const Trial& trial) {
+    std::vector<std::pair<const Printed*, const TrialParameter*>> parameters;
+    for (const TrialParameter& one : trial.parameters)
+      parameters.emplace_back(&printed(one.parameter), &one);
+    // (As the members of an object lie.)
+    std::sort(parameters.begin(), parameters.end(),
+              [](const auto& a, const auto& b) { return a.second->name() < b.second->name(); });
+    std::string values, params, distributions, intermediate;
+    for (const double value : trial.values) add(values, number_json(value).dump());
+    for (const auto& [known, one] : parameters) {
+      const bool is_choice =
+          !known->choices.empty() && one->parameter->distribution.contains(one->internal);
+      add(params, known->name, ":",
+          is_choice ? known->choices[static_cast<std::size_t>(one->internal)]
+                    : finite_json(one->value()).dump());
+      add(distributions, known->name, ":", known->distribution);
+    }
+    for (const auto& [step, value] : trial.intermediate)
+      add(intermediate, fmt::format("\"{}\":", step), number_json(value).dump());
+    return fmt::format(
+        R"({{"number":{},"state":"{}","values":{},"params":{{{}}},"distributions":{{{}}},)"
+        R"("user_attrs":{},"system_attrs":{},"intermediate_values":{{{}}},)"
+        R"("datetime_start":{},"datetime_complete":{}}})",
+        trial.number, to_string(trial.state), values.empty() ? "null" : "[" + values + "]", params,
+        distributions, attributes_json(trial.user_attributes).dump(),
+        attributes_json(trial.system_attributes).dump(), intermediate,
+        time_json(trial.start).dump(), time_json(trial.complete).dump());
+  }
+
+private:
+  struct Printed {
+    std::string name, distribution;
+    std::vector<std::string> choices = {};
+  };
+
+  template <class... Parts>
+  static void add(std::string& list, const Parts&... parts) {
+    if (!list.empty()) list += ',';
+    ((list += parts), ...);
+  }
+
+  const Printed& printed(const ParameterPtr& parameter) {
+    const auto [place, is_new] = printed_.try_emplace(parameter.get());
+    Printed& made = place->second;
+    if (!is_new) return made;
+    made.name = Json(parameter->name).dump();
+    made.distribution = distribution_json(parameter->distribution).dump();
+    for (const Json& choice : parameter->distribution.choices)
+      made.choices.push_back(finite_json(choice).dump());
+    return made;
+  }
+
+  std::unordered_map<const SearchParameter*, Printed> printed_;
+};
+
 }  // namespace
 
 const char* to_string(Direction direction) {
@@ -183,32 +243,14 @@ Json metric_names_of(const StudyData& study) {
   return names == study.system_attributes.end() ? Json() : names->second;
 }
 
-Json trial_json(const Trial& trial) {
-  Json values = Json::array(), params = Json::object(), distributions = Json::object(),
-       intermediate = Json::object();
-  for (const double value : trial.values) values.push_back(number_json(value));
-  for (const TrialParameter& one : trial.parameters) {
-    params[one.name()] = finite_json(one.value());
-    distributions[one.name()] = distribution_json(one.parameter->distribution);
-  }
-  for (const auto& [step, value] : trial.intermediate)
-    intermediate[std::to_string(step)] = number_json(value);
-  return {{"number", trial.number},
-          {"state", to_string(trial.state)},
-          {"values", trial.values.empty() ? Json() : values},
-          {"params", params},
-          {"distributions", distributions},
-          {"user_attrs", attributes_json(trial.user_attributes)},
-          {"system_attrs", attributes_json(trial.system_attributes)},
-          {"intermediate_values", intermediate},
-          {"datetime_start", time_json(trial.start)},
-          {"datetime_complete", time_json(trial.complete)}};
-}
+Json trial_json(const Trial& trial) { return parse_json(TrialPrinter().print(trial), "a trial"); }
 
-Json trials_json(const Study& study) {
-  Json trials = Json::array();
-  for (const Trial& trial : study.trials()) trials.push_back(trial_json(trial));
-  return trials;
+std::string trials_text(const Study& study) {
+  TrialPrinter printer;
+  std::string text = "[";
+  for (const Trial& trial : study.trials())
+    text += (text.size() == 1 ? "\n" : ",\n") + printer.print(trial);
+  return text + "]";
 }
 
 Json study_json(const Study& study) {
@@ -224,6 +266,12 @@ Json study_json(const Study& study) {
           {"user_attrs", attributes_json(study.data().user_attributes)},
           {"best", study.best()},
           {"states", states}};
+}
+
+std::string study_text(const Study& study) {
+  std::string text = study_json(study).dump();
+  text.pop_back();
+  return text + ",\"trials\":" + trials_text(study) + "}\n";
 }
 
 std::string trials_csv(const Study& study) {

@@ -11,9 +11,13 @@ namespace hone {
 // datetime_start, datetime_complete. Times are ISO 8601 with a zone; what is not finite is "NaN",
 // "Infinity" or "-Infinity".
 Json trial_json(const Trial& trial);
-Json trials_json(const Study& study);
+// All trials as text: a JSON list, a trial a line. (Values in memory take ten times the room and
+// the time.)
+std::string trials_text(const Study& study);
 // name, directions, metric_names, user_attrs, best (numbers), states (how many by state).
 Json study_json(const Study& study);
+// study_json with the member `trials`, as text.
+std::string study_text(const Study& study);
 // The columns of trials_dataframe, with its index; times are local, without a zone.
 std::string trials_csv(const Study& study);
 

@@ -120,10 +120,12 @@ int run_command(int argc, char** argv) {
     check_folder_of(input.options.text("json"));
   const CommandResult result = command.run(input);
   console().finish();
+  if (!input.options.contains("json")) return result.exit_code;
+  const std::string json = result.text.empty() ? result.results.dump(1) + "\n" : result.text;
   if (json_to_output(input))
-    console().print_result(result.results.dump(1) + "\n");
-  else if (input.options.contains("json"))
-    write_file_atomically(input.options.text("json"), result.results.dump(1) + "\n");
+    console().print_result(json);
+  else
+    write_file_atomically(input.options.text("json"), json);
   return result.exit_code;
 }
 

@@ -60,6 +60,23 @@
   };
   const nameOf = (parameter, value) => (!known(value) ? 'absent' : parameter.choices.length ? parameter.choices[value] : short(value));
 
+  // Names of parameters for axes: without the parts in front and at the end that all names with a point share
+  // (encoder.layer.3.query.format: 3.query).
+  function nameAxes(parameters) {
+    const parts = parameters.map(one => one.name.split('.'));
+    const long = parts.filter(one => one.length > 1);
+    const shared = at => (long.length > 1 && long.every(one => one.length > 1 && one.at(at) === long[0].at(at)));
+    let [front, back] = [0, 0];
+    while (shared(front) && long.every(one => one.length > front + 1)) ++front;
+    while (shared(-1 - back) && long.every(one => one.length > front + back + 1)) ++back;
+    const names = parts.map(one => (one.length > 1 ? one.slice(front, one.length - back).join('.') : one[0]));
+    const good = new Set(names).size === names.length && names.every(Boolean);
+    parameters.forEach((one, index) => { one.label = good ? names[index] : one.name; });
+  }
+  studies.forEach(study => nameAxes(study.parameters));
+
+  const isLong = texts => sum(texts.map(text => text.length)) > 30;
+
   // Places of ticks along a parameter and their texts.
   function ticks(parameter) {
     if (parameter.choices.length) return parameter.choices.map((choice, index) => [index, shortened(choice, 16)]);
@@ -85,8 +102,8 @@
     const high = along(parameter, parameter.high);
     const pad = Math.max((high - low) * 0.04, 1e-12);
     const range = parameter.choices.length ? [-0.5, parameter.choices.length - 0.5] : [low - pad, high + pad];
-    const long = marks && sum(marks.map(([, text]) => text.length)) > 34;
-    return axis(theme, plain(ending(parameter.name, 34)), {range, ...(marks
+    const long = marks && isLong(marks.map(([, text]) => text));
+    return axis(theme, plain(ending(parameter.label, 34)), {range, ...(marks
       ? {tickvals: marks.map(([at]) => at), ticktext: marks.map(([, text]) => plain(text)), tickangle: long ? -35 : 0}
       : {tickformat: parameter.integer ? 'd' : '~g', nticks: 6}), ...more});
   }
@@ -238,13 +255,16 @@
       xaxis: {visible: false}, yaxis: {visible: false},
       annotations: [{text: 'The values of all trials are equal: there is nothing to explain.', showarrow: false, font: {color: theme.soft, size: 12}}]})});
     const used = () => effects().slices.map(slice => slice.parameter);
+    // Below charts whose values stand aslant there is more room.
+    const gapOf = shown => (shown.some(number => isLong((ticks(study.parameters[number]) || []).map(([, text]) => text))) ? 104 : 68);
+    const many = complete.length > 300;
     const cut = study.parameters.length > 12 ? ` The 12 most important of ${study.parameters.length} parameters.` : '';
 
     function importancePlot() {
       if (!study.effects.some(one => one.known)) return null;
       const shown = study.order.filter(parameter => study.effects.some(one => one.known)).slice(0, 25);
       const make = theme => {
-        const names = shown.map(parameter => study.parameters[parameter].name);
+        const names = shown.map(parameter => study.parameters[parameter].label);
         const measured = study.effects.map((one, number) => [one, number]).filter(([one]) => one.known);
         const traces = measured.map(([one, number]) => ({type: 'bar', orientation: 'h', name: plain(study.objectives[number].name),
           y: names.map((_, i) => i), x: shown.map(parameter => 100 * one.share[parameter]), marker: {color: theme.run(several ? colour : number)},
@@ -310,8 +330,8 @@
             text: group.rows.map(hover), boxpoints: few ? 'all' : 'outliers', jitter: 0.5, pointpos: 0, width: 0.6,
             marker: {color: faded(theme.run(colour), 0.5), size: few ? 4 : 3}, line: {color: theme.run(colour), width: 1.4},
             fillcolor: faded(theme.run(colour), 0.12), hoveron: 'points', hovertemplate: '%{text}<extra></extra>'}));
-          const long = sum(groups.map(group => group.name.length)) > 30;
-          layout[`xaxis${suffix}`] = axis(theme, plain(ending(study.parameters[number].name, 34)), {domain: x, anchor: `y${suffix}`, showgrid: false,
+          const long = isLong(groups.map(group => group.name));
+          layout[`xaxis${suffix}`] = axis(theme, plain(ending(study.parameters[number].label, 34)), {domain: x, anchor: `y${suffix}`, showgrid: false,
             tickvals: groups.map((_, i) => i), ticktext: groups.map(group => plain(group.name)), range: [-0.6, groups.length - 0.4],
             tickangle: long ? -35 : 0, tickfont: {size: 11}});
           layout[`yaxis${suffix}`] = unitAxis(theme, {...of, title: column ? '' : of.title},
@@ -327,7 +347,7 @@
       if (!complete.length || !study.effects.some(one => one.known)) return null;
       const make = theme => {
         if (!effects().known) return nothing(theme);
-        const places = grid(theme, effects().slices.length, 250, 0.035, 70);
+        const places = grid(theme, effects().slices.length, 260, 0.035, gapOf(effects().slices.map(slice => slice.parameter)));
         const of = unit();
         const layout = baseLayout(theme, places.height);
         const traces = [];
@@ -342,7 +362,7 @@
           const at = trial => along(parameter, trial.parameters[slice.parameter]) + beside(trial);
           traces.push({type: 'scatter', mode: 'markers', xaxis: `x${suffix}`, yaxis: `y${suffix}`, x: there.map(at),
             y: there.map(trial => trial.values[state.objective] * of.factor),
-            marker: {size: 6, color: there.map(trial => trial.number), coloraxis: 'coloraxis', line: {color: theme.card, width: 0.5}},
+            marker: {size: many ? 4 : 6, color: there.map(trial => trial.number), coloraxis: 'coloraxis', line: {color: theme.card, width: many ? 0 : 0.5}},
             text: there.map(trial => `${hover(trial)}, ${plain(`${parameter.name} = ${nameOf(parameter, trial.parameters[slice.parameter])}`)}`),
             hovertemplate: '%{text}<extra></extra>'});
           const means = scaled(slice.mean, of);
@@ -366,7 +386,7 @@
       if (!study.effects.some(one => one.contours.length)) return null;
       const make = theme => {
         if (!effects().contours.length) return nothing(theme);
-        const places = grid(theme, effects().contours.length, 290, 0.085, 66);
+        const places = grid(theme, effects().contours.length, 290, 0.085, gapOf(effects().contours.map(contour => contour.first)));
         const of = unit();
         const layout = baseLayout(theme, places.height);
         const traces = [];
@@ -393,10 +413,10 @@
             x: rows.map(trial => along(first, trial.parameters[contour.first]) + beside(first, trial, 0.618034)),
             y: rows.map(trial => along(second, trial.parameters[contour.second]) + beside(second, trial, 0.754878)),
             text: rows.map(hover), hovertemplate: '%{text}<extra></extra>', marker});
-          traces.push(point(there, {size: 4, color: '#ffffff', opacity: 0.85, line: {color: '#1b2330', width: 0.8}}));
+          traces.push(point(there, {size: many ? 2 : 4, color: '#ffffff', opacity: many ? 0.5 : 0.85, line: {color: '#1b2330', width: many ? 0.3 : 0.8}}));
           traces.push(point(there.filter(trial => trial.standing === 'best'), {size: 12, symbol: 'star', color: '#ffffff', line: {color: '#1b2330', width: 1.2}}));
           layout[`xaxis${suffix}`] = parameterAxis(theme, first, {domain: x, anchor: `y${suffix}`, showgrid: false, ...whole(first, contour.at_first)});
-          layout[`yaxis${suffix}`] = parameterAxis(theme, second, {domain: y, anchor: `x${suffix}`, showgrid: false, ...whole(second, contour.at_second), tickangle: 0, title: {text: plain(ending(second.name, 26)), standoff: 4, font: {size: 12, color: theme.soft}}});
+          layout[`yaxis${suffix}`] = parameterAxis(theme, second, {domain: y, anchor: `x${suffix}`, showgrid: false, ...whole(second, contour.at_second), tickangle: 0, title: {text: plain(ending(second.label, 26)), standoff: 4, font: {size: 12, color: theme.soft}}});
         });
         layout.coloraxis = {colorscale: scaleOf(theme), reversescale: !objective().maximize,
           colorbar: {title: {text: plain(of.title), side: 'right'}, thickness: 10, len: Math.min(1, 240 / places.height), y: 1, yanchor: 'top', outlinewidth: 0, tickformat: of.format}};
@@ -430,7 +450,7 @@
             ? Array.from({length: high - low + 1}, (_, i) => [low + i, String(low + i)])
             : [low, parameter.integer ? Math.round((low + high) / 2) : (low + high) / 2, high].map(value => [value, short(value)]))).map(([value, text]) => [(value - low) / span, text]);
           const absent = rows.some(trial => !known(trial.parameters[number]));
-          return {name: parameter.name, at, texts: absent ? [[-0.1, 'absent'], ...texts] : texts};
+          return {name: parameter.label, at, texts: absent ? [[-0.1, 'absent'], ...texts] : texts};
         });
         study.objectives.forEach((one, number) => {
           const all = rows.map(trial => trial.values[number]).filter(known);
@@ -521,7 +541,7 @@
 
     function tables() {
       return study.tables.map(table => {
-        const shown = tablePanel({...table, id: `study-${table.id}`});
+        const shown = tablePanel({...table, id: `study-${table.id}-${index}`});
         return table.id === 'trials' ? element('details', {class: 'panel table-panel'},
           element('summary', {class: 'heading'}, element('h3', {}, table.title), element('span', {class: 'count'}, `${table.rows.length} rows`),
             table.note ? element('span', {class: 'count'}, table.note) : null), shown.querySelector('.scroll')) : shown;
