@@ -61,7 +61,7 @@
   const nameOf = (parameter, value) => (!known(value) ? 'absent' : parameter.choices.length ? parameter.choices[value] : short(value));
 
   // Names of parameters for axes: without the parts in front and at the end that all names with a point share
-  // (encoder.layer.3.query.format: 3.query).
+  // (encoder.layer.3.query.format: layer.3.query).
   function nameAxes(parameters) {
     const parts = parameters.map(one => one.name.split('.'));
     const long = parts.filter(one => one.length > 1);
@@ -70,6 +70,11 @@
     while (shared(front) && long.every(one => one.length > front + 1)) ++front;
     while (shared(-1 - back) && long.every(one => one.length > front + back + 1)) ++back;
     const names = parts.map(one => (one.length > 1 ? one.slice(front, one.length - back).join('.') : one[0]));
+    // (A number says more behind its word: layer.3.)
+    while (front && names.some(name => /^\d/.test(name))) {
+      --front;
+      parts.forEach((one, index) => { if (one.length > 1) names[index] = `${one[front]}.${names[index]}`; });
+    }
     const good = new Set(names).size === names.length && names.every(Boolean);
     parameters.forEach((one, index) => { one.label = good ? names[index] : one.name; });
   }
