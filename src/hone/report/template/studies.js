@@ -117,7 +117,7 @@
 
   // Where each of `count` charts stands: domains of x and y, from the top left.
   function grid(theme, count, rowHeight, gapWidth, gapHeight) {
-    const columns = narrow(theme) ? 1 : Math.min(3, count);
+    const columns = Math.min(narrow(theme) ? 1 : theme.width < 760 ? 2 : 3, count);
     const rows = Math.ceil(count / columns);
     const height = rows * rowHeight + 20;
     const usable = height - 56;
@@ -544,13 +544,14 @@
       return panel('Timeline', 'A line a worker, a bar a trial from its beginning to its end.', plot(id('timeline'), make));
     }
 
-    function tables() {
-      return study.tables.map(table => {
-        const shown = tablePanel({...table, id: `study-${table.id}-${index}`});
-        return table.id === 'trials' ? element('details', {class: 'panel table-panel'},
-          element('summary', {class: 'heading'}, element('h3', {}, table.title), element('span', {class: 'count'}, `${table.rows.length} rows`),
-            table.note ? element('span', {class: 'count'}, table.note) : null), shown.querySelector('.scroll')) : shown;
-      });
+    function tableOf(name) {
+      const table = study.tables.find(one => one.id === name);
+      if (!table) return null;
+      const shown = tablePanel({...table, id: `study-${table.id}-${index}`});
+      if (name === 'best') return shown;
+      return element('details', {class: 'panel table-panel'},
+        element('summary', {class: 'heading'}, element('h3', {}, table.title), element('span', {class: 'count'}, `${table.rows.length} rows`),
+          table.note ? element('span', {class: 'count'}, table.note) : null), shown.querySelector('.scroll'));
     }
 
     const about = element('p', {class: 'note'}, unbroken([study.states, study.started ? `began ${study.started}` : '', study.source].filter(Boolean).join(' · ')));
@@ -568,10 +569,10 @@
         return button;
       })) : null;
     const pair = [intermediatePlot(), timelinePlot()].filter(Boolean);
-    const [bestTable, ...otherTables] = tables();
+    const [bestTable, importanceTable, trialsTable] = ['best', 'importance', 'trials'].map(tableOf);
     holder.append(...[several ? element('p', {class: 'names'}, unbroken(study.finding)) : null, about, judged,
       study.objectives.length > 1 ? frontPlots(id('front'), [{study, index: colour}], 'Pareto front') : null, bestTable,
-      importancePlot(), choose, ...perObjective, ...pair, ...otherTables].flat().filter(Boolean));
+      importancePlot(), importanceTable, choose, ...perObjective, ...pair, trialsTable].flat().filter(Boolean));
     return holder;
   }
 
