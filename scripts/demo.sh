@@ -4,7 +4,7 @@
 set -euo pipefail
 hone=${1:-build/release/hone}
 out=runs/demo
-experiments=(demo-ptq-vs-qat demo-pruning demo-compress)
+experiments=(demo-ptq-vs-qat demo-pruning demo-compress demo-search)
 say() { printf '\n$ %s\n' "$*"; }
 
 say hone run demo
