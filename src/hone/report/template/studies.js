@@ -171,7 +171,7 @@
           marker: {color: colour, size: 8},
           hovertemplate: `%{y:.5~g} ${time ? 'after %{x:.3~g}' : 'after %{x} trials'}<extra>%{fullData.name}</extra>`});
       }
-      const layout = Object.assign(baseLayout(theme, long ? Math.max(400, 90 + 23 * sorted.length) : 320), {showlegend: several,
+      const layout = Object.assign(baseLayout(theme, long ? Math.max(400, 100 + 30 * sorted.length) : 320), {showlegend: several,
         xaxis: axis(theme, time ? time.title : 'trials', {range: [0, 1.02 * end], tickformat: time ? '~g' : 'd'}), yaxis: unitAxis(theme, unit)});
       if (several && long && !narrow(theme)) layout.legend = {orientation: 'v', x: 1.01, y: 1, xanchor: 'left', yanchor: 'top', font: {color: theme.ink, size: 11}};
       else if (several) layout.margin.t = 34;
@@ -237,7 +237,7 @@
         if (shown.length > 1) layout.margin.t = 34;
         return {traces, layout};
       };
-      const intervals = all.some(trial => trial.intervals.some(Boolean)) ? ' Bars: 95 % intervals.' : '';
+      const intervals = all.some(trial => trial.intervals.some(Boolean)) ? ' Bars: 95 % intervals; of a measured latency its 10th to 90th percentile.' : '';
       return panel(pairs.length > 1 ? `${title}: ${objectives[y].name} and ${objectives[x].name}` : title,
         `Strong: trials that no other is better than; faint: all other complete ones.${intervals}`, plot(`${id}-${place}`, make));
     });
