@@ -36,7 +36,7 @@ case "$1" in
     *"--data reviews"*|*"run demo"*|*mine.toml*)
       small="--set data.samples=300 --set data.test_samples=60" ;;
   esac ;;
-  search) case "$*" in *reviews.toml*) small="--trials 3" ;; esac ;;
+  search) case "$*" in *reviews.toml*|*demo-search*) small="--trials 3" ;; esac ;;
   eval|compare|sensitivity) case "$*" in *"--data reviews"*) small="--set data.test_samples=60" ;; esac ;;
 esac
 case "$*" in *--show*) small="" ;; esac
