@@ -66,6 +66,20 @@ echo '{"values": [1, "-Infinity"], "constraints": {"a": 2}}')";
   EXPECT_TRUE(std::isnan(watcher_.steps[0].second));
 }
 
+TEST_F(CommandObjectiveTest, AnAnswerTooManyIsNotThatOfTheNextTrial) {
+  const std::string body = R"(n=${line#*: }; n=${n%%,*}; echo '{"values": ['$n']}
+{"values": [100]}')";
+  for (int number = 3; number < 6; ++number) {
+    const Telling telling = compute(body, number);
+    EXPECT_EQ(telling.values, std::vector<double>{static_cast<double>(number)});
+    EXPECT_EQ(telling.user_attributes.contains("hone:note"), number > 3);
+    usleep(20000);  // (The other line may be on its way.)
+  }
+  objective_.reset();
+  EXPECT_EQ(compute(R"(echo '{"trial": 7, "values": [1]}')", 7).state, TrialState::complete);
+  EXPECT_EQ(compute(R"(echo '{"trial": 7, "values": [1]}')", 8).state, TrialState::fail);
+}
+
 TEST_F(CommandObjectiveTest, StoppedTrialsArePrunedWhateverTheProgramSays) {
   watcher_.stop = true;
   EXPECT_EQ(

@@ -395,6 +395,8 @@ TEST(Postgresql, OneThatCannotBeReachedIsSaidSoon) {
 TEST(StudyAddress, IsReadAsPeopleWriteIt) {
   EXPECT_EQ(parse_study_address("sqlite:runs/s.db#nas").url, "sqlite:runs/s.db");
   EXPECT_EQ(parse_study_address("sqlite:runs/s.db#nas").name, "nas");
+  EXPECT_EQ(parse_study_address("sqlite:runs/s.db#try #2").url, "sqlite:runs/s.db");
+  EXPECT_EQ(parse_study_address("sqlite:runs/s.db#try #2").name, "try #2");
   EXPECT_EQ(parse_study_address("sqlite:///runs/s.db").url, "sqlite:runs/s.db");
   EXPECT_EQ(parse_study_address("sqlite:////runs/s.db").url, "sqlite:/runs/s.db");
   EXPECT_EQ(parse_study_address("postgresql+psycopg2://h/d").url, "postgresql://h/d");

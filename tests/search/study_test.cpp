@@ -137,7 +137,10 @@ TEST_F(StudyTest, EnqueuedTrialsComeFirstWithTheirValues) {
   EXPECT_EQ(second.find("n"), nullptr) << "kind = a has no n";
   EXPECT_EQ(study.ask(call("a"))->number, 3);
   study.enqueue({{"n", 9}});
-  EXPECT_ERROR(study.ask(call("a")), ErrorCode::invalid_argument, "9");
+  // What is outside of the space cannot be tried; others go on.
+  EXPECT_EQ(study.ask(call("a"))->number, 5);
+  EXPECT_EQ(study.trials()[4].state, TrialState::fail);
+  EXPECT_NE(study.trials()[4].user_attributes.at("hone:error").text().find("9"), std::string::npos);
 }
 
 TEST_F(StudyTest, AParetoFrontHasWhatNothingBeats) {

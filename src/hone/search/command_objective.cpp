@@ -108,6 +108,12 @@ public:
     return std::nullopt;
   }
 
+  // What it has said and nobody has asked for.
+  bool says_more() const {
+    pollfd waiting{output_, POLLIN, 0};
+    return !buffer_.empty() || (poll(&waiting, 1, 0) > 0 && (waiting.revents & POLLIN) != 0);
+  }
+
   // How it ended: "exit status 3", "signal 9 (Killed)".
   std::string end() {
     if (pid_ <= 0) return "";
@@ -173,9 +179,16 @@ public:
       : command_(std::move(command)), folder_(std::move(folder)), stop_patience_(stop_patience) {}
 
   Telling compute(const Trial& trial, TrialWatcher& watcher) override {
+    // An answer too many would be taken for that of the next question, and so on for ever.
+    const bool says_more = program_ != nullptr && program_->says_more();
+    if (says_more) program_.reset();
     if (program_ == nullptr) program_ = std::make_unique<Program>(command_, folder_);
     try {
-      return converse(trial, watcher);
+      Telling telling = converse(trial, watcher);
+      if (says_more)
+        telling.user_attributes["hone:note"] =
+            "the program had said more after its last answer: it was started again";
+      return telling;
     } catch (const Error& error) {
       // In the middle of a line, perhaps: the next trial gets a fresh program.
       program_.reset();
@@ -205,6 +218,10 @@ private:
       }
       if (!line) return end_of_program(watcher);
       const Json answer = parse_python_json(*line, "an answer of the program");
+      if (const Json* echo = answer.find_member("trial");
+          echo != nullptr && *echo != Json(trial.number))
+        throw Error(ErrorCode::bad_format, fmt::format("an answer to trial {}: asked is trial {}",
+                                                       echo->dump(), trial.number));
       Telling telling;
       if (answer.contains("step")) {
         const bool stop =

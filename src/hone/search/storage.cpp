@@ -31,7 +31,8 @@ bool is_of_one_machine(const std::string& url) { return kind_of(url, url).is_of_
 
 StudyAddress parse_study_address(const std::string& text) {
   StudyAddress address;
-  const std::size_t hash = text.rfind('#');
+  // (Names of studies may have more of them.)
+  const std::size_t hash = text.find('#');
   address.url = text.substr(0, hash);
   if (hash != std::string::npos) address.name = text.substr(hash + 1);
   // Optuna's: a third slash ends an empty host, a fourth begins an absolute path.

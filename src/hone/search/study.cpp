@@ -75,11 +75,24 @@ StudyId Study::find(Storage& storage, const std::string& name) {
 void Study::refresh() { storage_.refresh(data_.id, trials_); }
 
 std::optional<Trial> Study::claim(const AskCall& call, const Trial& waiting) {
+  Assignment fixed;
+  try {
+    fixed = fixed_of(waiting, call.space);
+  } catch (const Error& error) {
+    // What another program has enqueued may be outside of the space: that trial cannot be.
+    storage_.change_trial(waiting.id, {.expected_state = TrialState::waiting,
+                                       .state = TrialState::fail,
+                                       .user_attributes = {{"hone:error", error.message()}},
+                                       .start = now(),
+                                       .complete = now(),
+                                       .durable = true});
+    return std::nullopt;
+  }
   std::vector<Trial> known;
   for (const Trial& trial : trials_)
     if (has_begun(trial)) known.push_back(trial);
-  Sample sample = call.sampling.sample({call.space, data_.directions, known, waiting.number,
-                                        call.seed, fixed_of(waiting, call.space), call.budget});
+  Sample sample = call.sampling.sample(
+      {call.space, data_.directions, known, waiting.number, call.seed, fixed, call.budget});
   TrialChange change{.expected_state = TrialState::waiting,
                      .state = TrialState::running,
                      .parameters = parameters_of(call.space, sample.values),
