@@ -33,6 +33,18 @@ TrainOptions options_of(const TrainRequest& request) {
   return options;
 }
 
+// What comes after a run has the threads that came before it.
+class KeptThreads {
+public:
+  KeptThreads() = default;
+  ~KeptThreads() { set_thread_count(before_); }
+  KeptThreads(const KeptThreads&) = delete;
+  KeptThreads& operator=(const KeptThreads&) = delete;
+
+private:
+  int before_ = thread_count();
+};
+
 // One run, step by step; holds what later steps need. Nothing is written before all that can be
 // wrong with the input was looked at; but a run that is already in the folder is said at once.
 class Run {
@@ -97,7 +109,6 @@ private:
     auto threads = static_cast<int>(request_.settings.values.integer_or("threads", 0));
     const int before = folder_.resumes() ? load_position(folder_.last()).threads : 0;
     if (before > 0 && threads == 0) {
-      set_thread_count(0);
       if (thread_count() != before)
         say(fmt::format("continues on {} threads, as it began", before));
       threads = before;
@@ -105,7 +116,8 @@ private:
       say(fmt::format("began on {} threads and continues on {}: results agree, but not bit for bit",
                       before, threads));
     }
-    set_thread_count(threads);
+    // (Else on those of the process: a worker has its share of the cores.)
+    if (threads > 0) set_thread_count(threads);
   }
 
   // Opened before anything is removed or recorded: its path may be wrong.
@@ -207,6 +219,7 @@ private:
 
   const TrainRequest& request_;
   const RunWatcher& watcher_;
+  const KeptThreads threads_;
   TrainOptions options_;
   std::optional<LoraChoice> lora_;
   RunFolder folder_;
