@@ -20,9 +20,16 @@ void check_dimensions(const SearchSettings& settings);
 std::unique_ptr<Objective> network_objective(const SearchSettings& settings, Study& study,
                                              const RunWatcher& watcher);
 
+// Whether the data have a split that the winners can be judged on.
+bool has_test_split(const SearchSettings& settings, const TextSettings& data);
+
+// When no trial is missing any more: removes the models that are not among the best of a study, and
+// those that trials with stages began with. keep_models = "all": none.
+void tidy_models(const SearchSettings& settings, Study& study, const RunWatcher& watcher);
+
 // Judges the best models once on the test split, as the user attribute "hone:test" of the study
-// has it: [{"trial", "accuracy", "low", "high", "loss"}]. Those that were judged before are not
-// again.
+// has it: [{"trial", "accuracy", "low", "high", "loss"}]; null where there is no test split. Those
+// that were judged before are not again.
 Json judge_winners(const SearchSettings& settings, Study& study, const RunWatcher& watcher);
 
 }  // namespace hone

@@ -54,13 +54,16 @@ std::string fingerprint(const SearchSettings& settings, const Assignment& assign
           name +
           sha256(std::as_bytes(std::span(static_cast<const char*>(tensor.data()), tensor.bytes())));
   }
+  // (Options that the data do not have are refused.)
+  make_data_request(input_of(settings, "data"), configuration.settings.data);
   for (const auto& [key, value] : configuration.settings.data) text += key + value;
   text += identity_of(configuration.stages).dump();
   // (Settings of a training that there is not change nothing.)
   if (settings.trains) {
-    text += describe(make_train_options(configuration.settings.values)).dump();
-    for (const auto& [key, value] : configuration.settings.values.values())
-      text += key + to_string(value);
+    Options deciding = configuration.settings.values;
+    for (const std::string& key : settings_without_effect) deciding.erase(key);
+    text += describe(make_train_options(deciding)).dump();
+    for (const auto& [key, value] : deciding.values()) text += key + to_string(value);
   }
   return text;
 }

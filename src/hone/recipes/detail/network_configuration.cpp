@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/version.hpp"
+#include "hone/recipes/detail/content_hash.hpp"
 #include "hone/recipes/train_run.hpp"
 
 namespace hone {
@@ -36,11 +38,23 @@ bool is_training_parameter(const std::string& name) {
                      [&](const OptionSpec& spec) { return spec.name == name; });
 }
 
-Json NetworkConfiguration::identity(const SearchSettings& search) const {
-  Json json = Json::object();
+const Json& SearchContents::of(const TextSettings& data) {
+  if (const auto found = known_.find(data); found != known_.end()) return found->second;
+  const std::string model = input_of(search_, "model");
+  const DataRequest request = make_data_request(input_of(search_, "data"), data);
+  const ChosenTokenizer chosen =
+      choose_tokenizer(model, input_of(search_, "tokenizer"), request.kind);
+  if (model_.empty() && std::filesystem::is_directory(model)) model_ = content_of_model(model);
+  return known_[data] = {{"data", content_of_data(request)},
+                         {"model", model_},
+                         {"tokenizer", chosen.tokenizer.fingerprint()}};
+}
+
+Json NetworkConfiguration::identity(const SearchSettings& search, SearchContents& contents) const {
+  Json json{{"hone", version}, {"contents", contents.of(settings.data)}};
   for (const std::string& key : inputs()) json[key] = input_of(search, key);
   for (const auto& [key, value] : settings.values.values())
-    if (key != "threads" && key != "checkpoint_every") json["settings"][key] = to_string(value);
+    if (!settings_without_effect.contains(key)) json["settings"][key] = to_string(value);
   for (const auto& [key, value] : settings.model) json["sizes"][key] = value;
   for (const auto& [key, value] : settings.data) json["data_options"][key] = value;
   if (!search.trains) json["trained"] = false;

@@ -12,13 +12,27 @@
 
 namespace hone {
 
+// Hashes of what the model, the data and the tokenizer of a search hold: paths alone do not decide
+// a result. Each file is read once.
+class SearchContents {
+public:
+  explicit SearchContents(const SearchSettings& search) : search_(search) {}
+  // With these options of the data. Throws what reading them throws.
+  const Json& of(const TextSettings& data);
+
+private:
+  const SearchSettings& search_;
+  std::string model_;  // "": not yet, or built in
+  std::map<TextSettings, Json> known_;
+};
+
 struct NetworkConfiguration {
   Settings settings;                  // of the training, the sizes and the data
   std::map<std::string, Json> nodes;  // values of node parameters
   std::vector<SearchStage> stages = {};
 
   // Everything that decides the result.
-  Json identity(const SearchSettings& search) const;
+  Json identity(const SearchSettings& search, SearchContents& contents) const;
   // The same network before its stages.
   NetworkConfiguration before_stages() const { return {settings, nodes}; }
 };
@@ -33,6 +47,8 @@ void apply_choices(Model& model, const SearchSettings& search,
 
 // "model", "data" or "tokenizer" of a search; "" where it has none.
 std::string input_of(const SearchSettings& search, const std::string& key);
+// Settings of a training that change how long it takes, and no result.
+inline const std::set<std::string> settings_without_effect{"threads", "checkpoint_every"};
 // Whether a parameter is a setting of the training or an option of the data.
 bool is_training_parameter(const std::string& name);
 

@@ -42,15 +42,21 @@ std::vector<double> values_of_point(const SearchSettings& settings, const Json& 
 class NetworkObjective : public Objective {
 public:
   NetworkObjective(const SearchSettings& settings, Study& study, const RunWatcher& watcher)
-      : settings_(settings), study_(study), watcher_(watcher), points_(settings_, watcher) {}
+      : settings_(settings), study_(study), watcher_(watcher), points_(settings_, watcher) {
+    for (const Dimension& dimension : settings_.worker.space.dimensions()) {
+      const bool of_stage = find_search_stage(settings_.stages, dimension.name()) != nullptr;
+      has_stage_parameters_ |= of_stage;
+      names_things_ |= of_stage || dimension.name().starts_with("data.");
+    }
+  }
 
   Telling compute(const Trial& trial, TrialWatcher& watcher) override {
-    const NetworkConfiguration configuration =
-        configuration_of(settings_, values_of(settings_.worker.space, trial.assignment()));
-    const std::string name = points_.name_of(configuration);
     Telling telling;
-    telling.user_attributes[point_attribute] = name;
     try {
+      const NetworkConfiguration configuration =
+          configuration_of(settings_, values_of(settings_.worker.space, trial.assignment()));
+      const std::string name = points_.name_of(configuration);
+      telling.user_attributes[point_attribute] = name;
       const std::optional<NetworkPoints::Point> point = points_.take(configuration, watcher);
       if (!point) {
         telling.state = TrialState::pruned;
@@ -68,18 +74,33 @@ public:
         telling.user_attributes[key + "_low"] = value[0];
         telling.user_attributes[key + "_high"] = value[1];
       }
+      if (settings_.keep == "best") {
+        drop_models({name});
+        if (!configuration.stages.empty() && !has_stage_parameters_)
+          drop_unless_best({points_.name_of(configuration.before_stages())});
+      }
     } catch (const Error& error) {
-      // What a trial's own values bring about: a loss that is not finite, say.
-      if (error.code() != ErrorCode::numeric && error.code() != ErrorCode::invalid_argument) throw;
-      telling = {.state = TrialState::fail,
-                 .user_attributes = {{point_attribute, name}, {"hone:error", error.message()}}};
-    }
-    if (settings_.keep == "best") {
-      drop_models(name);
-      if (!configuration.stages.empty())
-        drop_unless_best({points_.name_of(configuration.before_stages())});
+      if (!is_of_its_values(error.code())) throw;
+      telling.state = TrialState::fail;
+      telling.values.clear();
+      telling.user_attributes["hone:error"] = error.message();
     }
     return telling;
+  }
+
+  // When no more trials are missing: what trials shared goes too.
+  void tidy() {
+    if (settings_.keep != "best") return;
+    std::set<std::string> shared;
+    for (const Trial& trial : study_.trials()) {
+      if (!trial.is_finished() || trial.state == TrialState::fail || settings_.stages.empty())
+        continue;
+      shared.insert(points_.name_of(
+          configuration_of(settings_, values_of(settings_.worker.space, trial.assignment()))
+              .before_stages()));
+    }
+    drop_models({});
+    drop_unless_best(shared);
   }
 
 private:
@@ -91,10 +112,18 @@ private:
     return point;
   }
 
-  // Only the best models are kept.
-  void drop_models(const std::string& own) {
+  // What a trial's own values bring about: a loss that is not finite, say, or a column that the
+  // data do not have where the column is chosen. The same would end every worker.
+  bool is_of_its_values(ErrorCode code) const {
+    if (code == ErrorCode::not_found || code == ErrorCode::bad_format) return names_things_;
+    return code == ErrorCode::numeric || code == ErrorCode::invalid_argument ||
+           code == ErrorCode::unsupported;
+  }
+
+  // Only the best models are kept, and `kept`.
+  void drop_models(std::set<std::string> kept) {
     study_.refresh();
-    std::set<std::string> kept{own}, others;
+    std::set<std::string> others;
     for (const std::int64_t number : study_.best())
       kept.insert(point_of(study_.trials().at(static_cast<std::size_t>(number))));
     for (const Trial& trial : study_.trials()) {
@@ -127,6 +156,8 @@ private:
   Study& study_;
   const RunWatcher& watcher_;
   NetworkPoints points_;
+  bool has_stage_parameters_ = false;  // then trials begin with what others trained
+  bool names_things_ = false;          // values may name files and columns
 };
 
 // Of trials that no stopper stops.
@@ -190,6 +221,15 @@ std::unique_ptr<Objective> network_objective(const SearchSettings& settings, Stu
   return std::make_unique<NetworkObjective>(settings, study, watcher);
 }
 
+bool has_test_split(const SearchSettings& settings, const TextSettings& data) {
+  return splits_of(make_data_request(input_of(settings, "data"), data)).size() > 1;
+}
+
+void tidy_models(const SearchSettings& settings, Study& study, const RunWatcher& watcher) {
+  study.refresh();
+  NetworkObjective(settings, study, watcher).tidy();
+}
+
 Json judge_winners(const SearchSettings& settings, Study& study, const RunWatcher& watcher) {
   study.refresh();
   study.refresh_data();
@@ -205,13 +245,15 @@ Json judge_winners(const SearchSettings& settings, Study& study, const RunWatche
     for (const Json& one : judged) is_there = is_there || one.at("trial") == Json(number);
     if (is_there) continue;
     const Trial& trial = study.trials().at(static_cast<std::size_t>(number));
-    Json result = points.judge(
-        configuration_of(settings, values_of(settings.worker.space, trial.assignment())),
-        unstopped);
+    const NetworkConfiguration configuration =
+        configuration_of(settings, values_of(settings.worker.space, trial.assignment()));
+    if (!has_test_split(settings, configuration.settings.data)) continue;
+    Json result = points.judge(point_of(trial), configuration, unstopped);
     result["trial"] = number;
     judged.push_back(std::move(result));
     added = true;
   }
+  if (judged.empty()) return nullptr;
   if (added) study.storage().set_study_attributes(study.data().id, {{test_attribute, judged}}, {});
   return judged;
 }

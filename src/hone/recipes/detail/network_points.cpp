@@ -46,6 +46,11 @@ bool is_wanted(const SearchSettings& search, const std::string& metric) {
 
 Json read_result(const fs::path& file) { return parse_json(read_file(file), file.string()); }
 
+// A finished one: what is cut off in the middle leaves no result.
+bool has_model(const fs::path& point) {
+  return fs::exists(point / "result.json") && fs::exists(point / "model");
+}
+
 bool is_of_training(const std::string& metric) {
   return metric == "accuracy" || metric == "macro_f1" || metric == "loss";
 }
@@ -53,7 +58,7 @@ bool is_of_training(const std::string& metric) {
 }  // namespace
 
 std::string NetworkPoints::name_of(const NetworkConfiguration& configuration) const {
-  return sha256(configuration.identity(settings_).dump()).substr(0, 16);
+  return sha256(configuration.identity(settings_, contents_).dump()).substr(0, 16);
 }
 
 fs::path NetworkPoints::folder_of(const std::string& point) const {
@@ -72,16 +77,22 @@ std::optional<NetworkPoints::Point> NetworkPoints::take(const NetworkConfigurati
         });
     if (has_all) return Point{known, true};
   }
+  // A metric is missing: the model that is there has it.
+  if (has_model(folder)) {
+    Model model = load_model({.name = (folder / "model").string()});
+    return Point{measure(configuration, model, folder), false};
+  }
   const std::optional<Json> result = compute(configuration, folder, trial);
   if (!result) return std::nullopt;
   return Point{*result, false};
 }
 
-Json NetworkPoints::judge(const NetworkConfiguration& configuration, TrialWatcher& trial) const {
-  const fs::path folder = folder_of(name_of(configuration));
+Json NetworkPoints::judge(const std::string& point, const NetworkConfiguration& configuration,
+                          TrialWatcher& trial) const {
+  const fs::path folder = folder_of(has_model(folder_of(point)) ? point : name_of(configuration));
   const FolderLock lock = wait_for(folder, trial);
+  if (!has_model(folder)) compute(configuration, folder, trial);
   if (fs::exists(folder / "test.json")) return read_result(folder / "test.json");
-  if (!fs::exists(folder / "model")) compute(configuration, folder, trial);
   const Model model = load_model({.name = (folder / "model").string()});
   const Evaluation test = evaluate_split(settings_, configuration, model, "test", watcher_);
   const Json result{{"accuracy", test.accuracy},
@@ -95,11 +106,15 @@ Json NetworkPoints::judge(const NetworkConfiguration& configuration, TrialWatche
 
 bool NetworkPoints::drop_model(const std::string& point) const {
   const fs::path folder = folder_of(point);
-  if (!fs::exists(folder / "model")) return false;
+  const fs::path dropped = folder / "model.dropped";
+  if (!fs::exists(folder / "model") && !fs::exists(dropped)) return false;
   try {
     const FolderLock lock(folder);
     std::error_code ignored;
-    return fs::remove_all(folder / "model", ignored) > 0;
+    fs::remove_all(dropped, ignored);
+    // (Cut off in the middle, no half of a model stays.)
+    fs::rename(folder / "model", dropped, ignored);
+    return fs::remove_all(dropped, ignored) > 0;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::io) throw;
     return false;
@@ -154,7 +169,7 @@ bool NetworkPoints::begin_stages(const NetworkConfiguration& configuration, cons
   const NetworkConfiguration before = configuration.before_stages();
   const fs::path base = folder_of(name_of(before));
   const FolderLock lock = wait_for(base, trial);
-  if (!fs::exists(base / "model") && !compute(before, base, trial)) return false;
+  if (!has_model(base) && !compute(before, base, trial)) return false;
   const fs::path copy = folder / "start.tmp";
   fs::remove_all(copy);
   fs::copy(base / "model", copy, fs::copy_options::recursive | fs::copy_options::create_hard_links);
@@ -217,7 +232,7 @@ Json NetworkPoints::measure(const NetworkConfiguration& configuration, Model& mo
     values[metric.name] = figure.value;
     if (!std::isnan(figure.low)) intervals[metric.name] = Json::array({figure.low, figure.high});
   }
-  const Json result{{"identity", configuration.identity(settings_)},
+  const Json result{{"identity", configuration.identity(settings_, contents_)},
                     {"metrics", values},
                     {"intervals", intervals}};
   write_file_atomically(folder / "result.json", result.dump(1) + "\n");

@@ -23,7 +23,7 @@ namespace hone {
 class NetworkPoints {
 public:
   NetworkPoints(const SearchSettings& settings, const RunWatcher& watcher)
-      : settings_(settings), watcher_(watcher) {}
+      : settings_(settings), watcher_(watcher), contents_(settings) {}
 
   std::string name_of(const NetworkConfiguration& configuration) const;
   std::filesystem::path folder_of(const std::string& point) const;
@@ -36,9 +36,10 @@ public:
   };
   std::optional<Point> take(const NetworkConfiguration& configuration, TrialWatcher& trial) const;
 
-  // {"accuracy", "low", "high", "loss", "model"} of the test split; a model that was dropped is
-  // made again. Computed once.
-  Json judge(const NetworkConfiguration& configuration, TrialWatcher& trial) const;
+  // {"accuracy", "low", "high", "loss", "model"} of the test split, of the point that a trial is
+  // of, or where that has no model any more, of its configuration, which is computed again. Once.
+  Json judge(const std::string& point, const NetworkConfiguration& configuration,
+             TrialWatcher& trial) const;
 
   // The folder of the model alone; false: there was none, or a worker is at it.
   bool drop_model(const std::string& point) const;
@@ -55,6 +56,7 @@ private:
 
   const SearchSettings& settings_;
   const RunWatcher& watcher_;
+  mutable SearchContents contents_;  // (What was read is remembered.)
 };
 
 // A model of a search on one of the splits of its data.

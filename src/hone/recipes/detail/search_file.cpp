@@ -257,6 +257,37 @@ void check_untrained(const SearchSettings& settings, const Values& values,
     if (settings.stages.empty()) check(dimension.name(), file);
 }
 
+// Settings with which a trial would be trained on what it is judged on, or which are of one
+// training: as keys, and as parameters.
+void refuse_mixing(const SearchSettings& settings, const Values& values, const std::string& file) {
+  const bool by_validation = settings.selection == "validation";
+  std::map<std::string, std::string> refused{
+      {"split", "trials are trained on the split train: on the others they are judged"},
+      {"trace", "all trials would write into one file; each has its record"}};
+  if (by_validation)
+    refused["order"] =
+        "it counts samples of the whole split train, of which trials are judged on a part";
+  const auto check = [&](const std::string& key, const std::string& where) {
+    if (const auto found = refused.find(key); found != refused.end())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: key '{}' is of no search: {}", where, key, found->second),
+                  "leave it out");
+    std::vector<SearchStage> stages = settings.stages;
+    const SearchStage* stage = find_search_stage(stages, key);
+    if (by_validation && stage != nullptr && key == stage->name + ".validation")
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: key '{}': stages train on what the validation split of the "
+                              "trial leaves",
+                              where, key),
+                  "leave it out; validation = ... of the whole file says how much that is");
+  };
+  for (const auto& [key, value] : values.others) check(key, values.places.at(key));
+  for (const Dimension& dimension : settings.worker.space.dimensions())
+    check(dimension.name(), file);
+  for (const SearchStage& stage : settings.stages)
+    for (const auto& [key, value] : stage.values) check(stage.name + "." + key, stage.where);
+}
+
 // What holds for networks alone.
 void read_network(const toml::table& root, const std::string& file, const Options& own,
                   const Values& values, SearchSettings& settings) {
@@ -302,6 +333,7 @@ void read_network(const toml::table& root, const std::string& file, const Option
                          value, file + ": key 'validation'")) <= 0)
       refuse(key, "without a validation split trials cannot be compared",
              "selection = \"test\" judges them on the test split, as the published searches did");
+  refuse_mixing(settings, values, file);
   settings.worker.space = network_space(settings);
   if (!settings.trains) check_untrained(settings, values, file);
   if (!settings.start.empty()) check_sensitivity_start(settings);
@@ -337,6 +369,11 @@ SearchSettings read_search(const toml::table& root, const std::string& file,
   SearchSettings settings;
   std::string name = own.text("name");
   if (name.empty()) name = named;
+  if (name.find('#') != std::string::npos)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: the name '{}' has a '#'", place_of(root, "name", file),
+                            printable(name, 100)),
+                "in the address of a study that stands between the place and the name");
   settings.name = study.empty() ? name : study;
   const std::filesystem::path folder = std::filesystem::path(own.text("out")) / name;
   settings.study = own.text("study");

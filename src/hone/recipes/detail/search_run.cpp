@@ -1,5 +1,7 @@
 #include "hone/recipes/search_run.hpp"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
@@ -18,6 +20,14 @@ namespace {
 const char* const kept_settings = "hone:search";
 const char* const kept_version = "hone:version";
 const char* const kept_names = "study:metric_names";
+const char* const kept_contents = "hone:contents";
+
+// Keys of a training by name, but for those that change no result.
+std::map<std::string, std::string> deciding(const TextSettings& training) {
+  std::map<std::string, std::string> keys(training.begin(), training.end());
+  for (const std::string& key : settings_without_effect) keys.erase(key);
+  return keys;
+}
 
 // What a study's trials are results of.
 void check_same(const SearchSettings& kept, const SearchSettings& asked, const std::string& where) {
@@ -43,11 +53,29 @@ void check_same(const SearchSettings& kept, const SearchSettings& asked, const s
     refuse("its objective_command was another");
   if (!(identity_of(kept.nodes) == identity_of(asked.nodes)))
     refuse("its choices of nodes were others");
-  if (kept.training != asked.training) refuse("the keys of its training were others");
+  if (deciding(kept.training) != deciding(asked.training))
+    refuse("the keys of its training were others");
   if (!(identity_of(kept.stages) == identity_of(asked.stages))) refuse("its stages were others");
   if (kept.trains != asked.trains) refuse("'training' was another");
   if (kept.weights != asked.weights) refuse("the weights of its objectives were others");
   if (kept.selection != asked.selection) refuse("its selection was by another split");
+}
+
+// The same paths may hold something else by now, or on another machine.
+Json check_contents(const SearchSettings& settings, const StudyData& study) {
+  SearchContents contents(settings);
+  const Json& now = contents.of(configuration_of(settings, {}).settings.data);
+  const auto kept = study.user_attributes.find(kept_contents);
+  if (kept == study.user_attributes.end()) return now;
+  for (const auto& [input, content] : kept->second.items())
+    if (now.at(input) != content)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("study '{}': the {} {} changed since it began: '{}' holds something "
+                              "else",
+                              study.name, input, input == "data" ? "have" : "has",
+                              input_of(settings, input)),
+                  "its trials are results of the other; name a new study (--study, or name)");
+  return now;
 }
 
 std::unique_ptr<Objective> objective_of(const SearchSettings& settings, Study& study,
@@ -131,13 +159,21 @@ OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher
         {input_of(settings, "data"), values.real_or("validation", default_validation),
          static_cast<std::uint64_t>(values.integer_or("seed", 0))});
     if (!seen.empty()) watcher.say(seen);
+    if (!has_test_split(settings, configuration.settings.data))
+      watcher.say(input_of(settings, "data") +
+                  ": no test split: the best is judged on the validation split alone, which it is "
+                  "chosen by (data.test=FILE names one)");
   }
   OpenStudy open{address.url};
   open.storage = open_storage({.url = address.url, .create = true});
   std::optional<StudyId> found;
   for (const StudyData& one : open.storage->studies())
     if (one.name == address.name) found = one.id;
-  if (!found) found = open.storage->create_study(address.name, settings.directions);
+  if (!found) {
+    // (Data that cannot be read leave no study.)
+    if (settings.is_of_networks()) check_contents(settings, {});
+    found = open.storage->create_study(address.name, settings.directions);
+  }
   open.study = std::make_unique<Study>(*open.storage, *found);
   const std::string where = fmt::format("{}#{}", open.storage->url(), address.name);
   const StudyData& data = open.study->data();
@@ -148,10 +184,11 @@ OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher
   const auto kept = data.user_attributes.find(kept_settings);
   if (kept != data.user_attributes.end())
     check_same(search_from_json(kept->second), settings, where);
-  Attributes system;
+  Attributes user{{kept_settings, to_json(settings)}, {kept_version, version}}, system;
   if (!settings.objectives.empty()) system[kept_names] = settings.value_names();
-  open.storage->set_study_attributes(
-      data.id, {{kept_settings, to_json(settings)}, {kept_version, version}}, system);
+  if (settings.is_of_networks() && open.study->count_finished() < settings.worker.trials)
+    user[kept_contents] = check_contents(settings, data);
+  open.storage->set_study_attributes(data.id, user, system);
   open.study->refresh_data();
   if (settings.start == "sensitivity") enqueue_by_sensitivity(settings, *open.study, watcher);
   return open;
@@ -160,6 +197,8 @@ OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher
 WorkerResult run_worker(OpenStudy& open, const WorkerEvents& events, double timeout,
                         const RunWatcher& watcher) {
   const SearchSettings settings = settings_of(open.study->data());
+  if (settings.is_of_networks() && open.study->count_finished() < settings.worker.trials)
+    check_contents(settings, open.study->data());
   const std::unique_ptr<Objective> objective = objective_of(settings, *open.study, watcher);
   // (What lives in memory has no other process.)
   const std::unique_ptr<Storage> beats =
@@ -175,6 +214,7 @@ Json finish_search(OpenStudy& open, const RunWatcher& watcher) {
   open.study->refresh();
   if (!settings.is_of_networks() || open.study->count_finished() < settings.worker.trials)
     return nullptr;
+  tidy_models(settings, *open.study, watcher);
   return judge_winners(settings, *open.study, watcher);
 }
 

@@ -7,9 +7,8 @@
 
 #include "hone/core/error.hpp"
 #include "hone/frontends/load_model.hpp"
-#include "hone/frontends/saved_model.hpp"
-#include "hone/graph/text.hpp"
 #include "hone/recipes/compare_models.hpp"
+#include "hone/recipes/detail/content_hash.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
 #include "hone/recipes/detail/run_record.hpp"
 #include "hone/recipes/labels.hpp"
@@ -40,19 +39,6 @@ Options pick_training(const RecipeCall& call, const std::string& prefix) {
     if (given != call.settings.values.values().end()) picked.set(spec.name, given->second);
   }
   return picked;
-}
-
-std::string hash_of(const fs::path& folder) {
-  const Model model = load_model({.name = folder.string()});
-  // (A plain model is what its configuration makes of its tensors.)
-  std::string all = is_plain(model) ? "" : print_graph(model.graph);
-  for (const std::string& name : model.tensors.names()) {
-    const Tensor& tensor = model.tensors.at(name);
-    all +=
-        name +
-        sha256(std::as_bytes(std::span(static_cast<const char*>(tensor.data()), tensor.bytes())));
-  }
-  return sha256(all);
 }
 
 void check_model(const RecipeCall& call, BaseSettings& settings, const std::string& prefix) {
@@ -161,7 +147,7 @@ Json base_identity(const RecipeCall& call, const BaseSettings& settings, const s
       json["settings"][key] = to_string(value);
   for (const auto& [key, value] : call.settings.model) json["model"][key] = value;
   for (const auto& [key, value] : call.settings.data) json["data"][key] = value;
-  if (!settings.trains_model) json["weights"] = hash_of(settings.model);
+  if (!settings.trains_model) json["weights"] = content_of_model(settings.model);
   return json;
 }
 
