@@ -74,6 +74,17 @@ TEST_F(StudyReports, WritesAPageOfRunsAndStudies) {
   EXPECT_THAT(page, HasSubstr("\"curves\":"));
 }
 
+TEST_F(StudyReports, OfTheSmallestNumbersIsWritten) {
+  scratch_.write("tiny.sh", "while read -r line; do echo '{\"values\": [1e-320]}'; done\n");
+  scratch_.write("tiny.toml",
+                 "recipe = 'search'\nsampler = 'random'\ntrials = 3\ndirections = ['minimize']\n"
+                 "objective_command = ['sh', 'tiny.sh']\n[space]\nx = { low = 1, high = 9 }\n");
+  ASSERT_EQ(run_hone(scratch_, {"search", "tiny.toml"}).code, 0);
+  const Outcome outcome = run_hone(scratch_, {"report", "runs/tiny", "-o", "page.html"});
+  if (outcome.err.find("without plotly.js") != std::string::npos) GTEST_SKIP() << outcome.err;
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 TEST_F(StudyReports, WhatIsNotThereIsNamed) {
   search("mine", 1);
   for (const auto& [source, what] : std::vector<std::pair<std::string, std::string>>{

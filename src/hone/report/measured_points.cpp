@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -75,7 +76,8 @@ std::string show_points(const SweepDifference& difference) {
 }
 
 Json short_number(double value) {
-  return std::isfinite(value) ? Json(std::stod(fmt::format("{:.8g}", value))) : Json(nullptr);
+  return std::isfinite(value) ? Json(std::strtod(fmt::format("{:.8g}", value).c_str(), nullptr))
+                              : Json(nullptr);
 }
 
 std::string show_latency(double seconds) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -178,7 +179,7 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
 
 Json rounded(double value) {
   if (!std::isfinite(value)) return nullptr;
-  return std::stod(fmt::format("{:.6g}", value));
+  return std::strtod(fmt::format("{:.6g}", value).c_str(), nullptr);  // (stod refuses 1e-320)
 }
 
 Json table_data(const ReportTable& table) {
