@@ -207,6 +207,52 @@ TEST_F(SearchPoints, AMetricThatIsMissingIsMeasuredOnTheModelThatIsThere) {
   }
 }
 
+TEST_F(SearchPoints, WinnersOfStudiesThatAreKeptElsewhereStay) {
+  // Both are as good: of each study the first that it tries wins.
+  write_search("e", "steps = 1\nlr = 1e-9", "num_hidden_layers = [1, 2]");
+  write_data("t.csv", false);
+  std::string text =
+      hone::read_file(folder_.path() / "e.toml") + "[data_options]\ntest = \"t.csv\"\n";
+  folder_.write("e.toml", text);
+  text.replace(text.find("[1, 2]"), 6, "[2, 1]");
+  folder_.write("f.toml", text);
+  ASSERT_EQ(search("e").code, 0);
+  const fs::path winner = point_of("e", trials("e")[0]) / "model";
+  ASSERT_TRUE(fs::exists(winner));
+  ASSERT_EQ(run_hone(folder_, {"search", "f.toml", "--study", "sqlite:other.db#f"}).code, 0);
+  EXPECT_TRUE(fs::exists(winner));
+  int models = 0;
+  for (const auto& point : fs::directory_iterator(folder_.path() / "runs/e/points"))
+    models += fs::exists(point.path() / "model") ? 1 : 0;
+  EXPECT_EQ(models, 2);
+}
+
+TEST_F(SearchPoints, OfTrialsThatFailNoCheckpointsStay) {
+  write_search("x", "steps = 40\ncheckpoint_every = 2", "lr = [1e-3, 1e6]");
+  const Outcome outcome = search("x");
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  for (const auto& point : fs::directory_iterator(folder_.path() / "runs/x/points")) {
+    EXPECT_FALSE(fs::exists(point.path() / "training/last"));
+    EXPECT_EQ(fs::exists(point.path() / "model"), fs::exists(point.path() / "result.json"));
+  }
+  EXPECT_NE(trials("x")[0].at("state"), trials("x")[1].at("state"));
+}
+
+TEST_F(SearchPoints, AWorkerFindsTheFilesOfItsSearchFromAnyFolder) {
+  write_search("w", "steps = 3", "batch = [4, 8]");
+  // Nothing is begun; the study is there.
+  ASSERT_EQ(search("w", {"--timeout", "1e-9"}).code, 0);
+  ASSERT_EQ(trials("w").size(), 0u);
+  const ScratchDirectory elsewhere;
+  const std::string file =
+      fs::relative(folder_.path() / "runs/w/study.db", elsewhere.path()).string();
+  const Outcome outcome = run_hone(elsewhere, {"worker", "--study", "sqlite:" + file});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json all = trials("w");
+  ASSERT_EQ(all.size(), 2u);
+  for (const Json& trial : all.elements()) EXPECT_TRUE(fs::exists(point_of("w", trial)));
+}
+
 TEST_F(SearchPoints, TwoJobsShareTheCores) {
   write_search("t", "steps = 3", "batch = [4, 8]");
   std::string text = hone::read_file(folder_.path() / "t.toml");

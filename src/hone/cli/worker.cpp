@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include <fmt/format.h>
 
 #include "hone/cli/command.hpp"
@@ -13,13 +15,28 @@
 namespace hone {
 namespace {
 
+// A path from here on, wherever the worker goes.
+std::string with_whole_path(const std::string& text) {
+  const StudyAddress address = parse_study_address(text);
+  const std::string file = "sqlite:";
+  if (!address.url.starts_with(file)) return text;
+  return fmt::format("{}{}#{}", file,
+                     std::filesystem::absolute(address.url.substr(file.size())).string(),
+                     address.name);
+}
+
 CommandResult run(const CommandInput& input) {
   apply_threads(input);
   const bool quiet = input.options.boolean_or("quiet", false);
   catch_interrupts(quiet);
-  OpenStudy open = open_study(input.options.text("study"), false);
+  OpenStudy open = open_study(with_whole_path(input.options.text("study")), false);
+  const SearchSettings settings = settings_of(open.study->data());
+  // The files that a search names are seen from where it was started. (Another machine may not have
+  // that folder: there they have to be named by whole paths.)
+  std::error_code elsewhere;
+  std::filesystem::current_path(settings.folder, elsewhere);
   WorkerEvents events;
-  SearchProgress progress(*open.study, settings_of(open.study->data()).worker.trials);
+  SearchProgress progress(*open.study, settings.worker.trials);
   if (!quiet) events = progress.events(*open.study);
   events.should_stop = interrupted;
   try {

@@ -84,6 +84,9 @@ public:
       telling.state = TrialState::fail;
       telling.values.clear();
       telling.user_attributes["hone:error"] = error.message();
+      if (const auto point = telling.user_attributes.find(point_attribute);
+          point != telling.user_attributes.end())
+        points_.drop_rest(point->second.text());
     }
     return telling;
   }
@@ -149,7 +152,14 @@ private:
       for (const std::int64_t number : other.best())
         points.erase(point_of(other.trials().at(static_cast<std::size_t>(number))));
     }
-    for (const std::string& point : points) points_.drop_model(point);
+    // Winners of studies that are kept elsewhere stay too.
+    std::set<std::string> own;
+    if (const auto judged = study_.data().user_attributes.find(test_attribute);
+        judged != study_.data().user_attributes.end())
+      for (const Json& one : judged->second.elements())
+        own.insert(point_of(study_.trials().at(one.at("trial").get<std::size_t>())));
+    for (const std::string& point : points)
+      if (!points_.is_judged(point) || own.contains(point)) points_.drop_model(point);
   }
 
   SearchSettings settings_;

@@ -51,6 +51,13 @@ bool has_model(const fs::path& point) {
   return fs::exists(point / "result.json") && fs::exists(point / "model");
 }
 
+void remove_rest(const fs::path& point) {
+  remove_training_weights(point / "training");
+  remove_stages(point);
+  std::error_code ignored;
+  fs::remove_all(point / "start", ignored);
+}
+
 bool is_of_training(const std::string& metric) {
   return metric == "accuracy" || metric == "macro_f1" || metric == "loss";
 }
@@ -121,6 +128,22 @@ bool NetworkPoints::drop_model(const std::string& point) const {
   }
 }
 
+bool NetworkPoints::is_judged(const std::string& point) const {
+  return fs::exists(folder_of(point) / "test.json");
+}
+
+void NetworkPoints::drop_rest(const std::string& point) const {
+  const fs::path folder = folder_of(point);
+  if (!fs::exists(folder)) return;
+  try {
+    const FolderLock lock(folder);
+    remove_rest(folder);
+  } catch (const Error& error) {
+    // Another worker is at it.
+    if (error.code() != ErrorCode::io) throw;
+  }
+}
+
 // The folder is locked.
 std::optional<Json> NetworkPoints::compute(const NetworkConfiguration& configuration,
                                            const fs::path& folder, TrialWatcher& trial) const {
@@ -153,10 +176,7 @@ std::optional<Json> NetworkPoints::compute(const NetworkConfiguration& configura
     apply_choices(model, settings_, configuration);
   }
   const Json result = measure(configuration, model, folder);
-  remove_training_weights(folder / "training");
-  remove_stages(folder);
-  std::error_code ignored;
-  fs::remove_all(folder / "start", ignored);
+  remove_rest(folder);
   return result;
 }
 

@@ -43,6 +43,10 @@ public:
 
   // The folder of the model alone; false: there was none, or a worker is at it.
   bool drop_model(const std::string& point) const;
+  // Some study's winner.
+  bool is_judged(const std::string& point) const;
+  // What a trial that failed leaves beside its record: checkpoints and stages.
+  void drop_rest(const std::string& point) const;
 
 private:
   std::optional<Json> compute(const NetworkConfiguration& configuration,
