@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -251,6 +252,16 @@ TEST_F(SearchPoints, AWorkerFindsTheFilesOfItsSearchFromAnyFolder) {
   const Json all = trials("w");
   ASSERT_EQ(all.size(), 2u);
   for (const Json& trial : all.elements()) EXPECT_TRUE(fs::exists(point_of("w", trial)));
+}
+
+TEST_F(SearchPoints, SearchesThatBeginTogetherShareTheirStudy) {
+  write_search("j", "steps = 1", "batch = [4, 8]");
+  std::vector<std::unique_ptr<Program>> searches;
+  for (int i = 0; i < 4; ++i)
+    searches.push_back(
+        std::make_unique<Program>(folder_, std::vector<std::string>{"search", "j.toml"}));
+  for (const auto& one : searches) EXPECT_EQ(one->wait().code, 0);
+  EXPECT_EQ(trials("j").size(), 2u);
 }
 
 TEST_F(SearchPoints, TwoJobsShareTheCores) {

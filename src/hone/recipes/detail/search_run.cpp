@@ -166,13 +166,22 @@ OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher
   }
   OpenStudy open{address.url};
   open.storage = open_storage({.url = address.url, .create = true});
-  std::optional<StudyId> found;
-  for (const StudyData& one : open.storage->studies())
-    if (one.name == address.name) found = one.id;
+  const auto find = [&]() -> std::optional<StudyId> {
+    for (const StudyData& one : open.storage->studies())
+      if (one.name == address.name) return one.id;
+    return std::nullopt;
+  };
+  std::optional<StudyId> found = find();
   if (!found) {
     // (Data that cannot be read leave no study.)
     if (settings.is_of_networks()) check_contents(settings, {});
-    found = open.storage->create_study(address.name, settings.directions);
+    try {
+      found = open.storage->create_study(address.name, settings.directions);
+    } catch (const Error&) {
+      // Another search may have begun it meanwhile.
+      found = find();
+      if (!found) throw;
+    }
   }
   open.study = std::make_unique<Study>(*open.storage, *found);
   const std::string where = fmt::format("{}#{}", open.storage->url(), address.name);
