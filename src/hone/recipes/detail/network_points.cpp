@@ -102,11 +102,11 @@ Json NetworkPoints::judge(const std::string& point, const NetworkConfiguration& 
   if (fs::exists(folder / "test.json")) return read_result(folder / "test.json");
   const Model model = load_model({.name = (folder / "model").string()});
   const Evaluation test = evaluate_split(settings_, configuration, model, "test", watcher_);
-  const Json result{{"accuracy", test.accuracy},
-                    {"low", test.interval.low},
-                    {"high", test.interval.high},
-                    {"loss", test.loss},
-                    {"model", (folder / "model").string()}};
+  Json result{{"accuracy", test.accuracy},
+              {"low", test.interval.low},
+              {"high", test.interval.high},
+              {"loss", test.loss},
+              {"model", (folder / "model").string()}};
   write_file_atomically(folder / "test.json", result.dump(1) + "\n");
   return result;
 }
@@ -252,9 +252,9 @@ Json NetworkPoints::measure(const NetworkConfiguration& configuration, Model& mo
     values[metric.name] = figure.value;
     if (!std::isnan(figure.low)) intervals[metric.name] = Json::array({figure.low, figure.high});
   }
-  const Json result{{"identity", configuration.identity(settings_, contents_)},
-                    {"metrics", values},
-                    {"intervals", intervals}};
+  Json result{{"identity", configuration.identity(settings_, contents_)},
+              {"metrics", values},
+              {"intervals", intervals}};
   write_file_atomically(folder / "result.json", result.dump(1) + "\n");
   return result;
 }
