@@ -17,6 +17,8 @@ public:
   // Tells an intermediate value; whether the trial shall stop now: the stopper says so, or the
   // trial belongs to somebody else by now.
   virtual bool report(std::int64_t step, double value) = 0;
+  // It belongs to somebody else, who goes on from what it has saved.
+  virtual bool is_lost() const { return false; }
   // Often, and whenever something is waited for: throws Error(interrupted) when the worker stops.
   virtual void check() = 0;
 };

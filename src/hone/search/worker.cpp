@@ -100,7 +100,10 @@ public:
 
   bool report(std::int64_t step, double value) override {
     check();
-    if (!study_.report(trial_, step, value)) return true;
+    if (!study_.report(trial_, step, value)) {
+      taken_ = true;
+      return true;
+    }
     if (events_.reported) events_.reported(trial_, step, value);
     if (stopper_ == nullptr || study_.data().directions.size() != 1) return beating_.lost();
     study_.refresh();
@@ -109,6 +112,8 @@ public:
     return beating_.lost() || stopper_->stop({own, step, study_.data().directions.front(), all,
                                               settings_.stopper_options});
   }
+
+  bool is_lost() const override { return taken_ || beating_.lost(); }
 
   void check() override {
     if (events_.should_stop && events_.should_stop())
@@ -122,6 +127,7 @@ private:
   const WorkerSettings& settings_;
   const WorkerEvents& events_;
   const Beating& beating_;
+  bool taken_ = false;
 };
 
 // So many of a worker in a row: what it computes does not work.

@@ -167,7 +167,8 @@ std::optional<Json> NetworkPoints::compute(const NetworkConfiguration& configura
     model = load_model({.name = last.string()});
   } else if (settings_.trains) {
     if (!train(configuration, folder, trial)) {
-      remove_training_weights(folder / "training");
+      // (Whose trial it is by now goes on from the checkpoint.)
+      if (!trial.is_lost()) remove_training_weights(folder / "training");
       return std::nullopt;
     }
     model = load_model({.name = (folder / "training").string()});
