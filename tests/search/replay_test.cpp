@@ -3,17 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "hone/search/replay.hpp"
+#include "search/sampling.hpp"
 
 namespace hone_test {
 namespace {
 
 using namespace hone;
-
-Dimension dimension(const std::string& name, Distribution distribution,
-                    std::vector<Condition> when = {}) {
-  return {std::make_shared<SearchParameter>(SearchParameter{name, std::move(distribution)}),
-          std::move(when)};
-}
+using hone::testing::dimension;
 
 Space mixed_space() {
   return Space({dimension("x", reals(0, 1, 0, false, "x")),
@@ -21,7 +17,7 @@ Space mixed_space() {
                 dimension("n", integers(1, 5, 1, false, "n"), {{"kind", {"b"}}})});
 }
 
-class ReplayTest : public testing::TestWithParam<std::string> {
+class ReplayTest : public ::testing::TestWithParam<std::string> {
 protected:
   std::unique_ptr<Sampling> sampling() const {
     const Sampler& sampler = find_member(sampler_table(), GetParam(), "sampler");
@@ -68,7 +64,7 @@ TEST_P(ReplayTest, WhatSeveralAskedForAtATime) {
   EXPECT_EQ(other.differences.front().kept, "0.123");
 }
 
-INSTANTIATE_TEST_SUITE_P(Samplers, ReplayTest, testing::ValuesIn([] {
+INSTANTIATE_TEST_SUITE_P(Samplers, ReplayTest, ::testing::ValuesIn([] {
                            std::vector<std::string> names;
                            for (const Sampler& sampler : sampler_table())
                              // (A real range has no grid.)

@@ -10,6 +10,7 @@
 
 #include "hone/search/owner.hpp"
 #include "hone/search/study.hpp"
+#include "search/sampling.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
 
@@ -17,12 +18,7 @@ namespace hone_test {
 namespace {
 
 using namespace hone;
-
-Dimension dimension(const std::string& name, Distribution distribution,
-                    std::vector<Condition> when = {}) {
-  return {std::make_shared<SearchParameter>(SearchParameter{name, std::move(distribution)}),
-          std::move(when)};
-}
+using hone::testing::dimension;
 
 Space small_space() {
   return Space({dimension("x", reals(0, 1, 0, false, "x")),
@@ -30,7 +26,7 @@ Space small_space() {
                 dimension("n", integers(1, 5, 1, false, "n"), {{"kind", {"b"}}})});
 }
 
-class StudyTest : public testing::Test {
+class StudyTest : public ::testing::Test {
 protected:
   std::unique_ptr<Storage> open() const {
     return open_storage({.url = "sqlite:" + (folder_.path() / "s.db").string(), .create = true});

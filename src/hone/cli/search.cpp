@@ -17,6 +17,7 @@
 #include "hone/cli/detail/study_tables.hpp"
 #include "hone/cli/detail/watch.hpp"
 #include "hone/core/error.hpp"
+#include "hone/core/threads.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/recipes/search_run.hpp"
 #include "hone/recipes/slurm.hpp"
@@ -71,8 +72,7 @@ private:
 };
 
 std::int64_t threads_each(std::int64_t jobs) {
-  return std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(std::thread::hardware_concurrency()) / jobs);
+  return std::max<std::int64_t>(1, core_count() / jobs);
 }
 
 // Starts the workers, starts those again that were killed, shows what the study does meanwhile.
@@ -139,7 +139,7 @@ Json submit(const SearchSettings& settings, const OpenStudy& open) {
 
 // More trials at a time than cores would each be slower than one after the other.
 SearchSettings fit_to_machine(SearchSettings settings) {
-  const auto cores = static_cast<std::int64_t>(std::thread::hardware_concurrency());
+  const std::int64_t cores = core_count();
   if (settings.is_of_networks() && settings.jobs > cores) {
     console().note(fmt::format("{} jobs on {} cores: {} at a time, which is no slower",
                                settings.jobs, cores, cores));

@@ -39,6 +39,9 @@ struct NodeChoices {
   const std::vector<Json>* find(const std::string& key) const;
 };
 
+// A value of a parameter as settings have it.
+std::string text_of(const Json& value);
+
 Json to_json(const std::vector<NodeChoices>& choices);
 std::vector<NodeChoices> node_choices_from_json(const Json& json);
 // What they say, wherever it stands.

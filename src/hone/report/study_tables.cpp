@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "hone/core/letters.hpp"
 #include "hone/report/numbers.hpp"
 
 namespace hone {
@@ -12,16 +13,10 @@ namespace {
 
 constexpr std::size_t most_parameters = 8;  // of a trial, in a line
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 std::string state_of(const StudyTrial& trial) {
   if (trial.standing == TrialStanding::best) return "best";
   if (trial.standing == TrialStanding::tied) return "tied";
-  return trial.state == "COMPLETE" && !trial.can_be_best ? "infeasible" : lower(trial.state);
+  return trial.state == "COMPLETE" && !trial.can_be_best ? "infeasible" : lower_case(trial.state);
 }
 
 std::string describe_parameters(const StudySummary& study, const StudyTrial& trial,

@@ -19,42 +19,42 @@ const TreeSide* side_of(const TreeLeaf& leaf, std::size_t feature) {
   return nullptr;
 }
 
+// What a leaf adds to means over all other features: to `everywhere` where the feature does not cut
+// it, else `add` is told to which side how much.
+template <typename Add>
+void share_leaf(const TreeLeaf& leaf, double amount, std::size_t feature, double& everywhere,
+                const Add& add) {
+  if (const TreeSide* side = side_of(leaf, feature))
+    add(*side, amount / side->width());
+  else
+    everywhere += amount;
+}
+
 // The variance of the mean over all other features. Leaves have the mean 0 over the whole box.
 double variance_of_mean(const std::vector<TreeLeaf>& leaves, std::size_t feature,
                         const TreeFeature& of) {
   if (std::none_of(leaves.begin(), leaves.end(),
                    [&](const TreeLeaf& leaf) { return side_of(leaf, feature) != nullptr; }))
     return 0;
-  // What holds wherever the feature is, and what changes where.
+  const auto share_all = [&](double& everywhere, const auto& add) {
+    for (const TreeLeaf& leaf : leaves)
+      share_leaf(leaf, leaf.value * leaf.volume, feature, everywhere, add);
+  };
   double everywhere = 0, squares = 0;
   if (of.choices > 0) {
     std::vector<double> means(of.choices, 0);
-    for (const TreeLeaf& leaf : leaves) {
-      const TreeSide* side = side_of(leaf, feature);
-      const double amount = leaf.value * leaf.volume;
-      if (side == nullptr) {
-        everywhere += amount;
-        continue;
-      }
-      const double share = amount / side->width();
+    share_all(everywhere, [&](const TreeSide& side, double share) {
       for (std::size_t i = 0; i < means.size(); ++i)
-        if (side->choices[i]) means[i] += share;
-    }
+        if (side.choices[i]) means[i] += share;
+    });
     for (const double mean : means) squares += (mean + everywhere) * (mean + everywhere);
     return squares / static_cast<double>(means.size());
   }
   std::vector<std::pair<double, double>> changes{{0, 0}, {1, 0}};
-  for (const TreeLeaf& leaf : leaves) {
-    const TreeSide* side = side_of(leaf, feature);
-    const double amount = leaf.value * leaf.volume;
-    if (side == nullptr) {
-      everywhere += amount;
-      continue;
-    }
-    const double share = amount / side->width();
-    changes.emplace_back(side->low, share);
-    changes.emplace_back(side->high, -share);
-  }
+  share_all(everywhere, [&](const TreeSide& side, double share) {
+    changes.emplace_back(side.low, share);
+    changes.emplace_back(side.high, -share);
+  });
   std::sort(changes.begin(), changes.end());
   double mean = everywhere;
   for (std::size_t i = 0; i + 1 < changes.size(); ++i) {
@@ -204,13 +204,10 @@ std::vector<double> ObjectiveForest::means(std::size_t parameter,
   std::vector<double> means(at.size(), 0);
   double everywhere = 0;
   trees_->for_each_leaf([&](const TreeLeaf& leaf, double amount) {
-    const TreeSide* side = side_of(leaf, parameter);
-    if (side == nullptr) {
-      everywhere += amount;
-      return;
-    }
-    for (std::size_t i = 0; i < positions.size(); ++i)
-      if (side->holds(positions[i])) means[i] += amount / side->width();
+    share_leaf(leaf, amount, parameter, everywhere, [&](const TreeSide& side, double share) {
+      for (std::size_t i = 0; i < positions.size(); ++i)
+        if (side.holds(positions[i])) means[i] += share;
+    });
   });
   for (double& mean : means) mean = trees_->told(mean + everywhere);
   return means;

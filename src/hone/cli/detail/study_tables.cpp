@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "hone/core/letters.hpp"
 #include "hone/core/text.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/search/export.hpp"
@@ -12,12 +13,6 @@ namespace hone {
 namespace {
 
 constexpr std::size_t most_parameters = 8;  // of a trial, in a line
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 std::string objective_name(const StudyData& study, std::size_t i) {
   const Json names = metric_names_of(study);
@@ -63,7 +58,7 @@ std::string list_parameters(const Trial& trial) {
 std::string describe_states(const Json& states) {
   std::vector<std::string> parts;
   for (const auto& [state, count] : states.items())
-    parts.push_back(fmt::format("{} {}", count.get<std::int64_t>(), lower(state)));
+    parts.push_back(fmt::format("{} {}", count.get<std::int64_t>(), lower_case(state)));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -87,7 +82,7 @@ std::string describe_parameters(const Trial& trial) {
 }
 
 std::string describe_trial(const StudyData& study, const Trial& trial) {
-  std::string text = fmt::format("trial {}: {}", trial.number, lower(to_string(trial.state)));
+  std::string text = fmt::format("trial {}: {}", trial.number, lower_case(to_string(trial.state)));
   if (!trial.values.empty()) text += ", " + describe_values(study, trial.values);
   if (!trial.parameters.empty()) text += fmt::format(" ({})", describe_parameters(trial));
   if (const std::string time = duration_of(trial); !time.empty()) text += ", " + time;
@@ -124,7 +119,8 @@ std::string trials_table(const Study& study, const std::vector<const Trial*>& tr
   columns.push_back({"parameters", Align::left});
   TerminalTable table(columns);
   for (const Trial* trial : trials) {
-    std::vector<std::string> row{std::to_string(trial->number), lower(to_string(trial->state))};
+    std::vector<std::string> row{std::to_string(trial->number),
+                                 lower_case(to_string(trial->state))};
     for (std::size_t i = 0; i < data.directions.size(); ++i)
       row.push_back(i < trial->values.size() ? fmt::format("{:.6g}", trial->values[i]) : "");
     row.push_back(duration_of(*trial));

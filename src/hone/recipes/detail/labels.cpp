@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/letters.hpp"
 #include "hone/core/text.hpp"
 #include "hone/data/labels.hpp"
 #include "hone/model/model.hpp"
@@ -19,12 +20,6 @@ namespace {
 using Names = std::vector<std::string>;
 
 constexpr std::string_view default_name = "LABEL_";
-
-std::string lower_case(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
 
 // LABEL_0, LABEL_1, ...: what transformers writes where nobody named the classes.
 bool are_default_names(const Names& names) {

@@ -21,8 +21,6 @@ const std::set<std::string>& inputs() {
   return keys;
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.text() : value.dump(); }
-
 }  // namespace
 
 std::string input_of(const SearchSettings& search, const std::string& key) {

@@ -69,8 +69,6 @@ std::string parameter_name(const NodeChoices& choices, const std::string& node,
   return (choices.shared.empty() ? node : choices.shared) + "." + key;
 }
 
-std::string text_of(const Json& value) { return value.is_string() ? value.text() : value.dump(); }
-
 bool has_option(const std::string& format, const std::string& key) {
   if (key == "rule") return true;
   const std::vector<OptionSpec>& options = find_format(format).options;
@@ -177,6 +175,8 @@ std::vector<Condition> format_conditions(const NodeChoices& choices, const std::
 }
 
 }  // namespace
+
+std::string text_of(const Json& value) { return value.is_string() ? value.text() : value.dump(); }
 
 const std::vector<Json>* NodeChoices::find(const std::string& key) const {
   for (const auto& [name, values] : keys)

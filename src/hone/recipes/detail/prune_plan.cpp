@@ -7,6 +7,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/passes/prune.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/sparsity/detail/mase.hpp"
 #include "hone/train/saliency.hpp"
 
@@ -23,17 +24,6 @@ double sparsity_of(const PruneSelection& selection) {
   if (g.kind == MaskGranularity::Kind::n_of_m)
     return 1 - static_cast<double>(g.first) / static_cast<double>(g.second);
   refuse("no sparsity is given", "it is the share of the weights that go: --sparsity 0.5");
-}
-
-// Errors of `body` begin with the place of a selection that was read from a file.
-template <typename Body>
-void in_place(const PruneSelection& selection, const Body& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    if (selection.where.empty()) throw;
-    throw Error(error.code(), selection.where + ": " + error.message(), error.hint());
-  }
 }
 
 void check_selection(const PruneRequest& request, const PruneSelection& selection) {
@@ -58,7 +48,7 @@ void check_selection(const PruneRequest& request, const PruneSelection& selectio
 void check_selections(const PruneRequest& request) {
   bool scope_counts = request.scope == MaskScope::local || request.selections.empty();
   for (const PruneSelection& selection : request.selections) {
-    in_place(selection, [&] { check_selection(request, selection); });
+    at_place(selection.where, [&] { check_selection(request, selection); });
     scope_counts = scope_counts || selection.granularity.kind != MaskGranularity::Kind::n_of_m;
   }
   if (!scope_counts)
@@ -70,7 +60,7 @@ PrunePlan::PrunePlan(const PruneRequest& request, const Model& model) : request_
   std::set<std::string> taken;
   const std::map<std::string, std::string> masks = masks_of(model.graph);
   for (const PruneSelection& selection : request.selections)
-    in_place(selection, [&] {
+    at_place(selection.where, [&] {
       Part part{selection, &find_pruner(selection.method), sparsity_of(selection), 0, {}, {}};
       for (std::string& weight :
            weights_of_nodes(model.graph, prunable_nodes(model.graph, selection.nodes)))

@@ -1,6 +1,6 @@
 #include "hone/recipes/detail/pruning_keys.hpp"
 
-#include "hone/core/error.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/sparsity/pruner.hpp"
 
 namespace hone {
@@ -27,11 +27,9 @@ PruneRequest read_pruning_keys(const Options& values, const std::string& where) 
   selection.nodes = values.text_or("nodes", "");
   selection.method = values.text_or("method", "l1");
   selection.where = where;
-  try {
+  at_place(where, [&] {
     selection.granularity = parse_mask_granularity(values.text_or("granularity", "element"));
-  } catch (const Error& error) {
-    throw Error(error.code(), where + ": " + error.message(), error.hint());
-  }
+  });
   if (values.text_or("scope", "local") == "global") request.scope = MaskScope::global;
   request.mase = values.text_or("rule", "exact") == "mase";
   request.activation_nodes = selection.nodes;

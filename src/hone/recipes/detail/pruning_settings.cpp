@@ -9,6 +9,7 @@
 #include "hone/passes/prune.hpp"
 #include "hone/recipes/detail/pruning_keys.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
+#include "hone/recipes/stage.hpp"
 #include "hone/sparsity/pruner.hpp"
 
 namespace hone {
@@ -180,11 +181,8 @@ PruningSettings read_pruning_settings(const RecipeCall& call) {
       refuse(fmt::format("{}: key 'against': there is no curve '{}' before it", table.where,
                          curve.against));
     check_request(curve.request(0.5, 0));  // (errors begin with its place)
-    try {
-      prunable_nodes(settings.base.graph, curve.pruning.selections.front().nodes);
-    } catch (const Error& error) {
-      throw Error(error.code(), table.where + ": " + error.message(), error.hint());
-    }
+    at_place(table.where,
+             [&] { prunable_nodes(settings.base.graph, curve.pruning.selections.front().nodes); });
     settings.curves.push_back(std::move(curve));
   }
   const bool looks =

@@ -307,7 +307,6 @@ void read_network(const toml::table& root, const std::string& file, const Option
                "measure = [\"latency\"]");
       settings.measured.push_back(metric);
     }
-  settings.trains = own.boolean("training");
   settings.selection = own.text("selection");
   settings.keep = own.text("keep_models");
   settings.start = own.text("start");
