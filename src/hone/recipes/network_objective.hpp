@@ -27,7 +27,7 @@ bool has_test_split(const SearchSettings& settings, const TextSettings& data);
 // those that trials with stages began with. keep_models = "all": none.
 void tidy_models(const SearchSettings& settings, Study& study, const RunWatcher& watcher);
 
-// Judges the best models once on the test split, as the user attribute "hone:test" of the study
+// Judges the best models once on the test split, as the `test_attribute` of the study
 // has it: [{"trial", "accuracy", "low", "high", "loss"}]; null where there is no test split. Those
 // that were judged before are not again.
 Json judge_winners(const SearchSettings& settings, Study& study, const RunWatcher& watcher);

@@ -34,6 +34,10 @@ struct SlurmSettings {
   std::vector<std::string> extra = {};  // options of sbatch as they are
 };
 
+// User attributes of a study: its settings, and what its winners came to on the test split.
+inline const char* const settings_attribute = "hone:search";
+inline const char* const test_attribute = "hone:test";
+
 struct SearchSettings {
   std::string name;
   std::string study;                    // where it is kept; with the name of the study

@@ -145,7 +145,7 @@ private:
 };
 
 Telling failure(const std::string& reason) {
-  return {.state = TrialState::fail, .user_attributes = {{"hone:error", reason}}};
+  return {.state = TrialState::fail, .user_attributes = {{error_attribute, reason}}};
 }
 
 // A number, or one of the words that stand for those that are not finite.
@@ -236,7 +236,8 @@ private:
       take_extras(answer, telling);
       if (const Json* error = answer.find_member("error")) {
         telling.state = TrialState::fail;
-        telling.user_attributes["hone:error"] = error->is_string() ? error->text() : error->dump();
+        telling.user_attributes[error_attribute] =
+            error->is_string() ? error->text() : error->dump();
         return telling;
       }
       if (latest) {

@@ -243,6 +243,12 @@ Json metric_names_of(const StudyData& study) {
   return names == study.system_attributes.end() ? Json() : names->second;
 }
 
+std::string objective_name(const StudyData& study, std::size_t i) {
+  const Json names = metric_names_of(study);
+  if (names.is_array() && i < names.size()) return names[i].text();
+  return study.directions.size() == 1 ? "value" : fmt::format("value {}", i);
+}
+
 Json trial_json(const Trial& trial) { return parse_json(TrialPrinter().print(trial), "a trial"); }
 
 std::string trials_text(const Study& study) {

@@ -25,5 +25,7 @@ std::string trials_csv(const Study& study);
 const char* to_string(Direction direction);
 // Of the study; null where it has none.
 Json metric_names_of(const StudyData& study);
+// That of one objective; without names "value", or "value 0", "value 1", ... of several.
+std::string objective_name(const StudyData& study, std::size_t i);
 
 }  // namespace hone

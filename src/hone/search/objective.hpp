@@ -27,8 +27,8 @@ class Objective {
 public:
   virtual ~Objective() = default;
   // A trial that another process began and left continues from what that has saved, where anything
-  // is. Errors that are the trial's own give a telling of `fail` with "hone:error" among its user
-  // attributes; what is thrown ends the worker.
+  // is. Errors that are the trial's own give a telling of `fail` with `error_attribute` among its
+  // user attributes; what is thrown ends the worker.
   virtual Telling compute(const Trial& trial, TrialWatcher& watcher) = 0;
 };
 

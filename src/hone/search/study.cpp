@@ -82,7 +82,7 @@ std::optional<Trial> Study::claim(const AskCall& call, const Trial& waiting) {
     // What another program has enqueued may be outside of the space: that trial cannot be.
     storage_.change_trial(waiting.id, {.expected_state = TrialState::waiting,
                                        .state = TrialState::fail,
-                                       .user_attributes = {{"hone:error", error.message()}},
+                                       .user_attributes = {{error_attribute, error.message()}},
                                        .start = now(),
                                        .complete = now(),
                                        .durable = true});
@@ -155,7 +155,7 @@ bool Study::tell(const Trial& trial, Telling telling) {
     if (std::any_of(telling.values.begin(), telling.values.end(),
                     [](double value) { return std::isnan(value); })) {
       telling.state = TrialState::fail;
-      telling.user_attributes["hone:error"] = "an objective is not a number";
+      telling.user_attributes[error_attribute] = "an objective is not a number";
     }
   }
   if (telling.state == TrialState::fail) telling.values.clear();

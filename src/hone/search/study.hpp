@@ -35,6 +35,8 @@ struct Telling {
 // by which it drew, "running": [numbers], "waiting": [numbers]}.
 inline const char* const fixed_attribute = "fixed_params";
 inline const char* const sampled_attribute = "hone:sampled";
+// A user attribute of a trial that failed: why.
+inline const char* const error_attribute = "hone:error";
 
 // Values that somebody gave a trial, as far as the space has them.
 Assignment fixed_of(const Trial& trial, const Space& space);

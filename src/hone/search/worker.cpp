@@ -213,15 +213,15 @@ WorkerResult work(Study& study, Storage* beats, Objective& objective,
     if (telling.state == TrialState::complete && telling.values.size() != objectives)
       telling = {
           .state = TrialState::fail,
-          .user_attributes = {{"hone:error", fmt::format("{} values for {} objectives",
-                                                         telling.values.size(), objectives)}}};
+          .user_attributes = {{error_attribute, fmt::format("{} values for {} objectives",
+                                                            telling.values.size(), objectives)}}};
     if (study.tell(*trial, std::move(telling))) ++result.computed;
     study.refresh();
     const Trial& told = study.trials().at(static_cast<std::size_t>(trial->number));
     if (events.ended) events.ended(told);
     failures = told.state == TrialState::fail ? failures + 1 : 0;
     if (failures == most_failures) {
-      const auto reason = told.user_attributes.find("hone:error");
+      const auto reason = told.user_attributes.find(error_attribute);
       throw Error(
           ErrorCode::invalid_argument,
           fmt::format("{} trials in a row failed, the last (trial {}): {}", failures, told.number,

@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::size_t most_parameters = 8;  // of a trial, in a line
 
-std::string objective_name(const StudyData& study, std::size_t i) {
-  const Json names = metric_names_of(study);
-  if (names.is_array() && i < names.size()) return names[i].text();
-  return study.directions.size() == 1 ? "value" : fmt::format("value {}", i);
-}
-
 std::string duration_of(const Trial& trial) {
   if (!trial.start || !trial.complete) return "";
   return format_duration(std::chrono::duration<double>(*trial.complete - *trial.start).count());
@@ -92,7 +86,7 @@ std::string describe_trial(const StudyData& study, const Trial& trial) {
                 ? fmt::format(": the results of trial {}, which had the same values",
                               reused->second.dump())
                 : ": computed before, by another study";
-  const auto error = trial.user_attributes.find("hone:error");
+  const auto error = trial.user_attributes.find(error_attribute);
   if (error != trial.user_attributes.end() && error->second.is_string())
     text += ": " + printable(error->second.text(), 300);
   return text;

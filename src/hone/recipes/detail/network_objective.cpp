@@ -18,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const char* const point_attribute = "hone:point";
-const char* const test_attribute = "hone:test";
 
 std::string point_of(const Trial& trial) {
   const auto found = trial.user_attributes.find(point_attribute);
@@ -83,7 +82,7 @@ public:
       if (!is_of_its_values(error.code())) throw;
       telling.state = TrialState::fail;
       telling.values.clear();
-      telling.user_attributes["hone:error"] = error.message();
+      telling.user_attributes[error_attribute] = error.message();
       if (const auto point = telling.user_attributes.find(point_attribute);
           point != telling.user_attributes.end())
         points_.drop_rest(point->second.text());
@@ -143,7 +142,7 @@ private:
     if (points.empty()) return;
     Storage& storage = study_.storage();
     for (const StudyData& data : storage.studies()) {
-      const auto kept = data.user_attributes.find("hone:search");
+      const auto kept = data.user_attributes.find(settings_attribute);
       if (data.id == study_.data().id || kept == data.user_attributes.end() ||
           kept->second.at("place") != Json(settings_.place))
         continue;

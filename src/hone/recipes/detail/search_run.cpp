@@ -17,7 +17,6 @@
 namespace hone {
 namespace {
 
-const char* const kept_settings = "hone:search";
 const char* const kept_version = "hone:version";
 const char* const kept_names = "study:metric_names";
 const char* const kept_contents = "hone:contents";
@@ -107,7 +106,7 @@ OpenStudy open_study(const std::string& text, bool read_only) {
 }
 
 SearchSettings settings_of(const StudyData& study) {
-  const auto kept = study.user_attributes.find(kept_settings);
+  const auto kept = study.user_attributes.find(settings_attribute);
   if (kept == study.user_attributes.end())
     throw Error(
         ErrorCode::invalid_argument,
@@ -126,13 +125,14 @@ SearchSettings settings_of(const StudyData& study) {
 }
 
 Space space_of(const Study& study) {
-  return study.data().user_attributes.contains(kept_settings)
+  return study.data().user_attributes.contains(settings_attribute)
              ? settings_of(study.data()).worker.space
              : told_space(study);
 }
 
 WorkerSettings asking_settings(const Study& study) {
-  if (study.data().user_attributes.contains(kept_settings)) return settings_of(study.data()).worker;
+  if (study.data().user_attributes.contains(settings_attribute))
+    return settings_of(study.data()).worker;
   const Options defaults = complete_options(search_options(), {}, "a study");
   WorkerSettings worker;
   worker.space = told_space(study);
@@ -190,10 +190,10 @@ OpenStudy begin_search(const SearchSettings& settings, const RunWatcher& watcher
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{}: the study has other directions", where),
                 "name a new study (--study, or name)");
-  const auto kept = data.user_attributes.find(kept_settings);
+  const auto kept = data.user_attributes.find(settings_attribute);
   if (kept != data.user_attributes.end())
     check_same(search_from_json(kept->second), settings, where);
-  Attributes user{{kept_settings, to_json(settings)}, {kept_version, version}}, system;
+  Attributes user{{settings_attribute, to_json(settings)}, {kept_version, version}}, system;
   if (!settings.objectives.empty()) system[kept_names] = settings.value_names();
   if (settings.is_of_networks() && open.study->count_finished() < settings.worker.trials)
     user[kept_contents] = check_contents(settings, data);

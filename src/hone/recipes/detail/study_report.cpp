@@ -10,6 +10,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/recipes/network_metrics.hpp"
+#include "hone/recipes/search_settings.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/search/columns.hpp"
 #include "hone/search/export.hpp"
@@ -33,7 +34,7 @@ double seconds_between(Time from, Time to) {
 
 // The settings of a search, or null where the study is another program's.
 Json settings_in(const StudyData& study) {
-  const auto found = study.user_attributes.find("hone:search");
+  const auto found = study.user_attributes.find(settings_attribute);
   return found == study.user_attributes.end() || !found->second.is_object() ? Json()
                                                                             : found->second;
 }
@@ -53,15 +54,13 @@ std::string group_of(const StudyData& study) {
 }
 
 std::vector<StudyObjective> objectives_of(const StudyData& study) {
-  const Json names = metric_names_of(study), settings = settings_in(study);
+  const Json settings = settings_in(study);
   const Json* command = settings.find_member("objective_command");
   const bool of_networks = command != nullptr && command->empty();
   std::vector<StudyObjective> all;
   for (std::size_t i = 0; i < study.directions.size(); ++i) {
     StudyObjective one{.maximize = study.directions[i] == Direction::maximize};
-    one.name = names.is_array() && i < names.size() ? names[i].text()
-               : study.directions.size() == 1       ? "value"
-                                                    : fmt::format("value {}", i);
+    one.name = objective_name(study, i);
     // (What another program calls accuracy may be anything.)
     if (of_networks)
       for (const NetworkMetric& metric : network_metrics())
@@ -71,10 +70,6 @@ std::vector<StudyObjective> objectives_of(const StudyData& study) {
   return all;
 }
 
-std::string choice_text(const Json& choice) {
-  return choice.is_string() ? choice.text() : choice.dump();
-}
-
 StudyParameter parameter_of(const Dimension& dimension) {
   const Distribution& of = dimension.distribution();
   StudyParameter made{.name = dimension.name(),
@@ -82,18 +77,13 @@ StudyParameter parameter_of(const Dimension& dimension) {
                       .log = of.log,
                       .low = of.low,
                       .high = of.high};
-  for (const Json& choice : of.choices) made.choices.push_back(choice_text(choice));
+  for (const Json& choice : of.choices) made.choices.push_back(text_of(choice));
   return made;
 }
 
 // "HOST/BOOT/NAMESPACE/PID/START/NUMBER": "HOST, process PID".
 std::string worker_name(const std::string& owner) {
-  std::vector<std::string> parts{""};
-  for (const char c : owner)
-    if (c == '/')
-      parts.emplace_back();
-    else
-      parts.back() += c;
+  const std::vector<std::string> parts = split(owner, '/');
   return parts.size() < 4 ? owner : fmt::format("{}, process {}", parts[0], parts[3]);
 }
 
@@ -106,9 +96,9 @@ double attribute(const Trial& trial, const std::string& name) {
 
 std::string note_of(const Trial& trial) {
   std::string note;
-  if (const auto error = trial.user_attributes.find("hone:error");
+  if (const auto error = trial.user_attributes.find(error_attribute);
       error != trial.user_attributes.end())
-    note = choice_text(error->second);
+    note = text_of(error->second);
   const auto reused = trial.user_attributes.find(reused_attribute);
   if (reused == trial.user_attributes.end()) return note;
   return reused->second.is_number() ? fmt::format("results of trial {}", reused->second.dump())
@@ -234,7 +224,7 @@ void add_progress(StudySummary& summary, const std::vector<Trial>& trials,
 }
 
 std::string judged_text(const StudyData& study) {
-  const auto found = study.user_attributes.find("hone:test");
+  const auto found = study.user_attributes.find(test_attribute);
   if (found == study.user_attributes.end() || !found->second.is_array()) return "";
   std::string text;
   for (const Json& one : found->second)
