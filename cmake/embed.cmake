@@ -109,4 +109,4 @@ ${entries}  };
 
 }  // namespace hone
 " @ONLY)
-target_sources(hone PRIVATE "${PROJECT_BINARY_DIR}/generated/shipped_recipes.cpp")
+target_sources(hone_fast PRIVATE "${PROJECT_BINARY_DIR}/generated/shipped_recipes.cpp")

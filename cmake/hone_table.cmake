@@ -9,6 +9,7 @@
 function(hone_table folder prefix type header accessor)
   file(GLOB_RECURSE members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
   list(FILTER members EXCLUDE REGEX "/main\\.cpp$|/detail/")
+  set_property(GLOBAL APPEND PROPERTY hone_table_members ${members})
   list(TRANSFORM members REPLACE "^.*/([^/]+)\\.cpp$" "\\1")
   list(SORT members)
   set(declarations "")
@@ -34,5 +35,27 @@ ${entries}  };
 
 }  // namespace hone
 " @ONLY)
-  target_sources(hone PRIVATE "${output}")
+  target_sources(hone_fast PRIVATE "${output}")
+endfunction()
+
+# hone_group_by_folder(<target>): where CMAKE_UNITY_BUILD is on, files of one folder are compiled together, eight at a
+# time. Members of tables are not: each has functions of the same names in its own unnamed namespace.
+function(hone_group_by_folder target)
+  get_target_property(sources ${target} SOURCES)
+  get_property(members GLOBAL PROPERTY hone_table_members)
+  list(REMOVE_ITEM sources ${members})
+  set(folder "")
+  foreach(source IN LISTS sources)
+    get_filename_component(next "${source}" DIRECTORY)
+    if(NOT next STREQUAL folder)
+      set(folder "${next}")
+      set(count 0)
+    endif()
+    math(EXPR group "${count} / 8")
+    math(EXPR count "${count} + 1")
+    file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}/src/hone" "${folder}")
+    string(REPLACE "/" "_" name "${name}_${group}")
+    set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${name}")
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
 endfunction()

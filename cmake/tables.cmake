@@ -15,5 +15,4 @@ hone_table(train/schedules schedule Schedule "hone/train/schedules/schedule.hpp"
 hone_table(search/samplers sampler Sampler "hone/search/sampler.hpp" sampler_table)
 hone_table(search/stoppers stopper Stopper "hone/search/stopper.hpp" stopper_table)
 hone_table(search/storages storage StorageKind "hone/search/storage.hpp" storage_table)
-hone_table(recipes recipe Recipe "hone/recipes/recipe.hpp" recipe_table)
 hone_table(cli command Command "hone/cli/command.hpp" command_table)

@@ -15,7 +15,7 @@ using testing::HasSubstr;
 
 // The reference's pipeline: an adapter, merged; quantized and trained with the rounding; pruned and
 // trained again; packed.
-const std::string small = R"(recipe = "compress"
+const std::string small_compression = R"(recipe = "compress"
 name = "c"
 model = "bert-tiny"
 data = "reviews"
@@ -56,7 +56,7 @@ do = "pack"
 
 TEST(Compress, StagesFollowEachOtherAndAKilledRunContinues) {
   const ScratchDirectory scratch;
-  scratch.write("c.toml", small);
+  scratch.write("c.toml", small_compression);
   const fs::path out = scratch.path() / "runs/c/seed-0";
   {
     const Program program(scratch, {"run", "c.toml"});
@@ -92,7 +92,7 @@ TEST(Compress, StagesFollowEachOtherAndAKilledRunContinues) {
   EXPECT_THAT(run_hone(scratch, {"report", "runs/c", "-o", "r.html"}).out,
               AllOf(HasSubstr("Stages"), HasSubstr("7. pack")));
   // Another last step keeps those before it.
-  std::string changed = small;
+  std::string changed = small_compression;
   changed.replace(changed.rfind("do = \"pack\""), 11, "do = \"train\"\nsteps = 2");
   scratch.write("c.toml", changed);
   const Outcome other = run_hone(scratch, {"run", "c.toml"});
@@ -112,7 +112,7 @@ TEST(Compress, AChangedFileIsAnotherStage) {
   const auto budget = [&](const char* sparsity) {
     scratch.write("b.toml", fmt::format("[[prune]]\nsparsity = {}\n", sparsity));
   };
-  std::string text = small.substr(0, small.find("[[stages]]"));
+  std::string text = small_compression.substr(0, small_compression.find("[[stages]]"));
   scratch.write("c.toml", text + "[[stages]]\ndo = \"prune\"\nbudget = \"b.toml\"\n");
   budget("0.5");
   ASSERT_EQ(run_hone(scratch, {"run", "c.toml"}).code, 0);
@@ -124,7 +124,7 @@ TEST(Compress, AChangedFileIsAnotherStage) {
 TEST(Compress, BadInputIsSaidBeforeAnyWork) {
   const ScratchDirectory scratch;
   const auto error_of = [&](const std::string& from, const std::string& to) {
-    std::string text = small;
+    std::string text = small_compression;
     const std::size_t at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
     text.replace(at, from.size(), to);
@@ -168,7 +168,7 @@ TEST(Compress, BadInputIsSaidBeforeAnyWork) {
       {"do = \"prune\"\nactivations = 0.5\nmethod = \"wanda\"", "'method' changes nothing"}};
   for (const auto& [text, message] : cases)
     EXPECT_THAT(stage(text), AllOf(HasSubstr(place), HasSubstr(message))) << text;
-  scratch.write("none.toml", small.substr(0, small.find("[[stages]]")));
+  scratch.write("none.toml", small_compression.substr(0, small_compression.find("[[stages]]")));
   EXPECT_THAT(run_hone(scratch, {"run", "none.toml"}).err, HasSubstr("has no table [[stages]]"));
 }
 

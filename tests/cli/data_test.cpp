@@ -15,10 +15,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-hone::Json read_json(const std::filesystem::path& path) {
-  return hone::parse_json(hone::read_file(path), path.string());
-}
-
 // A model of three classes with these names, whose answers the test knows: `answer` predicts.
 class ClassifierCommands : public testing::Test {
 protected:

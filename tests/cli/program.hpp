@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hone/core/file.hpp"
+#include "hone/core/json.hpp"
 #include "support/scratch_directory.hpp"
 
 namespace hone_test {
@@ -76,6 +77,10 @@ private:
   pid_t process_ = -1;
   std::string out_, err_;
 };
+
+inline hone::Json read_json(const std::filesystem::path& path) {
+  return hone::parse_json(hone::read_file(path), path.string());
+}
 
 inline Outcome run_hone(const ScratchDirectory& scratch, std::vector<std::string> words,
                         const std::string& input = "") {

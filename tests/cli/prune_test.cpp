@@ -17,17 +17,13 @@ using testing::HasSubstr;
 
 constexpr std::size_t first = 0;
 
-hone::Json read_json(const ScratchDirectory& scratch, const char* name) {
-  return hone::parse_json(hone::read_file(scratch.path() / name));
-}
-
 TEST(Prune, EvaluateTrainQuantizePruneAgainAndReport) {
   const ScratchDirectory scratch;
   ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "20", "--lr", "1e-3"})).code, 0);
   const Outcome made =
       run_hone(scratch, {"prune", "m", "--sparsity", "0.5", "--out", "p", "--json", "p.json"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const hone::Json result = read_json(scratch, "p.json");
+  const hone::Json result = read_json(scratch.path() / "p.json");
   EXPECT_EQ(result.at("sparsity").get<double>(), 0.5);
   EXPECT_EQ(result.at("layers").size(), 7u);
   EXPECT_LT(result.at("sparsity_of_all").get<double>(), 0.5);
@@ -51,7 +47,7 @@ TEST(Prune, EvaluateTrainQuantizePruneAgainAndReport) {
   const Outcome other = run_hone(scratch, {"prune", "q", "--sparsity", "0.25", "--nodes",
                                            "embedding", "--out", "e", "--json", "e.json"});
   ASSERT_EQ(other.code, 0) << other.err;
-  const hone::Json both = read_json(scratch, "e.json");
+  const hone::Json both = read_json(scratch.path() / "e.json");
   EXPECT_EQ(both.at("packed"), true);
   EXPECT_EQ(both.at("layers").size(), 10u);
   for (const hone::Json& layer : both.at("layers")) {
@@ -74,7 +70,7 @@ TEST(Prune, ActivationsAndTraining) {
                          "--data", "reviews", "--set", "data.samples=240", "--epochs", "0.2",
                          "--gradual", "linear", "--out", "p", "--json", "p.json"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const hone::Json result = read_json(scratch, "p.json");
+  const hone::Json result = read_json(scratch.path() / "p.json");
   EXPECT_EQ(result.at("activations").size(), 7u);
   EXPECT_NEAR(result.at("sparsity").get<double>(), 0.6, 1e-3);
   EXPECT_TRUE(result.contains("training"));
@@ -87,7 +83,7 @@ TEST(Prune, ActivationsAndTraining) {
       run_hone(scratch, {"prune", "m", "--rule", "mase", "--method", "random", "--sparsity", "0.5",
                          "--activations", "0.5", "--out", "r", "--json", "r.json"});
   ASSERT_EQ(random.code, 0) << random.err;
-  const double share = read_json(scratch, "r.json").at("sparsity").get<double>();
+  const double share = read_json(scratch.path() / "r.json").at("sparsity").get<double>();
   EXPECT_NE(share, 0.5);
   EXPECT_NEAR(share, 0.5, 0.05);
   EXPECT_THAT(random.out, HasSubstr("0.5 of the tensor of a call, at random"));
@@ -154,7 +150,7 @@ TEST(Prune, RemoveMakesShapesSmallerAndSaysSo) {
   ASSERT_EQ(made.code, 0) << made.err;
   for (const char* part : {"layer0.wide", "neurons", "16 tokens", "removed", "dense", "->"})
     EXPECT_THAT(made.out, HasSubstr(part));
-  const hone::Json result = read_json(scratch, "j");
+  const hone::Json result = read_json(scratch.path() / "j");
   EXPECT_EQ(result.at("removed"), true);
   EXPECT_EQ(result.at("neurons").at(first).at("before"), 64);
   EXPECT_EQ(result.at("neurons").at(first).at("after"), 32);
@@ -197,8 +193,8 @@ TEST(Prune, RemoveMakesShapesSmallerAndSaysSo) {
                          "--data", "reviews", "--steps", "3", "--set", "data.samples=240", "--out",
                          "h", "--json", "h.json"});
   ASSERT_EQ(once.code, 0) << once.err;
-  EXPECT_EQ(read_json(scratch, "h.json").at("heads").at(first).at("after"), 1);
-  EXPECT_TRUE(read_json(scratch, "h.json").contains("training"));
+  EXPECT_EQ(read_json(scratch.path() / "h.json").at("heads").at(first).at("after"), 1);
+  EXPECT_TRUE(read_json(scratch.path() / "h.json").contains("training"));
 }
 
 TEST(Prune, RemoveRefusesByName) {
@@ -240,7 +236,7 @@ TEST(Prune, LatencyIsMeasuredUnlessAskedNot) {
   const Outcome measured = run_hone(scratch, {"prune", "m", "--sparsity", "0.5", "--tokens", "8",
                                               "--out", "a", "--json", "a.json"});
   EXPECT_THAT(measured.out, HasSubstr("8 tokens"));
-  EXPECT_EQ(read_json(scratch, "a.json").at("latency_tokens"), 8);
+  EXPECT_EQ(read_json(scratch.path() / "a.json").at("latency_tokens"), 8);
   const auto lines = hone::Record::read(scratch.path() / "a/record.jsonl");
   EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [](const hone::Json& line) {
     return line.at("event").text() == "pruned" && line.contains("verdict");
@@ -253,13 +249,13 @@ TEST(Prune, LatencyIsMeasuredUnlessAskedNot) {
   const Outcome quiet = run_hone(scratch, {"prune", "m", "--sparsity", "0.5", "--no-measure",
                                            "--out", "b", "--json", "b.json"});
   EXPECT_EQ(quiet.out.find("median"), std::string::npos) << quiet.out;
-  EXPECT_FALSE(read_json(scratch, "b.json").contains("latency"));
+  EXPECT_FALSE(read_json(scratch.path() / "b.json").contains("latency"));
   // Half of the numbers by bits and values: less than before, though masks came.
-  EXPECT_LT(read_json(scratch, "b.json").at("disk_bytes").get<int>(),
-            read_json(scratch, "b.json").at("disk_bytes_before").get<int>());
+  EXPECT_LT(read_json(scratch.path() / "b.json").at("disk_bytes").get<int>(),
+            read_json(scratch.path() / "b.json").at("disk_bytes_before").get<int>());
   const Outcome explained = run_hone(scratch, {"explain", "b", "--json", "x.json"});
   EXPECT_THAT(explained.out, AllOf(HasSubstr("scattered"), HasSubstr("no mask"), HasSubstr("why")));
-  const hone::Json products = read_json(scratch, "x.json").at("sparse_products");
+  const hone::Json products = read_json(scratch.path() / "x.json").at("sparse_products");
   ASSERT_EQ(products.size(), 8u);
   EXPECT_EQ(products.at(first).at("sparse"), false);
   EXPECT_THAT(products.at(first).at("reason").text(), HasSubstr("density 0.5"));

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 
-const std::string small = R"(recipe = "pruning_sweep"
+const std::string small_sweep_of_sparsities = R"(recipe = "pruning_sweep"
 name = "sweep"
 model = "bert-tiny"
 data = "reviews"
@@ -68,8 +68,8 @@ std::string measured_in(const fs::path& result) {
 
 TEST(PruningSweep, AKilledSweepEndsWithTheSameResults) {
   const ScratchDirectory whole, killed;
-  whole.write("small.toml", small);
-  killed.write("small.toml", small);
+  whole.write("small.toml", small_sweep_of_sparsities);
+  killed.write("small.toml", small_sweep_of_sparsities);
   const Outcome uninterrupted = run_hone(whole, {"run", "small.toml"});
   ASSERT_EQ(uninterrupted.code, 0) << uninterrupted.err;
   const fs::path out = killed.path() / "runs/sweep/seed-0";
@@ -132,7 +132,7 @@ TEST(PruningSweep, AKilledSweepEndsWithTheSameResults) {
 TEST(PruningSweep, BadInputIsSaidBeforeAnyWork) {
   const ScratchDirectory scratch;
   const auto error_of = [&](const std::string& from, const std::string& to) {
-    std::string text = small;
+    std::string text = small_sweep_of_sparsities;
     const std::size_t at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
     text.replace(at, from.size(), to);
@@ -164,7 +164,8 @@ TEST(PruningSweep, BadInputIsSaidBeforeAnyWork) {
               AllOf(HasSubstr("unknown list [[curve]]"), HasSubstr("'curves'")));
   EXPECT_THAT(error_of("name = \"L1\"", "name = \"L1\"\nsparsity = 0.5"),
               AllOf(HasSubstr("unknown key 'sparsity'"), HasSubstr("line 27")));
-  scratch.write("none.toml", small.substr(0, small.find("[[curves]]")));
+  scratch.write("none.toml",
+                small_sweep_of_sparsities.substr(0, small_sweep_of_sparsities.find("[[curves]]")));
   EXPECT_THAT(run_hone(scratch, {"run", "none.toml"}).err, HasSubstr("has no table [[curves]]"));
   // Of lists that a recipe does not take.
   scratch.write("train.toml",

@@ -12,10 +12,6 @@ namespace {
 
 using testing::HasSubstr;
 
-hone::Json read_json(const ScratchDirectory& scratch, const char* name) {
-  return hone::parse_json(hone::read_file(scratch.path() / name));
-}
-
 TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   const ScratchDirectory scratch;
   ASSERT_EQ(run_hone(scratch, train_words("m", {"--steps", "40", "--lr", "1e-3"})).code, 0);
@@ -23,7 +19,7 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
       scratch, {"quantize", "m", "--format", "integer", "--nodes", "linear,embedding", "--set",
                 "width=8", "--set", "frac_width=6", "--out", "q", "--json", "q.json"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const hone::Json result = read_json(scratch, "q.json");
+  const hone::Json result = read_json(scratch.path() / "q.json");
   EXPECT_LT(result.at("bytes_after").get<double>(), 0.27 * result.at("bytes_before").get<double>());
   EXPECT_LT(std::filesystem::file_size(scratch.path() / "q/hone_model.safetensors"),
             std::filesystem::file_size(scratch.path() / "m/model.safetensors") / 3);
@@ -31,7 +27,7 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
     const Outcome eval = run_hone(scratch, {"eval", "q", "--data", "reviews", "--mode", mode,
                                             "--set", "data.test_samples=40", "--json", "e.json"});
     ASSERT_EQ(eval.code, 0) << eval.err;
-    EXPECT_EQ(read_json(scratch, "e.json").at("samples"), 40);
+    EXPECT_EQ(read_json(scratch.path() / "e.json").at("samples"), 40);
   }
   const std::vector<std::string> text{"predict", "q", "the acting was great ."};
   const std::string packed = run_hone(scratch, text).out;
@@ -57,7 +53,7 @@ TEST(Quantize, PackEvaluatePredictTrainAndTurnBack) {
   // inspect shows what is stored.
   const Outcome inspected = run_hone(scratch, {"inspect", "q", "--json", "i.json"});
   EXPECT_THAT(inspected.out, HasSubstr("integer frac_width=6 width=8"));
-  const hone::Json shown = read_json(scratch, "i.json");
+  const hone::Json shown = read_json(scratch.path() / "i.json");
   EXPECT_EQ(shown.at("bytes"), result.at("bytes_after"));
   double bytes = 0;
   for (const hone::Json& layer : shown.at("layers")) bytes += layer.at("bytes").get<double>();
@@ -75,7 +71,7 @@ TEST(Quantize, SaysWhatStayedFloatAndWritesARecord) {
       run_hone(scratch, {"quantize", "m", "--format", "integer", "--set", "width=8", "--set",
                          "frac_width=6", "--out", "q", "--json", "q.json"});
   ASSERT_EQ(made.code, 0) << made.err;
-  const hone::Json result = read_json(scratch, "q.json");
+  const hone::Json result = read_json(scratch.path() / "q.json");
   const double share =
       result.at("float_parameters").get<double>() / result.at("parameters").get<double>();
   EXPECT_GT(share, 0.3);
@@ -107,7 +103,7 @@ TEST(Quantize, SaysWhatStayedFloatAndWritesARecord) {
                                          "linear,embedding", "--out", "e", "--json", "e.json"});
   ASSERT_EQ(all.code, 0) << all.err;
   EXPECT_EQ(all.out.find("--nodes linear,embedding"), std::string::npos);
-  const hone::Json whole = read_json(scratch, "e.json");
+  const hone::Json whole = read_json(scratch.path() / "e.json");
   EXPECT_LT(whole.at("float_parameters").get<double>(), 0.1 * whole.at("parameters").get<double>());
   // No format without codes of 8 bits is faster.
   const Outcome slow =
@@ -150,7 +146,7 @@ TEST(Quantize, NamesOfInspectAndScalesOfAll) {
   const Outcome one = run_hone(scratch, {"quantize", "m", "--format", "mxint", "--nodes", query,
                                          "--out", "one", "--json", "one.json"});
   ASSERT_EQ(one.code, 0) << one.err;
-  EXPECT_EQ(read_json(scratch, "one.json").at("nodes").size(), 1u);
+  EXPECT_EQ(read_json(scratch.path() / "one.json").at("nodes").size(), 1u);
   const Outcome typo = run_hone(scratch, {"quantize", "m", "--format", "mxint", "--nodes",
                                           query + ".wieght", "--out", "two"});
   EXPECT_EQ(typo.code, 1);
@@ -184,7 +180,7 @@ TEST(Quantize, FormatsFromAFile) {
   ASSERT_EQ(made.code, 0) << made.err;
   int first = 0;
   int others = 0;
-  const hone::Json result = read_json(scratch, "q.json");
+  const hone::Json result = read_json(scratch.path() / "q.json");
   for (const hone::Json& node : result.at("nodes")) {
     const auto name = node.at("node").get<std::string>();
     if (!node.contains("weight")) continue;
@@ -307,7 +303,7 @@ TEST(Quantize, AwareTrainingWithCalibration) {
                                        "q.json"};
   const Outcome made = run_hone(scratch, words);
   ASSERT_EQ(made.code, 0) << made.err;
-  EXPECT_EQ(read_json(scratch, "q.json").at("training").at("steps"), 12);
+  EXPECT_EQ(read_json(scratch.path() / "q.json").at("training").at("steps"), 12);
   EXPECT_EQ(run_hone(scratch, {"predict", "q", "great"}).code, 0);
 }
 

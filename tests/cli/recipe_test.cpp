@@ -11,7 +11,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-const std::string small = R"(recipe = "train"
+const std::string small_training = R"(recipe = "train"
 name = "small"
 model = "bert-tiny"
 data = "reviews"
@@ -29,7 +29,7 @@ test_samples = 40
 
 TEST(Recipe, RunsEverySeedOnce) {
   const ScratchDirectory scratch;
-  scratch.write("small.toml", small);
+  scratch.write("small.toml", small_training);
   const Outcome first = run_hone(scratch, {"run", "small.toml", "--json", "result.json"});
   ASSERT_EQ(first.code, 0) << first.err;
   const auto result = hone::parse_json(hone::read_file(scratch.path() / "result.json"));
@@ -117,7 +117,8 @@ TEST(Recipe, ErrorsNameFileLineAndNearestKey) {
   EXPECT_THAT(error_of("recipe = \"train\"\nmodel = \"${HONE_TEST_UNSET}\"\n"),
               HasSubstr("HONE_TEST_UNSET is not set"));
   for (const char* name : {"name=", "name=..", "name=../x", "name=/tmp"})
-    EXPECT_THAT(error_of(small, {"--set", name}), HasSubstr("is not the name of a folder"));
+    EXPECT_THAT(error_of(small_training, {"--set", name}),
+                HasSubstr("is not the name of a folder"));
 }
 
 TEST(Recipe, VariablesHaveDefaults) {

@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 
-const std::string small = R"(recipe = "ptq_vs_qat"
+const std::string small_sweep = R"(recipe = "ptq_vs_qat"
 name = "sweep"
 model = "bert-tiny"
 data = "reviews"
@@ -44,8 +44,8 @@ std::vector<std::string> points_in(const fs::path& record) {
 
 TEST(PtqVsQat, AKilledSweepEndsWithTheSameResults) {
   const ScratchDirectory whole, killed;
-  whole.write("small.toml", small);
-  killed.write("small.toml", small);
+  whole.write("small.toml", small_sweep);
+  killed.write("small.toml", small_sweep);
   const Outcome uninterrupted = run_hone(whole, {"run", "small.toml"});
   ASSERT_EQ(uninterrupted.code, 0) << uninterrupted.err;
   const fs::path out = killed.path() / "runs/sweep/seed-0";
@@ -131,7 +131,7 @@ samples = 240
 TEST(PtqVsQat, BadInputIsSaidBeforeAnyWork) {
   const ScratchDirectory scratch;
   const auto error_of = [&](const std::vector<std::string>& changes, int code = 1) {
-    scratch.write("small.toml", small);
+    scratch.write("small.toml", small_sweep);
     std::vector<std::string> words{"run", "small.toml"};
     for (const std::string& change : changes) words.insert(words.end(), {"--set", change});
     const Outcome outcome = run_hone(scratch, words);

@@ -14,10 +14,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-hone::Json read_json(const std::filesystem::path& path) {
-  return hone::parse_json(hone::read_file(path));
-}
-
 std::vector<hone::Json> read_lines(const std::filesystem::path& path) {
   std::vector<hone::Json> lines;
   std::ifstream file(path);

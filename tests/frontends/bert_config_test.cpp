@@ -14,8 +14,8 @@ using hone_test::expect_error;
 
 Json good() { return builtin_bert_config("bert-tiny").to_json(); }
 
-void expect_bad(const char* key, const Json& value, const std::vector<std::string>& texts,
-                ErrorCode code = ErrorCode::bad_format) {
+void expect_bad_config(const char* key, const Json& value, const std::vector<std::string>& texts,
+                       ErrorCode code = ErrorCode::bad_format) {
   SCOPED_TRACE(std::string(key) + ": " + value.dump());
   Json config = good();
   config[key] = value;
@@ -70,7 +70,7 @@ TEST(BertConfig, EverySizeIsCheckedByKey) {
     for (const Json& value :
          {Json(0), Json(-1), Json("12"), Json(true), Json(2.5), Json(nullptr), Json::array(),
           Json(std::uint64_t{1} << 40), Json(~std::uint64_t{0}), Json(1e300)})
-      expect_bad(key, value, {"dir/config.json", "key '" + std::string(key) + "'"});
+      expect_bad_config(key, value, {"dir/config.json", "key '" + std::string(key) + "'"});
     Json config = good();
     config.erase(key);
     expect_error(ErrorCode::bad_format,
@@ -83,17 +83,18 @@ TEST(BertConfig, OtherValuesAreCheckedByKey) {
   for (const char* key :
        {"hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"})
     for (const Json& value : {Json(-0.1), Json(1.0), Json("0.1"), Json(true)})
-      expect_bad(key, value, {"key '" + std::string(key) + "'"});
-  expect_bad("layer_norm_eps", 0.0, {"key 'layer_norm_eps'", "out of range"});
-  expect_bad("initializer_range", -1, {"key 'initializer_range'"});
-  expect_bad("pad_token_id", 30522, {"key 'pad_token_id'", "not in the vocabulary of 30522"});
-  expect_bad("hidden_act", "swish", {"key 'hidden_act'", "swish"}, ErrorCode::unsupported);
-  expect_bad("hidden_act", 3, {"key 'hidden_act'"});
-  expect_bad("hidden_size", 129, {"129 is not divisible by the 2 attention heads"});
+      expect_bad_config(key, value, {"key '" + std::string(key) + "'"});
+  expect_bad_config("layer_norm_eps", 0.0, {"key 'layer_norm_eps'", "out of range"});
+  expect_bad_config("initializer_range", -1, {"key 'initializer_range'"});
+  expect_bad_config("pad_token_id", 30522,
+                    {"key 'pad_token_id'", "not in the vocabulary of 30522"});
+  expect_bad_config("hidden_act", "swish", {"key 'hidden_act'", "swish"}, ErrorCode::unsupported);
+  expect_bad_config("hidden_act", 3, {"key 'hidden_act'"});
+  expect_bad_config("hidden_size", 129, {"129 is not divisible by the 2 attention heads"});
   for (const Json& labels :
        {Json::array(), Json::object(), Json{{"0", "a"}, {"2", "b"}}, Json{{"0", 1}}})
-    expect_bad("id2label", labels, {"key 'id2label'"});
-  expect_bad("num_labels", 7, {"'num_labels' says 7, 'id2label' names 2"});
+    expect_bad_config("id2label", labels, {"key 'id2label'"});
+  expect_bad_config("num_labels", 7, {"'num_labels' says 7, 'id2label' names 2"});
   Json huge = good();
   for (const char* key : {"hidden_size", "intermediate_size"}) huge[key] = 1 << 20;
   expect_error(ErrorCode::bad_format, {"x: the sizes make", "parameters"},
@@ -103,13 +104,15 @@ TEST(BertConfig, OtherValuesAreCheckedByKey) {
 }
 
 TEST(BertConfig, OtherModelsAndVariantsAreUnsupported) {
-  expect_bad("model_type", "roberta", {"key 'model_type'", "roberta"}, ErrorCode::unsupported);
-  expect_bad("position_embedding_type", "relative_key", {"relative_key"}, ErrorCode::unsupported);
-  expect_bad("is_decoder", true, {"is_decoder"}, ErrorCode::unsupported);
-  expect_bad("add_cross_attention", true, {"add_cross_attention"}, ErrorCode::unsupported);
-  expect_bad("problem_type", "regresion", {"key 'problem_type'", "regresion"},
-             ErrorCode::unsupported);
-  expect_bad("problem_type", 3, {"key 'problem_type'", "not text"});
+  expect_bad_config("model_type", "roberta", {"key 'model_type'", "roberta"},
+                    ErrorCode::unsupported);
+  expect_bad_config("position_embedding_type", "relative_key", {"relative_key"},
+                    ErrorCode::unsupported);
+  expect_bad_config("is_decoder", true, {"is_decoder"}, ErrorCode::unsupported);
+  expect_bad_config("add_cross_attention", true, {"add_cross_attention"}, ErrorCode::unsupported);
+  expect_bad_config("problem_type", "regresion", {"key 'problem_type'", "regresion"},
+                    ErrorCode::unsupported);
+  expect_bad_config("problem_type", 3, {"key 'problem_type'", "not text"});
 }
 
 // As transformers: the loss of BertForSequenceClassification, and what its pipeline shows.

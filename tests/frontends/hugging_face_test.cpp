@@ -37,14 +37,14 @@ bool equal(const TensorStore& a, const TensorStore& b) {
                      [&](const std::string& name) { return equal(a.at(name), b.at(name)); });
 }
 
-struct Loaded {
+struct LoadedBert {
   BertConfig config;
   MatchedParameters matched;
 };
 
-Loaded load(const fs::path& directory, std::uint64_t seed = 0) {
+LoadedBert load_bert(const fs::path& directory, std::uint64_t seed = 0) {
   ModelFiles files = load_model_files(directory);
-  Loaded loaded;
+  LoadedBert loaded;
   loaded.config = BertConfig::from_json(files.config, (directory / "config.json").string());
   loaded.matched = match_parameters(bert_parameter_specs(loaded.config), files, seed);
   return loaded;
@@ -62,7 +62,7 @@ TEST(HuggingFace, TheReadersAreATable) {
 }
 
 TEST(HuggingFace, AClassifierOfTransformersLoadsWhole) {
-  const Loaded loaded = load(fixture("classifier"));
+  const LoadedBert loaded = load_bert(fixture("classifier"));
   EXPECT_THAT(loaded.matched.report.initialized, IsEmpty());
   EXPECT_THAT(loaded.matched.report.unused, IsEmpty());
   // The script fills the parameters in the order of their names, each shifted by 0.01 more.
@@ -78,12 +78,12 @@ TEST(HuggingFace, AClassifierOfTransformersLoadsWhole) {
 }
 
 TEST(HuggingFace, ShardsAreTheWholeInPieces) {
-  EXPECT_TRUE(equal(load(fixture("sharded")).matched.parameters,
-                    load(fixture("classifier")).matched.parameters));
+  EXPECT_TRUE(equal(load_bert(fixture("sharded")).matched.parameters,
+                    load_bert(fixture("classifier")).matched.parameters));
 }
 
 TEST(HuggingFace, AMaskedLanguageModelLacksTheHeadAndThePooler) {
-  const Loaded loaded = load(fixture("masked_lm"), 3);
+  const LoadedBert loaded = load_bert(fixture("masked_lm"), 3);
   EXPECT_THAT(loaded.matched.report.initialized,
               ElementsAre("bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight",
                           "classifier.bias"));
@@ -94,14 +94,14 @@ TEST(HuggingFace, AMaskedLanguageModelLacksTheHeadAndThePooler) {
   const auto values = weight.span<float>();
   EXPECT_TRUE(std::any_of(values.begin(), values.end(), [](float value) { return value != 0.0f; }));
   EXPECT_TRUE(
-      equal(weight, load(fixture("masked_lm"), 3).matched.parameters.at("classifier.weight")));
+      equal(weight, load_bert(fixture("masked_lm"), 3).matched.parameters.at("classifier.weight")));
   EXPECT_FALSE(
-      equal(weight, load(fixture("masked_lm"), 4).matched.parameters.at("classifier.weight")));
+      equal(weight, load_bert(fixture("masked_lm"), 4).matched.parameters.at("classifier.weight")));
 }
 
 // No "bert." prefix, gamma and beta, position_ids, in a file of torch.save.
 TEST(HuggingFace, ABareBackboneWithOldNamesMatches) {
-  const Loaded loaded = load(fixture("torch_bin"));
+  const LoadedBert loaded = load_bert(fixture("torch_bin"));
   EXPECT_THAT(loaded.matched.report.initialized,
               ElementsAre("classifier.weight", "classifier.bias"));
   EXPECT_THAT(loaded.matched.report.unused, IsEmpty());
@@ -114,7 +114,7 @@ TEST(HuggingFace, ABareBackboneWithOldNamesMatches) {
 
 TEST(HuggingFace, TheReferenceCheckpointHasNothingMissingOrUnused) {
   HONE_REQUIRE_SHARED("parity/bert_tiny_trace");
-  const Loaded loaded = load(shared_path);
+  const LoadedBert loaded = load_bert(shared_path);
   EXPECT_THAT(loaded.matched.report.initialized, IsEmpty());
   EXPECT_THAT(loaded.matched.report.unused, IsEmpty());
   EXPECT_EQ(loaded.matched.parameters.element_count(), 4386178);
@@ -129,7 +129,7 @@ TEST(HuggingFace, AWrongShapeNamesTensorShapesAndFile) {
   expect_error(
       ErrorCode::bad_format,
       {"model.safetensors", "'bert.encoder.layer.0.intermediate.dense.weight'", "[12,8]", "[16,8]"},
-      [&] { load(folder.path()); });
+      [&] { load_bert(folder.path()); });
 }
 
 TEST(HuggingFace, WeightsOfAnotherModelAreRefused) {
@@ -140,7 +140,7 @@ TEST(HuggingFace, WeightsOfAnotherModelAreRefused) {
   write_safetensors(folder / "model.safetensors", store);
   expect_error(ErrorCode::not_found,
                {folder.path().string(), "none of the tensors of the backbone"},
-               [&] { load(folder.path()); });
+               [&] { load_bert(folder.path()); });
 }
 
 // A head may be missing, the backbone may not: its place would be taken by random numbers.
@@ -156,7 +156,7 @@ TEST(HuggingFace, AHoleInTheBackboneIsRefused) {
     }
     write_safetensors(folder / "model.safetensors", store);
     expect_error(ErrorCode::not_found, {folder.path().string() + ": the weights lack '" + hole},
-                 [&] { load(folder.path()); });
+                 [&] { load_bert(folder.path()); });
   }
 }
 
@@ -170,7 +170,7 @@ TEST(HuggingFace, NaNInTheWeightsIsNamed) {
     write_safetensors(folder / "model.safetensors", store);
     expect_error(ErrorCode::numeric,
                  {"model.safetensors", "'classifier.weight'", "NaN or infinity"},
-                 [&] { load(folder.path()); });
+                 [&] { load_bert(folder.path()); });
   }
 }
 
@@ -278,7 +278,7 @@ TEST(Initialize, RefusesWhatTheMachineCannotHold) {
 
 TEST(Save, ADirectoryLoadsBackEqual) {
   const TemporaryFolder folder;
-  const Loaded loaded = load(fixture("classifier"));
+  const LoadedBert loaded = load_bert(fixture("classifier"));
   write_text(folder / "vocab.txt", "[PAD]\n");
   Json config = loaded.config.to_json();
   config["dtype"] = "float16";  // of the file it came from; what is written is float32
@@ -289,7 +289,7 @@ TEST(Save, ADirectoryLoadsBackEqual) {
   EXPECT_EQ(read_file(folder / "out/model/state.bin"), "s");
   EXPECT_FALSE(fs::exists(folder / "out/model.partial"));
   EXPECT_EQ(load_model_config(folder / "out/model")["dtype"], "float32");
-  const Loaded back = load(folder / "out/model");
+  const LoadedBert back = load_bert(folder / "out/model");
   EXPECT_TRUE(equal(back.matched.parameters, loaded.matched.parameters));
   EXPECT_EQ(back.config.id2label, loaded.config.id2label);
   EXPECT_THAT(back.matched.report.unused, IsEmpty());
@@ -353,12 +353,12 @@ TEST(Save, OverTheFilesItReads) {
   const TemporaryFolder folder;
   copy_fixture("classifier", folder);
   write_text(folder / "vocab.txt", "v");
-  Loaded loaded = load(folder.path());
+  LoadedBert loaded = load_bert(folder.path());
   loaded.matched.parameters.at("classifier.bias").as<float>()[0] = 77.0f;
   const TensorStore expected = loaded.matched.parameters.clone();
   save_model_directory(folder.path(), loaded.config.to_json(), loaded.matched.parameters,
                        tokenizer_files(folder.path()));
-  EXPECT_TRUE(equal(load(folder.path()).matched.parameters, expected));
+  EXPECT_TRUE(equal(load_bert(folder.path()).matched.parameters, expected));
   EXPECT_EQ(read_file(folder / "vocab.txt"), "v");
 }
 

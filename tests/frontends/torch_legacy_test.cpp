@@ -42,11 +42,11 @@ std::string whole(std::int32_t elements, const std::string& type, const std::str
   return storage(elements, type, key, "N");
 }
 
-TensorStore read(const std::string& content) {
+TensorStore read_legacy(const std::string& content) {
   return read_torch_bin(bytes_of(content), "old.bin");
 }
 
-std::vector<float> floats(const Tensor& tensor) {
+std::vector<float> numbers_of(const Tensor& tensor) {
   const Tensor values = tensor.to_f32();
   return {values.span<float>().begin(), values.span<float>().end()};
 }
@@ -66,19 +66,19 @@ std::string views() {
 }
 
 TEST(TorchLegacy, ViewsOffsetsAndSharedStorages) {
-  TensorStore store = read(views());
+  TensorStore store = read_legacy(views());
   EXPECT_EQ(store.names(), (std::vector<std::string>{"m", "t", "part", "row", "other", "scalar"}));
-  EXPECT_EQ(floats(store.at("m")), twelve);
+  EXPECT_EQ(numbers_of(store.at("m")), twelve);
   EXPECT_EQ(store.at("t").shape(), (Shape{4, 3}));
-  EXPECT_EQ(floats(store.at("t")), (std::vector<float>{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11}));
-  EXPECT_EQ(floats(store.at("part")), (std::vector<float>{5, 6, 9, 10}));
-  EXPECT_EQ(floats(store.at("row")), (std::vector<float>(6, 7.0f)));
+  EXPECT_EQ(numbers_of(store.at("t")), (std::vector<float>{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11}));
+  EXPECT_EQ(numbers_of(store.at("part")), (std::vector<float>{5, 6, 9, 10}));
+  EXPECT_EQ(numbers_of(store.at("row")), (std::vector<float>(6, 7.0f)));
   EXPECT_EQ(store.at("other").dtype(), DType::f64);
-  EXPECT_EQ(floats(store.at("other")), (std::vector<float>{-1.5f, 2.5f}));
-  EXPECT_EQ(floats(store.at("scalar")), (std::vector<float>{11}));
+  EXPECT_EQ(numbers_of(store.at("other")), (std::vector<float>{-1.5f, 2.5f}));
+  EXPECT_EQ(numbers_of(store.at("scalar")), (std::vector<float>{11}));
   // Tensors of one storage are not one memory.
   store.at("m").as<float>()[5] = 99;
-  EXPECT_EQ(floats(store.at("part"))[0], 5);
+  EXPECT_EQ(numbers_of(store.at("part"))[0], 5);
 }
 
 TEST(TorchLegacy, EveryType) {
@@ -102,11 +102,11 @@ TEST(TorchLegacy, EveryType) {
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.type);
-    const TensorStore store =
-        read(file(state(text("w") + tensor(whole(2, one.type, "k"), "K\x00"s, "K\x02", "K\x01")),
-                  keys({"k"}) + bytes<std::int64_t>({2}) + one.values));
+    const TensorStore store = read_legacy(
+        file(state(text("w") + tensor(whole(2, one.type, "k"), "K\x00"s, "K\x02", "K\x01")),
+             keys({"k"}) + bytes<std::int64_t>({2}) + one.values));
     EXPECT_EQ(store.at("w").dtype(), one.dtype);
-    EXPECT_EQ(floats(store.at("w")), one.expected);
+    EXPECT_EQ(numbers_of(store.at("w")), one.expected);
   }
 }
 
@@ -121,32 +121,32 @@ TEST(TorchLegacy, PartsOfStoragesAndOlderCalls) {
   };
   const std::string rest = keys({"s"}) + content(twelve);
   const TensorStore store =
-      read(file(state("U\x01"s + "w" + old_tensor(part("K\x04", "K\x03"))), rest));
-  EXPECT_EQ(floats(store.at("w")), (std::vector<float>{5, 6}));
+      read_legacy(file(state("U\x01"s + "w" + old_tensor(part("K\x04", "K\x03"))), rest));
+  EXPECT_EQ(numbers_of(store.at("w")), (std::vector<float>{5, 6}));
   for (const auto& [offset, size, said] :
        {std::tuple{"K\x04"s, "K\x02"s, "reaches element 2 of a storage of 2"},
         {"K\x0b"s, "K\x02"s, "a part of 2 elements from 11 of a storage of 12"},
         {integer(-1), "K\x02"s, "a part of 2 elements from -1"},
         {"K\x0d"s, "K\x00"s, "a part of 0 elements from 13"}})
     expect_error(ErrorCode::bad_format, {"old.bin: byte", said}, [&, &o = offset, &n = size] {
-      read(file(state(text("w") + old_tensor(part(o, n))), rest));
+      read_legacy(file(state(text("w") + old_tensor(part(o, n))), rest));
     });
 }
 
 TEST(TorchLegacy, LaterProtocolsPutTheNumberIntoAFrame) {
   const std::string framed = "\x80\x04\x95\x0d\x00\x00\x00\x00\x00\x00\x00"s + magic.substr(2);
   const std::string plain = views();
-  EXPECT_EQ(floats(read(framed + plain.substr(magic.size())).at("m")), twelve);
+  EXPECT_EQ(numbers_of(read_legacy(framed + plain.substr(magic.size())).at("m")), twelve);
 }
 
 TEST(TorchLegacy, EveryTruncationIsAnError) {
   const std::string good = views();
   for (std::size_t size = 0; size < good.size(); ++size) {
     SCOPED_TRACE(size);
-    expect_error(ErrorCode::bad_format, {"old.bin"}, [&] { read(good.substr(0, size)); });
+    expect_error(ErrorCode::bad_format, {"old.bin"}, [&] { read_legacy(good.substr(0, size)); });
   }
   expect_error(ErrorCode::bad_format, {"old.bin", "1 bytes follow its last storage"},
-               [&] { read(good + "x"); });
+               [&] { read_legacy(good + "x"); });
 }
 
 TEST(TorchLegacy, StoragesThatDoNotFitAreNamed) {
@@ -154,7 +154,7 @@ TEST(TorchLegacy, StoragesThatDoNotFitAreNamed) {
       state(text("w") + tensor(whole(2, "FloatStorage", "k"), "K\x00"s, "K\x02", "K\x01"));
   const auto refused = [&](const std::string& pickled, const std::string& rest,
                            const std::vector<std::string>& said) {
-    expect_error(ErrorCode::bad_format, said, [&] { read(file(pickled, rest)); });
+    expect_error(ErrorCode::bad_format, said, [&] { read_legacy(file(pickled, rest)); });
   };
   const std::string values = content<float>({1, 2});
   refused(one, keys({}), {"tensor 'w': its storage k is not listed"});
@@ -176,10 +176,11 @@ TEST(TorchLegacy, StoragesThatDoNotFitAreNamed) {
   refused(state(text("w") + tensor(whole(2, "FloatStorage", "k"), "K\x00"s, "K\x02", "K\x01") +
                 text("v") + tensor(whole(2, "DoubleStorage", "k"), "K\x00"s, "K\x02", "K\x01")),
           keys({"k"}) + values, {"tensor 'v'", "8 bytes instead of 16"});
-  expect_error(ErrorCode::unsupported, {"old.bin", "protocol"},
-               [&] { read(magic + "\x80\x02M\xe8\x03." + machine + one + keys({"k"}) + values); });
+  expect_error(ErrorCode::unsupported, {"old.bin", "protocol"}, [&] {
+    read_legacy(magic + "\x80\x02M\xe8\x03." + machine + one + keys({"k"}) + values);
+  });
   expect_error(ErrorCode::bad_format, {"description of the machine"},
-               [&] { read(magic + protocol + "\x80\x02]." + one + keys({"k"}) + values); });
+               [&] { read_legacy(magic + protocol + "\x80\x02]." + one + keys({"k"}) + values); });
 }
 
 TEST(TorchLegacy, RefusesToExecute) {
@@ -187,12 +188,12 @@ TEST(TorchLegacy, RefusesToExecute) {
        {"\x80\x02" + global("os", "system") + text("touch hone_was_here") + "\x85R.",
         state(text("w") + global("builtins", "eval") + text("1") + "\x85R")}) {
     expect_error(ErrorCode::bad_format, {"old.bin: byte", "refuses to execute"},
-                 [&] { read(file(hostile, keys({}))); });
+                 [&] { read_legacy(file(hostile, keys({}))); });
     // In the description of the machine and in the list of keys as well.
     expect_error(ErrorCode::bad_format, {"refuses to execute"},
-                 [&] { read(magic + protocol + hostile); });
+                 [&] { read_legacy(magic + protocol + hostile); });
     expect_error(ErrorCode::bad_format, {"refuses to execute"},
-                 [&] { read(file(state(""), hostile)); });
+                 [&] { read_legacy(file(state(""), hostile)); });
   }
   EXPECT_FALSE(std::filesystem::exists("hone_was_here"));
 }
@@ -207,7 +208,7 @@ TEST(TorchLegacy, RandomDamageNeverCrashes) {
       damaged[magic.size() + random.below(static_cast<std::uint32_t>(good.size() - magic.size()))] =
           static_cast<char>(random.below(256));
     try {
-      read(damaged);
+      read_legacy(damaged);
     } catch (const Error& error) {
       ++refused;
       ASSERT_NE(error.code(), ErrorCode::internal) << error.message();

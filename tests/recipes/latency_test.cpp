@@ -25,10 +25,10 @@ TEST(Latency, MeasuresEveryCandidateInEveryRound) {
   const Model large = load_model(request);
   const std::vector<Latency> measured =
       measure_latency({{"large", large}, {"small", model}},
-                      {.tokens = 40, .seconds = 0, .min_rounds = 9, .max_rounds = 20});
+                      {.tokens = 40, .seconds = 0, .min_rounds = 15, .max_rounds = 20});
   ASSERT_EQ(measured.size(), 2u);
   for (const Latency& latency : measured) {
-    EXPECT_EQ(latency.seconds.size(), 9u);
+    EXPECT_EQ(latency.seconds.size(), 15u);
     EXPECT_GT(latency.low, 0);
     EXPECT_LE(latency.low, latency.median);
     EXPECT_LE(latency.median, latency.high);
@@ -42,7 +42,7 @@ TEST(Latency, MeasuresEveryCandidateInEveryRound) {
   const Json json = to_object(entries[1]);
   EXPECT_EQ(json.at("speedup").get<double>(), more.ratio);
   EXPECT_EQ(json.at("faster"), true);
-  EXPECT_EQ(json.at("rounds"), 9);
+  EXPECT_EQ(json.at("rounds"), 15);
 }
 
 TEST(Latency, RoundsEndByTimeOrCount) {

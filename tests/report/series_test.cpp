@@ -13,13 +13,13 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 TEST(Series, MovingMeanIsCentredAndLeavesGapsOut) {
   EXPECT_THAT(moving_mean(std::vector{1.0, 2.0, 6.0, 4.0}, 3), ElementsAre(1.5, 3, 4, 5));
-  EXPECT_THAT(moving_mean(std::vector{1.0, nan, 3.0}, 3), ElementsAre(1, 2, 3));
+  EXPECT_THAT(moving_mean(std::vector{1.0, not_a_number, 3.0}, 3), ElementsAre(1, 2, 3));
   EXPECT_THAT(moving_mean(std::vector{1.0, 2.0}, 1), ElementsAre(1, 2));
-  EXPECT_TRUE(std::isnan(moving_mean(std::vector{nan}, 5)[0]));
+  EXPECT_TRUE(std::isnan(moving_mean(std::vector{not_a_number}, 5)[0]));
   EXPECT_TRUE(moving_mean({}, 3).empty());
 }
 
@@ -49,7 +49,7 @@ TEST(Series, LongSeriesKeepEndsAndExtremes) {
 }
 
 TEST(Series, NotANumberDoesNotHideExtremes) {
-  std::vector<double> values(1000, nan);
+  std::vector<double> values(1000, not_a_number);
   values[500] = 1;
   EXPECT_THAT(choose_points(values, 10), Contains(500));
 }

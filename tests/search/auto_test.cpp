@@ -5,7 +5,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 struct Case {
   Space space;

@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 const Options quick{{"n_candidates", std::int64_t{60}},
                     {"n_local_searches", std::int64_t{2}},

@@ -8,7 +8,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 Space branches() {
   return Space({choice("op", {"linear", "identity"}),

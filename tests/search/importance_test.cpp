@@ -13,11 +13,11 @@ namespace hone_test {
 namespace {
 
 using namespace hone;
-using hone::testing::choice;
-using hone::testing::integer;
-using hone::testing::MemoryStudy;
-using hone::testing::real;
-using hone::testing::when;
+using hone_test::choice;
+using hone_test::integer;
+using hone_test::MemoryStudy;
+using hone_test::real;
+using hone_test::when;
 
 struct Told {
   std::vector<Trial> trials;

@@ -9,7 +9,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 Options with(std::initializer_list<std::pair<const std::string, OptionValue>> values) {
   Options options = values;

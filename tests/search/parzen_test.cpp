@@ -10,7 +10,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 struct Model {
   MemoryStudy study;

@@ -8,7 +8,9 @@
 
 #include "hone/search/sampler.hpp"
 
-namespace hone::testing {
+namespace hone_test {
+
+using namespace hone;
 
 inline Dimension dimension(const std::string& name, Distribution of,
                            std::vector<Condition> when = {}) {
@@ -86,4 +88,4 @@ inline std::string fault_of(const Space& space, const Assignment& values) {
   return found == values.size() ? "" : "values of no dimension";
 }
 
-}  // namespace hone::testing
+}  // namespace hone_test

@@ -10,7 +10,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 TEST(Sobol, FirstPointsAreThePublishedOnes) {
   // S. Joe and F. Y. Kuo's example: points 1 to 5 in three dimensions.

@@ -18,7 +18,7 @@ namespace hone_test {
 namespace {
 
 using namespace hone;
-using hone::testing::dimension;
+using hone_test::dimension;
 
 Space small_space() {
   return Space({dimension("x", reals(0, 1, 0, false, "x")),

@@ -9,7 +9,7 @@
 namespace hone {
 namespace {
 
-using namespace testing;
+using namespace hone_test;
 
 Space conditional_space() {
   return Space({choice("kind", {"a", "b"}), real("rate", 1e-5, 1, 0, true),

@@ -7,6 +7,7 @@
 #include "hone/data/dataset.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/model/model.hpp"
+#include "hone/passes/select_formats.hpp"
 #include "hone/tasks/task.hpp"
 #include "support/thread_scope.hpp"
 
@@ -39,6 +40,15 @@ inline hone::TokenizedData random_sequences(std::int64_t count, std::uint64_t se
   }
   data.label_names = {"low", "middle", "high"};
   return data;
+}
+
+inline const std::string query_weight = "bert.encoder.layer.0.attention.self.query.weight";
+
+// One format for all linear nodes.
+inline hone::Quantization linear_formats(
+    const hone::Model& model, const std::string& format,
+    std::vector<std::pair<std::string, std::string>> keys = {}) {
+  return hone::select_formats(model.graph, {{"linear", format, std::move(keys)}});
 }
 
 // Samples of a text classifier; `data` must outlive what they are used in.

@@ -18,13 +18,13 @@ namespace {
 using namespace hone;
 
 constexpr std::int64_t rows = 23;
-constexpr std::int64_t width = 37;
+constexpr std::int64_t columns = 37;
 constexpr int steps = 50;
 
 // Rows and the gradients that they get in one step.
 struct Visit {
   std::vector<std::int32_t> ids;
-  std::vector<float> gradient;  // [ids, width]
+  std::vector<float> gradient;  // [ids, columns]
 };
 
 // Some rows are met in every step, some once in a while, one never before the last step, in which
@@ -40,9 +40,9 @@ std::vector<Visit> make_visits() {
       for (std::uint32_t i = 0; i < 1 + random.below(9); ++i)
         visit.ids.push_back(
             static_cast<std::int32_t>(random.below(random.below(3) == 0 ? rows - 1 : 4)));
-    for (std::size_t i = 0; i < visit.ids.size() * width; ++i)
+    for (std::size_t i = 0; i < visit.ids.size() * columns; ++i)
       visit.gradient.push_back(
-          static_cast<float>(random.normal() * std::exp(-2.0 + 0.1 * visit.ids[i / width])));
+          static_cast<float>(random.normal() * std::exp(-2.0 + 0.1 * visit.ids[i / columns])));
   }
   return visits;
 }
@@ -58,7 +58,7 @@ std::vector<float> rates() {
 }
 
 std::vector<float> start() {
-  std::vector<float> table(rows * width);
+  std::vector<float> table(rows * columns);
   RandomStream random(8, 8);
   for (float& value : table) value = static_cast<float>(random.normal() * 0.05);
   return table;
@@ -74,7 +74,8 @@ std::vector<double> plain_adamw(const Settings& settings, const std::vector<Visi
     const Visit& visit = visits[static_cast<std::size_t>(s - 1)];
     std::vector<double> g(p.size(), 0);
     for (std::size_t i = 0; i < visit.gradient.size(); ++i)
-      g[static_cast<std::size_t>(visit.ids[i / width]) * width + i % width] += visit.gradient[i];
+      g[static_cast<std::size_t>(visit.ids[i / columns]) * columns + i % columns] +=
+          visit.gradient[i];
     double norm = 0;
     for (double value : g) norm += value * value;
     norm = std::sqrt(norm);
@@ -122,10 +123,10 @@ Graph table_graph(const Settings& settings, bool sparse) {
 std::vector<float> train_table(const Settings& settings, const std::vector<Visit>& visits,
                                bool sparse, bool use_kernels) {
   Executor executor(table_graph(settings, sparse), use_kernels);
-  const Tensor table = Tensor::from<float>(DType::f32, {rows, width}, start());
+  const Tensor table = Tensor::from<float>(DType::f32, {rows, columns}, start());
   executor.bind("table", table);
   for (const char* state : {"table.m", "table.v"})
-    executor.bind(state, Tensor(DType::f32, {rows, width}));
+    executor.bind(state, Tensor(DType::f32, {rows, columns}));
   if (sparse) executor.bind("table.last", Tensor(DType::i32, {rows}));
   const Tensor one = Tensor::from<float>(DType::f32, {1}, std::vector<float>{1});
   const Tensor schedule = Tensor::from<float>(DType::f32, {steps}, rates());
@@ -134,7 +135,7 @@ std::vector<float> train_table(const Settings& settings, const std::vector<Visit
     const auto count = static_cast<std::int64_t>(visit.ids.size());
     executor.run(
         {{"ids", Tensor::from<std::int32_t>(DType::i32, {count}, visit.ids)},
-         {"c", Tensor::from<float>(DType::f32, {count, width}, visit.gradient)},
+         {"c", Tensor::from<float>(DType::f32, {count, columns}, visit.gradient)},
          {"loss_gradient", one},
          {"schedule", schedule},
          {"step", Tensor::from<std::int32_t>(DType::i32, {1}, std::vector<std::int32_t>{s})}});
@@ -159,7 +160,7 @@ TEST(Adamw, DenseAndLazyEqualThePlainOne) {
           const std::vector<float> got = train_table(settings, visits, sparse, use_kernels);
           for (std::size_t i = 0; i < got.size(); ++i)
             ASSERT_NEAR(got[i], expected[i], 2e-6)
-                << "row " << i / width << ", column " << i % width;
+                << "row " << i / columns << ", column " << i % columns;
         }
   }
 }

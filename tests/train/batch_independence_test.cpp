@@ -65,7 +65,7 @@ std::vector<Keys> settings_of(const Format& format) {
   return all;
 }
 
-Tensor logits_of(Executor& forward, const TokenizedData& data) {
+Tensor logits_by(Executor& forward, const TokenizedData& data) {
   return evaluate(forward, text_samples(data)).logits;
 }
 
@@ -73,14 +73,14 @@ Tensor logits_of(Executor& forward, const TokenizedData& data) {
 void expect_alone_as_in_batch(const Model& model, Mode mode) {
   const TokenizedData data = random_sequences(7, 21);
   Executor forward = make_forward(model, mode);
-  const Tensor together = logits_of(forward, data);
+  const Tensor together = logits_by(forward, data);
   const std::int64_t classes = together.shape()[1];
   double largest = 0;
   for (const float logit : together.span<float>())
     if (std::isfinite(logit)) largest = std::max(largest, std::fabs(static_cast<double>(logit)));
   for (const std::int64_t i : {0, 4}) {
     const std::int64_t indices[] = {i};
-    const Tensor alone = logits_of(forward, subset(data, indices));
+    const Tensor alone = logits_by(forward, subset(data, indices));
     for (std::int64_t c = 0; c < classes; ++c) {
       const float a = alone.as<float>()[c], b = together.as<float>()[i * classes + c];
       if (std::isnan(a) && std::isnan(b)) continue;

@@ -19,6 +19,7 @@
 #include "hone/train/evaluate.hpp"
 #include "hone/train/stepper.hpp"
 #include "hone/train/trainer.hpp"
+#include "support/compare_models.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
 #include "support/small_bert.hpp"
@@ -30,20 +31,8 @@ using namespace hone;
 
 const std::string query = "bert.encoder.layer.0.attention.self.query";
 
-Tensor logits_of(const Model& model, Mode mode = Mode::compiled) {
-  Executor forward = make_forward(model, mode);
-  return evaluate(forward, text_samples(random_sequences(30))).logits;
-}
-
-double largest_difference(const Tensor& a, const Tensor& b) {
-  double largest = 0;
-  for (std::int64_t i = 0; i < a.size(); ++i)
-    largest = std::max(largest, std::abs(static_cast<double>(a.as<float>()[i]) - b.as<float>()[i]));
-  return largest;
-}
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+Tensor answers(const Model& model, Mode mode = Mode::compiled) {
+  return logits_of(model, random_sequences(30), mode);
 }
 
 // An adapter that has been somewhere: B and the magnitudes are not what they start with.
@@ -95,9 +84,9 @@ TEST_P(EveryKind, AFreshAdapterChangesNoBit) {
   // DoRA multiplies by m / |w|, which is one but for rounding.
   for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference}) {
     if (settings.magnitude)
-      EXPECT_LT(largest_difference(logits_of(model, mode), logits_of(plain, mode)), 1e-6);
+      EXPECT_LT(largest_difference(answers(model, mode), answers(plain, mode)), 1e-6);
     else
-      EXPECT_TRUE(same_bits(logits_of(model, mode), logits_of(plain, mode)));
+      EXPECT_TRUE(same_bits(answers(model, mode), answers(plain, mode)));
   }
 }
 
@@ -105,18 +94,18 @@ TEST_P(EveryKind, MergedEqualsAdapted) {
   const Model plain = small_bert();
   Model model = adapted(kind(GetParam()));
   EXPECT_FALSE(is_plain(model));
-  const Tensor before = logits_of(model);
-  EXPECT_GT(largest_difference(before, logits_of(plain)), 1e-2);
-  EXPECT_LT(largest_difference(before, logits_of(model, Mode::reference)), 1e-5);
+  const Tensor before = answers(model);
+  EXPECT_GT(largest_difference(before, answers(plain)), 1e-2);
+  EXPECT_LT(largest_difference(before, answers(model, Mode::reference)), 1e-5);
   merge_adapters(model, {});
   EXPECT_TRUE(is_plain(model));
   EXPECT_EQ(model.tensors.names(), plain.tensors.names());
-  EXPECT_LT(largest_difference(logits_of(model), before), 1e-6);
+  EXPECT_LT(largest_difference(answers(model), before), 1e-6);
   const ScratchDirectory scratch;
   save_model(scratch.path() / "m", model, model.tensors);
   EXPECT_TRUE(std::filesystem::exists(scratch.path() / "m/model.safetensors"));
-  EXPECT_TRUE(same_bits(logits_of(load_model({.name = (scratch.path() / "m").string()})),
-                        logits_of(model)));
+  EXPECT_TRUE(
+      same_bits(answers(load_model({.name = (scratch.path() / "m").string()})), answers(model)));
   EXPECT_ERROR(merge_adapters(model, {}), ErrorCode::invalid_argument, "no adapter to merge");
 }
 
@@ -157,7 +146,7 @@ TEST_P(EveryKind, SavedLoadedAndReadByItself) {
   add_adapter(model, settings, used_adapter(base, settings));
   save_model(scratch.path() / "m", model, model.tensors);
   const Model loaded = load_model({.name = (scratch.path() / "m").string()});
-  EXPECT_TRUE(same_bits(logits_of(loaded), logits_of(model)));
+  EXPECT_TRUE(same_bits(answers(loaded), answers(model)));
   EXPECT_EQ(print_graph(loaded.graph), print_graph(model.graph));
   EXPECT_TRUE(loaded.report.unused.empty());
   // The same folder is an adapter of PEFT; alone it is one too, with the base that it names.
@@ -165,7 +154,7 @@ TEST_P(EveryKind, SavedLoadedAndReadByItself) {
   for (const char* name : {"adapter_config.json", "adapter_model.safetensors"})
     std::filesystem::copy_file(scratch.path() / "m" / name, scratch.path() / "a" / name);
   const Model alone = load_model({.name = (scratch.path() / "a").string()});
-  EXPECT_TRUE(same_bits(logits_of(alone), logits_of(model)));
+  EXPECT_TRUE(same_bits(answers(alone), answers(model)));
   const TensorStore files = read_safetensors(scratch.path() / "a/adapter_model.safetensors");
   EXPECT_TRUE(files.contains("base_model.model." + query + ".lora_A.weight"));
   EXPECT_EQ(files.contains("base_model.model." + query + ".lora_magnitude_vector"),
@@ -233,15 +222,15 @@ TEST(LoraOnFormats, TrainsOverPackedWeights) {
   add_adapter(model, settings, fresh_adapter(model, settings, 1));
   EXPECT_EQ(formats_of(model.graph), formats);
   const TensorStore before = model.tensors.clone();
-  const Tensor logits = logits_of(model);
+  const Tensor logits = answers(model);
   train(model, text_samples(random_sequences(40)), nullptr, few_steps(), scratch.path() / "run",
         false, nullptr, {}, {});
-  EXPECT_GT(largest_difference(logits_of(model), logits), 1e-3);
+  EXPECT_GT(largest_difference(answers(model), logits), 1e-3);
   EXPECT_TRUE(same_bits(before.at(codes_name(query + ".weight")),
                         model.tensors.at(codes_name(query + ".weight"))));
   Model loaded = load_model({.name = (scratch.path() / "run").string()});
   EXPECT_TRUE(is_packed(loaded.graph));
-  EXPECT_TRUE(same_bits(logits_of(loaded), logits_of(model)));
+  EXPECT_TRUE(same_bits(answers(loaded), answers(model)));
   EXPECT_ERROR(merge_adapters(loaded, {}), ErrorCode::invalid_argument, "the base is packed",
                "--dequantize");
   EXPECT_TRUE(has_adapters(loaded.graph)) << "refused, the model stays as it was";
@@ -249,7 +238,7 @@ TEST(LoraOnFormats, TrainsOverPackedWeights) {
   set_formats(unpacked, {});
   merge_adapters(loaded, {.dequantize = true});
   EXPECT_TRUE(is_plain(loaded));
-  EXPECT_LT(largest_difference(logits_of(loaded), logits_of(unpacked)), 1e-6);
+  EXPECT_LT(largest_difference(answers(loaded), answers(unpacked)), 1e-6);
 }
 
 // Formats and adapters give the same model in either order; unpacked, a base stays frozen.
@@ -264,7 +253,7 @@ TEST(LoraOnFormats, InEitherOrder) {
     add_adapter(second, settings, tensors);
     set_formats(second, eight_bits(second));
     EXPECT_EQ(print_graph(first.graph), print_graph(second.graph)) << name;
-    EXPECT_TRUE(same_bits(logits_of(first), logits_of(second))) << name;
+    EXPECT_TRUE(same_bits(answers(first), answers(second))) << name;
     pack_weights(second);
     unpack_weights(second);
     EXPECT_TRUE(second.graph.value(second.graph.find(query + ".weight")).frozen);
@@ -283,12 +272,12 @@ TEST(LoraOnMasks, MergesOnlyWhenAsked) {
   model.graph.sort();
   const LoraSettings settings = kind("dora");
   add_adapter(model, settings, used_adapter(model, settings));
-  const Tensor before = logits_of(model);
+  const Tensor before = answers(model);
   EXPECT_ERROR(merge_adapters(model, {}), ErrorCode::invalid_argument, weight + " is pruned",
                "--dense");
   merge_adapters(model, {.dense = true});
   EXPECT_TRUE(is_plain(model));
-  EXPECT_LT(largest_difference(logits_of(model), before), 1e-6);
+  EXPECT_LT(largest_difference(answers(model), before), 1e-6);
 }
 
 // Rows of zeros (heads and neurons that are gone) have no direction to rescale: they stay zero.
@@ -299,17 +288,17 @@ TEST(LoraOnMasks, RowsOfZerosStayZeroUnderDora) {
   std::memset(kept.data(), 1, kept.bytes());
   std::memset(kept.data(), 0, 18 * 36);
   set_masks(model, {{query + ".weight", kept}});
-  const Tensor before = logits_of(model);
+  const Tensor before = answers(model);
   const LoraSettings settings = kind("dora");
   add_adapter(model, settings, fresh_adapter(model, settings, 1));
   for (const Mode mode : {Mode::compiled, Mode::eager, Mode::reference})
-    EXPECT_LT(largest_difference(logits_of(model, mode), before), 1e-6);
+    EXPECT_LT(largest_difference(answers(model, mode), before), 1e-6);
   train(model, text_samples(random_sequences(40)), nullptr, few_steps(), scratch.path() / "run",
         false, nullptr, {}, {});
-  const Tensor trained = logits_of(model);
+  const Tensor trained = answers(model);
   EXPECT_GT(largest_difference(trained, before), 1e-3);
   merge_adapters(model, {.dense = true});
-  EXPECT_LT(largest_difference(logits_of(model), trained), 1e-5);
+  EXPECT_LT(largest_difference(answers(model), trained), 1e-5);
   for (std::int64_t i = 0; i < std::int64_t{18} * 36; ++i)
     ASSERT_EQ(model.tensors.at(query + ".weight").as<float>()[i], 0.0f);
 }
@@ -372,10 +361,10 @@ TEST(Lora, SeveralOnOneBase) {
     EXPECT_EQ(adapter.is_trained, adapter.settings.name == "two");
     EXPECT_EQ(adapter.settings.rank, adapter.settings.name == "two" ? 2 : 3);
   }
-  EXPECT_GT(largest_difference(logits_of(model), logits_of(with_one)), 1e-3);
+  EXPECT_GT(largest_difference(answers(model), answers(with_one)), 1e-3);
   Model merged = model;
   merge_adapters(merged, {});
-  EXPECT_LT(largest_difference(logits_of(merged), logits_of(model)), 1e-6);
+  EXPECT_LT(largest_difference(answers(merged), answers(model)), 1e-6);
   // One of the same name takes its place, whatever layers it had.
   second.targets = "layer0.q";
   add_adapter(model, second, used_adapter(plain, second, 3));

@@ -23,13 +23,6 @@ namespace {
 
 using namespace hone;
 
-const char* const query = "bert.encoder.layer.0.attention.self.query.weight";
-
-Quantization choose(const Model& model, const std::string& format,
-                    std::vector<std::pair<std::string, std::string>> keys = {}) {
-  return select_formats(model.graph, {{"linear", format, std::move(keys)}});
-}
-
 TEST(PrunedData, EachTokenKeepsItsLargestWhateverItsBatch) {
   const TokenizedData data = random_sequences(12);
   Model model = small_bert();
@@ -72,7 +65,7 @@ TEST(PrunedData, EachTokenKeepsItsLargestWhateverItsBatch) {
 
 TEST(PrunedData, StandsBeforeFormatsInEitherOrder) {
   Model a = small_bert(), b = small_bert();
-  const Quantization formats = choose(a, "integer", {{"width", "8"}, {"frac_width", "5"}});
+  const Quantization formats = linear_formats(a, "integer", {{"width", "8"}, {"frac_width", "5"}});
   const std::vector<std::string> names{"layer0.q", "layer0.wide"};
   prune_data(a, names, {.sparsity = 0.5});
   set_formats(a, formats);
@@ -113,7 +106,7 @@ TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
     every_third.as<std::uint8_t>()[i] = i % 3 != 0;
   set_masks(model, {{value, every_third}});
   const auto gradients =
-      loss_gradients(model, {query, value}, text_samples(data), {.samples = 100});
+      loss_gradients(model, {query_weight, value}, text_samples(data), {.samples = 100});
   ASSERT_EQ(gradients.size(), 2u);
   double scale = 0;
   for (const float g : gradients.at(value).span<float>())
@@ -135,7 +128,7 @@ TEST(Saliency, GradientsAreSlopesOfTheMeanLoss) {
   }
   EXPECT_ERROR(loss_gradients(model, {"nothing"}, text_samples(data), {}),
                ErrorCode::invalid_argument, "nothing");
-  EXPECT_ERROR(loss_gradients(model, {query}, text_samples(random_sequences(0)), {}),
+  EXPECT_ERROR(loss_gradients(model, {query_weight}, text_samples(random_sequences(0)), {}),
                ErrorCode::invalid_argument, "no samples");
 }
 

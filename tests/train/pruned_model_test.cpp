@@ -26,8 +26,6 @@ namespace {
 
 using namespace hone;
 
-const char* const query = "bert.encoder.layer.0.attention.self.query.weight";
-
 // Masks by magnitude.
 std::map<std::string, Tensor> masks_by(const Model& model, double sparsity,
                                        const std::string& nodes = "",
@@ -55,11 +53,6 @@ void mask_by(Model& model, double sparsity, const std::string& nodes = "",
   set_masks(model, masks_by(model, sparsity, nodes, granularity));
 }
 
-Quantization choose(const Model& model, const std::string& format,
-                    std::vector<std::pair<std::string, std::string>> keys = {}) {
-  return select_formats(model.graph, {{"linear", format, std::move(keys)}});
-}
-
 // A plain model whose weights are zero where masks drop them, by hand.
 TEST(PrunedModels, GiveWhatZerosGive) {
   const TokenizedData data = random_sequences(20);
@@ -77,26 +70,26 @@ TEST(PrunedModels, GiveWhatZerosGive) {
   for (const Mode mode : {Mode::reference, Mode::eager, Mode::compiled})
     EXPECT_TRUE(same_bits(logits_of(masked, data, mode), logits_of(zeroed, data, mode)));
   // The mask decides, not the number behind it, even one that is none.
-  Tensor& weight = masked.tensors.at(query);
+  Tensor& weight = masked.tensors.at(query_weight);
   for (std::int64_t i = 0; i < weight.size(); ++i)
-    if (masks.at(query).as<std::uint8_t>()[i] == 0) weight.as<float>()[i] = std::nanf("");
+    if (masks.at(query_weight).as<std::uint8_t>()[i] == 0) weight.as<float>()[i] = std::nanf("");
   EXPECT_TRUE(same_bits(logits_of(masked, data), logits_of(zeroed, data)));
   zero_masked(masked);
-  EXPECT_TRUE(same_bits(masked.tensors.at(query), zeroed.tensors.at(query)));
+  EXPECT_TRUE(same_bits(masked.tensors.at(query_weight), zeroed.tensors.at(query_weight)));
 }
 
 TEST(PrunedModels, OtherNodesLaterKeepEarlierMasksAndTheSameAgainReplaces) {
   Model model = small_bert();
   mask_by(model, 0.5, "layer0\\..*");
   const auto first = masks_of(model.graph);
-  const Tensor kept = model.tensors.at(mask_name(query)).clone();
+  const Tensor kept = model.tensors.at(mask_name(query_weight)).clone();
   mask_by(model, 0.3, "layer1\\..*");
   EXPECT_EQ(masks_of(model.graph).size(), 2 * first.size());
-  EXPECT_TRUE(same_bits(model.tensors.at(mask_name(query)), kept));
+  EXPECT_TRUE(same_bits(model.tensors.at(mask_name(query_weight)), kept));
   const std::size_t nodes = model.graph.nodes.size();
   mask_by(model, 0.8, "layer0\\..*");
   EXPECT_EQ(model.graph.nodes.size(), nodes);
-  EXPECT_NEAR(mask_sparsity(model.tensors.at(mask_name(query))), 0.8, 1e-3);
+  EXPECT_NEAR(mask_sparsity(model.tensors.at(mask_name(query_weight))), 0.8, 1e-3);
   // A mask that drops nothing goes; what is left is the plain graph with its zeros.
   mask_by(model, 0.0, "linear");
   EXPECT_TRUE(masks_of(model.graph).empty());
@@ -110,7 +103,7 @@ TEST_P(MaskedFormats, EitherOrderGivesTheSameModel) {
   const ScratchDirectory scratch;
   Model a = small_bert();
   const auto masks = masks_by(a, 0.5);
-  const Quantization formats = choose(a, GetParam());
+  const Quantization formats = linear_formats(a, GetParam());
   set_masks(a, masks);
   set_formats(a, formats);
   Model b = small_bert();
@@ -130,7 +123,7 @@ TEST_P(MaskedFormats, EitherOrderGivesTheSameModel) {
   const Node& node = a.graph.node(a.graph.find_node("layer0.q"));
   const Tensor read = effective_weight(a, node.inputs[1]);
   for (std::int64_t i = 0; i < read.size(); ++i)
-    if (masks.at(query).as<std::uint8_t>()[i] == 0) ASSERT_EQ(read.as<float>()[i], 0.0f);
+    if (masks.at(query_weight).as<std::uint8_t>()[i] == 0) ASSERT_EQ(read.as<float>()[i], 0.0f);
   save_model(scratch.path() / "p", a, a.tensors);
   expect_equal_models(load_model({.name = (scratch.path() / "p").string()}), a);
 }
@@ -142,7 +135,7 @@ INSTANTIATE_TEST_SUITE_P(Formats, MaskedFormats,
 
 TEST(PrunedModels, TrainedStepsOfFormatsStay) {
   Model model = small_bert();
-  set_formats(model, choose(model, "affine", {{"width", "4"}, {"learned_step", "true"}}));
+  set_formats(model, linear_formats(model, "affine", {{"width", "4"}, {"learned_step", "true"}}));
   add_learned_steps(model, {});
   const std::vector<LearnedStep> before = learned_steps(model.graph);
   ASSERT_FALSE(before.empty());
@@ -163,7 +156,8 @@ TEST(PrunedModels, TrainedStepsOfFormatsStay) {
 
 TEST(PrunedModels, PackedModelsAreUnpackedAndPackedAgain) {
   Model packed = small_bert();
-  const Quantization formats = choose(packed, "integer", {{"width", "8"}, {"frac_width", "6"}});
+  const Quantization formats =
+      linear_formats(packed, "integer", {{"width", "8"}, {"frac_width", "6"}});
   Model simulated = small_bert();
   set_formats(packed, formats);
   pack_weights(packed);
@@ -184,9 +178,10 @@ TEST(PrunedModels, FormatsWithoutZeroAreRefusedInEitherOrder) {
     const std::string before = print_graph(model.graph);
     const std::size_t tensors = model.tensors.names().size();
     Model tried = model;
-    EXPECT_ERROR(set_formats(tried, choose(tried, format)), ErrorCode::invalid_argument, format);
+    EXPECT_ERROR(set_formats(tried, linear_formats(tried, format)), ErrorCode::invalid_argument,
+                 format);
     Model other = small_bert();
-    set_formats(other, choose(other, format));
+    set_formats(other, linear_formats(other, format));
     const std::string graph = print_graph(other.graph);
     EXPECT_ERROR(mask_by(other, 0.5), ErrorCode::invalid_argument, format);
     EXPECT_EQ(print_graph(other.graph), graph) << "the model stays as it was";
@@ -197,9 +192,9 @@ TEST(PrunedModels, FormatsWithoutZeroAreRefusedInEitherOrder) {
 
 TEST(PrunedModels, MasksThatDoNotFitAreRefused) {
   Model model = small_bert();
-  EXPECT_ERROR(set_masks(model, {{query, Tensor(DType::u8, {3, 3})}}), ErrorCode::invalid_argument,
-               query);
-  EXPECT_ERROR(set_masks(model, {{query, Tensor(DType::f32, {36, 36})}}),
+  EXPECT_ERROR(set_masks(model, {{query_weight, Tensor(DType::u8, {3, 3})}}),
+               ErrorCode::invalid_argument, query_weight);
+  EXPECT_ERROR(set_masks(model, {{query_weight, Tensor(DType::f32, {36, 36})}}),
                ErrorCode::invalid_argument, "expected u8");
   EXPECT_ERROR(set_masks(model, {{"nothing", Tensor(DType::u8, {3, 3})}}),
                ErrorCode::invalid_argument, "nothing");
@@ -217,11 +212,11 @@ TEST(PrunedModels, SavedMasksThatDoNotFitAreRefused) {
   for (const Tensor& mask : {Tensor(DType::u8, {36, 35}), Tensor(DType::f32, {36, 36}), Tensor()}) {
     TensorStore other;
     for (const std::string& name : stored.names())
-      if (name.rfind(mask_name(query), 0) != 0) other.set(name, stored.at(name).clone());
-    if (!mask.empty()) other.set(mask_name(query), mask);
+      if (name.rfind(mask_name(query_weight), 0) != 0) other.set(name, stored.at(name).clone());
+    if (!mask.empty()) other.set(mask_name(query_weight), mask);
     write_safetensors(file, other);
     EXPECT_ERROR(load_model({.name = (scratch.path() / "m").string()}), ErrorCode::bad_format,
-                 mask_name(query));
+                 mask_name(query_weight));
   }
 }
 
@@ -268,7 +263,7 @@ TEST(PrunedModels, TrainingKeepsZerosAndMasks) {
       // What is saved is the masked model.
       const Model saved = load_model({.name = (scratch.path() / "out").string()});
       EXPECT_EQ(print_graph(saved.graph), print_graph(model.graph));
-      EXPECT_TRUE(same_bits(saved.tensors.at(query), trained.tensors.at(query)));
+      EXPECT_TRUE(same_bits(saved.tensors.at(query_weight), trained.tensors.at(query_weight)));
     }
 }
 

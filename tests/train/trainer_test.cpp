@@ -36,8 +36,8 @@ struct Outcome {
 };
 
 // Trains a fresh model into `out`; stops after `stop_after` steps of this process (0: never).
-Outcome train_into(const std::filesystem::path& out, const TrainOptions& options, bool resume,
-                   std::int64_t stop_after = 0, const Samples* validation = nullptr) {
+Outcome train_small(const std::filesystem::path& out, const TrainOptions& options, bool resume,
+                    std::int64_t stop_after = 0, const Samples* validation = nullptr) {
   Model model = small_bert();
   const TokenizedData data = random_sequences(30);
   Outcome run;
@@ -75,14 +75,14 @@ TEST(Trainer, ResumedEqualsUninterruptedBitForBit) {
     options.accumulate = accumulate;
     const TokenizedData held_out = random_sequences(10, 77);
     const Samples validation = text_samples(held_out);
-    const Outcome whole = train_into(scratch.path() / "whole", options, false, 0, &validation);
+    const Outcome whole = train_small(scratch.path() / "whole", options, false, 0, &validation);
     EXPECT_TRUE(whole.result.finished);
     ASSERT_EQ(whole.losses.size(), 16u);
     // Stopped twice: within the first epoch and at its end.
-    Outcome first = train_into(scratch.path() / "parts", options, false, 3, &validation);
+    Outcome first = train_small(scratch.path() / "parts", options, false, 3, &validation);
     EXPECT_FALSE(first.result.finished);
-    const Outcome second = train_into(scratch.path() / "parts", options, true, 5, &validation);
-    const Outcome third = train_into(scratch.path() / "parts", options, true, 0, &validation);
+    const Outcome second = train_small(scratch.path() / "parts", options, true, 5, &validation);
+    const Outcome third = train_small(scratch.path() / "parts", options, true, 0, &validation);
     EXPECT_TRUE(third.result.finished);
     std::vector<double> losses = first.losses;
     losses.insert(losses.end(), second.losses.begin(), second.losses.end());
@@ -90,7 +90,7 @@ TEST(Trainer, ResumedEqualsUninterruptedBitForBit) {
     EXPECT_EQ(losses, whole.losses);
     expect_same_bits(third.parameters, whole.parameters);
     // With nothing left to train, what the run reached is still told.
-    const Outcome fourth = train_into(scratch.path() / "parts", options, true, 0, &validation);
+    const Outcome fourth = train_small(scratch.path() / "parts", options, true, 0, &validation);
     EXPECT_TRUE(fourth.losses.empty());
     for (const Outcome* resumed : {&third, &fourth})
       for (const auto& [told, expected] :
@@ -109,16 +109,16 @@ TEST(Trainer, ResumedEqualsUninterruptedBitForBit) {
 TEST(Trainer, CheckpointsLeaveNoTrace) {
   const ScratchDirectory scratch;
   TrainOptions options = small_options();
-  const Outcome rare = train_into(scratch.path() / "rare", options, false);
+  const Outcome rare = train_small(scratch.path() / "rare", options, false);
   options.checkpoint_every = 1;
-  const Outcome often = train_into(scratch.path() / "often", options, false);
+  const Outcome often = train_small(scratch.path() / "often", options, false);
   EXPECT_EQ(often.losses, rare.losses);
   expect_same_bits(often.parameters, rare.parameters);
 }
 
 TEST(Trainer, TheSavedModelIsTheTrainedOne) {
   const ScratchDirectory scratch;
-  const Outcome run = train_into(scratch.path() / "out", small_options(), false);
+  const Outcome run = train_small(scratch.path() / "out", small_options(), false);
   ModelRequest request;
   request.name = (scratch.path() / "out").string();
   expect_same_bits(load_model(request).tensors, run.parameters);
@@ -127,8 +127,8 @@ TEST(Trainer, TheSavedModelIsTheTrainedOne) {
 
 TEST(Trainer, AFinishedRunResumesToTheSameModel) {
   const ScratchDirectory scratch;
-  const Outcome run = train_into(scratch.path() / "out", small_options(), false);
-  const Outcome again = train_into(scratch.path() / "out", small_options(), true);
+  const Outcome run = train_small(scratch.path() / "out", small_options(), false);
+  const Outcome again = train_small(scratch.path() / "out", small_options(), true);
   EXPECT_TRUE(again.losses.empty());
   expect_same_bits(again.parameters, run.parameters);
 }
@@ -136,11 +136,11 @@ TEST(Trainer, AFinishedRunResumesToTheSameModel) {
 TEST(Trainer, ResumeWithOtherOptionsIsRefused) {
   const ScratchDirectory scratch;
   const std::filesystem::path out = scratch.path() / "out";
-  train_into(out, small_options(), false, 3);
+  train_small(out, small_options(), false, 3);
   const auto refuse = [&](const char* key, auto change) {
     TrainOptions options = small_options();
     change(options);
-    EXPECT_ERROR(train_into(out, options, true), ErrorCode::invalid_argument,
+    EXPECT_ERROR(train_small(out, options, true), ErrorCode::invalid_argument,
                  std::string("has ") + key + " =", "without --resume");
   };
   refuse("lr", [](TrainOptions& o) { o.lr = 2e-3; });
@@ -150,7 +150,7 @@ TEST(Trainer, ResumeWithOtherOptionsIsRefused) {
   refuse("mode", [](TrainOptions& o) { o.mode = Mode::eager; });
   refuse("hidden_dropout", [](TrainOptions& o) { o.hidden_dropout = 0.3; });
   refuse("disabled_passes", [](TrainOptions& o) { o.disabled_passes = {"group_rows"}; });
-  EXPECT_ERROR(train_into(scratch.path() / "nothing", small_options(), true), ErrorCode::not_found,
+  EXPECT_ERROR(train_small(scratch.path() / "nothing", small_options(), true), ErrorCode::not_found,
                "hone_state.json");
 }
 
@@ -159,17 +159,17 @@ TEST(Trainer, ResumeWithAnotherOrderIsRefused) {
   const ScratchDirectory scratch;
   TrainOptions options = small_options();
   options.order = {5, 4, 3, 2, 1, 0, 6, 7, 8, 9};
-  train_into(scratch.path() / "out", options, false, 1);
-  EXPECT_NO_THROW(train_into(scratch.path() / "out", options, true, 1));
+  train_small(scratch.path() / "out", options, false, 1);
+  EXPECT_NO_THROW(train_small(scratch.path() / "out", options, true, 1));
   options.order = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
-  EXPECT_ERROR(train_into(scratch.path() / "out", options, true), ErrorCode::invalid_argument,
+  EXPECT_ERROR(train_small(scratch.path() / "out", options, true), ErrorCode::invalid_argument,
                "has order =");
 }
 
 // Other texts of as many samples and tokens are other data.
 TEST(Trainer, ResumeWithOtherDataIsRefused) {
   const ScratchDirectory scratch;
-  train_into(scratch.path() / "out", small_options(), false, 1);
+  train_small(scratch.path() / "out", small_options(), false, 1);
   Model model = small_bert();
   TokenizedData data = random_sequences(30);
   std::swap(data.ids[10], data.ids[11]);
@@ -184,7 +184,7 @@ TEST(Trainer, EpochsCountFromOne) {
   const ScratchDirectory scratch;
   std::vector<std::int64_t> expected(8, 1);
   expected.insert(expected.end(), 8, 2);
-  EXPECT_EQ(train_into(scratch.path() / "m", small_options(), false).epochs, expected);
+  EXPECT_EQ(train_small(scratch.path() / "m", small_options(), false).epochs, expected);
 }
 
 TEST(Trainer, AnOrderIsFollowed) {
@@ -193,12 +193,12 @@ TEST(Trainer, AnOrderIsFollowed) {
   options.hidden_dropout = options.attention_dropout = options.classifier_dropout = 0;
   options.epochs = 1;
   options.order = {7, 3, 3, 9};
-  const Outcome run = train_into(scratch.path() / "a", options, false);
+  const Outcome run = train_small(scratch.path() / "a", options, false);
   ASSERT_EQ(run.losses.size(), 1u);
   options.order = {9, 7, 3, 3};  // the same batch
-  EXPECT_NEAR(train_into(scratch.path() / "b", options, false).losses[0], run.losses[0], 1e-6);
+  EXPECT_NEAR(train_small(scratch.path() / "b", options, false).losses[0], run.losses[0], 1e-6);
   options.order = {30};
-  EXPECT_ERROR(train_into(scratch.path() / "c", options, false), ErrorCode::invalid_argument,
+  EXPECT_ERROR(train_small(scratch.path() / "c", options, false), ErrorCode::invalid_argument,
                "names sample 30, the data has samples 0 to 29");
 }
 
@@ -208,14 +208,14 @@ TEST(Trainer, AFailedSaveLeavesTheOldCheckpoint) {
   const std::filesystem::path out = scratch.path() / "out";
   TrainOptions options = small_options();
   options.checkpoint_every = 1;
-  train_into(out, options, false, 2);
+  train_small(out, options, false, 2);
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
   for (rlim_t limit : {std::size_t{0}, std::size_t{1000}, std::size_t{200000}}) {
     const rlimit small{limit, before.rlim_max};
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-    EXPECT_ERROR(train_into(out, options, true, 1), ErrorCode::io, (out / "last").string());
+    EXPECT_ERROR(train_small(out, options, true, 1), ErrorCode::io, (out / "last").string());
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
     EXPECT_EQ(load_position(out / "last").step, 2);
     EXPECT_NO_THROW(load_state(out / "last"));
@@ -224,9 +224,9 @@ TEST(Trainer, AFailedSaveLeavesTheOldCheckpoint) {
   }
   std::signal(SIGXFSZ, handler);
   // And the run goes on from there as if nothing had happened.
-  const Outcome rest = train_into(out, options, true);
+  const Outcome rest = train_small(out, options, true);
   expect_same_bits(rest.parameters,
-                   train_into(scratch.path() / "whole", options, false).parameters);
+                   train_small(scratch.path() / "whole", options, false).parameters);
 }
 
 TEST(Trainer, NanStopsWithStepAndSamples) {

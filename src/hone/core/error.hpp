@@ -33,4 +33,9 @@ private:
   std::string hint_;
 };
 
+// What the caller asked for cannot be.
+[[noreturn]] inline void refuse(const std::string& message, const std::string& hint = "") {
+  throw Error(ErrorCode::invalid_argument, message, hint);
+}
+
 }  // namespace hone

@@ -60,7 +60,7 @@ const Json* find_section(const Json& config) {
   return section == nullptr || section->is_null() ? nullptr : section;
 }
 
-[[noreturn]] void refuse(const std::string& where, const std::string& what) {
+[[noreturn]] void refuse_checkpoint(const std::string& where, const std::string& what) {
   throw Error(
       ErrorCode::unsupported,
       fmt::format("{}: key '{}': {} is not computed", where, foreign_quantization_key, what),
@@ -216,13 +216,13 @@ void check_foreign_quantization(const Json& config, const std::string& where) {
   const std::string named = fmt::format("quant_method '{}'", printable(method));
   if (method == bitsandbytes) {
     if (is_true(*section, "load_in_4bit") || is_true(*section, "_load_in_4bit"))
-      refuse(where, named + " with load_in_4bit");
+      refuse_checkpoint(where, named + " with load_in_4bit");
   } else if (method == compressed_tensors) {
     const std::string format = text_member(*section, "format");
     if (format != "int-quantized" && format != "naive-quantized" && format != "dense")
-      refuse(where, fmt::format("{} with format '{}'", named, printable(format)));
+      refuse_checkpoint(where, fmt::format("{} with format '{}'", named, printable(format)));
   } else {
-    refuse(where, method.empty() ? "a method without a name ('quant_method')" : named);
+    refuse_checkpoint(where, method.empty() ? "a method without a name ('quant_method')" : named);
   }
 }
 

@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 
 // 1: no tensor is stored by its bits (sparse_tensors.hpp).
 constexpr std::int64_t form_version = 2;
-constexpr const char* damaged = "the file is damaged, was edited, or belongs to another model";
+constexpr const char* damaged_model =
+    "the file is damaged, was edited, or belongs to another model";
 
 constexpr std::pair<HeadKind, const char*> head_names[] = {
     {HeadKind::classes, "classes"}, {HeadKind::values, "values"}, {HeadKind::labels, "labels"}};
@@ -82,7 +83,7 @@ Json read_facts_file(const fs::path& directory) {
   const Json json = parse_json(read_file(directory / own_facts_file), where);
   const Json* version = json.is_object() ? json.find_member("version") : nullptr;
   if (version == nullptr || !version->is_number_integer() || version->get<std::int64_t>() < 1)
-    throw Error(ErrorCode::bad_format, where + ": has no version", damaged);
+    throw Error(ErrorCode::bad_format, where + ": has no version", damaged_model);
   if (version->get<std::int64_t>() > form_version)
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: version {}, this hone reads up to {}", where,
@@ -98,7 +99,7 @@ auto in_file(const fs::path& file, const Body& body) {
     return body();
   } catch (const Error& error) {
     throw Error(error.code(), file.string() + ": " + error.message(),
-                error.hint().empty() ? damaged : error.hint());
+                error.hint().empty() ? damaged_model : error.hint());
   }
 }
 
@@ -212,7 +213,7 @@ Model load_saved_model(const fs::path& directory, bool check_values) {
     try {
       keep_named_tensors(model);
     } catch (const Error& error) {
-      throw Error(ErrorCode::bad_format, error.message(), damaged);
+      throw Error(ErrorCode::bad_format, error.message(), damaged_model);
     }
     check_packed(model);
     for (const LearnedStep& step : learned_steps(model.graph)) {

@@ -90,7 +90,7 @@ std::optional<SparseWeight> sparse_weight(const Tensor& weight, const Tensor& ma
   return sparse;
 }
 
-[[noreturn]] void refuse(const std::string& name, const std::string& what) {
+[[noreturn]] void refuse_tensor(const std::string& name, const std::string& what) {
   throw Error(ErrorCode::bad_format, fmt::format("tensor '{}': {}", name, what),
               "the file is damaged, was edited, or belongs to another model");
 }
@@ -98,11 +98,11 @@ std::optional<SparseWeight> sparse_weight(const Tensor& weight, const Tensor& ma
 // Bits for `count` numbers.
 void check_bits(const std::string& name, const Tensor& bits, std::int64_t count) {
   if (bits.dtype() != DType::u8 || bits.shape() != Shape{bit_bytes(count)})
-    refuse(name,
-           fmt::format("is {}{}, expected u8[{}]: a bit for each of {} numbers",
-                       name_of(bits.dtype()), to_string(bits.shape()), bit_bytes(count), count));
+    refuse_tensor(
+        name, fmt::format("is {}{}, expected u8[{}]: a bit for each of {} numbers",
+                          name_of(bits.dtype()), to_string(bits.shape()), bit_bytes(count), count));
   for (std::int64_t i = count; i < 8 * bit_bytes(count); ++i)
-    if (bit(bits, i)) refuse(name, fmt::format("has bits set beyond its {} numbers", count));
+    if (bit(bits, i)) refuse_tensor(name, fmt::format("has bits set beyond its {} numbers", count));
 }
 
 // The shape of a value of a graph; its size fits into memory addresses.
@@ -111,7 +111,7 @@ Shape shape_of(const Graph& graph, const std::string& name) {
   try {
     element_count(shape);
   } catch (const Error& error) {
-    refuse(name, error.message());
+    refuse_tensor(name, error.message());
   }
   return shape;
 }
@@ -136,13 +136,13 @@ template <typename IsKept>
 Tensor weight_of_values(const std::string& name, const Tensor& values, Shape shape,
                         const IsKept& is_kept) {
   if (values.dtype() != DType::f32 || values.shape().size() != 1)
-    refuse(name, fmt::format("is {}{}, expected a list of f32", name_of(values.dtype()),
-                             to_string(values.shape())));
+    refuse_tensor(name, fmt::format("is {}{}, expected a list of f32", name_of(values.dtype()),
+                                    to_string(values.shape())));
   const std::int64_t count = element_count(shape);
   std::int64_t kept = 0;
   for (std::int64_t i = 0; i < count; ++i) kept += is_kept(i);
   if (kept != values.size())
-    refuse(name, fmt::format("has {} numbers, its bits keep {}", values.size(), kept));
+    refuse_tensor(name, fmt::format("has {} numbers, its bits keep {}", values.size(), kept));
   Tensor weight(DType::f32, std::move(shape));
   float* to = weight.as<float>();
   const float* from = values.as<float>();
@@ -187,7 +187,8 @@ TensorStore store_sparse(const Graph& graph, const TensorStore& tensors) {
 TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
   TensorStore tensors;
   const auto set = [&](const std::string& name, const std::string& from, Tensor tensor) {
-    if (stored.contains(name)) refuse(from, fmt::format("'{}' is stored a second time", name));
+    if (stored.contains(name))
+      refuse_tensor(from, fmt::format("'{}' is stored a second time", name));
     tensors.set(name, std::move(tensor));
   };
   std::vector<std::string> sparse;  // weights
@@ -199,7 +200,7 @@ TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
     else if (base_of(graph, name, own_bits_end).empty())
       tensors.set(name, stored.at(name));
     else if (!stored.contains(values_name(base_of(graph, name, own_bits_end))))
-      refuse(name, "the numbers that its bits keep are missing");
+      refuse_tensor(name, "the numbers that its bits keep are missing");
   }
   const auto masks = masks_of(graph);
   for (const std::string& weight : sparse) {
@@ -214,13 +215,15 @@ TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
       continue;
     }
     const auto mask = masks.find(weight);
-    if (mask == masks.end()) refuse(from, "neither a mask nor bits say which numbers it holds");
+    if (mask == masks.end())
+      refuse_tensor(from, "neither a mask nor bits say which numbers it holds");
     if (!tensors.contains(mask->second))
-      refuse(from, fmt::format("'{}', which says what numbers it holds, is missing", mask->second));
+      refuse_tensor(
+          from, fmt::format("'{}', which says what numbers it holds, is missing", mask->second));
     const Tensor& keep = tensors.at(mask->second);
     if (keep.dtype() != DType::u8 || keep.shape() != shape)
-      refuse(mask->second, fmt::format("is {}{}, expected u8{}", name_of(keep.dtype()),
-                                       to_string(keep.shape()), to_string(shape)));
+      refuse_tensor(mask->second, fmt::format("is {}{}, expected u8{}", name_of(keep.dtype()),
+                                              to_string(keep.shape()), to_string(shape)));
     set(weight, from, weight_of_values(from, stored.at(from), shape, [&](std::int64_t i) {
           return keep.as<std::uint8_t>()[i] != 0;
         }));

@@ -113,7 +113,7 @@ TorchStorages read_storages(const MappedFile& map, const Archive& archive,
   return storages;
 }
 
-TensorStore read_mapped(const MappedFile& map, const std::string& where) {
+TensorStore read_torch(const MappedFile& map, const std::string& where) {
   if (is_legacy_torch(map.bytes)) return read_legacy_torch(map, where);
   check_kind(map.bytes, where);
   const Archive archive = read_description(map.bytes, where);
@@ -125,11 +125,11 @@ TensorStore read_mapped(const MappedFile& map, const std::string& where) {
 }  // namespace
 
 TensorStore read_torch_bin(const std::filesystem::path& file) {
-  return read_mapped(map_file(file), file.string());
+  return read_torch(map_file(file), file.string());
 }
 
 TensorStore read_torch_bin(std::span<const std::byte> bytes, const std::string& where) {
-  return read_mapped({nullptr, bytes}, where);
+  return read_torch({nullptr, bytes}, where);
 }
 
 }  // namespace hone

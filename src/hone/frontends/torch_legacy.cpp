@@ -34,7 +34,7 @@ std::size_t magic_size(std::span<const std::byte> bytes) {
   return at + magic.size();
 }
 
-[[noreturn]] void fail(const std::string& where, const std::string& what) {
+[[noreturn]] void fail_reading(const std::string& where, const std::string& what) {
   throw Error(ErrorCode::bad_format, where + ": " + what,
               "the file is truncated or damaged: copy or download it again");
 }
@@ -51,8 +51,8 @@ public:
     TorchStorages storages = read_storages(tensors, read_keys());
     for (const PickledTensor& tensor : tensors)
       if (storages.count(tensor.storage) == 0)
-        fail(where_, fmt::format("tensor '{}': its storage {} is not listed",
-                                 printable(tensor.name), printable(tensor.storage)));
+        fail_reading(where_, fmt::format("tensor '{}': its storage {} is not listed",
+                                         printable(tensor.name), printable(tensor.storage)));
     return make_tensors(tensors, storages, map_.bytes.size(), where_);
   }
 
@@ -67,17 +67,18 @@ private:
     // Sizes of C types and the byte order of the machine; values are little-endian in any case.
     Machine system(map_.bytes, where_, version.position());
     if (system.value(system.run_one()).kind != Kind::dict)
-      fail(where_, "the description of the machine is no dictionary");
+      fail_reading(where_, "the description of the machine is no dictionary");
     at_ = system.position();
   }
 
   std::vector<std::string> read_keys() {
     Machine machine(map_.bytes, where_, at_);
     const Value& list = machine.value(machine.run_one());
-    if (list.kind != Kind::list) fail(where_, "the keys of its storages are no list");
+    if (list.kind != Kind::list) fail_reading(where_, "the keys of its storages are no list");
     std::vector<std::string> keys;
     for (const Handle item : list.items) {
-      if (machine.value(item).kind != Kind::text) fail(where_, "the key of a storage is no text");
+      if (machine.value(item).kind != Kind::text)
+        fail_reading(where_, "the key of a storage is no text");
       keys.emplace_back(machine.value(item).text);
     }
     at_ = machine.position();
@@ -93,12 +94,13 @@ private:
       const auto owner = owners.find(key);
       // How long it is is known from a tensor alone.
       if (owner == owners.end())
-        fail(where_, fmt::format("the storage {} belongs to no tensor", printable(key)));
+        fail_reading(where_, fmt::format("the storage {} belongs to no tensor", printable(key)));
       if (!storages.emplace(key, read_storage(*owner->second)).second)
-        fail(where_, fmt::format("the storage {} is listed twice", printable(key)));
+        fail_reading(where_, fmt::format("the storage {} is listed twice", printable(key)));
     }
     if (at_ != map_.bytes.size())
-      fail(where_, fmt::format("{} bytes follow its last storage", map_.bytes.size() - at_));
+      fail_reading(where_,
+                   fmt::format("{} bytes follow its last storage", map_.bytes.size() - at_));
     return storages;
   }
 
@@ -106,15 +108,16 @@ private:
     const std::string what = fmt::format("byte {}: the storage {} of tensor '{}'", at_,
                                          printable(tensor.storage), printable(tensor.name));
     std::int64_t elements = 0;
-    if (map_.bytes.size() - at_ < sizeof elements) fail(where_, what + " is missing");
+    if (map_.bytes.size() - at_ < sizeof elements) fail_reading(where_, what + " is missing");
     std::memcpy(&elements, map_.bytes.data() + at_, sizeof elements);
     at_ += sizeof elements;
     if (elements != tensor.storage_elements)
-      fail(where_, fmt::format("{} has {} elements instead of {}", what, elements,
-                               tensor.storage_elements));
+      fail_reading(where_, fmt::format("{} has {} elements instead of {}", what, elements,
+                                       tensor.storage_elements));
     const std::uint64_t size = stated_bytes(tensor, where_);
     if (size > map_.bytes.size() - at_)
-      fail(where_, fmt::format("{} has {} of its {} bytes", what, map_.bytes.size() - at_, size));
+      fail_reading(where_,
+                   fmt::format("{} has {} of its {} bytes", what, map_.bytes.size() - at_, size));
     const auto bytes = map_.bytes.subspan(at_, size);
     at_ += size;
     return {map_, bytes};

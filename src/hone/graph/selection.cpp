@@ -11,10 +11,6 @@
 namespace hone {
 namespace {
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 // Parts between commas; those inside the brackets of a regular expression do not part it.
 std::vector<std::string> split_patterns(const std::string& text) {
   std::vector<std::string> parts(1);

@@ -13,15 +13,13 @@
 namespace hone {
 namespace {
 
-using Summary = PrunedEvent;
-
 std::string share(double part, double all) {
   if (!(all > 0) || std::isnan(part)) return "";
   return fmt::format("{} of {} ({})", format_count(part), format_count(all),
                      format_percent(part / all, 2));
 }
 
-std::string activations(const Summary& pruned) {
+std::string activations(const PrunedEvent& pruned) {
   if (pruned.activations.empty()) return "";
   const std::string& first = pruned.activations.front().dropped;
   const bool alike = std::all_of(pruned.activations.begin(), pruned.activations.end(),
@@ -31,7 +29,7 @@ std::string activations(const Summary& pruned) {
 }
 
 // "256 of 512 neurons, 2 branches".
-std::string removed(const Summary& pruned) {
+std::string removed(const PrunedEvent& pruned) {
   std::vector<std::string> parts;
   for (const auto& [kind, entries] :
        {std::pair{"heads", &pruned.heads}, {"neurons", &pruned.neurons}}) {
@@ -50,7 +48,7 @@ std::string removed(const Summary& pruned) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-std::string trained(const Summary& pruned) {
+std::string training_of_pruned(const PrunedEvent& pruned) {
   return pruned.trained ? describe_training(*pruned.trained) : "";
 }
 
@@ -59,7 +57,8 @@ std::string trained(const Summary& pruned) {
 ReportTable pruned_table(std::span<const RunSummary> runs) {
   ReportTable table{"pruned", "Pruning", "", {{""}}, {}};
   for (const RunSummary& run : runs) table.columns.push_back({runs.size() == 1 ? "" : run.name});
-  const auto add = [&](const char* title, const std::function<std::string(const Summary&)>& value) {
+  const auto add = [&](const char* title,
+                       const std::function<std::string(const PrunedEvent&)>& value) {
     std::vector<ReportCell> row{{title}};
     bool any = false;
     for (const RunSummary& run : runs) {
@@ -69,25 +68,25 @@ ReportTable pruned_table(std::span<const RunSummary> runs) {
     }
     if (any) table.rows.push_back(std::move(row));
   };
-  add("Dropped of these weights", [](const Summary& p) { return share(p.dropped, p.numbers); });
+  add("Dropped of these weights", [](const PrunedEvent& p) { return share(p.dropped, p.numbers); });
   add("Dropped of all parameters",
-      [](const Summary& p) { return p.layers.empty() ? "" : share(p.dropped, p.parameters); });
+      [](const PrunedEvent& p) { return p.layers.empty() ? "" : share(p.dropped, p.parameters); });
   add("Dropped of activations", activations);
-  add("Trained afterwards", trained);
+  add("Trained afterwards", training_of_pruned);
   add("Removed", removed);
-  add("Parameters", [](const Summary& p) {
+  add("Parameters", [](const PrunedEvent& p) {
     return p.removed ? fmt::format("{} -> {}", format_count(p.parameters),
                                    format_count(p.parameters_after))
                      : "";
   });
-  add("On disk", [](const Summary& p) {
+  add("On disk", [](const PrunedEvent& p) {
     if (std::isnan(p.disk_bytes)) return std::string();
     return std::isnan(p.disk_bytes_before)
                ? format_bytes(p.disk_bytes)
                : fmt::format("{} -> {}", format_bytes(p.disk_bytes_before),
                              format_bytes(p.disk_bytes));
   });
-  add("Latency", [](const Summary& p) { return p.verdict; });
+  add("Latency", [](const PrunedEvent& p) { return p.verdict; });
   return table;
 }
 

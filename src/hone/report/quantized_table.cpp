@@ -11,9 +11,7 @@
 namespace hone {
 namespace {
 
-using Summary = QuantizedEvent;
-
-std::string formats(const Summary& quantized) {
+std::string formats(const QuantizedEvent& quantized) {
   std::string text;
   for (const FormatEntry& format : quantized.formats)
     text += fmt::format("{}{} ({}; {} nodes)", text.empty() ? "" : "; ", format.format,
@@ -21,7 +19,7 @@ std::string formats(const Summary& quantized) {
   return text;
 }
 
-std::string left_in_float(const Summary& quantized) {
+std::string left_in_float(const QuantizedEvent& quantized) {
   if (!(quantized.parameters > 0)) return "";
   if (quantized.float_parameters == 0) return "nothing";
   std::string text =
@@ -38,7 +36,7 @@ std::string left_in_float(const Summary& quantized) {
   return text;
 }
 
-std::string bits(const Summary& quantized) {
+std::string bits(const QuantizedEvent& quantized) {
   return quantized.parameters > 0
              ? format_significant(8 * quantized.bytes_after / quantized.parameters, 3)
              : "";
@@ -51,7 +49,7 @@ std::string fields(const Json& object) {
   return text;
 }
 
-std::string trained(const Summary& quantized) {
+std::string trained(const QuantizedEvent& quantized) {
   std::string text = quantized.trained ? describe_training(*quantized.trained) : "";
   if (quantized.learned_steps > 0)
     text += fmt::format("{}{} learned steps", text.empty() ? "" : "; with ",
@@ -78,7 +76,8 @@ std::string describe_packed_size(const QuantizedEvent& quantized) {
 ReportTable quantized_table(std::span<const RunSummary> runs) {
   ReportTable table{"quantized", "Quantization", "", {{""}}, {}};
   for (const RunSummary& run : runs) table.columns.push_back({runs.size() == 1 ? "" : run.name});
-  const auto add = [&](const char* title, const std::function<std::string(const Summary&)>& value) {
+  const auto add = [&](const char* title,
+                       const std::function<std::string(const QuantizedEvent&)>& value) {
     std::vector<ReportCell> row{{title}};
     bool any = false;
     for (const RunSummary& run : runs) {
@@ -89,16 +88,17 @@ ReportTable quantized_table(std::span<const RunSummary> runs) {
     if (any) table.rows.push_back(std::move(row));
   };
   add("Formats", formats);
-  add("Nodes", [](const Summary& q) { return std::isnan(q.nodes) ? "" : format_count(q.nodes); });
+  add("Nodes",
+      [](const QuantizedEvent& q) { return std::isnan(q.nodes) ? "" : format_count(q.nodes); });
   add("Left in float32", left_in_float);
   const bool packs = std::any_of(runs.begin(), runs.end(), [](const RunSummary& run) {
     return run.quantized && run.quantized->packed;
   });
   add(packs ? "Size, packed" : "Size once packed", describe_packed_size);
   add("Bits a parameter", bits);
-  add("Calibrated", [](const Summary& q) { return fields(q.calibration); });
+  add("Calibrated", [](const QuantizedEvent& q) { return fields(q.calibration); });
   add("Trained with the rounding", trained);
-  add("Products", [](const Summary& q) { return q.products; });
+  add("Products", [](const QuantizedEvent& q) { return q.products; });
   return table;
 }
 

@@ -57,7 +57,7 @@ public:
     input_ = in[1];
     output_ = out[0];
     int reason = pid_ < 0 ? errno : 0;
-    if (pid_ > 0 && read(failure[0], &reason, sizeof reason) != sizeof reason) reason = 0;
+    if (pid_ > 0 && ::read(failure[0], &reason, sizeof reason) != sizeof reason) reason = 0;
     close(failure[0]);
     if (reason == 0) return;
     end();
@@ -97,7 +97,7 @@ public:
       if (ready == 0) watcher.check();
       if (ready <= 0) continue;
       std::array<char, 65536> bytes;
-      const ssize_t count = read(output_, bytes.data(), bytes.size());
+      const ssize_t count = ::read(output_, bytes.data(), bytes.size());
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) return std::nullopt;
       buffer_.append(bytes.data(), static_cast<std::size_t>(count));

@@ -12,21 +12,22 @@ namespace {
 
 constexpr double largest_integer = 0x1p53;
 
-[[noreturn]] void refuse(const std::string& parameter, const std::string& what,
-                         const std::string& hint = "") {
+[[noreturn]] void refuse_parameter(const std::string& parameter, const std::string& what,
+                                   const std::string& hint = "") {
   throw Error(ErrorCode::invalid_argument, fmt::format("parameter '{}': {}", parameter, what),
               hint);
 }
 
 void check_range(double low, double high, double step, bool log, const std::string& parameter) {
   if (!std::isfinite(low) || !std::isfinite(high) || !std::isfinite(high - low))
-    refuse(parameter, fmt::format("the range from {} to {} is not finite", low, high));
-  if (low > high) refuse(parameter, fmt::format("low = {} is above high = {}", low, high));
+    refuse_parameter(parameter, fmt::format("the range from {} to {} is not finite", low, high));
+  if (low > high)
+    refuse_parameter(parameter, fmt::format("low = {} is above high = {}", low, high));
   if (log && low <= 0)
-    refuse(parameter, fmt::format("low = {} has no logarithm", low),
-           "a range with log = true begins above 0");
+    refuse_parameter(parameter, fmt::format("low = {} has no logarithm", low),
+                     "a range with log = true begins above 0");
   if (!std::isfinite(step) || step < 0)
-    refuse(parameter, fmt::format("step = {}; expected a number above 0", step));
+    refuse_parameter(parameter, fmt::format("step = {}; expected a number above 0", step));
 }
 
 // The number of steps from `low` to the last value that is not above `high`.
@@ -78,28 +79,28 @@ double Distribution::internal_of(const Json& value, const std::string& parameter
   if (kind == DistributionKind::categorical) {
     for (std::size_t i = 0; i < choices.size(); ++i)
       if (choices[i] == value) return static_cast<double>(i);
-    refuse(parameter, fmt::format("{} is none of its choices", value.dump()),
-           fmt::format("choices: {}", Json(choices).dump()));
+    refuse_parameter(parameter, fmt::format("{} is none of its choices", value.dump()),
+                     fmt::format("choices: {}", Json(choices).dump()));
   }
   if (!value.is_number())
-    refuse(parameter, fmt::format("expected a number, found {}", value.type_name()));
+    refuse_parameter(parameter, fmt::format("expected a number, found {}", value.type_name()));
   const auto number = value.get<double>();
   if (!contains(number))
-    refuse(parameter,
-           fmt::format("{} is not in the range from {} to {}{}", value.dump(), low, high,
-                       step == 0 || step == 1 ? "" : fmt::format(" in steps of {}", step)));
+    refuse_parameter(
+        parameter, fmt::format("{} is not in the range from {} to {}{}", value.dump(), low, high,
+                               step == 0 || step == 1 ? "" : fmt::format(" in steps of {}", step)));
   return step == 0 ? number : nearest(number);
 }
 
 Distribution categorical(std::vector<Json> choices, const std::string& parameter) {
-  if (choices.empty()) refuse(parameter, "there is no choice");
+  if (choices.empty()) refuse_parameter(parameter, "there is no choice");
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (choices[i].is_array() || choices[i].is_object())
-      refuse(parameter, fmt::format("a choice is {}", choices[i].type_name()),
-             "choices are texts, numbers, true and false");
+      refuse_parameter(parameter, fmt::format("a choice is {}", choices[i].type_name()),
+                       "choices are texts, numbers, true and false");
     for (std::size_t j = 0; j < i; ++j)
       if (choices[i] == choices[j])
-        refuse(parameter, fmt::format("the choice {} stands twice", choices[i].dump()));
+        refuse_parameter(parameter, fmt::format("the choice {} stands twice", choices[i].dump()));
   }
   Distribution made{DistributionKind::categorical};
   made.choices = std::move(choices);
@@ -111,11 +112,12 @@ Distribution integers(std::int64_t low, std::int64_t high, std::int64_t step, bo
   const auto real_low = static_cast<double>(low);
   const auto real_high = static_cast<double>(high);
   if (std::max(std::abs(real_low), std::abs(real_high)) > largest_integer)
-    refuse(parameter, fmt::format("the range from {} to {} goes past 2^53", low, high));
+    refuse_parameter(parameter, fmt::format("the range from {} to {} goes past 2^53", low, high));
   check_range(real_low, real_high, static_cast<double>(step), log, parameter);
-  if (step < 1) refuse(parameter, fmt::format("step = {}; expected 1 or more", step));
+  if (step < 1) refuse_parameter(parameter, fmt::format("step = {}; expected 1 or more", step));
   if (log && step != 1)
-    refuse(parameter, fmt::format("step = {} with log = true", step), "leave one of them out");
+    refuse_parameter(parameter, fmt::format("step = {} with log = true", step),
+                     "leave one of them out");
   const auto last = static_cast<double>(low + (high - low) / step * step);
   return {DistributionKind::integer, real_low, last, static_cast<double>(step), log};
 }
@@ -123,7 +125,8 @@ Distribution integers(std::int64_t low, std::int64_t high, std::int64_t step, bo
 Distribution reals(double low, double high, double step, bool log, const std::string& parameter) {
   check_range(low, high, step, log, parameter);
   if (log && step != 0)
-    refuse(parameter, fmt::format("step = {} with log = true", step), "leave one of them out");
+    refuse_parameter(parameter, fmt::format("step = {} with log = true", step),
+                     "leave one of them out");
   if (step != 0) {
     const double last = low + steps_within(low, high, step) * step;
     // Rounding must not take the end away that a person wrote.

@@ -10,10 +10,6 @@
 namespace hone {
 namespace {
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 bool is_fitted(Slot slot, const FormatChoice& choice) {
   // Probabilities are seen from the largest of their row: 0 to 1 whatever the data is.
   if (slot == Slot::probabilities) return false;

@@ -8,14 +8,6 @@
 #include "hone/passes/detail/slots.hpp"
 
 namespace hone {
-namespace {
-
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
-}  // namespace
-
 bool holds_negatives(const FormatChoice& choice) {
   return parse_format_options(find_format(choice.format), choice.options)
       .boolean_or("is_signed", true);

@@ -26,7 +26,7 @@ constexpr const char* part_a = ".lora_A";
 constexpr const char* part_b = ".lora_B";
 constexpr const char* part_magnitude = ".lora_magnitude_vector";
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
+[[noreturn]] void refuse_lora(const std::string& message, const std::string& hint = "") {
   throw Error(ErrorCode::invalid_argument, "lora: " + message, hint);
 }
 
@@ -39,7 +39,7 @@ std::string in_file(const std::string& layer, const char* part) {
 }
 
 // The weight of a linear node, behind formats and masks; none where it reads no weight.
-ValueId weight_of(const Graph& graph, const Node& node) {
+ValueId linear_weight(const Graph& graph, const Node& node) {
   if (node.op != "linear") return none;
   const ValueId weight = behind(graph, node.inputs[1]);
   return is_weight(graph, weight) ? weight : none;
@@ -54,7 +54,7 @@ struct LinearLayer {
 std::vector<LinearLayer> linear_layers(const Graph& graph) {
   std::vector<LinearLayer> layers;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const ValueId weight = weight_of(graph, graph.nodes[n]);
+    const ValueId weight = linear_weight(graph, graph.nodes[n]);
     if (weight == none) continue;
     const Shape shape = evaluate(graph.type(weight), {});
     layers.push_back(
@@ -104,7 +104,7 @@ std::vector<LinearLayer> default_targets(const Graph& graph) {
   std::vector<LinearLayer> chosen;
   for (const LinearLayer& layer : linear_layers(graph))
     if (wanted.count(graph.node(layer.node).outputs[0]) != 0) chosen.push_back(layer);
-  if (chosen.empty()) refuse("the model has no attention", "name layers with targets=");
+  if (chosen.empty()) refuse_lora("the model has no attention", "name layers with targets=");
   return chosen;
 }
 
@@ -125,8 +125,8 @@ std::vector<LinearLayer> target_layers(const Graph& graph, const std::string& ta
       chosen[i] = any = true;
     }
     if (!any)
-      refuse(fmt::format("targets: '{}' matches no linear layer", trim(part)),
-             did_you_mean(std::string(trim(part)), known));
+      refuse_lora(fmt::format("targets: '{}' matches no linear layer", trim(part)),
+                  did_you_mean(std::string(trim(part)), known));
   }
   std::vector<LinearLayer> list;
   for (std::size_t i = 0; i < layers.size(); ++i)
@@ -140,23 +140,23 @@ void check_settings(const LoraSettings& settings) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
       });
   if (!named)
-    refuse(fmt::format("name '{}' is no name of an adapter", printable(settings.name, 60)),
-           "letters, digits, '_' and '-'");
+    refuse_lora(fmt::format("name '{}' is no name of an adapter", printable(settings.name, 60)),
+                "letters, digits, '_' and '-'");
   if (!std::isfinite(settings.alpha) || settings.alpha <= 0)
-    refuse(fmt::format("alpha is {:g}", settings.alpha), "it is above 0");
+    refuse_lora(fmt::format("alpha is {:g}", settings.alpha), "it is above 0");
   if (!(settings.dropout >= 0 && settings.dropout < 1))
-    refuse(fmt::format("dropout is {:g}", settings.dropout), "it is from 0 to below 1");
+    refuse_lora(fmt::format("dropout is {:g}", settings.dropout), "it is from 0 to below 1");
 }
 
 void check_rank(const LinearLayer& layer, std::int64_t rank) {
-  if (rank < 1) refuse(fmt::format("rank is {}", rank), "it is 1 or more");
+  if (rank < 1) refuse_lora(fmt::format("rank is {}", rank), "it is 1 or more");
   if (rank > std::min(layer.outputs, layer.inputs))
-    refuse(fmt::format("rank {} is larger than the layer {}, a matrix of [{},{}]", rank,
-                       layer.layer, layer.outputs, layer.inputs),
-           fmt::format("at most {}", std::min(layer.outputs, layer.inputs)));
+    refuse_lora(fmt::format("rank {} is larger than the layer {}, a matrix of [{},{}]", rank,
+                            layer.layer, layer.outputs, layer.inputs),
+                fmt::format("at most {}", std::min(layer.outputs, layer.inputs)));
 }
 
-std::int64_t next_stream(const Graph& graph) {
+std::int64_t next_dropout_stream(const Graph& graph) {
   std::int64_t next = 0;
   for (const Node& node : graph.nodes) {
     if (node.op == "dropout") next = std::max(next, node.attributes.integer("stream") + 1);
@@ -186,7 +186,7 @@ ValueId magnitude_of(const Graph& graph, const Node& rescaling) {
 // The linear node below an adapter. Throws Error(bad_format): graphs come from files too.
 const Node& base_of(const Graph& graph, const Node& lora) {
   const Node* base = graph.producer(behind(graph, lora.outputs[0]));
-  if (base == nullptr || weight_of(graph, *base) == none)
+  if (base == nullptr || linear_weight(graph, *base) == none)
     throw Error(ErrorCode::bad_format,
                 fmt::format("%{} adapts no linear layer", graph.value(lora.outputs[0]).name));
   return *base;
@@ -292,7 +292,7 @@ private:
     ValueId rng = graph_.find("rng");
     if (rng == none) rng = graph_.input("rng", {DType::u32, {3}});
     return graph_.apply("dropout", {x, rng},
-                        {{"p", settings_.dropout}, {"stream", next_stream(graph_)}});
+                        {{"p", settings_.dropout}, {"stream", next_dropout_stream(graph_)}});
   }
 
   Model& model_;
@@ -338,16 +338,16 @@ void train_layer(Model& model, const std::string& end, const TensorStore& tensor
         !ends_with_part(layer_name(value.name), end))
       continue;
     if (value.kind != ValueKind::parameter)
-      refuse(fmt::format("{} is packed: it cannot be trained", value.name),
-             "leave it out, or unpack the model: hone quantize MODEL --dequantize --out DIR");
+      refuse_lora(fmt::format("{} is packed: it cannot be trained", value.name),
+                  "leave it out, or unpack the model: hone quantize MODEL --dequantize --out DIR");
     value.frozen = false;
     for (const std::string& name : others) {
       if (name != value.name && !ends_with_part(value.name, name)) continue;
       const Tensor& tensor = tensors.at(name);
       if (tensor.shape() != evaluate(value.type, {}))
-        refuse(fmt::format("the adapter's {} is {}, the model's {}", name,
-                           to_string(tensor.shape()), to_string(evaluate(value.type, {}))),
-               "the adapter belongs to another base, or to other labels");
+        refuse_lora(fmt::format("the adapter's {} is {}, the model's {}", name,
+                                to_string(tensor.shape()), to_string(evaluate(value.type, {}))),
+                    "the adapter belongs to another base, or to other labels");
       model.tensors.set(value.name, tensor.clone());
       taken.insert(name);
     }
@@ -456,7 +456,7 @@ std::vector<Adapter> adapters_of(const Graph& graph) {
     const Node& base = base_of(graph, node);
     const std::int64_t rank = graph.type(node.inputs[2]).dims[0].offset;
     found->layers.push_back({graph.value(base.outputs[0]).name,
-                             layer_name(graph.value(weight_of(graph, base)).name), rank});
+                             layer_name(graph.value(linear_weight(graph, base)).name), rank});
     found->settings.rank = std::max(found->settings.rank, rank);
     const Node* read = graph.producer(node.inputs[1]);
     // (Where the base reads it too, it is the model's own.)
@@ -528,29 +528,31 @@ void add_adapter(Model& model, const LoraSettings& settings, const TensorStore& 
   take_out(graph, settings.name);
   std::vector<std::string> others;
   const std::map<std::string, LayerTensors> adapter = by_layer(tensors, others);
-  if (adapter.empty()) refuse("the adapter has no layers", "it is empty, or of another kind");
+  if (adapter.empty()) refuse_lora("the adapter has no layers", "it is empty, or of another kind");
   const std::vector<LinearLayer> layers = linear_layers(graph);
   if (const auto wrong = misfits(layers, adapter, settings.magnitude); !wrong.empty())
-    refuse(fmt::format(
-               "the adapter does not fit the model:\n  {}{}",
-               fmt::join(wrong.begin(),
-                         wrong.begin() + std::min<std::ptrdiff_t>(std::ssize(wrong), 8), "\n  "),
-               wrong.size() > 8 ? fmt::format("\n  and {} more", wrong.size() - 8) : ""),
-           "it belongs to another base");
+    refuse_lora(
+        fmt::format(
+            "the adapter does not fit the model:\n  {}{}",
+            fmt::join(wrong.begin(), wrong.begin() + std::min<std::ptrdiff_t>(std::ssize(wrong), 8),
+                      "\n  "),
+            wrong.size() > 8 ? fmt::format("\n  and {} more", wrong.size() - 8) : ""),
+        "it belongs to another base");
   std::map<NodeId, std::string> insertions;
   for (const auto& [name, parts] : adapter) {
     const LinearLayer* layer = find_layer(layers, name);
     check_rank(*layer, parts.a->shape()[0]);
     for (const std::string& end : settings.trained)
       if (ends_with_part(layer->layer, end))
-        refuse(fmt::format("{} would be adapted and trained as it is", layer->layer),
-               "leave it out of the targets, or of what is trained");
+        refuse_lora(fmt::format("{} would be adapted and trained as it is", layer->layer),
+                    "leave it out of the targets, or of what is trained");
     for (const Node& node : graph.nodes)
       if (node.op == "lora" && base_of(graph, node).outputs == graph.node(layer->node).outputs &&
           (settings.magnitude || rescaling_of(graph, node) != nullptr))
-        refuse(fmt::format("{} has the adapter '{}': DoRA rescales a layer and stands alone on it",
-                           layer->layer, node.attributes.text("adapter")),
-               "merge it first: hone merge MODEL --out DIR");
+        refuse_lora(
+            fmt::format("{} has the adapter '{}': DoRA rescales a layer and stands alone on it",
+                        layer->layer, node.attributes.text("adapter")),
+            "merge it first: hone merge MODEL --out DIR");
     insertions[layer->node] = name;
   }
   for (Value& value : graph.values)
@@ -566,9 +568,9 @@ void add_adapter(Model& model, const LoraSettings& settings, const TensorStore& 
   for (const std::string& end : settings.trained) train_layer(changed, end, tensors, others, taken);
   for (const std::string& name : others)
     if (taken.count(name) == 0)
-      refuse(fmt::format("the adapter's tensor '{}' ({}) has no place in the model",
-                         printable(name, 200), to_string(tensors.at(name).shape())),
-             "it belongs to another base, or to another kind of adapter");
+      refuse_lora(fmt::format("the adapter's tensor '{}' ({}) has no place in the model",
+                              printable(name, 200), to_string(tensors.at(name).shape())),
+                  "it belongs to another base, or to another kind of adapter");
   graph.sort();
   graph.remove_dead();
   keep_named_tensors(changed);
@@ -612,7 +614,7 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
   std::map<std::string, Tensor> merged;
   for (const auto& [name, list] : paths) {
     const Node& base = graph.node(graph.find_node(name));
-    const ValueId weight = weight_of(graph, base);
+    const ValueId weight = linear_weight(graph, base);
     if (base.inputs[1] != weight && !settings.dense)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{}: {} is pruned: merging fills its zeros", model.name,
@@ -622,7 +624,7 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
   }
   for (const auto& [name, list] : paths) {
     Node& base = graph.node(graph.find_node(name));
-    base.inputs[1] = weight_of(graph, base);
+    base.inputs[1] = linear_weight(graph, base);
   }
   for (const Adapter& adapter : adapters_of(graph)) take_out(graph, adapter.settings.name);
   for (Value& value : graph.values) value.frozen = false;

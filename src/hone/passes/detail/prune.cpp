@@ -29,7 +29,7 @@ ValueId weight_of(const Graph& graph, const Node& node) {
 bool is_sparsify(const Node& node) { return node.op == "sparsify" || node.op == "sparsify_tensor"; }
 
 // Random numbers of their own for each node.
-std::int64_t next_stream(const Graph& graph) {
+std::int64_t next_mask_stream(const Graph& graph) {
   std::int64_t stream = 0;
   for (const Node& node : graph.nodes)
     if (node.op == "sparsify_tensor")
@@ -238,7 +238,7 @@ int prune_data(Model& model, const std::vector<std::string>& names, const DataPr
           Options attributes{{"sparsity", pruning.sparsity}};
           if (pruning.random) {
             attributes.set("random", true);
-            attributes.set("stream", next_stream(graph));
+            attributes.set("stream", next_mask_stream(graph));
           }
           if (pruning.by_threshold) {
             const auto known = pruning.thresholds.find(graph.value(behind(graph, id)).name);

@@ -16,10 +16,6 @@
 namespace hone {
 namespace {
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 // The format in which a node reads an input, past what stands between that is no rounding (masks).
 std::optional<FormatChoice> input_format(const Graph& graph, ValueId id) {
   while (const Node* producer = graph.producer(id)) {

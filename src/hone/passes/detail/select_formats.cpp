@@ -14,10 +14,6 @@
 namespace hone {
 namespace {
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 // A key of a selection: its slot (none: all) and the option that it sets.
 struct Key {
   std::optional<Slot> slot;

@@ -13,7 +13,7 @@
 namespace hone {
 namespace {
 
-constexpr const char* data_prefix = "data.";
+constexpr const char* data_option_prefix = "data.";
 
 // Keys that are neither of the training nor of the network.
 const std::set<std::string>& inputs() {
@@ -31,7 +31,7 @@ std::string input_of(const SearchSettings& search, const std::string& key) {
 
 bool is_training_parameter(const std::string& name) {
   const std::vector<OptionSpec>& known = train_settings();
-  return name.starts_with(data_prefix) ||
+  return name.starts_with(data_option_prefix) ||
          std::any_of(known.begin(), known.end(),
                      [&](const OptionSpec& spec) { return spec.name == name; });
 }
@@ -81,7 +81,7 @@ NetworkConfiguration configuration_of(const SearchSettings& search,
   for (const auto& [name, value] : values) {
     if (SearchStage* stage = find_search_stage(made.stages, name)) {
       set_stage_option(*stage, name, text_of(value));
-    } else if (name.find('.') != std::string::npos && !name.starts_with(data_prefix)) {
+    } else if (name.find('.') != std::string::npos && !name.starts_with(data_option_prefix)) {
       made.nodes[name] = value;
     } else {
       std::erase_if(all, [&, &key = name](const auto& old) { return old.first == key; });

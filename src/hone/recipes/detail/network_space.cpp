@@ -24,8 +24,8 @@ const char* const as_the_format_has_it = "default";
 // Keys that say what happens to a node; the others are options of formats, and the method of masks.
 constexpr std::array<const char*, 3> nodes_keys{"bypass", "format", "sparsity"};
 
-[[noreturn]] void refuse(const NodeChoices& choices, const std::string& what,
-                         const std::string& hint = "") {
+[[noreturn]] void refuse_nodes(const NodeChoices& choices, const std::string& what,
+                               const std::string& hint = "") {
   throw Error(ErrorCode::invalid_argument,
               fmt::format("{}: [[space.nodes]] of '{}': {}", choices.where, choices.nodes, what),
               hint);
@@ -130,8 +130,9 @@ public:
       found.push_back(std::move(condition));
     }
     if (covered != having.size())
-      refuse(choices,
-             fmt::format("whether there is a node '{}' depends on several sizes together", node));
+      refuse_nodes(
+          choices,
+          fmt::format("whether there is a node '{}' depends on several sizes together", node));
     return found;
   }
 
@@ -165,11 +166,13 @@ std::vector<Condition> format_conditions(const NodeChoices& choices, const std::
   if (own.contains(key)) return {};
   const std::vector<Json>* formats = choices.find("format");
   if (formats == nullptr)
-    refuse(choices, fmt::format("key '{}' is an option of formats, and there is no 'format'", key));
+    refuse_nodes(choices,
+                 fmt::format("key '{}' is an option of formats, and there is no 'format'", key));
   std::vector<Json> having;
   for (const Json& format : *formats)
     if (text_of(format) != no_format && has_option(text_of(format), key)) having.push_back(format);
-  if (having.empty()) refuse(choices, fmt::format("key '{}': none of the formats has it", key));
+  if (having.empty())
+    refuse_nodes(choices, fmt::format("key '{}': none of the formats has it", key));
   if (having.size() == formats->size()) return {};
   return {{parameter_name(choices, node, "format"), having}};
 }
@@ -230,8 +233,8 @@ std::vector<Dimension> expand_node_choices(
         having[node].insert(i);
       }
     if (order.empty())
-      refuse(one, "it matches no node that takes such a choice and has none above",
-             "hone explain MODEL names nodes");
+      refuse_nodes(one, "it matches no node that takes such a choice and has none above",
+                   "hone explain MODEL names nodes");
     if (!one.shared.empty()) order.resize(1);
     for (const std::string& node : order)
       for (const auto& [key, values] : one.keys) {

@@ -14,10 +14,6 @@
 namespace hone {
 namespace {
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 double sparsity_of(const PruneSelection& selection) {
   const MaskGranularity& g = selection.granularity;
   if (selection.sparsity) return *selection.sparsity;

@@ -18,10 +18,6 @@ namespace {
 constexpr const char* tune_prefix = "tune_";
 constexpr const char* tenths = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9";
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 // "L1, weights only": l1-weights-only.
 std::string folder_name(const std::string& name) {
   std::string folder;

@@ -26,10 +26,6 @@ const std::set<std::string> shared_keys{"max_length", "threads", "mode", "valida
 // Those that make no sense here: each point has its own seed and files.
 const std::set<std::string> left_out_keys{"seed", "trace", "order", "split"};
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 Options pick_training(const RecipeCall& call, const std::string& prefix) {
   Options picked;
   for (const OptionSpec& spec : train_settings()) {

@@ -17,10 +17,6 @@ namespace {
 constexpr const char* all_widths = "4,5,6,7,8,10,12,16,20,24,28,32";
 constexpr const char* qat_prefix = "qat_";
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 void check_format(const RecipeCall& call, WidthSettings& settings) {
   const Format& format = find_format(settings.format);
   const auto knows = [&](const char* name) {

@@ -17,10 +17,6 @@ using Kind = MaskGranularity::Kind;
 
 constexpr float lowest = -std::numeric_limits<float>::infinity();
 
-[[noreturn]] void refuse(const std::string& message, const std::string& hint = "") {
-  throw Error(ErrorCode::invalid_argument, message, hint);
-}
-
 struct NamedKind {
   const char* name;
   Kind kind;
