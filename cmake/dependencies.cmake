@@ -13,6 +13,8 @@ pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(libpq REQUIRED libpq)
 find_package(SQLite3 REQUIRED)
+find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
+find_package(Protobuf REQUIRED)
 find_library(XSMM_LIBRARY xsmm)
 find_library(XSMM_NOBLAS_LIBRARY xsmmnoblas)
 
@@ -23,7 +25,7 @@ function(hone_link_dependencies target)
   target_compile_definitions(${target} PRIVATE JSON_HAS_RANGES=0)
   target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json Threads::Threads CLI11::CLI11 CURL::libcurl
     OpenSSL::Crypto LibArchive::LibArchive ZLIB::ZLIB PkgConfig::tomlplusplus PkgConfig::utf8proc
-    PkgConfig::hwy SQLite::SQLite3)
+    PkgConfig::hwy SQLite::SQLite3 "${ONNX_PROTO_LIBRARY}" protobuf::libprotobuf)
   if(XSMM_LIBRARY AND XSMM_NOBLAS_LIBRARY)
     target_link_libraries(${target} PRIVATE "${XSMM_LIBRARY}" "${XSMM_NOBLAS_LIBRARY}" dl)
     target_compile_definitions(${target} PRIVATE HONE_HAVE_LIBXSMM=1)

@@ -5,7 +5,8 @@
 # generates the function `const std::vector<type>& accessor()` that lists every member, in the order
 # of their names. An added file is listed at the next build, a deleted one leaves, a misnamed one
 # fails at link. Subfolders are looked into (a family may have one); what lies in detail/ helps and
-# is no member, and so is main.cpp.
+# is no member, and so is main.cpp. A file may hold a family of members that differ in a line each:
+# ops/math/unary_family.cpp must define `std::vector<hone::Op> op_unary_family()`.
 function(hone_table folder prefix type header accessor)
   file(GLOB_RECURSE members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
   list(FILTER members EXCLUDE REGEX "/main\\.cpp$|/detail/")
@@ -14,22 +15,39 @@ function(hone_table folder prefix type header accessor)
   list(SORT members)
   set(declarations "")
   set(entries "")
+  set(families "")
   foreach(name IN LISTS members)
-    string(APPEND declarations "${type} ${prefix}_${name}();\n")
-    string(APPEND entries "      ${prefix}_${name}(),\n")
+    if(name MATCHES "_family$")
+      string(APPEND declarations "std::vector<${type}> ${prefix}_${name}();\n")
+      string(APPEND families "      ${prefix}_${name},\n")
+    else()
+      string(APPEND declarations "${type} ${prefix}_${name}();\n")
+      string(APPEND entries "      ${prefix}_${name}(),\n")
+    endif()
   endforeach()
   string(REPLACE "/" "_" flat "${folder}")
   set(output "${PROJECT_BINARY_DIR}/generated/${flat}_table.cpp")
   file(CONFIGURE OUTPUT "${output}" CONTENT
 "// Generated from the files of src/hone/${folder}/.
+#include <algorithm>
+
 #include \"${header}\"
 
 namespace hone {
 
 ${declarations}
 const std::vector<${type}>& ${accessor}() {
-  static const std::vector<${type}> table{
-${entries}  };
+  static const std::vector<${type}> table = [] {
+    std::vector<${type}> members{
+${entries}    };
+    const std::vector<std::vector<${type}> (*)()> families{
+${families}    };
+    for (const auto& family : families)
+      for (${type}& member : family()) members.push_back(std::move(member));
+    std::sort(members.begin(), members.end(),
+              [](const ${type}& a, const ${type}& b) { return a.name < b.name; });
+    return members;
+  }();
   return table;
 }
 

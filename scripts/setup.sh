@@ -7,7 +7,7 @@ set -euo pipefail
 libraries=(
   libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
   libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
-  libsqlite3-dev libpq-dev
+  libsqlite3-dev libpq-dev libonnx-dev libprotobuf-dev
   libgtest-dev libgmock-dev librapidcheck-dev
 )
 [ "${1:-}" != --libraries ] || { echo "${libraries[*]}"; exit 0; }
@@ -25,7 +25,7 @@ for extra in "$@"; do
     fuzz) packages+=(clang libclang-rt-14-dev) ;;
     arm64) packages+=(g++-aarch64-linux-gnu qemu-user mmdebstrap) ;;
     bench) packages+=(libbenchmark-dev) ;;
-    tests) packages+=(postgresql) ;;
+    tests) packages+=(postgresql libonnx-testdata) ;;
     slurm) packages+=(slurm-wlm munge) ;;
     peers) packages+=(python3-venv python3-dev hyperfine time) ;;
     *) echo "setup.sh: unknown part '$extra' (lint, fuzz, arm64, bench, tests, slurm, peers)" >&2; exit 2 ;;

@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 
 #include "cli/program.hpp"
+#include "frontends/onnx_writer.hpp"
 #include "hone/cli/command.hpp"
 #include "hone/core/json.hpp"
 #include "hone/data/review_generator.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/frontends/array_files.hpp"
 #include "hone/frontends/safetensors.hpp"
 
 namespace hone_test {
@@ -96,6 +98,17 @@ protected:
                                        "input": "x", "output": "y"}]})");
   }
 
+  // For `hone import` and `hone infer`.
+  void prepare_network() {
+    OnnxWriter network;
+    const OnnxDims pictures{"batch", "3", "224", "224"};
+    network.input("x", pictures).output("y", pictures).node("Relu", {"x"}, {"y"});
+    network.write(scratch_.path() / "network.onnx");
+    hone::TensorStore inputs;
+    inputs.set("x", hone::Tensor(hone::DType::f32, {2, 3, 224, 224}));
+    hone::write_arrays(scratch_.path() / "inputs.npz", inputs);
+  }
+
   // Runs lines of a shell; anything but success fails the test.
   void run(const std::string& script) {
     const fs::path file = scratch_.write("script.sh", "set -e\n" + script + "\n");
@@ -162,7 +175,7 @@ std::map<std::string, std::string> fenced_files(const std::string& page) {
 
 // Examples use what other examples make; the order is that of a first hour.
 TEST_F(DocumentedCommands, EveryExampleOfTheHelpRuns) {
-  const std::vector<std::string> first{"data", "train", "run", "quantize", "search"};
+  const std::vector<std::string> first{"data", "train", "run", "quantize", "search", "import"};
   std::vector<const hone::Command*> order;
   for (const std::string& name : first)
     for (const hone::Command& command : hone::command_table())
@@ -174,6 +187,7 @@ TEST_F(DocumentedCommands, EveryExampleOfTheHelpRuns) {
   for (const hone::Command* command : order) {
     ASSERT_FALSE(command->examples.empty()) << command->name;
     if (command->name == "format") prepare_vectors();
+    if (command->name == "import") prepare_network();
     for (const std::string& example : command->examples) {
       EXPECT_EQ(example.rfind("hone " + command->name, 0), 0u) << example;
       run(example);
@@ -197,6 +211,7 @@ TEST_F(DocumentedCommands, EveryCommandOfTheReadmeRuns) {
   const std::vector<std::string> commands =
       fenced_commands(hone::read_file(fs::path(HONE_SOURCE_DIR) / "README.md"));
   int count = 0;
+  prepare_network();
   for (const std::string& command : commands) {
     if (command.rfind("make ", 0) == 0) {
       // A target of the Makefile; `make demo` is scripts/demo.sh.

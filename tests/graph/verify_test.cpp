@@ -60,8 +60,8 @@ TEST(Verify, ADefinedInputIsNotComputed) {
 
 TEST(Verify, UnknownOpAttributeAndCounts) {
   Graph graph = small_graph();
-  graph.nodes[0].op = "tan";
-  EXPECT_ERROR(verify_graph(graph), ErrorCode::invalid_argument, "unknown op 'tan'", "tanh");
+  graph.nodes[0].op = "taanh";
+  EXPECT_ERROR(verify_graph(graph), ErrorCode::invalid_argument, "unknown op 'taanh'", "tanh");
   graph = small_graph();
   graph.nodes[0].attributes.set("strength", 1.0);
   EXPECT_ERROR(verify_graph(graph), ErrorCode::invalid_argument, "strength");

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,7 +21,7 @@ struct TensorView {
   void* data = nullptr;
   DType dtype = DType::f32;
   int rank = 0;
-  std::array<std::int64_t, 4> dims{};
+  std::array<std::int64_t, 8> dims{};
 
   template <typename T = float>
   T* as() const {
@@ -69,6 +70,12 @@ struct KernelQuery {
   bool has(std::size_t i) const { return i < node.inputs.size() && node.inputs[i] != none; }
 };
 
+// Why a kernel of float32 alone cannot take a node of another type; of elementwise ops.
+inline std::string refuse_other_than_f32(const KernelQuery& query) {
+  const DType dtype = query.graph.type(query.node.inputs[0]).dtype;
+  return dtype == DType::f32 ? "" : "it computes f32, not " + std::string(name_of(dtype));
+}
+
 struct Kernel : Described {
   std::string op;
   // As the op's rule. A `whole` kernel shares its work among the threads itself (threads.hpp).
@@ -84,13 +91,14 @@ struct Kernel : Described {
   std::shared_ptr<const void> (*bind)(const KernelQuery& query) = nullptr;
   // Bytes of shared workspace; null: none.
   std::size_t (*workspace)(const KernelQuery& query) = nullptr;
-  // For `rows` and `reduce`: called by each thread before the first tile with whole inputs (packing
-  // weights); all threads are done before any tile runs.
+  // Called by each thread before the first tile, or before a `whole` kernel runs, with whole inputs
+  // (packing weights); all threads are done before any tile runs.
   void (*begin)(const KernelCall& call) = nullptr;
-  // `begin` depends on the inputs from `begin_inputs` on only: skipped while they are parameters
-  // that stay the same.
+  // `begin` depends on the inputs from `begin_inputs` to before `begin_end` only: skipped while
+  // they are parameters that stay the same.
   bool begin_once = false;
   std::size_t begin_inputs = 1;
+  std::size_t begin_end = SIZE_MAX;
   // A `whole` kernel that uses one thread: the plan runs independent ones side by side.
   bool serial = false;
   void (*run)(const KernelCall& call) = nullptr;

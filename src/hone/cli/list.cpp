@@ -14,6 +14,7 @@
 #include "hone/data/dataset.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/model.hpp"
+#include "hone/frontends/onnx/onnx_call.hpp"
 #include "hone/frontends/zoo/architecture.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/numerics/format.hpp"
@@ -43,6 +44,18 @@ Members kernels() {
   for (const Kernel& kernel : cpu_kernel_table()) {
     Described member = kernel;
     member.summary = fmt::format("{}: {}", kernel.op, kernel.summary);
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+Members onnx_ops() {
+  Members members;
+  for (const OnnxOp& op : onnx_op_table()) {
+    Described member = op;
+    if (!op.domain.empty()) member.name = op.domain + "." + op.name;
+    member.summary = fmt::format("{} to {}: {}", op.since,
+                                 op.until == 0 ? newest_onnx_opset : op.until, op.summary);
     members.push_back(std::move(member));
   }
   return members;
@@ -127,6 +140,7 @@ const std::vector<Kind>& kinds() {
       {"models", "built-in models", models},
       {"model-sizes", "settings of a built-in model",
        [] { return settings_as_members(builtin_options()); }},
+      {"onnx-ops", "ops of ONNX that hone imports, and of which operator sets", onnx_ops},
       {"ops", "kinds of nodes of a graph", [] { return described(op_table()); }},
       {"optimizers", "what updates the weights in training",
        [] { return described(optimizer_table()); }},

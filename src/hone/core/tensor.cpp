@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <unistd.h>
+
 #if defined(__F16C__)
 #include <immintrin.h>
 #endif
@@ -15,7 +17,10 @@ namespace {
 std::shared_ptr<void> allocate(std::size_t bytes) {
   const std::size_t padded =
       (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
-  void* memory = std::aligned_alloc(64, padded);
+  // (More than the machine has is promised by the system, and ends the process once it is written.)
+  static const std::size_t all = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
+                                 static_cast<std::size_t>(sysconf(_SC_PAGE_SIZE));
+  void* memory = padded > all ? nullptr : std::aligned_alloc(64, padded);
   if (memory == nullptr)
     throw Error(ErrorCode::io,
                 "out of memory: could not allocate " + std::to_string(padded) + " bytes",

@@ -23,8 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// 1: no tensor is stored by its bits (sparse_tensors.hpp).
-constexpr std::int64_t form_version = 2;
+// 1: no tensor is stored by its bits (sparse_tensors.hpp). 2: no model of the task `tensors`.
+constexpr std::int64_t form_version = 3, first_with_sparse = 2, first_with_tensors = 3;
 constexpr const char* damaged_model =
     "the file is damaged, was edited, or belongs to another model";
 
@@ -32,6 +32,10 @@ constexpr std::pair<HeadKind, const char*> head_names[] = {
     {HeadKind::classes, "classes"}, {HeadKind::values, "values"}, {HeadKind::labels, "labels"}};
 
 Json to_json(const Model& model, std::int64_t version) {
+  if (model.task == tensors_task)
+    return {{"version", std::max(version, first_with_tensors)},
+            {"task", model.task},
+            {"history", model.history}};
   const auto kind = std::find_if(std::begin(head_names), std::end(head_names),
                                  [&](const auto& name) { return name.first == model.head.kind; });
   return {{"version", version},
@@ -55,6 +59,10 @@ std::int64_t positive(const Json& json, const char* key) {
 
 ModelFacts read_facts(const Json& json) {
   ModelFacts facts;
+  if (json.value("task", std::string()) == tensors_task) {
+    facts.task = tensors_task;
+    return facts;
+  }
   const Json& head = json.at("head");
   const std::string& kind = head.at("kind").text();
   const auto known = std::find_if(std::begin(head_names), std::end(head_names),
@@ -106,6 +114,7 @@ auto in_file(const fs::path& file, const Body& body) {
 // What every part of hone takes for granted of a source graph.
 void check_graph(const Graph& graph, const ModelFacts& facts) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorCode::bad_format, what); };
+  const bool any_inputs = facts.task == tensors_task;
   const std::vector<std::pair<std::string, ValueType>> known{
       {"ids", {DType::i32, {Dim("T")}}},
       {"type_ids", {DType::i32, {Dim("T")}}},
@@ -118,7 +127,7 @@ void check_graph(const Graph& graph, const ModelFacts& facts) {
     if (value.kind == ValueKind::parameter || value.kind == ValueKind::buffer)
       for (const Dim& dim : value.type.dims)
         if (!dim.is_fixed()) refuse(fmt::format("the size of %{} is not fixed", value.name));
-    if (value.kind != ValueKind::input) continue;
+    if (value.kind != ValueKind::input || any_inputs) continue;
     const bool fits = std::any_of(known.begin(), known.end(), [&](const auto& input) {
       return input.first == value.name && input.second == value.type;
     });
@@ -127,6 +136,10 @@ void check_graph(const Graph& graph, const ModelFacts& facts) {
   for (const Node& node : graph.nodes)
     if (node.group != no_group) refuse("a source graph has no groups");
   if (!graph.updates.empty()) refuse("a source graph updates nothing");
+  if (any_inputs) {
+    if (graph.outputs.empty()) refuse("it has no output");
+    return;
+  }
   if (graph.outputs.size() != 1 || graph.outputs[0].first != "logits" ||
       !(graph.type(graph.outputs[0].second) ==
         ValueType{DType::f32, {Dim("B"), Dim(facts.head.size)}}))
@@ -137,6 +150,10 @@ void check_numbers(const Model& model, const fs::path& file) {
   for (const std::string& name : model.tensors.names()) {
     const Tensor& tensor = model.tensors.at(name);
     if (tensor.dtype() != DType::f32) continue;
+    // (An infinity may be what a buffer is for: a mask's.)
+    const ValueId id = model.graph.find(name);
+    if (id != none && model.graph.value(id).kind == ValueKind::buffer && model.task == tensors_task)
+      continue;
     const auto values = tensor.span<float>();
     const auto bad = std::count_if(values.begin(), values.end(),
                                    [](float value) { return !std::isfinite(value); });
@@ -243,7 +260,7 @@ void save_model(const fs::path& directory, const Model& model, const TensorStore
       write_adapter(folder, model, tensors, main_adapter(adapters));
   };
   const TensorStore stored = store_sparse(model.graph, tensors);
-  const std::int64_t version = holds_sparse(model.graph, stored) ? form_version : 1;
+  const std::int64_t version = holds_sparse(model.graph, stored) ? first_with_sparse : 1;
   save_model_directory(directory, layout.config, stored, copies, more,
                        {own_weights_file,
                         {{own_graph_file, print_graph(model.graph)},

@@ -1,10 +1,12 @@
 #include "hone/graph/graph.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
 
 namespace hone {
@@ -12,14 +14,6 @@ namespace hone {
 std::string to_string(const Dim& dim) {
   if (dim.is_fixed()) return std::to_string(dim.offset);
   return dim.offset == 0 ? dim.symbol : fmt::format("{}{:+}", dim.symbol, dim.offset);
-}
-
-std::int64_t evaluate(const Dim& dim, const DimSizes& sizes) {
-  if (dim.is_fixed()) return dim.offset;
-  const auto found = sizes.find(dim.symbol);
-  if (found == sizes.end())
-    throw Error(ErrorCode::invalid_argument, "dimension '" + dim.symbol + "' has no size");
-  return found->second + dim.offset;
 }
 
 std::string to_string(const ValueType& type) {
@@ -48,10 +42,19 @@ ValueId Graph::add_value(const std::string& value_name, ValueType type, ValueKin
 
 std::string Graph::unique_name(const std::string& wanted) const {
   if (names_.count(wanted) == 0) return wanted;
-  for (int i = 1;; ++i) {
-    std::string candidate = fmt::format("{}.{}", wanted, i);
-    if (names_.count(candidate) == 0) return candidate;
+  const auto numbered = [&](std::int64_t i) { return fmt::format("{}.{}", wanted, i); };
+  const auto is_free = [&](std::int64_t i) { return names_.count(numbered(i)) == 0; };
+  // The first free one where none is missing before it: a hundred thousand values may share a name.
+  std::int64_t taken = 0, free = 1;
+  while (!is_free(free)) {
+    taken = free;
+    free *= 2;
   }
+  while (free - taken > 1) {
+    const std::int64_t middle = taken + (free - taken) / 2;
+    (is_free(middle) ? free : taken) = middle;
+  }
+  return numbered(free);
 }
 
 NodeId Graph::append(const std::string& op_name, std::vector<ValueId> inputs, Options attributes,
@@ -149,8 +152,33 @@ void Graph::release(ValueId id, ValueKind kind) {
   value(id).producer = none;
 }
 
-void Graph::remove_dead() {
+namespace {
+
+// An input that nobody reads may be what a named size is known by.
+void keep_inputs_that_give_sizes(const Graph& graph, std::vector<bool>& live) {
+  std::set<std::string> needed, given;
+  for (std::size_t v = 0; v < graph.values.size(); ++v) {
+    if (!live[v]) continue;
+    for (const Dim& dim : graph.values[v].type.dims) {
+      if (dim.is_fixed()) continue;
+      const std::set<std::string> names = names_of(dim);
+      needed.insert(names.begin(), names.end());
+      if (graph.values[v].kind == ValueKind::input) given.insert(dim.symbol);
+    }
+  }
+  for (std::size_t v = 0; v < graph.values.size(); ++v)
+    for (const Dim& dim : graph.values[v].type.dims)
+      if (graph.values[v].kind == ValueKind::input && needed.contains(dim.symbol) &&
+          given.insert(dim.symbol).second)
+        live[v] = true;
+}
+
+}  // namespace
+
+void Graph::remove_dead(bool keep_inputs) {
   std::vector<bool> live(values.size(), false);
+  for (std::size_t v = 0; keep_inputs && v < values.size(); ++v)
+    live[v] = values[v].kind == ValueKind::input;
   for (const auto& [key, id] : outputs) live[static_cast<std::size_t>(id)] = true;
   for (const auto& [target, id] : updates)
     live[static_cast<std::size_t>(id)] = live[static_cast<std::size_t>(target)] = true;
@@ -162,6 +190,7 @@ void Graph::remove_dead() {
       if (id != none) live[static_cast<std::size_t>(id)] = true;
     for (ValueId id : nodes[n].outputs) live[static_cast<std::size_t>(id)] = true;
   }
+  keep_inputs_that_give_sizes(*this, live);
   // Inputs, parameters and states stay only while something names them.
   std::vector<ValueId> renumbered(values.size(), none);
   std::vector<Value> kept_values;

@@ -15,14 +15,17 @@
 
 namespace hone {
 
-// A size: a number ("128"), or a named size that a batch fixes, plus a number ("T", "B+1").
+// A size: a number ("128"), or named sizes that a batch fixes, in sums and products ("T", "B+1",
+// "2*B*S", "floor((H+1)/2)"), plus a number. Made by the functions of dim.hpp, equal sizes have
+// equal texts.
 struct Dim {
   std::string symbol;
   std::int64_t offset = 0;
 
   Dim() = default;
   Dim(std::int64_t size)
-      : offset(size) {}  // NOLINT(google-explicit-constructor): sizes read as numbers
+      : offset(size) {}            // NOLINT(google-explicit-constructor): sizes read as numbers
+  Dim(int size) : offset(size) {}  // (0 is no null pointer here)
   Dim(std::string name, std::int64_t plus = 0) : symbol(std::move(name)), offset(plus) {}
   Dim(const char* name) : symbol(name) {}
 
@@ -33,7 +36,7 @@ std::string to_string(const Dim& dim);
 
 // Sizes of the named dimensions, e.g. {"T": 2600, "B": 8}.
 using DimSizes = std::map<std::string, std::int64_t>;
-// Throws Error(invalid_argument) when the symbol has no size.
+// Throws Error(invalid_argument) when a symbol has no size, or the size is negative or too large.
 std::int64_t evaluate(const Dim& dim, const DimSizes& sizes);
 
 struct ValueType {
@@ -145,8 +148,9 @@ struct Graph {
   // caller. Throws as append does, and Error(internal) when the node gives another type.
   NodeId compute(ValueId id, const std::string& op, std::vector<ValueId> inputs,
                  Options attributes = {});
-  // Drops nodes whose outputs nobody needs, then values nobody names; renumbers both.
-  void remove_dead();
+  // Drops nodes whose outputs nobody needs, then values nobody names (inputs too, unless they are
+  // kept); renumbers both.
+  void remove_dead(bool keep_inputs = false);
   // Puts the nodes into an order in which they can run, each as late as the first that reads it
   // asks for; throws Error on a cycle.
   void sort();

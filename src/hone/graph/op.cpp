@@ -22,6 +22,16 @@ const Op& find_op(const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "unknown op '" + name + "'", did_you_mean(name, names));
 }
 
+RowRule row_rule(const Graph& graph, const Node& node) {
+  const Op& op = find_op(node.op);
+  if (op.rows == RowRule::whole) return RowRule::whole;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none &&
+        graph.type(node.inputs[i]).dims.empty())
+      return RowRule::whole;
+  return op.rows;
+}
+
 ValueId GradientCall::grad(std::size_t i) const {
   if (output_gradients[i] != none) return output_gradients[i];
   throw Error(

@@ -94,6 +94,8 @@ struct Op : Described {
   bool elementwise = false;
   // Outputs have no negative numbers.
   bool non_negative = false;
+  // The outputs do not change with small changes of the inputs: nothing flows back.
+  bool zero_gradient = false;
   // The gradient is a straight-through estimate: not the slope, which is zero almost everywhere.
   bool straight_through = false;
   QuantizeSlots slots = {};
@@ -103,20 +105,25 @@ struct Op : Described {
   // Output i overwrites input in_place[i] (a parameter or state).
   std::vector<int> in_place = {};
 
+  // (Functions that may hold data: members of a family differ in that alone.)
   // Output types; throws Error(invalid_argument) with both shapes when the inputs do not fit.
-  std::vector<ValueType> (*infer)(const OpTypes& types) = nullptr;
+  std::function<std::vector<ValueType>(const OpTypes& types)> infer = nullptr;
   // The definition, in plain scalar code.
-  void (*reference)(const OpCall& call) = nullptr;
+  std::function<void(const OpCall& call)> reference = nullptr;
   // Appends the gradient's nodes; null for ops that are not differentiated.
-  std::vector<ValueId> (*gradient)(const GradientCall& call) = nullptr;
+  std::function<std::vector<ValueId>(const GradientCall& call)> gradient = nullptr;
   // Floating-point operations (a multiply-add counts two) for the given input shapes; null: one an
   // output element.
-  double (*flop)(const std::vector<Shape>& inputs, const Options& attributes) = nullptr;
-  std::vector<OpSample> (*samples)() = nullptr;
+  std::function<double(const std::vector<Shape>& inputs, const Options& attributes)> flop = nullptr;
+  std::function<std::vector<OpSample>()> samples = nullptr;
   // Appends a node that computes only the rows `rows` (i32[M]) of the node's outputs, and returns
   // it. Null: for `rows` ops, by gathering the row inputs; for others, it cannot be done.
-  NodeId (*narrow)(Graph& graph, NodeId node, ValueId rows) = nullptr;
+  std::function<NodeId(Graph& graph, NodeId node, ValueId rows)> narrow = nullptr;
 };
+
+// How a node relates to the rows of its tensors: its op's rule where it has rows; `whole` for
+// numbers without dimensions.
+RowRule row_rule(const Graph& graph, const Node& node);
 
 // Every op (generated from the folder ops/).
 const std::vector<Op>& op_table();

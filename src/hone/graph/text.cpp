@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/verify.hpp"
 
@@ -160,24 +162,27 @@ public:
   }
 
 private:
+  // Up to the next comma or bracket outside of parentheses.
   Dim dim() {
     skip_space();
-    if (position_ < text_.size() &&
-        (std::isdigit(static_cast<unsigned char>(text_[position_])) != 0 ||
-         text_[position_] == '-')) {
-      const std::int64_t size = integer();
-      if (size < 0) fail("a size cannot be negative");
-      return size;
+    const std::size_t begin = position_;
+    int depth = 0;
+    while (position_ < text_.size()) {
+      const char c = text_[position_];
+      if (depth == 0 && (c == ',' || c == ']')) break;
+      if (c == '\n') break;
+      depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+      ++position_;
     }
-    std::string symbol;
-    while (position_ < text_.size() &&
-           (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 ||
-            text_[position_] == '_'))
-      symbol += text_[position_++];
-    if (symbol.empty()) fail("expected a size");
-    if (accept("+")) return {symbol, integer()};
-    if (position_ < text_.size() && text_[position_] == '-') return {symbol, integer()};
-    return {symbol, 0};
+    if (trim(text_.substr(begin, position_ - begin)).empty()) fail_at(begin, "expected a size");
+    Dim size;
+    try {
+      size = parse_dim(trim(text_.substr(begin, position_ - begin)));
+    } catch (const Error& error) {
+      fail_at(begin, error.message());
+    }
+    if (size.is_fixed() && size.offset < 0) fail_at(begin, "a size cannot be negative");
+    return size;
   }
   void skip_space() {
     while (position_ < text_.size()) {

@@ -38,6 +38,9 @@ struct ModelFacts {
   std::string task = {};  // what the model is for: a name of task_table()
 };
 
+// The task of a model whose inputs and outputs mean what its user knows: it has no head.
+inline const char* const tensors_task = "tensors";
+
 struct Model : ModelFacts {
   std::string name;  // as the user wrote it
   // The source graph: with dropout, without a loss; transforms rewrite it. Inputs: the task's (of

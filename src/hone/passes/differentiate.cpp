@@ -45,6 +45,7 @@ int run(const PassCall& call) {
                                      [](ValueId id) { return id != none; });
     if (!wanted || !reached) continue;
     const Op& op = find_op(graph.node(n).op);
+    if (op.zero_gradient) continue;
     if (op.gradient == nullptr)
       throw Error(ErrorCode::unsupported,
                   fmt::format("pass differentiate: [{}] has no gradient", op.name));

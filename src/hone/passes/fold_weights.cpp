@@ -19,6 +19,13 @@ bool is_packed_matrix(const Graph& graph, const Node& node) {
   return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() > 1;
 }
 
+bool has_fixed_sizes(const Graph& graph, const Node& node) {
+  for (const ValueId id : node.outputs)
+    for (const Dim& dim : graph.type(id).dims)
+      if (!dim.is_fixed()) return false;
+  return true;
+}
+
 std::vector<Tensor> evaluate_node(const Node& node, const std::vector<const Tensor*>& inputs) {
   // (By the formats' own vectors where there are some: references go number by number.)
   if ((node.op == "quantize" || node.op == "quantize_tensor") && inputs.size() == 1)
@@ -47,7 +54,10 @@ int run(const PassCall& call) {
                           std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
                             return id == none || is_tensor_of_model(graph.value(id).kind);
                           });
-    if (!constant || is_packed_matrix(graph, node)) continue;
+    // (Repeating is cheaper than reading what was repeated; sizes that a run knows are not there.)
+    if (!constant || node.op == "expand" || is_packed_matrix(graph, node) ||
+        !has_fixed_sizes(graph, node))
+      continue;
     std::vector<const Tensor*> inputs;
     for (const ValueId id : node.inputs)
       inputs.push_back(id == none ? nullptr : &call.tensors->at(graph.value(id).name));

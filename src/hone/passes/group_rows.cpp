@@ -16,8 +16,9 @@ namespace {
 // The rows a node runs over: "T", "8", ...; "" for whole nodes.
 std::string rows_of(const Graph& graph, const Node& node) {
   const Op& op = find_op(node.op);
-  if (op.rows == RowRule::rows) return to_string(graph.type(node.outputs[0]).dims[0]);
-  if (op.rows == RowRule::whole) return "";
+  const RowRule rule = row_rule(graph, node);
+  if (rule == RowRule::rows) return to_string(graph.type(node.outputs[0]).dims[0]);
+  if (rule == RowRule::whole) return "";
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none)
       return to_string(graph.type(node.inputs[i]).dims[0]);
@@ -56,10 +57,11 @@ std::vector<int> find_levels(const Graph& graph, const std::vector<bool>& consta
       const NodeId from = node.inputs[i] == none ? none : graph.value(node.inputs[i]).producer;
       if (from == none) continue;
       const Node& source = graph.node(from);
-      const bool same_group = op.rows != RowRule::whole && is_row_input(op, i) &&
-                              find_op(source.op).rows == RowRule::rows &&
+      const bool by_rows = row_rule(graph, node) != RowRule::whole;
+      const bool same_group = by_rows && is_row_input(op, i) &&
+                              row_rule(graph, source) == RowRule::rows &&
                               rows_of(graph, source) == rows;
-      const bool waits = op.rows != RowRule::whole && !same_group;
+      const bool waits = by_rows && !same_group;
       level[n] = std::max(level[n], level[static_cast<std::size_t>(from)] + (waits ? 1 : 0));
     }
   }
@@ -70,7 +72,8 @@ std::vector<int> find_levels(const Graph& graph, const std::vector<bool>& consta
 // on one tile.
 bool reads_by_rows(const Graph& graph, const Node& reader, const Node& node) {
   const Op& op = find_op(reader.op);
-  if (op.rows == RowRule::whole || rows_of(graph, reader) != rows_of(graph, node)) return false;
+  if (row_rule(graph, reader) == RowRule::whole || rows_of(graph, reader) != rows_of(graph, node))
+    return false;
   for (std::size_t i = 0; i < reader.inputs.size(); ++i)
     if (reader.inputs[i] == node.outputs[0] && !is_row_input(op, i)) return false;
   return true;
@@ -83,7 +86,7 @@ int recompute_cheap(Graph& graph, std::vector<int>& level, const std::vector<boo
   for (std::size_t n = 0; n < original; ++n) {
     const Node node = graph.nodes[n];
     const Op& op = find_op(node.op);
-    if (!op.cheap || op.rows != RowRule::rows || constant[n]) continue;
+    if (!op.cheap || row_rule(graph, node) != RowRule::rows || constant[n]) continue;
     const auto readers = graph.readers();
     std::map<int, std::vector<NodeId>> later;
     for (NodeId reader : readers[static_cast<std::size_t>(node.outputs[0])])
@@ -147,7 +150,7 @@ int run(const PassCall& call) {
   }
   std::vector<Key> order;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-    const bool whole = find_op(graph.nodes[n].op).rows == RowRule::whole;
+    const bool whole = row_rule(graph, graph.nodes[n]) == RowRule::whole;
     order.push_back({level[n], whole, rows_of(graph, graph.nodes[n]), depth[n], n});
   }
   std::sort(order.begin(), order.end());

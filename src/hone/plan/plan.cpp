@@ -63,7 +63,7 @@ private:
     return planned;
   }
 
-  static bool is_row_node(const Op& op) { return op.rows != RowRule::whole; }
+  bool is_row_node(const Node& node) const { return row_rule(graph_, node) != RowRule::whole; }
 
   void cut_into_steps() {
     std::map<std::int32_t, std::size_t> step_of_group;
@@ -84,10 +84,10 @@ private:
       step.nodes.push_back(planned_node(n));
       const Op& op = find_op(node.op);
       // A row node on its own is cut into tiles too: that is how it shares the threads.
-      step.tiled = options_.use_kernels && is_row_node(op);
+      step.tiled = options_.use_kernels && is_row_node(node);
       if (step.tiled) step.rows = row_dimension(node, op);
       if (node.group != no_group) {
-        if (!is_row_node(op)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
+        if (!is_row_node(node)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
         step_of_group[node.group] = plan_.steps.size();
       }
       plan_.steps.push_back(std::move(step));
@@ -102,7 +102,7 @@ private:
   // Whether a node can run on the tiles of a group that has begun.
   void join_group(const PlanStep& step, const Node& node) const {
     const Op& op = find_op(node.op);
-    if (!is_row_node(op)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
+    if (!is_row_node(node)) fail_group(node, fmt::format("{} needs all rows at once", node.op));
     const Node& first = graph_.node(step.nodes.front().node);
     const Dim rows = row_dimension(node, op);
     const Dim rows_of_group = row_dimension(first, find_op(first.op));
@@ -121,7 +121,7 @@ private:
   }
 
   Dim row_dimension(const Node& node, const Op& op) const {
-    if (op.rows == RowRule::rows) return graph_.type(node.outputs[0]).dims[0];
+    if (row_rule(graph_, node) == RowRule::rows) return graph_.type(node.outputs[0]).dims[0];
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
       if ((op.row_inputs >> i & 1u) != 0 && node.inputs[i] != none)
         return graph_.type(node.inputs[i]).dims[0];
@@ -141,7 +141,8 @@ private:
       planned.bound = planned.kernel->bind({graph_, node, plan_.sizes, options_.threads});
     if (planned.kernel != nullptr && planned.kernel->begin_once) {
       planned.constant_begin = true;
-      for (std::size_t i = planned.kernel->begin_inputs; i < node.inputs.size(); ++i)
+      const std::size_t behind = std::min(planned.kernel->begin_end, node.inputs.size());
+      for (std::size_t i = planned.kernel->begin_inputs; i < behind; ++i)
         if (node.inputs[i] != none &&
             (!is_tensor_of_model(graph_.value(node.inputs[i]).kind) || is_updated(node.inputs[i])))
           planned.constant_begin = false;
@@ -223,8 +224,6 @@ private:
       }
     }
   }
-
-  bool is_row_output(const Op& op) const { return op.rows == RowRule::rows; }
 
   // Values that live inside one tiled step only get tile memory, shared by lifetime within the
   // tile.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,10 @@ struct LatencyOptions {
   double seconds = 0.4;  // of all measured rounds together
   int min_rounds = 7, max_rounds = 201;
 };
+
+// Texts of so many tokens each, drawn at random: no kernel looks at what the ids say.
+std::map<std::string, Tensor> random_texts(const Model& model, std::int64_t sequences,
+                                           std::int64_t tokens);
 
 // The length of the text that is measured, of a model with these limits. Throws
 // Error(invalid_argument), with the model's name, for more tokens than it takes.

@@ -100,6 +100,15 @@ void Executor::State::run_whole(const PlannedNode& planned, int thread) {
     call.thread = thread;
     call.flop =
         &timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)].flop;
+    const bool packs =
+        planned.kernel->begin != nullptr && (!planned.constant_begin || packed != plan);
+    if (packs)
+      parallel_items(plan->threads, [&](std::int64_t part, int) {
+        KernelCall part_of = call;
+        part_of.thread = static_cast<int>(part);
+        part_of.threads = plan->threads;
+        planned.kernel->begin(part_of);
+      });
     planned.kernel->run(call);
   }
   count(planned, thread, begin, -1);

@@ -12,9 +12,11 @@ Op op_add() {
   Op op{{"add", "sum of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "add"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "add", Elements::numbers); };
   op.reference = [](const OpCall& call) {
-    map_elements(call, [](double a, double b) { return a + b; });
+    map_elements(
+        call, [](double a, double b) { return a + b; },
+        [](std::int64_t a, std::int64_t b) { return wrap_add(a, b); });
   };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };

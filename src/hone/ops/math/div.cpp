@@ -18,9 +18,14 @@ Op op_div() {
   Op op{{"div", "quotient of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "div"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "div", Elements::numbers); };
   op.reference = [](const OpCall& call) {
-    map_elements(call, [](double a, double b) { return a / b; });
+    map_elements(
+        call, [](double a, double b) { return a / b; },
+        // Towards zero; by zero gives zero.
+        [](std::int64_t a, std::int64_t b) {
+          return b == 0 ? 0 : b == -1 ? wrap_sub(0, a) : a / b;
+        });
   };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };

@@ -15,9 +15,11 @@ Op op_mul() {
   Op op{{"mul", "product of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "mul"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "mul", Elements::numbers); };
   op.reference = [](const OpCall& call) {
-    map_elements(call, [](double a, double b) { return a * b; });
+    map_elements(
+        call, [](double a, double b) { return a * b; },
+        [](std::int64_t a, std::int64_t b) { return wrap_mul(a, b); });
   };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };

@@ -24,7 +24,7 @@ Op op_scale() {
   op.slots = {{0}};
   op.elementwise = true;
   op.linear_rows = 1;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "scale"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "scale", Elements::reals); };
   op.reference = reference;
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(1, {{"factor", -0.75}}); };

@@ -14,9 +14,11 @@ Op op_sub() {
   Op op{{"sub", "difference of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "sub"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "sub", Elements::numbers); };
   op.reference = [](const OpCall& call) {
-    map_elements(call, [](double a, double b) { return a - b; });
+    map_elements(
+        call, [](double a, double b) { return a - b; },
+        [](std::int64_t a, std::int64_t b) { return wrap_sub(a, b); });
   };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(2); };

@@ -14,7 +14,7 @@ Op op_tanh() {
   Op op{{"tanh", "hyperbolic tangent"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.slots = {{0}};
   op.elementwise = true;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "tanh"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "tanh", Elements::reals); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a) { return std::tanh(a); });
   };

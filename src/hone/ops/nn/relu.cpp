@@ -16,7 +16,7 @@ Op op_relu() {
   op.slots = {{0}};
   op.non_negative = true;
   op.elementwise = true;
-  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu"); };
+  op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu", Elements::reals); };
   op.reference = [](const OpCall& call) {
     map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; });
   };

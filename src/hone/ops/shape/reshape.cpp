@@ -1,44 +1,16 @@
 // The same elements under another shape; sizes as graph text writes them: "T,2,64".
 #include <algorithm>
-#include <charconv>
 
 #include "hone/core/error.hpp"
-#include "hone/core/text.hpp"
+#include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
 
 namespace hone {
 namespace {
 
-Dim parse_dim(std::string_view text) {
-  std::int64_t size = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
-  if (error == std::errc() && end == text.data() + text.size()) return size;
-  return std::string(text);
-}
-
-std::string shape_text(const ValueType& type) {
-  const std::string text = to_string(type);
-  const std::size_t open = text.find('[');
-  return text.substr(open + 1, text.size() - open - 2);
-}
-
 std::vector<ValueType> infer(const OpTypes& t) {
-  ValueType result{t[0].dtype, {}};
-  for (const std::string& part : split(t.attributes->text("shape"), ','))
-    result.dims.push_back(parse_dim(trim(part)));
-  // Named sizes must be the same ones; the numbers must have the same product.
-  const auto parts = [](const ValueType& type) {
-    std::pair<std::vector<std::string>, std::int64_t> found{{}, 1};
-    for (const Dim& dim : type.dims) {
-      if (dim.is_fixed())
-        found.second *= dim.offset;
-      else
-        found.first.push_back(to_string(dim));
-    }
-    std::sort(found.first.begin(), found.first.end());
-    return found;
-  };
-  if (parts(t[0]) != parts(result))
+  ValueType result{t[0].dtype, parse_dims(t.attributes->text("shape"))};
+  if (!(product(t[0].dims) == product(result.dims)))
     fail_shapes("reshape", "as many elements as in " + to_string(result), t);
   return {result};
 }
@@ -50,7 +22,7 @@ void reference(const OpCall& call) {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("reshape", {call.grad()},
-                           {{"shape", shape_text(call.graph.type(call.in(0)))}})};
+                           {{"shape", to_string(call.graph.type(call.in(0)).dims)}})};
 }
 
 std::vector<OpSample> samples() {
@@ -63,7 +35,7 @@ std::vector<OpSample> samples() {
 Op op_reshape() {
   Op op{{"reshape",
          "the same elements under another shape",
-         {{"shape", OptionType::text, {}, "sizes, e.g. T,2,64"}}},
+         {{"shape", OptionType::text, {}, "sizes, e.g. T,2,64; empty: one number"}}},
         1,
         1,
         {"x"}};

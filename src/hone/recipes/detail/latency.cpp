@@ -19,19 +19,6 @@ namespace {
 constexpr std::int64_t usual_tokens = 128;
 constexpr int warm_up_rounds = 2;  // the first makes the plan and packs weights
 
-// One text of so many tokens, drawn at random: no kernel looks at what the ids say.
-Inputs random_text(const Model& model, std::int64_t tokens) {
-  TokenizedData data;
-  RandomStream random(17, 0);
-  for (std::int64_t t = 0; t < tokens; ++t)
-    data.ids.push_back(static_cast<std::int32_t>(
-        random.below(static_cast<std::uint32_t>(model.limits.vocabulary))));
-  data.offsets = {0, tokens};
-  data.labels = {0};
-  const std::int64_t first = 0;
-  return samples_of(model, data).inputs(std::span(&first, 1));
-}
-
 // Of sorted numbers, between the two that lie nearest.
 double quantile(const std::vector<double>& sorted, double share) {
   const double at = share * static_cast<double>(sorted.size() - 1);
@@ -60,6 +47,22 @@ std::size_t interval_rank(std::size_t n) {
 
 }  // namespace
 
+Inputs random_texts(const Model& model, std::int64_t sequences, std::int64_t tokens) {
+  TokenizedData data;
+  RandomStream random(17, 0);
+  data.offsets = {0};
+  std::vector<std::int64_t> all;
+  for (std::int64_t s = 0; s < sequences; ++s) {
+    for (std::int64_t t = 0; t < tokens; ++t)
+      data.ids.push_back(static_cast<std::int32_t>(
+          random.below(static_cast<std::uint32_t>(model.limits.vocabulary))));
+    data.offsets.push_back(static_cast<std::int64_t>(data.ids.size()));
+    data.labels.push_back(0);
+    all.push_back(s);
+  }
+  return samples_of(model, data).inputs(all);
+}
+
 std::int64_t latency_tokens(const TextLimits& limits, std::int64_t tokens,
                             const std::string& name) {
   if (tokens > limits.positions)
@@ -78,8 +81,9 @@ std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candid
   for (const LatencyCandidate& candidate : candidates) {
     latencies.push_back({.name = candidate.name});
     executors.push_back(make_forward(candidate.model, Mode::compiled, candidate.disabled_passes));
-    inputs.push_back(random_text(
-        candidate.model, latency_tokens(candidate.model.limits, options.tokens, candidate.name)));
+    inputs.push_back(
+        random_texts(candidate.model, 1,
+                     latency_tokens(candidate.model.limits, options.tokens, candidate.name)));
   }
   double spent = 0;
   const std::size_t count = candidates.size();

@@ -1,6 +1,9 @@
 // What a training run gave, as results have it.
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include "hone/core/json.hpp"
 #include "hone/recipes/train_run.hpp"
@@ -42,9 +45,13 @@ Json to_json(const TrainOutcome& outcome, const std::filesystem::path& out) {
 }
 
 std::int64_t peak_memory() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+  // (Not from getrusage: that counts what the process that started this one had, too.)
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    std::int64_t kilobytes = 0;
+    if (std::sscanf(line.c_str(), "VmHWM: %" SCNd64, &kilobytes) == 1) return kilobytes * 1024;
+  }
+  return 0;
 }
 
 }  // namespace hone

@@ -25,6 +25,7 @@ HWY_EXPORT(run_add);
 
 Kernel cpu_kernel_add() {
   Kernel kernel{{"cpu.add", "vector addition"}, "add", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_add)(call); };
   return kernel;
 }

@@ -25,6 +25,7 @@ HWY_EXPORT(run_div);
 
 Kernel cpu_kernel_div() {
   Kernel kernel{{"cpu.div", "vector division"}, "div", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_div)(call); };
   return kernel;
 }

@@ -25,6 +25,7 @@ HWY_EXPORT(run_mul);
 
 Kernel cpu_kernel_mul() {
   Kernel kernel{{"cpu.mul", "vector multiplication"}, "mul", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_mul)(call); };
   return kernel;
 }

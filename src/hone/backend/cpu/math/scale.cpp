@@ -26,6 +26,7 @@ HWY_EXPORT(run_scale);
 
 Kernel cpu_kernel_scale() {
   Kernel kernel{{"cpu.scale", "vector times number"}, "scale", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_scale)(call); };
   return kernel;
 }

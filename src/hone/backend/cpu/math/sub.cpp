@@ -25,6 +25,7 @@ HWY_EXPORT(run_sub);
 
 Kernel cpu_kernel_sub() {
   Kernel kernel{{"cpu.sub", "vector subtraction"}, "sub", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_sub)(call); };
   return kernel;
 }

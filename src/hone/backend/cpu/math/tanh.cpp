@@ -25,6 +25,7 @@ HWY_EXPORT(run_tanh);
 
 Kernel cpu_kernel_tanh() {
   Kernel kernel{{"cpu.tanh", "vector tanh by exp"}, "tanh", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_tanh)(call); };
   return kernel;
 }

@@ -27,6 +27,7 @@ HWY_EXPORT(run_relu);
 
 Kernel cpu_kernel_relu() {
   Kernel kernel{{"cpu.relu", "vector maximum with zero"}, "relu", RowRule::rows, 10};
+  kernel.refuse = refuse_other_than_f32;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_relu)(call); };
   return kernel;
 }

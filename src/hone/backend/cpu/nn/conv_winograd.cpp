@@ -1,0 +1,306 @@
+// Convolution 3 x 3 with steps of one by Winograd's F(4 x 4, 3 x 3): tiles of 6 x 6 numbers give
+// 4 x 4 results with 36 multiplications a channel instead of 144 (Lavin and Gray, "Fast Algorithms
+// for Convolutional Neural Networks", 2015). A thread takes some tiles, transforms them, multiplies
+// each of the 36 planes by its filters and transforms the products back, all of it in its cache.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/conv_winograd.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "hone/backend/cpu/detail/conv-inl.hpp"
+#include "hone/backend/cpu/detail/conv.hpp"
+#include "hone/backend/kernel.hpp"
+#include "hone/core/threads.hpp"
+
+#ifndef HONE_CONV_WINOGRAD_SIZES
+#define HONE_CONV_WINOGRAD_SIZES
+namespace hone {
+namespace {
+
+constexpr int tile_out = 4, tile_in = 6, planes = 36;
+
+struct Tiles {
+  std::int64_t down, across, all;
+};
+Tiles tiles_of(const ConvSizes& s) {
+  const std::int64_t down = (s.out_height + tile_out - 1) / tile_out;
+  const std::int64_t across = (s.out_width + tile_out - 1) / tile_out;
+  return {down, across, s.images * down * across};
+}
+
+}  // namespace
+}  // namespace hone
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+
+std::int64_t winograd_width() { return conv_panel_width(); }
+
+// G of three numbers.
+HWY_INLINE void transform_filter(const VecF g0, const VecF g1, const VecF g2, VecF* to, int step) {
+  const F32 d;
+  const VecF sixth = hn::Set(d, 1.0f / 6), small = hn::Set(d, 1.0f / 24);
+  const VecF even = hn::Mul(hn::Add(g0, g2), sixth), odd = hn::Mul(g1, sixth);
+  to[0] = hn::Mul(g0, hn::Set(d, 0.25f));
+  to[step] = hn::Neg(hn::Add(even, odd));
+  to[2 * step] = hn::Sub(odd, even);
+  const VecF far = hn::MulAdd(g2, sixth, hn::Mul(g0, small));
+  const VecF half = hn::Mul(g1, hn::Set(d, 1.0f / 12));
+  to[3 * step] = hn::Add(far, half);
+  to[4 * step] = hn::Sub(far, half);
+  to[5 * step] = g2;
+}
+
+// Filters as panels [plane][panel][channel][width], filled up with zeros.
+void winograd_pack(const KernelCall& call) {
+  const F32 d;
+  const std::int64_t channels = call.in(1).dims[2], filters = call.in(1).dims[3];
+  const std::int64_t width = conv_panel_width(), lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const std::int64_t panels = (filters + width - 1) / width;
+  const float* w = call.in(1).as();
+  auto* packed = reinterpret_cast<float*>(call.workspace);
+  const std::int64_t all = panels * channels;
+  for (std::int64_t i = all * call.thread / call.threads;
+       i < all * (call.thread + 1) / call.threads; ++i) {
+    const std::int64_t panel = i / channels, c = i % channels;
+    for (std::int64_t j = 0; j < width; j += lanes) {
+      const std::int64_t o = panel * width + j;
+      const std::int64_t left = std::clamp<std::int64_t>(filters - o, 0, lanes);
+      const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+      VecF g[9], rows[18], u[planes];
+      for (int t = 0; t < 9; ++t)
+        g[t] = left == 0 ? hn::Zero(d) : masked_load(mask, d, w + (t * channels + c) * filters + o);
+      for (int k = 0; k < 3; ++k) transform_filter(g[k], g[3 + k], g[6 + k], rows + k, 3);
+      for (int r = 0; r < 6; ++r)
+        transform_filter(rows[3 * r], rows[3 * r + 1], rows[3 * r + 2], u + 6 * r, 1);
+      for (int p = 0; p < planes; ++p)
+        hn::StoreU(u[p], d, packed + ((p * panels + panel) * channels + c) * width + j);
+    }
+  }
+}
+
+// B^T of six numbers.
+HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
+  const F32 d;
+  const VecF four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f), two = hn::Set(d, 2.0f);
+  const VecF x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from], x4 = x[4 * from],
+             x5 = x[5 * from];
+  to[0] = hn::MulAdd(four, x0, hn::NegMulAdd(five, x2, x4));
+  const VecF a = hn::NegMulAdd(four, x2, x4), b = hn::NegMulAdd(four, x1, x3);
+  to[step] = hn::Add(a, b);
+  to[2 * step] = hn::Sub(a, b);
+  const VecF c = hn::Sub(x4, x2), e = hn::Mul(two, hn::Sub(x3, x1));
+  to[3 * step] = hn::Add(c, e);
+  to[4 * step] = hn::Sub(c, e);
+  to[5 * step] = hn::MulAdd(four, x1, hn::NegMulAdd(five, x3, x5));
+}
+
+// A^T of six numbers.
+HWY_INLINE void transform_output(const VecF* m, int from, VecF* to, int step) {
+  const F32 d;
+  const VecF a = hn::Add(m[from], m[2 * from]), b = hn::Sub(m[from], m[2 * from]);
+  const VecF c = hn::Add(m[3 * from], m[4 * from]), e = hn::Sub(m[3 * from], m[4 * from]);
+  to[0] = hn::Add(hn::Add(m[0], a), c);
+  to[step] = hn::MulAdd(hn::Set(d, 2.0f), e, b);
+  to[2 * step] = hn::MulAdd(hn::Set(d, 4.0f), c, a);
+  to[3 * step] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), e, b), m[5 * from]);
+}
+
+// Where a tile lies: its image and the first of its places of y.
+struct TilePlace {
+  std::int64_t image, h, w;
+};
+HWY_INLINE TilePlace place_of_tile(const Tiles& tiles, std::int64_t tile) {
+  return {tile / (tiles.down * tiles.across), tile / tiles.across % tiles.down * tile_out,
+          tile % tiles.across * tile_out};
+}
+
+HWY_INLINE void transform_tile(const ConvSizes& s, const float* x, const TilePlace& at, float* to,
+                               std::int64_t plane) {
+  const F32 d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const float* place[planes];
+  for (int r = 0; r < tile_in; ++r)
+    for (int k = 0; k < tile_in; ++k) {
+      const std::int64_t h = at.h - s.before_h + r, w = at.w - s.before_w + k;
+      const bool inside = h >= 0 && h < s.height && w >= 0 && w < s.width;
+      place[r * tile_in + k] =
+          inside ? x + ((at.image * s.height + h) * s.width + w) * s.channels : nullptr;
+    }
+  for (std::int64_t c = 0; c < s.channels; c += lanes) {
+    const std::int64_t left = std::min(lanes, s.channels - c);
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+    VecF rows[planes];
+    for (int k = 0; k < tile_in; ++k) {
+      VecF column[tile_in];
+      HONE_UNROLL
+      for (int r = 0; r < tile_in; ++r) {
+        const float* from = place[r * tile_in + k];
+        column[r] = from == nullptr ? hn::Zero(d)
+                    : left == lanes ? hn::LoadU(d, from + c)
+                                    : masked_load(mask, d, from + c);
+      }
+      transform_input(column, 1, rows + k, tile_in);
+    }
+    for (int r = 0; r < tile_in; ++r) {
+      VecF row[tile_in];
+      transform_input(rows + r * tile_in, 1, row, 1);
+      HONE_UNROLL
+      for (int k = 0; k < tile_in; ++k) {
+        float* out = to + (r * tile_in + k) * plane + c;
+        if (left == lanes)
+          hn::StoreU(row[k], d, out);
+        else
+          blended_store(row[k], mask, d, out);
+      }
+    }
+  }
+}
+
+HWY_INLINE void finish_tile(const ConvSizes& s, const KernelCall& call, const TilePlace& at,
+                            const float* from, std::int64_t plane) {
+  const F32 d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const int height = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_height - at.h));
+  const int width = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_width - at.w));
+  const float* add = call.has(3) ? call.in(3).as() : nullptr;
+  float* y = call.out(0).as();
+  for (std::int64_t o = 0; o < s.filters; o += lanes) {
+    const std::int64_t left = std::min(lanes, s.filters - o);
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+    const auto load = [&](const float* at_o) {
+      return left == lanes ? hn::LoadU(d, at_o) : masked_load(mask, d, at_o);
+    };
+    VecF rows[tile_out * tile_in];
+    for (int k = 0; k < tile_in; ++k) {
+      VecF column[tile_in];
+      HONE_UNROLL
+      for (int r = 0; r < tile_in; ++r) column[r] = load(from + (r * tile_in + k) * plane + o);
+      transform_output(column, 1, rows + k, tile_in);
+    }
+    const VecF bias = call.has(2) ? load(call.in(2).as() + o) : hn::Zero(d);
+    for (int r = 0; r < height; ++r) {
+      VecF row[tile_out];
+      transform_output(rows + r * tile_in, 1, row, 1);
+      HONE_UNROLL
+      for (int k = 0; k < tile_out; ++k) {
+        if (k >= width) break;
+        const std::int64_t to =
+            ((at.image * s.out_height + at.h + r) * s.out_width + at.w + k) * s.filters + o;
+        VecF v = hn::Add(row[k], bias);
+        if (add != nullptr) v = hn::Add(v, load(add + to));
+        if (s.relu) v = relu_below(v, hn::Set(d, s.high));
+        if (left == lanes)
+          hn::StoreU(v, d, y + to);
+        else
+          blended_store(v, mask, d, y + to);
+      }
+    }
+  }
+}
+
+void conv_winograd(const KernelCall& call) {
+  const ConvSizes s = conv_sizes(call);
+  const Tiles tiles = tiles_of(s);
+  if (tiles.all == 0) return;
+  const std::int64_t width = conv_panel_width();
+  const std::int64_t panels = (s.filters + width - 1) / width;
+  // The more a filter weighs, the more tiles it should meet; as many chunks as the threads share.
+  const std::int64_t most = s.channels <= 64 ? 24 : s.channels <= 128 ? 30 : 66;
+  const std::int64_t threads = thread_count();
+  std::int64_t chunks = (tiles.all + most - 1) / most;
+  chunks = (chunks + threads - 1) / threads * threads;
+  const std::int64_t count = (tiles.all + chunks - 1) / chunks;
+  // (Planes that lie a power of two apart would share the lines of a cache.)
+  const std::int64_t plane_in = count * s.channels + 16, plane_out = count * s.filters + 16;
+  const auto* packed = reinterpret_cast<const float*>(call.workspace);
+  parallel_items((tiles.all + count - 1) / count, [&](std::int64_t item, int) {
+    static thread_local std::vector<float> scratch;
+    static thread_local std::vector<const float*> places;
+    scratch.resize(
+        std::max(scratch.size(), static_cast<std::size_t>(planes * (plane_in + plane_out))));
+    float* in = scratch.data();
+    float* out = in + planes * plane_in;
+    const std::int64_t first = item * count, behind = std::min(tiles.all, first + count);
+    for (std::int64_t t = first; t < behind; ++t)
+      transform_tile(s, call.in(0).as(), place_of_tile(tiles, t), in + (t - first) * s.channels,
+                     plane_in);
+    const std::int64_t own = behind - first;
+    const std::int64_t blocks = (own + block_places - 1) / block_places;
+    places.resize(static_cast<std::size_t>(blocks * block_places));
+    for (int p = 0; p < planes; ++p) {
+      for (std::int64_t i = 0; i < blocks * block_places; ++i)
+        places[static_cast<std::size_t>(i)] = in + p * plane_in + std::min(i, own - 1) * s.channels;
+      ConvPanel panel{};
+      panel.taps = 1;
+      panel.channels = s.channels;
+      panel.filters = s.filters;
+      for (std::int64_t o = 0; o < panels; ++o) {
+        panel.weights = packed + (p * panels + o) * s.channels * width;
+        panel.y = out + p * plane_out + o * width;
+        panel.columns = std::min(width, s.filters - o * width);
+        for (std::int64_t b = 0; b < blocks; ++b)
+          conv_block(panel, places.data() + b * block_places, b * block_places,
+                     own - b * block_places);
+      }
+    }
+    for (std::int64_t t = first; t < behind; ++t)
+      finish_tile(s, call, place_of_tile(tiles, t), out + (t - first) * s.filters, plane_out);
+  });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hone {
+namespace {
+
+HWY_EXPORT(winograd_width);
+HWY_EXPORT(winograd_pack);
+HWY_EXPORT(conv_winograd);
+
+std::size_t winograd_workspace(const KernelQuery& query) {
+  const ConvSizes s = conv_sizes(query);
+  const std::int64_t width = HWY_DYNAMIC_DISPATCH(winograd_width)();
+  return static_cast<std::size_t>(planes * ((s.filters + width - 1) / width * width) * s.channels) *
+         sizeof(float);
+}
+
+std::string refuse_winograd(const KernelQuery& query) {
+  const ConvSizes s = conv_sizes(query);
+  if (s.kernel_height != 3 || s.kernel_width != 3) return "its kernel is not 3 x 3";
+  if (s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1)
+    return "its steps are not 1";
+  if (s.groups != 1) return "it has groups";
+  if (s.channels < 16 || s.filters < 16) return "it has few channels";
+  // Transformed filters weigh four times as much: too few tiles do not pay for reading them.
+  if (tiles_of(s).all < 12 * query.threads) return "there are few tiles";
+  return "";
+}
+
+}  // namespace
+
+Kernel cpu_kernel_conv_winograd() {
+  Kernel kernel{{"cpu.conv_winograd", "Winograd F(4x4,3x3): 36 products instead of 144"},
+                "conv_channels_last",
+                RowRule::whole,
+                20};
+  kernel.refuse = refuse_winograd;
+  kernel.workspace = winograd_workspace;
+  kernel.begin = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(winograd_pack)(call); };
+  kernel.begin_once = true;
+  kernel.begin_end = 2;
+  kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(conv_winograd)(call); };
+  return kernel;
+}
+
+}  // namespace hone
+#endif

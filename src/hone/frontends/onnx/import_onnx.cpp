@@ -1,0 +1,445 @@
+#include "hone/frontends/onnx/import_onnx.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <memory>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "hone/core/error.hpp"
+#include "hone/core/text.hpp"
+#include "hone/frontends/onnx/onnx_call.hpp"
+#include "hone/graph/dim.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/graph/verify.hpp"
+#include "hone/ops/detail/numbers.hpp"
+
+namespace hone {
+namespace {
+
+constexpr std::int64_t most_nodes = 1 << 17;  // functions in place
+constexpr std::size_t deepest_call = 64;
+constexpr std::int64_t most_known = 4096;  // numbers of an input that sizes may follow from
+// A constant that is computed while importing.
+constexpr double largest_constant = 2147483648;  // bytes
+
+std::string identifier_of(const std::string& name) {
+  std::string result;
+  for (const char c : name) result += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0])) != 0)
+    result = "n" + result;
+  return result;
+}
+
+// The numbers that a graph of constants comes to, value by value.
+class Evaluation {
+public:
+  Evaluation(const Graph& graph, std::map<ValueId, Tensor> known)
+      : graph_(graph), known_(std::move(known)) {
+    for (const Node& node : graph.nodes) {
+      std::vector<const Tensor*> inputs;
+      for (const ValueId id : node.inputs) inputs.push_back(id == none ? nullptr : &known_.at(id));
+      for (const ValueId id : node.outputs) {
+        const ValueType& type = graph.type(id);
+        double bytes = static_cast<double>(size_of(type.dtype));
+        for (const Dim& dim : type.dims) bytes *= static_cast<double>(evaluate(dim, {}));
+        if (bytes > largest_constant)
+          throw Error(ErrorCode::unsupported,
+                      fmt::format("a constant {} is too large", to_string(type)));
+      }
+      std::vector<Tensor> outputs = evaluate_reference(find_op(node.op), inputs, node.attributes);
+      for (std::size_t i = 0; i < outputs.size(); ++i)
+        known_[node.outputs[i]] = std::move(outputs[i]);
+    }
+  }
+  const Tensor& at(ValueId id) const { return known_.at(id); }
+
+private:
+  const Graph& graph_;
+  std::map<ValueId, Tensor> known_;
+};
+
+// The names that a node can read: those of its graph, and around a branch those of the graph that
+// the branch stands in.
+struct Scope {
+  const Scope* outer = nullptr;
+  const std::map<std::string, std::int64_t>* opsets = nullptr;  // by domain
+  // Shared where a function is called with them.
+  std::map<std::string, std::shared_ptr<OnnxTerm>> terms = {};
+
+  std::shared_ptr<OnnxTerm> find(const std::string& name) const {
+    for (const Scope* scope = this; scope != nullptr; scope = scope->outer)
+      if (const auto found = scope->terms.find(name); found != scope->terms.end())
+        return found->second;
+    return nullptr;
+  }
+};
+
+class Import {
+public:
+  Import(const std::filesystem::path& path, const std::map<std::string, Tensor>& known)
+      : file_(read_onnx(path)), known_(known) {
+    for (const OnnxFunction& function : file_.functions)
+      if (!functions_.emplace(std::pair(function.domain, function.name), &function).second)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("the function '{}' is there twice", printable(function.name, 100)));
+  }
+
+  Model run() {
+    if (file_.opsets.empty()) throw Error(ErrorCode::bad_format, "it names no operator set");
+    const auto opset = file_.opsets.find("");
+    if (opset != file_.opsets.end() &&
+        (opset->second < oldest_onnx_opset || opset->second > newest_onnx_opset))
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("operator set {}, hone reads {} to {}", opset->second,
+                              oldest_onnx_opset, newest_onnx_opset),
+                  "onnx.version_converter brings it to another one");
+    model_.graph.name = identifier_of(file_.graph.name.empty() ? "onnx" : file_.graph.name);
+    top_.opsets = &file_.opsets;
+    add_initializers(file_.graph, top_);
+    add_inputs();
+    for (const OnnxNode& node : file_.graph.nodes) convert(node, top_);
+    add_outputs();
+    finish();
+    return std::move(model_);
+  }
+
+private:
+  static void add_initializers(const OnnxGraph& graph, Scope& scope) {
+    for (const auto& [name, tensor] : graph.initializers) {
+      auto term = std::make_shared<OnnxTerm>();
+      term->constant = tensor;
+      term->name = graph_name_of(name);
+      term->is_trained = tensor.dtype() == DType::f32;
+      scope.terms[name] = std::move(term);
+    }
+  }
+
+  void add_inputs() {
+    for (const OnnxValue& input : file_.graph.inputs) {
+      // (Before version 4 of the format initializers stand among the inputs.)
+      if (top_.terms.contains(input.name)) continue;
+      const std::string of = fmt::format("input '{}'", printable(input.name, 100));
+      if (!input.dtype) throw Error(ErrorCode::bad_format, of + " has no element type");
+      const auto known = known_.find(graph_name_of(input.name));
+      ValueType type{*input.dtype, {}};
+      if (known != known_.end() && known->second.dtype() == *input.dtype) {
+        for (const std::int64_t size : known->second.shape()) type.dims.emplace_back(size);
+      } else if (!input.dims) {
+        throw Error(ErrorCode::unsupported, of + " has no shape",
+                    "onnx.shape_inference, or the exporter, can give it one");
+      } else {
+        for (std::size_t i = 0; i < input.dims->size(); ++i) {
+          const OnnxDim& dim = (*input.dims)[i];
+          if (dim.size)
+            type.dims.emplace_back(*dim.size);
+          else
+            type.dims.emplace_back(dim.name.empty()
+                                       ? identifier_of(fmt::format("{}_{}", input.name, i))
+                                       : identifier_of(dim.name));
+        }
+      }
+      auto term = std::make_shared<OnnxTerm>();
+      term->id =
+          model_.graph.input(model_.graph.unique_name(graph_name_of(input.name)), std::move(type));
+      if (known != known_.end() && known->second.dtype() == *input.dtype)
+        term->constant = known->second;
+      top_.terms[input.name] = std::move(term);
+    }
+  }
+
+  void convert(const OnnxNode& node, Scope& scope) {
+    if (++converted_ > most_nodes)
+      throw Error(
+          ErrorCode::unsupported,
+          fmt::format("it has more than {} nodes once its functions are in place", most_nodes));
+    std::vector<std::shared_ptr<OnnxTerm>> inputs;
+    for (const std::string& name : node.inputs) {
+      inputs.push_back(name.empty() ? nullptr : scope.find(name));
+      if (!name.empty() && inputs.back() == nullptr)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("{}: its input '{}' is nothing that stands before it",
+                                node.describe(), printable(name, 100)),
+                    "nodes are listed in an order in which they can run, without cycles");
+    }
+    while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
+    std::vector<std::shared_ptr<OnnxTerm>> results;
+    const auto function = functions_.find({node.domain, node.op});
+    if (function != functions_.end())
+      results = call(node, *function->second, inputs);
+    else if (node.domain.empty() && node.op == "If")
+      results = choose_branch(node, scope, inputs);
+    else
+      results = convert_op(node, scope, inputs);
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      if (node.outputs[i].empty()) continue;
+      if (i >= results.size() || results[i] == nullptr)
+        throw Error(ErrorCode::unsupported,
+                    fmt::format("{}: its output {} ('{}') is not computed by hone", node.describe(),
+                                i, printable(node.outputs[i], 100)));
+      if (!scope.terms.emplace(node.outputs[i], results[i]).second)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("{}: '{}' is computed twice", node.describe(),
+                                printable(node.outputs[i], 100)));
+    }
+  }
+
+  std::vector<std::shared_ptr<OnnxTerm>> convert_op(
+      const OnnxNode& node, const Scope& scope,
+      const std::vector<std::shared_ptr<OnnxTerm>>& shared) {
+    const auto opset = scope.opsets->find(node.domain);
+    if (opset == scope.opsets->end())
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("{}: the file names no operator set of the domain '{}'",
+                              node.describe(), printable(node.domain, 100)));
+    std::vector<OnnxTerm*> inputs;
+    for (const auto& term : shared) inputs.push_back(term.get());
+    const OnnxOp& op = find_onnx_op(node, opset->second);
+    const bool constant = std::all_of(inputs.begin(), inputs.end(), [](const OnnxTerm* term) {
+      return term == nullptr || term->constant.has_value();
+    });
+    std::vector<std::shared_ptr<OnnxTerm>> results;
+    for (auto& [i, term] :
+         constant ? fold(node, op, opset->second, inputs) : run(node, op, opset->second, inputs)) {
+      results.resize(std::max(results.size(), i + 1));
+      results[i] = std::make_shared<OnnxTerm>(std::move(term));
+    }
+    return results;
+  }
+
+  // The nodes of a function, with the attributes of the call.
+  std::vector<std::shared_ptr<OnnxTerm>> call(
+      const OnnxNode& node, const OnnxFunction& function,
+      const std::vector<std::shared_ptr<OnnxTerm>>& inputs) {
+    const auto again = std::find(calls_.begin(), calls_.end(), &function);
+    if (again != calls_.end() || calls_.size() >= deepest_call)
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: the function {}", node.describe(),
+                              again != calls_.end() ? "calls itself" : "is called too deep"));
+    if (inputs.size() > function.inputs.size() || node.outputs.size() > function.outputs.size())
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: {} inputs and {} outputs, the function has {} and {}",
+                              node.describe(), inputs.size(), node.outputs.size(),
+                              function.inputs.size(), function.outputs.size()));
+    for (const auto& [name, value] : node.attributes)
+      if (!function.defaults.contains(name) &&
+          std::find(function.attributes.begin(), function.attributes.end(), name) ==
+              function.attributes.end())
+        throw Error(ErrorCode::bad_format, fmt::format("{}: the function has no attribute '{}'",
+                                                       node.describe(), printable(name, 100)));
+    Scope scope{.opsets = function.opsets.empty() ? &file_.opsets : &function.opsets};
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i] != nullptr) scope.terms[function.inputs[i]] = inputs[i];
+    // (Absent optional inputs stay absent where the function hands them on.)
+    const auto absent = [&](const std::string& name) {
+      const auto formal = std::find(function.inputs.begin(), function.inputs.end(), name);
+      return formal != function.inputs.end() && !scope.terms.contains(name);
+    };
+    calls_.push_back(&function);
+    for (OnnxNode inner : function.nodes) {
+      for (std::string& name : inner.inputs)
+        if (absent(name)) name.clear();
+      fill_in(inner, node, function);
+      convert(inner, scope);
+    }
+    calls_.pop_back();
+    return results_of(function.outputs, scope, node);
+  }
+
+  // What a function's node takes from its call: the call's attributes, their defaults, or nothing.
+  static void fill_in(OnnxNode& inner, const OnnxNode& call, const OnnxFunction& function) {
+    for (auto entry = inner.attributes.begin(); entry != inner.attributes.end();) {
+      OnnxAttribute& attribute = entry->second;
+      if (attribute.kind == OnnxAttribute::Kind::graph && attribute.graph != nullptr) {
+        auto graph = std::make_shared<OnnxGraph>(*attribute.graph);
+        for (OnnxNode& node : graph->nodes) fill_in(node, call, function);
+        attribute.graph = std::move(graph);
+      }
+      if (attribute.kind != OnnxAttribute::Kind::reference) {
+        ++entry;
+        continue;
+      }
+      const std::string name = attribute.text;
+      if (const auto given = call.attributes.find(name); given != call.attributes.end())
+        (entry++)->second = given->second;
+      else if (const auto usual = function.defaults.find(name); usual != function.defaults.end())
+        (entry++)->second = usual->second;
+      else
+        entry = inner.attributes.erase(entry);
+    }
+  }
+
+  std::vector<std::shared_ptr<OnnxTerm>> choose_branch(
+      const OnnxNode& node, const Scope& scope,
+      const std::vector<std::shared_ptr<OnnxTerm>>& inputs) {
+    if (inputs.size() != 1)
+      throw Error(ErrorCode::bad_format, node.describe() + ": it has no condition");
+    if (!inputs[0]->constant)
+      throw Error(ErrorCode::unsupported,
+                  node.describe() + ": its condition follows from the data of a run",
+                  "hone takes the branch while it imports: export without the condition");
+    if (inputs[0]->constant->size() != 1)
+      throw Error(ErrorCode::bad_format, node.describe() + ": its condition is not one number");
+    const char* name = real_at(*inputs[0]->constant, 0) != 0 ? "then_branch" : "else_branch";
+    const auto branch = node.attributes.find(name);
+    if (branch == node.attributes.end() || branch->second.graph == nullptr)
+      throw Error(ErrorCode::bad_format, fmt::format("{}: it has no {}", node.describe(), name));
+    const OnnxGraph& graph = *branch->second.graph;
+    Scope inner{.outer = &scope, .opsets = scope.opsets};
+    add_initializers(graph, inner);
+    for (const OnnxNode& one : graph.nodes) convert(one, inner);
+    std::vector<std::string> outputs;
+    for (const OnnxValue& output : graph.outputs) outputs.push_back(output.name);
+    return results_of(outputs, inner, node);
+  }
+
+  static std::vector<std::shared_ptr<OnnxTerm>> results_of(const std::vector<std::string>& names,
+                                                           const Scope& scope,
+                                                           const OnnxNode& node) {
+    std::vector<std::shared_ptr<OnnxTerm>> results;
+    for (const std::string& name : names) {
+      results.push_back(scope.find(name));
+      if (results.back() == nullptr)
+        throw Error(ErrorCode::bad_format,
+                    fmt::format("{}: '{}', which it gives, is computed by nothing", node.describe(),
+                                printable(name, 100)));
+    }
+    return results;
+  }
+
+  std::map<std::size_t, OnnxTerm> run(const OnnxNode& node, const OnnxOp& op, std::int64_t opset,
+                                      const std::vector<OnnxTerm*>& inputs) {
+    OnnxCall call(model_.graph, model_.tensors, node, opset, inputs);
+    op.convert(call);
+    call.check_attributes();
+    return std::move(call.results());
+  }
+
+  // The same in a graph of its own, whose numbers are computed at once.
+  std::map<std::size_t, OnnxTerm> fold(const OnnxNode& node, const OnnxOp& op, std::int64_t opset,
+                                       const std::vector<OnnxTerm*>& inputs) {
+    Graph graph;
+    TensorStore tensors;
+    std::vector<OnnxTerm> own(inputs.size());
+    std::vector<OnnxTerm*> places;
+    std::map<ValueId, Tensor> known;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i] == nullptr) {
+        places.push_back(nullptr);
+        continue;
+      }
+      const Tensor& tensor = *inputs[i]->constant;
+      ValueType type{tensor.dtype(), {}};
+      for (const std::int64_t size : tensor.shape()) type.dims.emplace_back(size);
+      own[i] = {.id = graph.input(fmt::format("x{}", i), type), .constant = tensor};
+      known[own[i].id] = tensor;
+      places.push_back(&own[i]);
+    }
+    OnnxCall call(graph, tensors, node, opset, places);
+    op.convert(call);
+    call.check_attributes();
+    for (const std::string& name : tensors.names()) known[graph.find(name)] = tensors.at(name);
+    const Evaluation numbers(graph, std::move(known));
+    std::map<std::size_t, OnnxTerm> results;
+    for (auto& [i, term] : call.results())
+      results[i] = term.id == none ? term : OnnxTerm{.constant = numbers.at(term.id)};
+    return results;
+  }
+
+  void add_outputs() {
+    std::set<std::string> names;
+    for (const OnnxValue& output : file_.graph.outputs) {
+      const std::string of = fmt::format("output '{}'", printable(output.name, 100));
+      const std::shared_ptr<OnnxTerm> found = top_.find(output.name);
+      if (found == nullptr) throw Error(ErrorCode::bad_format, of + " is computed by nothing");
+      const std::string name = graph_name_of(output.name);
+      if (!names.insert(name).second) throw Error(ErrorCode::bad_format, of + " is there twice");
+      const OnnxNode here{
+          .name = output.name, .op = "output", .domain = {}, .inputs = {}, .outputs = {}};
+      OnnxCall call(model_.graph, model_.tensors, here, 0, {found.get()});
+      const ValueId id = call.in(0);
+      check_declared(output, model_.graph.type(id));
+      model_.graph.outputs.emplace_back(name, id);
+    }
+    if (model_.graph.outputs.empty()) throw Error(ErrorCode::bad_format, "it has no output");
+  }
+
+  // What the file says of a value must not contradict what follows from its nodes.
+  static void check_declared(const OnnxValue& value, const ValueType& type) {
+    bool good = !value.dtype || *value.dtype == type.dtype;
+    if (value.dims) {
+      good = good && value.dims->size() == type.dims.size();
+      for (std::size_t i = 0; good && i < type.dims.size(); ++i) {
+        const OnnxDim& declared = (*value.dims)[i];
+        good = !declared.size || !type.dims[i].is_fixed() || *declared.size == type.dims[i].offset;
+      }
+    }
+    if (good) return;
+    std::string dims;
+    for (const OnnxDim& dim : value.dims.value_or(std::vector<OnnxDim>{}))
+      dims += (dims.empty() ? "" : ",") + (dim.size ? std::to_string(*dim.size) : dim.name);
+    throw Error(ErrorCode::bad_format,
+                fmt::format("output '{}' is declared as {}[{}], its nodes give {}",
+                            printable(value.name, 100), value.dtype ? name_of(*value.dtype) : "",
+                            dims, to_string(type)));
+  }
+
+  void finish() {
+    model_.name = file_.path.string();
+    model_.task = "tensors";
+    // Inputs that nothing reads stay: a run is given them.
+    model_.graph.remove_dead(true);
+    keep_named_tensors(model_);
+    verify_graph(model_.graph);
+    model_.history.push_back(
+        fmt::format("imported from {}{}", file_.path.filename().string(),
+                    file_.producer.empty() ? "" : ", made by " + printable(file_.producer, 60)));
+  }
+
+  OnnxFile file_;
+  const std::map<std::string, Tensor>& known_;
+  std::map<std::pair<std::string, std::string>, const OnnxFunction*> functions_;
+  std::vector<const OnnxFunction*> calls_;  // that are being put in place
+  std::int64_t converted_ = 0;
+  Model model_;
+  Scope top_;
+};
+
+}  // namespace
+
+std::string graph_name_of(const std::string& onnx_name) {
+  std::string name;
+  for (const char c : onnx_name) {
+    const bool kept = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' ||
+                      c == ':' || c == '-' || c == '/';
+    name += kept ? c : '_';
+  }
+  while (!name.empty() && name.back() == ':') name.back() = '_';
+  return name.empty() ? "_" : name;
+}
+
+Model import_onnx(const std::filesystem::path& file, const std::map<std::string, Tensor>& known) {
+  try {
+    return Import(file, known).run();
+  } catch (const Error& error) {
+    const std::string where = file.string();
+    if (error.message().starts_with(where)) throw;
+    throw Error(error.code(), fmt::format("{}: {}", where, error.message()), error.hint());
+  }
+}
+
+Model import_onnx_for(const std::filesystem::path& file,
+                      const std::map<std::string, Tensor>& inputs) {
+  std::map<std::string, Tensor> small;
+  for (const auto& [name, tensor] : inputs)
+    if (tensor.shape().size() <= 1 && tensor.size() <= most_known) small[name] = tensor;
+  try {
+    return import_onnx(file);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported || small.empty()) throw;
+  }
+  return import_onnx(file, small);
+}
+
+}  // namespace hone

@@ -1,0 +1,31 @@
+// ONNX files as models.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "hone/core/tensor.hpp"
+#include "hone/model/model.hpp"
+
+namespace hone {
+
+// The file's graph as a source graph: initializers that nodes compute with are its parameters (of
+// real numbers) and buffers, what follows from constants alone is computed now, named sizes stay
+// names. Throws Error naming the file and the node or tensor: unsupported for what hone does not
+// have, bad_format for what contradicts itself, not_found for missing external data.
+// Model-local functions are put in place of their calls, and so is the branch of an If whose
+// condition is known. `known` gives numbers of inputs that sizes, axes or conditions follow from:
+// the model is one for these numbers of those inputs alone.
+Model import_onnx(const std::filesystem::path& file,
+                  const std::map<std::string, Tensor>& known = {});
+
+// For one run with these inputs: where the file is refused without their numbers, those of the
+// lists and single numbers among them are known.
+Model import_onnx_for(const std::filesystem::path& file,
+                      const std::map<std::string, Tensor>& inputs);
+
+// A name as graphs can have it.
+std::string graph_name_of(const std::string& onnx_name);
+
+}  // namespace hone

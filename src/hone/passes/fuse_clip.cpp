@@ -1,0 +1,73 @@
+// Bounds that are numbers of the model become attributes: one pass over memory, and none where a
+// convolution clips while its sums are in registers.
+//
+//   minimum(maximum(%x, expand(%zero)), expand(%six))   =>   clip(%x) {low = 0.0, high = 6.0}
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+
+constexpr double unbounded = 3.402823466385288598e38;  // the largest float32
+
+// The number that a value holds in every place, where the model says it.
+std::optional<double> known_number(const Graph& graph, const TensorStore& tensors, ValueId id) {
+  for (const Node* node = graph.producer(id);
+       node != nullptr && (node->op == "expand" || node->op == "reshape");
+       node = graph.producer(id))
+    id = node->inputs[0];
+  const Value& value = graph.value(id);
+  if (!is_tensor_of_model(value.kind) || value.type.dtype != DType::f32) return std::nullopt;
+  const Tensor& tensor = tensors.at(value.name);
+  if (tensor.size() != 1 || !std::isfinite(tensor.as<const float>()[0])) return std::nullopt;
+  return tensor.as<const float>()[0];
+}
+
+int run(const PassCall& call) {
+  Graph& graph = call.graph;
+  if (call.tensors == nullptr || !graph.updates.empty()) return 0;
+  int changes = 0;
+  const std::size_t count = graph.nodes.size();
+  for (std::size_t n = 0; n < count; ++n) {
+    const Node node = graph.nodes[n];
+    const bool upper = node.op == "minimum";
+    if ((!upper && node.op != "maximum") || graph.type(node.outputs[0]).dtype != DType::f32)
+      continue;
+    for (const std::size_t bound : {1, 0}) {
+      const std::optional<double> number = known_number(graph, *call.tensors, node.inputs[bound]);
+      if (!number) continue;
+      ValueId x = node.inputs[1 - bound];
+      double low = upper ? -unbounded : *number, high = upper ? *number : unbounded;
+      // On top of another: the bound that comes later wins, as it does in clip's upper one.
+      const Node* before = graph.producer(x);
+      if (before != nullptr && before->op == "clip" && upper) {
+        low = before->attributes.real("low");
+        high = std::min(high, before->attributes.real("high"));
+        x = before->inputs[0];
+      }
+      const ValueId made = graph.apply("clip", {x}, {{"low", low}, {"high", high}},
+                                       graph.value(node.outputs[0]).name + ".clip");
+      graph.replace_uses(node.outputs[0], made);
+      ++changes;
+      break;
+    }
+  }
+  if (changes > 0) {
+    graph.sort();
+    graph.remove_dead();
+  }
+  return changes;
+}
+
+}  // namespace
+
+Pass pass_fuse_clip() {
+  Pass pass{{"fuse_clip", "makes bounds that are numbers of the model attributes"}};
+  pass.run = run;
+  return pass;
+}
+
+}  // namespace hone
