@@ -104,11 +104,16 @@ HWY_AFTER_NAMESPACE();
 namespace hone {
 namespace {
 
-#define HONE_FUNCTIONS(F)                                                                   \
-  F(abs)                                                                                    \
-  F(ceil)                                                                                   \
-  F(clip) F(erf) F(exp) F(floor) F(hard_sigmoid) F(leaky_relu) F(maximum) F(minimum) F(neg) \
-      F(offset) F(reciprocal) F(round) F(sigmoid) F(softsign) F(sqrt)
+#define HONE_FUNCTIONS(F) \
+  F(abs)                  \
+  F(ceil)                 \
+  F(clip)                 \
+  F(erf)                  \
+  F(exp)                  \
+  F(floor)                \
+  F(hard_sigmoid)         \
+  F(leaky_relu)           \
+  F(maximum) F(minimum) F(neg) F(offset) F(reciprocal) F(round) F(sigmoid) F(softsign) F(sqrt)
 
 #define HONE_EXPORT_ONE(name) HWY_EXPORT(run_##name);
 HONE_FUNCTIONS(HONE_EXPORT_ONE)
