@@ -1,4 +1,4 @@
-# hone_table(<folder> <prefix> <type> <header> <accessor>)
+# hone_table(<folder> <prefix> <type> <header> <accessor> [TOGETHER])
 #
 # A table is a folder with one contract struct and one file a member. The file name is the
 # registration: ops/nn/gelu.cpp must define `hone::Op op_gelu()`. This function globs the folder and
@@ -10,7 +10,9 @@
 function(hone_table folder prefix type header accessor)
   file(GLOB_RECURSE members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
   list(FILTER members EXCLUDE REGEX "/main\\.cpp$|/detail/")
-  set_property(GLOBAL APPEND PROPERTY hone_table_members ${members})
+  if(NOT "TOGETHER" IN_LIST ARGN)
+    set_property(GLOBAL APPEND PROPERTY hone_table_members ${members})
+  endif()
   list(TRANSFORM members REPLACE "^.*/([^/]+)\\.cpp$" "\\1")
   list(SORT members)
   set(declarations "")
@@ -57,7 +59,8 @@ ${families}    };
 endfunction()
 
 # hone_group_by_folder(<target>): where CMAKE_UNITY_BUILD is on, files of one folder are compiled together, eight at a
-# time. Members of tables are not: each has functions of the same names in its own unnamed namespace.
+# time. Members of tables are not, unless the table says TOGETHER: each has functions of the same names in its own
+# unnamed namespace.
 function(hone_group_by_folder target)
   get_target_property(sources ${target} SOURCES)
   get_property(members GLOBAL PROPERTY hone_table_members)

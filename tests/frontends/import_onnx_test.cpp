@@ -1,5 +1,6 @@
 #include "hone/frontends/onnx/import_onnx.hpp"
 
+#include <limits>
 #include <map>
 
 #include <gmock/gmock.h>
@@ -9,6 +10,7 @@
 #include "frontends/onnx_writer.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/run/executor.hpp"
+#include "hone/run/forward.hpp"
 #include "support/expect_error.hpp"
 
 namespace hone_test {
@@ -135,6 +137,77 @@ TEST_F(ImportOnnx, AnInputThatOnlyGivesASizeStays) {
               ElementsAre(0, 1, 2, 3));
 }
 
+// What lies outside of a size that only a run knows is refused then, never read.
+TEST_F(ImportOnnx, SlicesOfNamedSizesStayInside) {
+  OnnxWriter w;
+  w.input("x", {"N", "2"}).output("y", {"?", "2"});
+  w.integers("begin", {1}, {0});
+  w.integers("end", {1}, {3});
+  w.node("Slice", {"x", "begin", "end", "begin"}, {"y"});
+  const Model model = import(w);
+  EXPECT_THAT(run_model(model, {{"x", floats_of({4, 2}, {0, 1, 2, 3, 4, 5, 6, 7})}}),
+              ElementsAre(0, 1, 2, 3, 4, 5));
+  EXPECT_ERROR(run_model(model, {{"x", floats_of({2, 2}, {0, 1, 2, 3})}}),
+               ErrorCode::invalid_argument, "[slice] 0 to 3 by 1 is not within the 2 places");
+  OnnxWriter back;
+  back.input("x", {"N", "2"}).output("y", {"?", "2"});
+  back.integers("begin", {1}, {-4});
+  back.integers("end", {1}, {-2});
+  back.integers("axis", {1}, {0});
+  back.node("Slice", {"x", "begin", "end", "axis"}, {"y"});
+  refused(back, ErrorCode::unsupported, "begins at a size that only a run knows");
+}
+
+// A plan for larger sizes has less room for what shrinks with them.
+TEST_F(ImportOnnx, SizesThatFallWhileOthersGrowArePlannedAsTheyAre) {
+  OnnxWriter w;
+  w.input("x", {"1", "700"}).input("z", {"M"}).output("y", {"1", "?"});
+  w.integers("end", {1}, {700});
+  w.integers("axis", {1}, {1});
+  w.node("Shape", {"z"}, {"m"});
+  w.node("Slice", {"x", "m", "end", "axis"}, {"s"});
+  w.node("Neg", {"s"}, {"n"});
+  w.node("Neg", {"n"}, {"y"});
+  const Model model = import(w);
+  std::vector<float> numbers(700);
+  for (std::size_t i = 0; i < 700; ++i) numbers[i] = static_cast<float>(i);
+  Executor executor(model.graph, true);
+  for (const std::int64_t m : {300, 600, 257, 699}) {
+    const Tensor y =
+        executor.run({{"x", floats_of({1, 700}, numbers)}, {"z", Tensor(DType::f32, {m})}}).at("y");
+    ASSERT_EQ(y.shape(), (Shape{1, 700 - m}));
+    for (std::int64_t i = 0; i < y.size(); ++i)
+      ASSERT_EQ(y.as<float>()[i], static_cast<float>(m + i));
+  }
+}
+
+TEST_F(ImportOnnx, DeclaredShapesOfInitializersAreTheirs) {
+  OnnxWriter w;
+  w.input("x", {"2"}).input("w", {"7"}).output("y", {"2"});
+  w.floats("w", {2}, {1, 2});
+  w.node("Add", {"x", "w"}, {"y"});
+  refused(w, ErrorCode::bad_format, "input 'w' is declared as f32[7], what is there is f32[2]");
+}
+
+TEST_F(ImportOnnx, InfinityPassesBoundsThatAreNone) {
+  OnnxWriter w;
+  w.input("x", {"3"}).output("y", {"3"}).output("r", {"3"});
+  w.floats("zero", {}, {0});
+  w.node("Max", {"x", "zero"}, {"y"});
+  w.node("Relu", {"x"}, {"r"});
+  const Model model = import(w);
+  const float infinity = std::numeric_limits<float>::infinity();
+  const std::map<std::string, Tensor> x{{"x", floats_of({3}, {-infinity, infinity, -1})}};
+  for (const Mode mode : {Mode::reference, Mode::eager, Mode::compiled}) {
+    Executor executor = make_forward(model, mode);
+    const auto outputs = executor.run(x);
+    for (const char* name : {"y", "r"}) {
+      const auto values = outputs.at(name).span<float>();
+      EXPECT_THAT(std::vector<float>(values.begin(), values.end()), ElementsAre(0, infinity, 0));
+    }
+  }
+}
+
 TEST_F(ImportOnnx, UnknownOpsSetsAndTypesAreNamed) {
   OnnxWriter w;
   w.input("x", {"2"}).output("y", {"2"});
@@ -167,7 +240,7 @@ TEST_F(ImportOnnx, FilesThatContradictThemselvesAreRefused) {
       ->mutable_shape()
       ->mutable_dim(0)
       ->set_dim_value(5);
-  refused(w, ErrorCode::bad_format, "output 'y' is declared as f32[5], its nodes give f32[2]");
+  refused(w, ErrorCode::bad_format, "output 'y' is declared as f32[5], what is there is f32[2]");
   w = small();
   w.input("x", {"2"});
   refused(w, ErrorCode::bad_format, "input 'x' is there twice");

@@ -1,5 +1,3 @@
-#include <filesystem>
-
 #include <fmt/format.h>
 
 #include "hone/cli/command.hpp"
@@ -12,7 +10,6 @@
 #include "hone/core/threads.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/frontends/load_model.hpp"
-#include "hone/frontends/onnx/import_onnx.hpp"
 #include "hone/recipes/bench_model.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
@@ -20,11 +17,6 @@
 
 namespace hone {
 namespace {
-
-Model read_benched(const std::string& name) {
-  if (std::filesystem::path(name).extension() == ".onnx") return import_onnx(name);
-  return load_model({.name = name});
-}
 
 // "x=32,3,224,224"
 std::map<std::string, Shape> parse_shapes(const CommandInput& input) {
@@ -105,12 +97,12 @@ std::string show(const std::vector<std::pair<std::string, ModeTimes>>& modes, do
   return text;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_bench(const CommandInput& input) {
   apply_threads(input);
   const BenchOptions options{.runs = static_cast<int>(input.options.integer_or("runs", 10)),
                              .warmup = static_cast<int>(input.options.integer_or("warmup", 2))};
   const std::map<std::string, Shape> shapes = parse_shapes(input);
-  const Model model = read_benched(input.argument("MODEL"));
+  const Model model = load_model({.name = input.argument("MODEL")});
   const std::map<std::string, Tensor> inputs = random_inputs(model, shapes);
   const std::string wanted = input.options.text_or("mode", "compiled");
   const double peak = measure_peak_flops();
@@ -166,7 +158,7 @@ Command command_bench() {
   command.placeholders = {{"shape", "NAME=SIZES"}};
   command.examples = {"hone bench bert-tiny --shape text=8,128 --mode both --runs 5",
                       "hone bench runs/first --threads 1"};
-  command.run = run;
+  command.run = run_bench;
   return command;
 }
 

@@ -88,7 +88,7 @@ std::string verdict(const PairedTest& test, const std::string& a, const std::str
   return (test.only_first > test.only_second ? a : b) + " is better";
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_compare(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, split_settings(), false);
   const DataRequest request = split_request(input, given, "test");
@@ -178,7 +178,7 @@ Command command_compare() {
   command.settings = split_settings();
   command.settings_note = "Also options of the data (data.test_samples=1000; hone list datasets).";
   command.examples = {"hone compare runs/imdb runs/int8 --data imdb:aclImdb_v1.tar.gz"};
-  command.run = run;
+  command.run = run_compare;
   return command;
 }
 

@@ -204,7 +204,7 @@ CommandResult fetch_data(const CommandInput& input) {
   return {0, {{"file", file.string()}, {"bytes", std::filesystem::file_size(file)}}};
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_data(const CommandInput& input) {
   const std::string action = input.argument("ACTION");
   if (action == "list") return list_data(input);
   if (action == "show") return show_data(input);
@@ -236,7 +236,7 @@ Command command_data() {
   command.examples = {"hone data list", "hone data show reviews",
                       "hone data show csv:mine.csv --set data.text=comment",
                       "hone data fetch imdb --out data"};
-  command.run = run;
+  command.run = run_data;
   return command;
 }
 

@@ -15,7 +15,7 @@
 namespace hone {
 namespace {
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_eval(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, split_settings(), false);
   const DataRequest request = split_request(input, given, "test");
@@ -74,7 +74,7 @@ Command command_eval() {
   command.examples = {
       "hone eval runs/first --data reviews",
       "hone eval runs/imdb --data imdb:aclImdb_v1.tar.gz --split test --json result.json"};
-  command.run = run;
+  command.run = run_eval;
   return command;
 }
 

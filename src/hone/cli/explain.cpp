@@ -10,7 +10,9 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/core/usage_error.hpp"
 #include "hone/frontends/load_model.hpp"
+#include "hone/graph/dim.hpp"
 #include "hone/graph/text.hpp"
 #include "hone/passes/int8_products.hpp"
 #include "hone/passes/prune.hpp"
@@ -179,7 +181,50 @@ void explain_masks(const CommandInput& input, const Model& model, const Explaine
   results["sparse_products"] = json_of(products);
 }
 
-CommandResult run(const CommandInput& input) {
+DimSizes sizes_of_texts(const CommandInput& input) {
+  if (input.options.contains("sizes"))
+    throw UsageError("--sizes changes nothing for a model of texts", "--tokens and --batch do");
+  return {{"T", input.options.integer_or("tokens", 2048)},
+          {"B", input.options.integer_or("batch", 8)},
+          {"S", 1000},
+          {"R", 1000}};
+}
+
+// The named sizes of a graph: as --sizes gives them, else 1.
+DimSizes sizes_of_tensors(const CommandInput& input, const Graph& graph) {
+  DimSizes sizes;
+  for (const Value& value : graph.values)
+    for (const Dim& dim : value.type.dims)
+      for (const std::string& name : names_of(dim)) sizes[name] = 1;
+  std::vector<std::string> names;
+  for (const auto& [name, size] : sizes) names.push_back(name);
+  const OptionSpec spec{.name = "sizes",
+                        .type = OptionType::integer,
+                        .default_value = {},
+                        .help = "",
+                        .minimum = 0,
+                        .maximum = 1e12};
+  for (const std::string& one : split(input.options.text_or("sizes", ""), ',')) {
+    if (trim(one).empty()) continue;
+    const std::size_t equals = one.find('=');
+    const std::string name(trim(one.substr(0, equals)));
+    if (equals == std::string::npos || !sizes.contains(name))
+      throw UsageError(fmt::format("'{}' is no size of the model", printable(one, 100)),
+                       names.empty() ? "all of its sizes are fixed" : did_you_mean(name, names));
+    sizes[name] = std::get<std::int64_t>(
+        parse_option(spec, std::string(trim(one.substr(equals + 1))), "--sizes"));
+  }
+  return sizes;
+}
+
+std::string describe_sizes(const DimSizes& sizes) {
+  std::string text;
+  for (const auto& [name, size] : sizes)
+    text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", name, size);
+  return text.empty() ? "fixed sizes" : text;
+}
+
+CommandResult run_explain(const CommandInput& input) {
   apply_threads(input);
   if (input.options.contains("dropout") && !input.options.boolean_or("training", false))
     throw UsageError("--dropout changes nothing without --training", "leave it out");
@@ -195,21 +240,22 @@ CommandResult run(const CommandInput& input) {
     results["graph"] = print_graph(explained.graph);
     return {0, results};
   }
-  const DimSizes sizes{{"T", input.options.integer_or("tokens", 2048)},
-                       {"B", input.options.integer_or("batch", 8)},
-                       {"S", 1000},
-                       {"R", 1000}};
+  const bool of_texts = model.task != tensors_task;
+  const DimSizes sizes =
+      of_texts ? sizes_of_texts(input) : sizes_of_tensors(input, explained.graph);
   PlanOptions options;
   options.threads = thread_count();
   options.use_kernels = parse_mode(input.options.text_or("mode", "compiled")) != Mode::reference;
   const Plan plan = make_plan(explained.graph, sizes, options);
-  console().print(show_passes(explained.passes) + "\n" + show_steps(explained.graph, plan) +
-                  fmt::format("\n{} nodes in {} steps, for {} tokens of {} samples on {} threads\n"
-                              "arena {}, tile memory {} a thread\n",
-                              explained.graph.nodes.size(), plan.steps.size(), sizes.at("T"),
-                              sizes.at("B"), plan.threads,
-                              format_bytes(static_cast<double>(plan.arena_bytes)),
-                              format_bytes(static_cast<double>(plan.tile_bytes))));
+  console().print(
+      show_passes(explained.passes) + "\n" + show_steps(explained.graph, plan) +
+      fmt::format("\n{} nodes in {} steps, for {} on {} threads\n"
+                  "arena {}, tile memory {} a thread\n",
+                  explained.graph.nodes.size(), plan.steps.size(),
+                  of_texts ? fmt::format("{} tokens of {} samples", sizes.at("T"), sizes.at("B"))
+                           : describe_sizes(sizes),
+                  plan.threads, format_bytes(static_cast<double>(plan.arena_bytes)),
+                  format_bytes(static_cast<double>(plan.tile_bytes))));
   if (!formats_of(model.graph).empty() && !input.options.boolean_or("training", false) &&
       input.options.text_or("mode", "compiled") == "compiled") {
     const std::string products = describe_products(model);
@@ -231,54 +277,59 @@ Command command_explain() {
       {"explain", "shows how a model runs: passes, order, the kernel of each node and why", {}}};
   OptionSpec mode{.name = "mode", .default_value = "compiled", .help = "how the graph runs"};
   mode.choices = {"compiled", "eager", "reference"};
-  command.options = {{.name = "training",
-                      .type = OptionType::boolean,
-                      .default_value = {},
-                      .help = "a training step instead of running forward"},
-                     {.name = "tokens",
-                      .type = OptionType::integer,
-                      .default_value = std::int64_t{2048},
-                      .help = "tokens of a batch",
-                      .minimum = 1,
-                      .maximum = 1e8},
-                     {.name = "batch",
-                      .type = OptionType::integer,
-                      .default_value = std::int64_t{8},
-                      .help = "samples of a batch",
-                      .minimum = 1,
-                      .maximum = 1e6},
-                     {.name = "graph",
-                      .type = OptionType::boolean,
-                      .default_value = {},
-                      .help = "print the text of the graph instead of the plan"},
-                     {.name = "passes",
-                      .type = OptionType::boolean,
-                      .default_value = {},
-                      .help = "print only what each pass did"},
-                     {.name = "dropout",
-                      .type = OptionType::real,
-                      .default_value = {},
-                      .help = "with --training: all three dropouts; default: as the config says",
-                      .minimum = 0,
-                      .maximum = 0.99},
-                     {.name = "disable_pass",
-                      .default_value = {},
-                      .help = "passes to leave out, separated by commas"},
-                     std::move(mode),
-                     {.name = "threads",
-                      .type = OptionType::integer,
-                      .default_value = {},
-                      .help = "threads; default: all cores",
-                      .minimum = 1,
-                      .maximum = 4096}};
-  command.arguments = {{"MODEL", "a model folder, or a built-in name (hone list models)"}};
-  command.placeholders = {{"mode", "MODE"}, {"disable_pass", "NAMES"}};
+  command.options = {
+      {.name = "training",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "a training step instead of running forward"},
+      {.name = "tokens",
+       .type = OptionType::integer,
+       .default_value = std::int64_t{2048},
+       .help = "tokens of a batch",
+       .minimum = 1,
+       .maximum = 1e8},
+      {.name = "batch",
+       .type = OptionType::integer,
+       .default_value = std::int64_t{8},
+       .help = "samples of a batch",
+       .minimum = 1,
+       .maximum = 1e6},
+      {.name = "sizes",
+       .default_value = {},
+       .help = "named sizes of a model of tensors: batch=32,length=128 (default: 1)"},
+      {.name = "graph",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "print the text of the graph instead of the plan"},
+      {.name = "passes",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "print only what each pass did"},
+      {.name = "dropout",
+       .type = OptionType::real,
+       .default_value = {},
+       .help = "with --training: all three dropouts; default: as the config says",
+       .minimum = 0,
+       .maximum = 0.99},
+      {.name = "disable_pass",
+       .default_value = {},
+       .help = "passes to leave out, separated by commas"},
+      std::move(mode),
+      {.name = "threads",
+       .type = OptionType::integer,
+       .default_value = {},
+       .help = "threads; default: all cores",
+       .minimum = 1,
+       .maximum = 4096}};
+  command.arguments = {
+      {"MODEL", "a model folder, an .onnx file, or a built-in name (hone list models)"}};
+  command.placeholders = {{"mode", "MODE"}, {"disable_pass", "NAMES"}, {"sizes", "NAME=N,..."}};
   command.settings_note =
       "Sizes of a built-in model (hidden_size=256, num_hidden_layers=4, ...; hone list "
       "model-sizes).";
   command.examples = {"hone explain bert-tiny", "hone explain bert-tiny --training --graph",
                       "hone explain runs/first --training --passes"};
-  command.run = run;
+  command.run = run_explain;
   return command;
 }
 

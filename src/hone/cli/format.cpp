@@ -181,7 +181,7 @@ CommandResult apply_manifest(const CommandInput& input) {
            {"failed", failed}}};
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_format(const CommandInput& input) {
   const std::string action = input.argument("ACTION");
   if (action == "list") return list_formats(input);
   if (action == "show") return show_format(input);
@@ -231,7 +231,7 @@ Command command_format() {
       "hone format apply block_fp --rule mase --set block_size=1,16 --in X.safetensors --out "
       "Y.safetensors",
       "hone format apply --manifest manifest.json --out Y.safetensors"};
-  command.run = run;
+  command.run = run_format;
   return command;
 }
 

@@ -28,7 +28,7 @@ std::string describe_values(const Graph& graph, bool inputs) {
   return text;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_import(const CommandInput& input) {
   refuse_replacing(input);
   const std::filesystem::path out = input.options.text("out");
   const Model model = import_onnx(input.argument("FILE"));
@@ -59,7 +59,7 @@ Command command_import() {
   command.placeholders = {{"out", "DIR"}};
   command.required = {"out"};
   command.examples = {"hone import network.onnx --out models/network"};
-  command.run = run;
+  command.run = run_import;
   return command;
 }
 

@@ -50,7 +50,7 @@ void run_one(const std::string& model_name, const std::string& in, const std::st
              Mode mode) {
   const bool is_onnx = fs::path(model_name).extension() == ".onnx";
   if (in.empty() && out.empty()) {
-    is_onnx ? import_onnx(model_name) : load_model({.name = model_name});
+    load_model({.name = model_name});
     return;
   }
   const TensorStore given = read_arrays(in);
@@ -84,6 +84,13 @@ CommandResult run_batch(const std::string& file, Mode mode) {
       ++refused;
       result = {{"status", "refused"}, {"error", error.message()}};
       if (!error.hint().empty()) result["hint"] = error.hint();
+    } catch (const std::bad_alloc&) {
+      ++refused;
+      result = {{"status", "refused"}, {"error", "out of memory"}};
+    } catch (const std::exception& error) {
+      // (Of a library: what it says is about its own calls.)
+      ++refused;
+      result = {{"status", "refused"}, {"error", std::string("cannot be run: ") + error.what()}};
     }
     console().print(result.dump() + "\n");
     std::fflush(stdout);
@@ -91,7 +98,7 @@ CommandResult run_batch(const std::string& file, Mode mode) {
   return {0, {{"jobs", number}, {"refused", refused}}};
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_infer(const CommandInput& input) {
   apply_threads(input);
   const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));
   const std::string batch = input.options.text_or("batch", "");
@@ -136,7 +143,7 @@ Command command_infer() {
   command.placeholders = {{"in", "FILE"}, {"out", "FILE"}, {"batch", "JOBS"}};
   command.examples = {"hone infer models/network --in inputs.npz --out outputs.npz",
                       "hone infer network.onnx --in inputs.npz --out outputs.npz"};
-  command.run = run;
+  command.run = run_infer;
   return command;
 }
 

@@ -176,7 +176,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
            {"unused", model.report.unused}}};
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_inspect(const CommandInput& input) {
   const std::string name = input.argument("MODEL_OR_FILE");
   if (!fs::is_regular_file(name)) return inspect_model(input, name);
   if (input.options.contains("tokens") || !input.settings.empty())
@@ -202,7 +202,7 @@ Command command_inspect() {
       "model-sizes).";
   command.examples = {"hone inspect bert-mini", "hone inspect runs/first",
                       "hone inspect runs/first/model.safetensors"};
-  command.run = run;
+  command.run = run_inspect;
   return command;
 }
 

@@ -170,7 +170,7 @@ const Kind& find_kind(const std::string& name) {
                    did_you_mean(name, names));
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_list(const CommandInput& input) {
   const std::string name = input.argument("KIND");
   Json results = Json::array();
   TerminalTable table({{name.empty() ? "kind" : name, Align::left}, {"", Align::left}});
@@ -207,7 +207,7 @@ Command command_list() {
       {"list", "what there is: recipes, models, datasets, formats, ops, kernels, passes, ...", {}}};
   command.arguments = {{"KIND", "what to list; without it: what can be listed", false}};
   command.examples = {"hone list", "hone list recipes", "hone list datasets"};
-  command.run = run;
+  command.run = run_list;
   return command;
 }
 

@@ -14,7 +14,7 @@
 namespace hone {
 namespace {
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_merge(const CommandInput& input) {
   refuse_replacing(input);
   const std::filesystem::path out = input.options.text("out");
   Model model = load_model({.name = input.argument("MODEL")});
@@ -62,7 +62,7 @@ Command command_merge() {
   command.placeholders = {{"out", "DIR"}};
   command.required = {"out"};
   command.examples = {"hone merge runs/adapted --out runs/merged"};
-  command.run = run;
+  command.run = run_merge;
   return command;
 }
 

@@ -130,7 +130,7 @@ void choose_threads(const CommandInput& input, const Classifier& classifier,
   if (!input.options.contains("threads") && work < small_work) set_thread_count(1);
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_predict(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, {}, false);
   const InputTexts texts = read_texts(input, given.data);
@@ -187,7 +187,7 @@ Command command_predict() {
                       "hone predict runs/first --input texts.jsonl --output labels.jsonl",
                       "hone predict runs/first --input mine.csv --set data.text=comment",
                       "hone predict runs/first \"A man sleeps.\" --pair \"Someone is awake.\""};
-  command.run = run;
+  command.run = run_predict;
   return command;
 }
 

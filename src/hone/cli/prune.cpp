@@ -18,7 +18,7 @@ namespace hone {
 namespace {
 
 // Settings of the training that are flags here.
-const std::vector<std::string> training_flags{
+const std::vector<std::string> pruning_training_flags{
     "epochs", "steps",  "batch",      "lr",         "weight_decay", "schedule",
     "warmup", "clip",   "dropout",    "validation", "max_length",   "seed",
     "keep",   "metric", "accumulate", "threads"};
@@ -43,7 +43,7 @@ void refuse(const CommandInput& input, const std::vector<std::string>& names,
 // What only training takes.
 void refuse_training_options(const CommandInput& input, const PruneRequest& request) {
   std::vector<std::string> names{"resume", "gradual"};
-  for (const std::string& name : training_flags)
+  for (const std::string& name : pruning_training_flags)
     if (name != "threads" && name != "seed" && !(name == "max_length" && reads_data(request)))
       names.push_back(name);
   refuse(input, names, "training", "leave it out, or train: --data DATA --epochs 1");
@@ -83,7 +83,7 @@ void refuse_beside_removing(const CommandInput& input) {
                                  "rule",        "allow_empty",   "threshold", "data",
                                  "samples",     "tokenizer",     "gradual",   "gradual_begin",
                                  "gradual_end", "gradual_every", "resume"};
-  for (const std::string& name : training_flags)
+  for (const std::string& name : pruning_training_flags)
     if (name != "threads") names.push_back(name);
   refuse(input, names, "--sparsity, --budget or --activations",
          "--remove alone takes out what is zero already: leave it out, or prune and remove in one");
@@ -186,7 +186,7 @@ PruneRequest make_request(const CommandInput& input) {
   return request;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_prune(const CommandInput& input) {
   apply_threads(input);
   refuse_overwriting(input);
   const PruneRequest request = make_request(input);
@@ -281,7 +281,7 @@ Command command_prune() {
   Command command{
       {"prune", "sets the weights that matter least to zero for good, and trains the others", {}}};
   command.options = pruning_options();
-  for (OptionSpec& spec : pick(train_settings(), training_flags)) {
+  for (OptionSpec& spec : pick(train_settings(), pruning_training_flags)) {
     if (spec.name == "epochs")
       spec.help = "train what is left so many passes over the data; may be a fraction";
     else if (spec.name == "steps")
@@ -310,7 +310,7 @@ Command command_prune() {
       "imdb:aclImdb_v1.tar.gz --epochs 2 --out runs/sparse",
       "hone prune runs/imdb --sparsity 0.5 --granularity head --nodes "
       "'.*attention.*' --activations 0.3 --out runs/heads"};
-  command.run = run;
+  command.run = run_prune;
   return command;
 }
 

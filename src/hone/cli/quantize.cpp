@@ -141,7 +141,7 @@ std::optional<CalibrationRequest> calibration_request(const CommandInput& input,
   return request;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_quantize(const CommandInput& input) {
   apply_threads(input);
   refuse_overwriting(input);
   if (input.options.boolean_or("dequantize", false)) return dequantize(input);
@@ -279,7 +279,7 @@ Command command_quantize() {
       "hone quantize runs/imdb --format mxint --nodes linear,embedding --out runs/mxint8",
       "hone quantize runs/imdb --format integer --set width=4 --qat --data imdb:aclImdb_v1.tar.gz "
       "--lr 5e-5 --out runs/qat4"};
-  command.run = run;
+  command.run = run_quantize;
   return command;
 }
 

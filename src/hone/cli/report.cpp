@@ -69,7 +69,7 @@ Found find_sources(const std::vector<std::string>& given) {
   return found;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_report(const CommandInput& input) {
   const Found found = find_sources(input.arguments.at("SOURCE"));
   std::vector<RunSummary> runs;
   if (!found.runs.empty()) runs = read_runs(found.runs);
@@ -115,7 +115,7 @@ Command command_report() {
       "hone report runs/first", "hone report runs/demo runs/first -o report.html",
       "hone report runs/nas -o study.html",
       "hone report sqlite:runs/nas.db sqlite:runs/nas/study.db#nas -o compared.html"};
-  command.run = run;
+  command.run = run_report;
   return command;
 }
 

@@ -65,7 +65,7 @@ CommandResult show(const CommandInput& input) {
   return {0, {{"recipe", input.argument("RECIPE")}, {"text", text}}};
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_run(const CommandInput& input) {
   if (input.options.boolean_or("show", false)) return show(input);
   LoadedRecipe loaded = load_recipe(input.argument("RECIPE"), input.settings);
   loaded.call.command = input.line;
@@ -98,7 +98,7 @@ Command command_run() {
   command.examples = {"hone run demo", "hone run demo --set seeds=1,2 --set name=two-seeds",
                       "hone run demo --show > mine.toml",
                       "hone run mine.toml --set epochs=1 --set name=shorter"};
-  command.run = run;
+  command.run = run_run;
   return command;
 }
 

@@ -178,7 +178,7 @@ Json run_study(const SearchSettings& asked, bool slurm) {
   return study_json(*open.study);
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_search(const CommandInput& input) {
   if (input.options.boolean_or("show", false)) {
     if (!input.settings.empty())
       throw UsageError("--set changes nothing with --show", "leave one of them out");
@@ -246,7 +246,7 @@ Command command_search() {
       "hone search nas.toml --trials 32",
       "hone search nas.toml --jobs 2 --study sqlite:runs/nas.db#nas",
       "hone search nas.toml --slurm --jobs 8 --study postgresql://host/studies#nas"};
-  command.run = run;
+  command.run = run_search;
   return command;
 }
 

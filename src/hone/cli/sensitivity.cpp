@@ -79,7 +79,7 @@ Json row_json(const Row& row, const std::string& split, bool is_base) {
   return json;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_sensitivity(const CommandInput& input) {
   apply_threads(input);
   const Parted parted = part(input);
   const DataRequest request = split_request(input, parted.split, default_split);
@@ -183,7 +183,7 @@ Command command_sensitivity() {
       "one (weight_width=4, bias_format=none); hone format show NAME lists them.";
   command.examples = {
       "hone sensitivity runs/imdb --format integer --set width=6 --data imdb:aclImdb_v1.tar.gz"};
-  command.run = run;
+  command.run = run_sensitivity;
   return command;
 }
 

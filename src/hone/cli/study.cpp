@@ -52,7 +52,7 @@ CommandResult list_studies(const CommandInput& input) {
   return {0, results};
 }
 
-CommandResult show(const CommandInput& input) {
+CommandResult show_study(const CommandInput& input) {
   const OpenStudy open = open_to_read(input);
   console().print(describe_study(*open.study, console().style()));
   return {0, study_json(*open.study)};
@@ -244,7 +244,7 @@ CommandResult replay_study(const CommandInput& input) {
 
 const std::vector<Action>& actions() {
   static const std::vector<Action> all{{"list", {}, "", list_studies},
-                                       {"show", {}, "", show},
+                                       {"show", {}, "", show_study},
                                        {"best", {}, "", best},
                                        {"trials", {}, "", list_trials},
                                        {"export", {"csv"}, "", export_study},
@@ -257,7 +257,7 @@ const std::vector<Action>& actions() {
   return all;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_study(const CommandInput& input) {
   const std::string name = input.argument("ACTION");
   std::vector<std::string> known;
   for (const Action& action : actions()) {
@@ -300,7 +300,7 @@ Command command_study() {
                       "hone study best sqlite:runs/nas/study.db#nas",
                       "hone study export sqlite:runs/nas/study.db --csv trials.csv",
                       "hone study copy sqlite:runs/nas/study.db postgresql://host/db#nas"};
-  command.run = run;
+  command.run = run_study;
   return command;
 }
 

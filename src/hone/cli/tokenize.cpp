@@ -181,7 +181,7 @@ std::int64_t limit_of(const std::string& name, const ChosenTokenizer& chosen, st
   return limit;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_tokenize(const CommandInput& input) {
   apply_threads(input);
   const std::string name = input.argument("MODEL_OR_TOKENIZER");
   const ChosenTokenizer chosen = load_named_tokenizer(name);
@@ -251,7 +251,7 @@ Command command_tokenize() {
   command.examples = {
       "hone tokenize bert-base-uncased \"not bad at all\"",
       "hone tokenize runs/first --input texts.jsonl --output ids.jsonl --max-length 512"};
-  command.run = run;
+  command.run = run_tokenize;
   return command;
 }
 

@@ -60,7 +60,7 @@ std::string lora_note() {
   return text;
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_train(const CommandInput& input) {
   TrainRequest request;
   request.model = input.argument("MODEL");
   request.data = input.options.text("data");
@@ -125,7 +125,7 @@ Command command_train() {
       "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine",
       "hone train runs/first --data reviews --lora rank=8,alpha=16,dropout=0.1,targets=query+value "
       "--out runs/adapted"};
-  command.run = run;
+  command.run = run_train;
   return command;
 }
 

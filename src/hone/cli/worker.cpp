@@ -25,7 +25,7 @@ std::string with_whole_path(const std::string& text) {
                      address.name);
 }
 
-CommandResult run(const CommandInput& input) {
+CommandResult run_worker(const CommandInput& input) {
   apply_threads(input);
   const bool quiet = input.options.boolean_or("quiet", false);
   catch_interrupts(quiet);
@@ -75,7 +75,7 @@ Command command_worker() {
   command.required = {"study"};
   command.placeholders = {{"study", "STUDY"}};
   command.examples = {"hone worker --study postgresql://host/studies#nas"};
-  command.run = run;
+  command.run = run_worker;
   return command;
 }
 

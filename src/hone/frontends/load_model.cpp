@@ -9,6 +9,7 @@
 #include "hone/core/text.hpp"
 #include "hone/frontends/adapter.hpp"
 #include "hone/frontends/hugging_face.hpp"
+#include "hone/frontends/onnx/import_onnx.hpp"
 #include "hone/frontends/saved_model.hpp"
 
 namespace hone {
@@ -165,6 +166,11 @@ Model load_model(const ModelRequest& request) {
       model = load_hugging_face(place, request);
     }
     model.directory = place;
+  } else if (path.extension() == ".onnx") {
+    if (request.fresh_head || !request.settings.empty())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: sizes and the head of an ONNX file are fixed", request.name));
+    model = import_onnx(path);
   } else {
     if (request.fresh_head && is_builtin_model(request.name))
       refuse_fresh_head(request.name, "changes nothing: all of a built-in model starts afresh",

@@ -12,7 +12,7 @@
 namespace hone {
 
 struct ModelRequest {
-  std::string name;                           // a directory, or a built-in name
+  std::string name;                           // a directory, an .onnx file, or a built-in name
   SizeSettings settings = {};                 // overrides of a built-in's sizes
   std::uint64_t seed = 0;                     // of fresh parameters
   std::int64_t vocab_size = 0;                // of a built-in model; 0: as configured
@@ -24,9 +24,10 @@ struct ModelRequest {
   bool check_values = true;
 };
 
-// Loads a directory (hone's own form, Hugging Face's, or an adapter's with the base that it names;
-// its last checkpoint when a run did not finish) or makes a built-in model. Throws Error(not_found)
-// naming the nearest built-in, and what load_saved_model and load_model_files throw.
+// Loads an ONNX file (import_onnx.hpp), a directory (hone's own form, Hugging Face's, or an
+// adapter's with the base that it names; its last checkpoint when a run did not finish) or makes a
+// built-in model. Throws Error(not_found) naming the nearest built-in, and what load_saved_model
+// and load_model_files throw.
 Model load_model(const ModelRequest& request);
 
 // The same without weights.

@@ -85,7 +85,7 @@ Polynomial to_polynomial(const Dim& dim) {
 std::string quotient_text(const Polynomial& a, std::int64_t by) {
   const Dim dim = to_dim(a);
   const std::string text = to_string(dim);
-  const bool single = a.size() == 1 && text.find('*') == std::string::npos;
+  const bool single = a.size() == 1 && text.find('*') == std::string::npos && text.front() != '-';
   return single ? fmt::format("floor({}/{})", text, by) : fmt::format("floor(({})/{})", text, by);
 }
 

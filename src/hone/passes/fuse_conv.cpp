@@ -52,7 +52,8 @@ private:
     const ValueId y = node.outputs[0];
     if (reader.op == "relu") {
       node.attributes.set("relu", true);
-    } else if (reader.op == "clip" && reader.attributes.real("low") == 0) {
+    } else if (reader.op == "clip" && reader.attributes.real("low") == 0 &&
+               reader.attributes.real("high") >= 0) {
       node.attributes.set("relu", true);
       node.attributes.set("high", reader.attributes.real("high"));
     } else if (reader.op == "add" && (node.inputs.size() < 4 || node.inputs[3] == none)) {

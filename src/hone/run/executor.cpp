@@ -27,6 +27,9 @@ Executor::Executor(Graph graph, const ExecutorOptions& options)
     : state_(std::make_unique<State>()) {
   state_->graph = std::move(graph);
   state_->options = options;
+  for (const Value& value : state_->graph.values)
+    for (const Dim& dim : value.type.dims)
+      state_->sizes_grow = state_->sizes_grow && dim.symbol.find('-') == std::string::npos;
   state_->external.resize(state_->graph.values.size());
 }
 
@@ -64,12 +67,14 @@ void Executor::bind(const std::string& name, Tensor tensor) {
 
 const Plan& Executor::plan(const DimSizes& sizes) {
   DimSizes capacity = sizes;
-  for (auto& [symbol, size] : capacity)
-    if (size > size_bucket) size = round_up(size, size_bucket);
+  if (state_->sizes_grow)
+    for (auto& [symbol, size] : capacity)
+      if (size > size_bucket) size = round_up(size, size_bucket);
   // A plan for more serves for less, and what its kernels packed stays. Not where parameters change
   // (they are packed anew in any case): there a run must not depend on those before it.
   const Plan* packed = state_->packed;
-  if (packed != nullptr && packed->threads == thread_count() && state_->graph.updates.empty()) {
+  if (packed != nullptr && packed->threads == thread_count() && state_->graph.updates.empty() &&
+      state_->sizes_grow) {
     bool holds = true;
     for (auto& [symbol, size] : capacity) {
       const std::int64_t had = packed->sizes.at(symbol);

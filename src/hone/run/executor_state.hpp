@@ -22,7 +22,9 @@ struct Executor::State {
   std::vector<Tensor> external;  // by value
   std::map<DimSizes, Plan> plans;
   Tensor arena;
-  std::vector<Tensor> tiles;                 // one a thread
+  std::vector<Tensor> tiles;  // one a thread
+  // Every size grows with the named ones: a plan for more serves for less.
+  bool sizes_grow = true;
   const Plan* packed = nullptr;              // whose constant workspaces are filled
   std::vector<std::vector<Timing>> timings;  // by thread, by node
   double seconds_per_tick = 0;

@@ -22,6 +22,7 @@ constexpr std::int64_t most_nodes = 1 << 17;  // functions in place
 constexpr std::size_t deepest_call = 64;
 constexpr std::int64_t most_known = 4096;  // numbers of an input that sizes may follow from
 // A constant that is computed while importing.
+constexpr double most_operations = 2e9;
 constexpr double largest_constant = 2147483648;  // bytes
 
 std::string identifier_of(const std::string& name) {
@@ -48,7 +49,14 @@ public:
           throw Error(ErrorCode::unsupported,
                       fmt::format("a constant {} is too large", to_string(type)));
       }
-      std::vector<Tensor> outputs = evaluate_reference(find_op(node.op), inputs, node.attributes);
+      const Op& op = find_op(node.op);
+      std::vector<Shape> shapes;
+      for (const Tensor* tensor : inputs)
+        shapes.push_back(tensor == nullptr ? Shape{} : tensor->shape());
+      if (op.flop != nullptr && op.flop(shapes, node.attributes) > most_operations)
+        throw Error(ErrorCode::unsupported, "a constant takes too long to compute while importing",
+                    "let the exporter compute it");
+      std::vector<Tensor> outputs = evaluate_reference(op, inputs, node.attributes);
       for (std::size_t i = 0; i < outputs.size(); ++i)
         known_[node.outputs[i]] = std::move(outputs[i]);
     }
@@ -119,12 +127,16 @@ private:
   void add_inputs() {
     for (const OnnxValue& input : file_.graph.inputs) {
       // (Before version 4 of the format initializers stand among the inputs.)
-      if (top_.terms.contains(input.name)) continue;
+      if (const auto initial = top_.terms.find(input.name); initial != top_.terms.end()) {
+        check_declared(input, type_of(*initial->second->constant), "input");
+        continue;
+      }
       const std::string of = fmt::format("input '{}'", printable(input.name, 100));
       if (!input.dtype) throw Error(ErrorCode::bad_format, of + " has no element type");
       const auto known = known_.find(graph_name_of(input.name));
       ValueType type{*input.dtype, {}};
       if (known != known_.end() && known->second.dtype() == *input.dtype) {
+        check_declared(input, type_of(known->second), "input");
         for (const std::int64_t size : known->second.shape()) type.dims.emplace_back(size);
       } else if (!input.dims) {
         throw Error(ErrorCode::unsupported, of + " has no shape",
@@ -200,10 +212,18 @@ private:
       return term == nullptr || term->constant.has_value();
     });
     std::vector<std::shared_ptr<OnnxTerm>> results;
-    for (auto& [i, term] :
-         constant ? fold(node, op, opset->second, inputs) : run(node, op, opset->second, inputs)) {
-      results.resize(std::max(results.size(), i + 1));
-      results[i] = std::make_shared<OnnxTerm>(std::move(term));
+    try {
+      auto made =
+          constant ? fold(node, op, opset->second, inputs) : run(node, op, opset->second, inputs);
+      for (auto& [i, term] : made) {
+        results.resize(std::max(results.size(), i + 1));
+        results[i] = std::make_shared<OnnxTerm>(std::move(term));
+      }
+    } catch (const Error& error) {
+      // (Sizes and ops do not know the node.)
+      if (error.message().find(node.describe()) != std::string::npos) throw;
+      throw Error(error.code(), fmt::format("{}: {}", node.describe(), error.message()),
+                  error.hint());
     }
     return results;
   }
@@ -238,13 +258,25 @@ private:
     };
     calls_.push_back(&function);
     for (OnnxNode inner : function.nodes) {
-      for (std::string& name : inner.inputs)
-        if (absent(name)) name.clear();
+      clear_absent(inner, absent);
       fill_in(inner, node, function);
       convert(inner, scope);
     }
     calls_.pop_back();
     return results_of(function.outputs, scope, node);
+  }
+
+  // In the node and in the branches that it has.
+  template <typename Absent>
+  static void clear_absent(OnnxNode& node, const Absent& absent) {
+    for (std::string& name : node.inputs)
+      if (absent(name)) name.clear();
+    for (auto& [key, attribute] : node.attributes) {
+      if (attribute.kind != OnnxAttribute::Kind::graph || attribute.graph == nullptr) continue;
+      auto graph = std::make_shared<OnnxGraph>(*attribute.graph);
+      for (OnnxNode& inner : graph->nodes) clear_absent(inner, absent);
+      attribute.graph = std::move(graph);
+    }
   }
 
   // What a function's node takes from its call: the call's attributes, their defaults, or nothing.
@@ -359,14 +391,20 @@ private:
           .name = output.name, .op = "output", .domain = {}, .inputs = {}, .outputs = {}};
       OnnxCall call(model_.graph, model_.tensors, here, 0, {found.get()});
       const ValueId id = call.in(0);
-      check_declared(output, model_.graph.type(id));
+      check_declared(output, model_.graph.type(id), "output");
       model_.graph.outputs.emplace_back(name, id);
     }
     if (model_.graph.outputs.empty()) throw Error(ErrorCode::bad_format, "it has no output");
   }
 
+  static ValueType type_of(const Tensor& tensor) {
+    ValueType type{tensor.dtype(), {}};
+    for (const std::int64_t size : tensor.shape()) type.dims.emplace_back(size);
+    return type;
+  }
+
   // What the file says of a value must not contradict what follows from its nodes.
-  static void check_declared(const OnnxValue& value, const ValueType& type) {
+  static void check_declared(const OnnxValue& value, const ValueType& type, const char* what) {
     bool good = !value.dtype || *value.dtype == type.dtype;
     if (value.dims) {
       good = good && value.dims->size() == type.dims.size();
@@ -380,7 +418,7 @@ private:
     for (const OnnxDim& dim : value.dims.value_or(std::vector<OnnxDim>{}))
       dims += (dims.empty() ? "" : ",") + (dim.size ? std::to_string(*dim.size) : dim.name);
     throw Error(ErrorCode::bad_format,
-                fmt::format("output '{}' is declared as {}[{}], its nodes give {}",
+                fmt::format("{} '{}' is declared as {}[{}], what is there is {}", what,
                             printable(value.name, 100), value.dtype ? name_of(*value.dtype) : "",
                             dims, to_string(type)));
   }

@@ -49,6 +49,8 @@ public:
   ValueId in(std::size_t i);
   // (By value: adding to the graph, as the first look at a constant does, moves its types.)
   ValueType type(std::size_t i) { return graph_.type(in(i)); }
+  // Of any value. (By value: adding to the graph moves its types.)
+  std::vector<Dim> dims(ValueId id) const { return graph_.type(id).dims; }
   std::size_t rank(std::size_t i) { return type(i).dims.size(); }
   // Null where the numbers are not known.
   const Tensor* constant(std::size_t i) const;
@@ -131,6 +133,15 @@ struct OnnxOp : Described {
   std::int64_t since = 1, until = 0;
   std::function<void(OnnxCall& call)> convert = nullptr;
 };
+inline OnnxOp make_onnx_op(const char* name, const char* summary,
+                           std::function<void(OnnxCall& call)> convert, std::int64_t since = 1,
+                           std::int64_t until = 0) {
+  OnnxOp op{{name, summary}};
+  op.since = since;
+  op.until = until;
+  op.convert = std::move(convert);
+  return op;
+}
 const std::vector<OnnxOp>& onnx_op_table();
 // Throws Error(unsupported) naming the nearest known op, or the operator sets that there are.
 const OnnxOp& find_onnx_op(const OnnxNode& node, std::int64_t opset);

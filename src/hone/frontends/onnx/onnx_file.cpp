@@ -98,6 +98,9 @@ private:
 
   template <typename Message>
   void parse(Message& message) {
+    std::error_code ignored;
+    if (fs::exists(file_, ignored) && !fs::is_regular_file(file_, ignored))
+      fail("it is no file but a folder, a device or a pipe", "give the .onnx file itself");
     const std::string bytes = read_file(file_);
     if (bytes.size() >= std::size_t{1} << 31)
       fail("it is larger than 2 GB, more than a protobuf message can be",
@@ -342,14 +345,15 @@ private:
                        name_of(type), to_string(shape), length, bytes));
     const fs::path folder = fs::weakly_canonical(fs::absolute(file_).parent_path());
     const fs::path file = folder / relative;
-    if (!fs::is_regular_file(file))
+    std::error_code failed;
+    if (!fs::is_regular_file(file, failed))
       throw Error(ErrorCode::not_found,
                   fmt::format("{}: {}: its external data is missing: {}", file_.string(), what,
                               file.string()),
                   "copy it beside the model");
     // (A link may lead out of the folder too.)
-    const fs::path real = fs::canonical(file).lexically_relative(folder);
-    if (real.empty() || *real.begin() == "..")
+    const fs::path real = fs::canonical(file, failed).lexically_relative(folder);
+    if (failed || real.empty() || *real.begin() == "..")
       fail(fmt::format("{}: its external data '{}' leads out of the folder of the file", what,
                        printable(location, 200)),
            "a model's data lies beside it");

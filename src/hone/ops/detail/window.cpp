@@ -62,6 +62,11 @@ std::vector<Dim> window_sizes(const std::vector<Dim>& dims, const Window& window
                   fmt::format("[{}] dimension {} of size {}: a window of {} does not fit in", op, d,
                               to_string(dims[d]), window.reach(d)));
     Dim size = add(divide_down(add(room, Dim(up ? stride - 1 : 0)), stride), Dim(1));
+    if (up && stride > 1 && !size.is_fixed())
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("[{}] rounds places up along the size {}, which only a run knows", op,
+                              to_string(dims[d])),
+                  "give the dimension a size, or export without ceil_mode");
     // The last window has to begin inside, or in the places before.
     if (up && size.is_fixed() && dims[d].is_fixed() &&
         (size.offset - 1) * stride >= dims[d].offset + window.before[d])

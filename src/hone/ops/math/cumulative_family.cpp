@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "hone/core/error.hpp"
 #include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
@@ -112,6 +114,9 @@ Op top_k() {
     const std::int64_t k = call.attributes->integer("k");
     const bool largest = call.attributes->boolean("largest"), real = is_real(x.dtype());
     if (call.out(0).size() == 0) return;
+    if (k > x.shape()[axis])
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("[top_k] {} places of {}", k, x.shape()[axis]));
     std::vector<std::int64_t> order;
     std::int64_t line = 0;
     for_each_line(x.shape(), axis, [&](std::int64_t first, std::int64_t step, std::int64_t count) {

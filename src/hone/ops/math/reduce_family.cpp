@@ -217,6 +217,8 @@ Op place_op(const char* name, const char* summary, bool largest) {
     const std::int64_t stride = strides_of(x.shape())[static_cast<std::size_t>(axis)];
     const std::int64_t size = x.shape()[static_cast<std::size_t>(axis)];
     std::vector<std::int64_t> best(static_cast<std::size_t>(call.out(0).size()), -1);
+    if (size == 0 && !best.empty())
+      throw Error(ErrorCode::invalid_argument, "an extreme of no numbers has no place");
     for_each_element(x.shape(), {axis}, [&](std::int64_t to, std::int64_t from) {
       std::int64_t& chosen = best[static_cast<std::size_t>(to)];
       if (chosen >= 0) {

@@ -24,6 +24,9 @@ struct Unary {
   std::vector<double> kinks = {};
 };
 
+// The largest float32 stands for no bound.
+bool is_no_bound(double bound) { return std::abs(bound) >= 3.402823466385288598e38; }
+
 OptionSpec real_option(const char* name, double value, const char* help) {
   return {name, OptionType::real, value, help};
 }
@@ -235,6 +238,8 @@ const std::vector<Unary>& functions() {
        "between low and high",
        [](double x, O o) {
          // (As the published definition: the upper bound wins.)
+         if (std::isinf(x) && (x > 0 ? is_no_bound(o.real("high")) : is_no_bound(o.real("low"))))
+           return x;
          return std::isnan(x) ? x : std::min(std::max(x, o.real("low")), o.real("high"));
        },
        [](double x, O o) { return x >= o.real("low") && x <= o.real("high") ? 1.0 : 0.0; },

@@ -107,6 +107,8 @@ std::vector<OpSample> samples() {
       // (Tiles of 6 x 6 lose two digits.)
       make("tiles", {6, 9, 13, 32}, {3, 3, 32, 96}, true,
            {{"pads", text("1,1,1,1")}, {"relu", true}, {"high", 1.0}}, {6, 9, 13, 96}),
+      make("pads wider than the kernel", {1, 5, 5, 2}, {2, 2, 2, 3}, true,
+           {{"pads", text("4,5,3,4")}}),
       make("tiles without pads", {9, 10, 8, 19}, {3, 3, 19, 37}, false, {}),
       make("no planes", {0, 4, 4, 8}, {3, 3, 8, 8}, true, {})};
   for (OpSample& sample : all)

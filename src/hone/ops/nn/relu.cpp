@@ -1,4 +1,6 @@
 // y = max(x, 0).
+#include <cmath>
+
 #include "hone/ops/detail/elementwise.hpp"
 
 namespace hone {
@@ -18,7 +20,7 @@ Op op_relu() {
   op.elementwise = true;
   op.infer = [](const OpTypes& t) { return infer_elementwise(t, "relu", Elements::reals); };
   op.reference = [](const OpCall& call) {
-    map_elements(call, [](double a) { return a > 0 ? a : 0.0 * a; });
+    map_elements(call, [](double a) { return a > 0 || std::isnan(a) ? a : 0.0; });
   };
   op.gradient = gradient;
   op.samples = [] { return elementwise_samples(1); };

@@ -77,6 +77,7 @@ Op gather() {
     const std::size_t axis = axis_of(*call.attributes);
     const std::int64_t inner = strides_of(x.shape())[axis], size = x.shape()[axis];
     if (call.out(0).size() == 0) return;
+    if (size == 0) throw Error(ErrorCode::invalid_argument, "[gather] a place of no places");
     const std::int64_t outer = x.size() / (inner * size), count = call.in(1).size();
     for (std::int64_t k = 0; k < count; ++k) {
       const std::int64_t place = place_of(call.in(1), k, size, "gather");

@@ -5,6 +5,7 @@
 #include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/ops/detail/slice.hpp"
 
 namespace hone {
 namespace {
@@ -100,16 +101,6 @@ Dim count_of(const Range& range) {
   return divide_down(add(length, Dim(by - 1)), by);
 }
 
-// The first place that is taken, of `size` places `count`. (A size that follows from named ones:
-// the last element ends before the end.)
-std::int64_t first_of(const Options& attributes, std::int64_t count, std::int64_t size) {
-  const std::int64_t step = attributes.integer("step");
-  const Dim begin = parse_dim(attributes.text("begin")), end = parse_dim(attributes.text("end"));
-  return begin.is_fixed() ? begin.offset
-         : end.is_fixed() ? end.offset - count * step
-                          : size - count * step;
-}
-
 Op slice() {
   Op op{{"slice",
          "some places of a dimension",
@@ -147,7 +138,7 @@ Op slice() {
     const std::int64_t inner = strides_of(x.shape())[axis], size = x.shape()[axis];
     const std::int64_t count = y.shape()[axis];
     const std::int64_t step = call.attributes->integer("step");
-    const std::int64_t first = first_of(*call.attributes, count, size);
+    const std::int64_t first = first_of_slice(*call.attributes, count, size);
     if (y.size() == 0) return;
     const std::int64_t outer = x.size() / (inner * size);
     for (std::int64_t o = 0; o < outer; ++o)
@@ -218,7 +209,7 @@ Op slice_grad() {
                        size = dx.shape()[axis];
     if (dy.size() == 0) return;
     const std::int64_t step = call.attributes->integer("step");
-    const std::int64_t first = first_of(*call.attributes, count, size);
+    const std::int64_t first = first_of_slice(*call.attributes, count, size);
     const std::int64_t outer = dy.size() / (inner * count);
     for (std::int64_t o = 0; o < outer; ++o)
       for (std::int64_t k = 0; k < count; ++k)

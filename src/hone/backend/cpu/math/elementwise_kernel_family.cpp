@@ -3,6 +3,8 @@
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/math/elementwise_kernel_family.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
+#include <cmath>
+#include <limits>
 
 #include "hone/backend/cpu/detail/math-inl.hpp"
 #include "hone/backend/kernel.hpp"
@@ -81,7 +83,15 @@ void run_offset(const KernelCall& call) {
   map_one(call, [&](VecF x) { return hn::Add(x, by); });
 }
 void run_clip(const KernelCall& call) {
-  const VecF low = option(call, "low"), high = option(call, "high");
+  // The largest float32 stands for no bound.
+  const auto bound = [&](const char* name) {
+    const auto value = static_cast<float>(call.attributes->real(name));
+    constexpr float largest = std::numeric_limits<float>::max();
+    return number(std::abs(value) < largest
+                      ? value
+                      : std::copysign(std::numeric_limits<float>::infinity(), value));
+  };
+  const VecF low = bound("low"), high = bound("high");
   map_one(call, [&](VecF x) { return min_or_second(high, max_or_second(low, x)); });
 }
 void run_leaky_relu(const KernelCall& call) {

@@ -134,7 +134,7 @@ void gather_rows_of_places(const ConvSizes& s, const float* x, std::int64_t grou
       const float* line = image + h * s.width * s.channels;
       if (s.groups == 1 && s.dilation_w == 1) {
         // The taps of a row lie together.
-        const std::int64_t from = std::max<std::int64_t>(0, -w0);
+        const std::int64_t from = std::clamp<std::int64_t>(-w0, 0, s.kernel_width);
         const std::int64_t end = std::max(from, std::min(s.kernel_width, s.width - w0));
         std::fill(to, to + from * channels, 0.0f);
         const float* taken = line + (w0 + from) * channels;

@@ -5,8 +5,8 @@
 
 #include "hone/backend/kernel.hpp"
 #include "hone/core/threads.hpp"
-#include "hone/graph/dim.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/ops/detail/slice.hpp"
 
 namespace hone {
 namespace {
@@ -53,12 +53,7 @@ void run_slice(const KernelCall& call) {
   const auto at = static_cast<std::size_t>(axis);
   const std::int64_t inner = product(x, axis + 1, x.rank), size = x.dims[at], count = y.dims[at];
   const std::int64_t step = call.attributes->integer("step");
-  // (A size that follows from named ones: the last element ends before the end.)
-  const Dim begin = parse_dim(call.attributes->text("begin"));
-  const Dim end = parse_dim(call.attributes->text("end"));
-  const std::int64_t first = begin.is_fixed() ? begin.offset
-                             : end.is_fixed() ? end.offset - count * step
-                                              : size - count * step;
+  const std::int64_t first = first_of_slice(*call.attributes, count, size);
   parallel_ranges(product(x, 0, axis), [&](std::int64_t from, std::int64_t behind, int) {
     for (std::int64_t o = from; o < behind; ++o) {
       const Element* row = x.as<Element>() + o * size * inner;

@@ -10,17 +10,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make(const char* name, const char* summary, void (*convert)(OnnxCall&),
-            std::int64_t since = 1, std::int64_t until = 0) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.until = until;
-  op.convert = convert;
-  return op;
-}
-
-std::vector<Dim> dims_of(OnnxCall& call, ValueId value) { return call.graph().type(value).dims; }
-
 // 0, 1, 2, ... along one dimension of `dims`.
 ValueId places(OnnxCall& call, const std::vector<Dim>& dims, std::size_t axis, DType dtype) {
   std::vector<Dim> wide(dims.size(), Dim(1));
@@ -50,7 +39,9 @@ void convert_trilu(OnnxCall& call) {
   const std::vector<Dim> dims = call.type(0).dims;
   if (dims.size() < 2) call.fail("it has less than two dimensions");
   std::int64_t diagonal = 0;
-  if (call.has(1)) diagonal = call.integers(1, "diagonal").at(0);
+  if (call.has(1))
+    diagonal = std::clamp<std::int64_t>(call.integers(1, "diagonal").at(0),
+                                        -(std::int64_t{1} << 40), std::int64_t{1} << 40);
   const bool upper = call.integer("upper", 1) != 0;
   const ValueId x = call.in(0);
   const ValueId zero = call.number(0, call.type(0).dtype, dims);
@@ -74,7 +65,7 @@ void convert_eye_like(OnnxCall& call) {
 
 // Where `index` (with a dimension of size 1 at the axis) names the place.
 ValueId one_hot(OnnxCall& call, ValueId index, std::size_t axis, std::int64_t depth) {
-  std::vector<Dim> dims = dims_of(call, index);
+  std::vector<Dim> dims = call.dims(index);
   dims[axis] = depth;
   const DType dtype = call.graph().type(index).dtype;
   return call.apply("equal", {places(call, dims, axis, dtype), call.expanded(index, dims)});
@@ -85,7 +76,7 @@ void convert_one_hot(OnnxCall& call) {
   if (known == nullptr || known->size() != 1) call.refuse("its depth is data of a run");
   const std::int64_t depth = integer_at(*known, 0);
   ValueId index = call.cast(call.in(0), DType::i64);
-  std::vector<Dim> dims = dims_of(call, index);
+  std::vector<Dim> dims = call.dims(index);
   const std::int64_t axis = call.axis(call.integer("axis", -1), dims.size() + 1);
   dims.insert(dims.begin() + axis, Dim(1));
   index = call.reshaped(index, dims);
@@ -95,7 +86,7 @@ void convert_one_hot(OnnxCall& call) {
       call.apply("add", {index, call.number(static_cast<double>(depth), DType::i64, dims)});
   const ValueId hot = one_hot(call, call.apply("where", {negative, moved, index}),
                               static_cast<std::size_t>(axis), depth);
-  const std::vector<Dim> all = dims_of(call, hot);
+  const std::vector<Dim> all = call.dims(hot);
   const ValueId values = call.in(2);
   const auto value = [&](const char* from, const char* to) {
     const ValueId one = call.apply(
@@ -119,7 +110,7 @@ void convert_hardmax(OnnxCall& call) {
     x = call.reshaped(x, {product(all.first(at)), product(all.subspan(at))});
     at = 1;
   }
-  const std::vector<Dim> shape = dims_of(call, x);
+  const std::vector<Dim> shape = call.dims(x);
   if (!shape[at].is_fixed()) call.refuse("over a size that only a run knows");
   const ValueId best =
       call.apply("arg_max", {x}, {{"axis", static_cast<std::int64_t>(at)}, {"keep", true}});
@@ -173,7 +164,7 @@ void convert_center_crop_pad(OnnxCall& call) {
   if (sizes.size() != axes.size()) call.fail("its sizes do not fit the dimensions");
   ValueId y = call.in(0);
   for (std::size_t i = 0; i < axes.size(); ++i) {
-    const Dim size = dims_of(call, y)[static_cast<std::size_t>(axes[i])];
+    const Dim size = call.dims(y)[static_cast<std::size_t>(axes[i])];
     if (size == sizes[i]) continue;
     const Dim more = subtract(sizes[i], size);
     if (!more.is_fixed()) call.refuse("crops or pads by what only a run knows");
@@ -206,7 +197,7 @@ void convert_tf_idf(OnnxCall& call) {
                           {"shortest", call.integer("min_gram_length")},
                           {"longest", call.integer("max_gram_length")},
                           {"skips", call.integer("max_skip_count")}});
-  const std::vector<Dim> dims = dims_of(call, y);
+  const std::vector<Dim> dims = call.dims(y);
   if (mode == "IDF")
     y = call.cast(call.apply("greater", {y, call.number(0, DType::f32, dims)}), DType::f32);
   const std::vector<double> weights = call.reals("weights", std::vector<double>{});
@@ -224,7 +215,7 @@ void convert_tf_idf(OnnxCall& call) {
 ValueId spread(OnnxCall& call, ValueId v, const std::vector<Dim>& dims, std::int64_t axis,
                std::int64_t block) {
   if (block != 0) {
-    const std::vector<Dim> own = dims_of(call, v);
+    const std::vector<Dim> own = call.dims(v);
     const auto at = static_cast<std::size_t>(axis);
     if (own.size() != dims.size()) call.fail("its scale has not the dimensions of its blocks");
     if (!dims[at].is_fixed() || !own[at].is_fixed())
@@ -240,11 +231,11 @@ ValueId spread(OnnxCall& call, ValueId v, const std::vector<Dim>& dims, std::int
     return call.apply("slice", {repeated},
                       {{"axis", axis}, {"begin", std::string("0")}, {"end", to_string(dims[at])}});
   }
-  if (dims_of(call, v).empty() || dims.empty()) return call.expanded(call.reshaped(v, {}), dims);
-  if (dims_of(call, v) == std::vector<Dim>{1}) return call.expanded(call.reshaped(v, {}), dims);
-  if (dims_of(call, v).size() != 1) call.fail("its scale has too many dimensions");
+  if (call.dims(v).empty() || dims.empty()) return call.expanded(call.reshaped(v, {}), dims);
+  if (call.dims(v) == std::vector<Dim>{1}) return call.expanded(call.reshaped(v, {}), dims);
+  if (call.dims(v).size() != 1) call.fail("its scale has too many dimensions");
   std::vector<Dim> wide(dims.size(), Dim(1));
-  wide[static_cast<std::size_t>(axis)] = dims_of(call, v)[0];
+  wide[static_cast<std::size_t>(axis)] = call.dims(v)[0];
   return call.expanded(call.reshaped(v, wide), dims);
 }
 
@@ -324,18 +315,19 @@ void convert_dynamic_quantize(OnnxCall& call) {
 
 std::vector<OnnxOp> onnx_arrange_family() {
   return {
-      make("GatherElements", "places that are named, one each", convert_gather_elements),
-      make("Trilu", "a triangle of a matrix", convert_trilu),
-      make("EyeLike", "ones on a diagonal", convert_eye_like),
-      make("OneHot", "one at the place that is named", convert_one_hot),
-      make("CenterCropPad", "the middle, or zeros around it", convert_center_crop_pad, 18),
-      make("TfIdfVectorizer", "counts of n-grams", convert_tf_idf, 9),
-      make("Hardmax", "one where the largest is", convert_hardmax),
-      make("DepthToSpace", "channels become places", convert_depth_to_space),
-      make("SpaceToDepth", "places become channels", convert_space_to_depth),
-      make("DynamicQuantizeLinear", "rounded to 8 bits of its range", convert_dynamic_quantize, 11),
-      make("QuantizeLinear", "rounded to 8 bits", convert_quantize_linear, 10),
-      make("DequantizeLinear", "what 8 bits stand for", convert_dequantize_linear, 10)};
+      make_onnx_op("GatherElements", "places that are named, one each", convert_gather_elements),
+      make_onnx_op("Trilu", "a triangle of a matrix", convert_trilu),
+      make_onnx_op("EyeLike", "ones on a diagonal", convert_eye_like),
+      make_onnx_op("OneHot", "one at the place that is named", convert_one_hot),
+      make_onnx_op("CenterCropPad", "the middle, or zeros around it", convert_center_crop_pad, 18),
+      make_onnx_op("TfIdfVectorizer", "counts of n-grams", convert_tf_idf, 9),
+      make_onnx_op("Hardmax", "one where the largest is", convert_hardmax),
+      make_onnx_op("DepthToSpace", "channels become places", convert_depth_to_space),
+      make_onnx_op("SpaceToDepth", "places become channels", convert_space_to_depth),
+      make_onnx_op("DynamicQuantizeLinear", "rounded to 8 bits of its range",
+                   convert_dynamic_quantize, 11),
+      make_onnx_op("QuantizeLinear", "rounded to 8 bits", convert_quantize_linear, 10),
+      make_onnx_op("DequantizeLinear", "what 8 bits stand for", convert_dequantize_linear, 10)};
 }
 
 }  // namespace hone

@@ -11,14 +11,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make_attention(const char* name, const char* summary, void (*convert)(OnnxCall&),
-                      std::int64_t since) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.convert = convert;
-  return op;
-}
-
 // 0, 1, 2, ... i64 of any size.
 ValueId counted(OnnxCall& call, const Dim& size) {
   return call.apply("iota", {}, {{"size", to_string(size)}});
@@ -343,11 +335,11 @@ void convert_tensor_scatter(OnnxCall& call) {
 }  // namespace
 
 std::vector<OnnxOp> onnx_attention_family() {
-  return {make_attention("Attention", "what queries find", convert_attention, 23),
-          make_attention("RotaryEmbedding", "turned by places", convert_rotary_embedding, 23),
-          make_attention("CausalConvWithState", "convolution of what came before",
-                         convert_causal_conv, 1),
-          make_attention("TensorScatter", "new places of a cache", convert_tensor_scatter, 24)};
+  return {make_onnx_op("Attention", "what queries find", convert_attention, 23),
+          make_onnx_op("RotaryEmbedding", "turned by places", convert_rotary_embedding, 23),
+          make_onnx_op("CausalConvWithState", "convolution of what came before",
+                       convert_causal_conv, 1),
+          make_onnx_op("TensorScatter", "new places of a cache", convert_tensor_scatter, 24)};
 }
 
 }  // namespace hone

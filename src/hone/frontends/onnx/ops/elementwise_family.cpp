@@ -14,25 +14,16 @@ namespace {
 
 using Convert = void (*)(OnnxCall& call);
 
-OnnxOp make(const char* name, const char* summary, std::function<void(OnnxCall&)> convert,
-            std::int64_t since = 1, std::int64_t until = 0) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.until = until;
-  op.convert = std::move(convert);
-  return op;
-}
-
 // One op of hone's, whose attributes are ONNX's of the same name.
 OnnxOp same(const char* name, const char* op, std::int64_t since = 1) {
-  return make(
+  return make_onnx_op(
       name, op, [op](OnnxCall& call) { call.out(0, call.apply(op, {call.in(0)})); }, since);
 }
 
 // The same with real attributes and their ONNX defaults.
 OnnxOp with_reals(const char* name, const char* op,
                   std::vector<std::pair<std::string, double>> reals, std::int64_t since = 1) {
-  return make(
+  return make_onnx_op(
       name, op,
       [op, reals = std::move(reals)](OnnxCall& call) {
         Options attributes;
@@ -105,7 +96,7 @@ std::pair<ValueId, ValueId> both(OnnxCall& call) {
 }
 
 OnnxOp two(const char* name, const char* op) {
-  return make(name, op, [op](OnnxCall& call) {
+  return make_onnx_op(name, op, [op](OnnxCall& call) {
     if (convert_sizes(call, op)) return;
     const auto [a, b] = both(call);
     call.out(0, call.apply(op, {a, b}));
@@ -114,7 +105,7 @@ OnnxOp two(const char* name, const char* op) {
 
 // Any number of inputs, joined one after the other.
 OnnxOp many(const char* name, const char* op, bool mean) {
-  return make(name, op, [op, mean](OnnxCall& call) {
+  return make_onnx_op(name, op, [op, mean](OnnxCall& call) {
     if (!mean && convert_sizes(call, op)) return;
     std::vector<Dim> dims = call.type(0).dims;
     for (std::size_t i = 1; i < call.count(); ++i)
@@ -395,26 +386,26 @@ std::vector<OnnxOp> onnx_elementwise_family() {
       many("Min", "minimum", false),
       many("Sum", "add", false),
       many("Mean", "add", true),
-      make("Pow", "a power", convert_pow),
-      make("Mod", "what is left of a quotient", convert_mod),
-      make("BitShift", "moved bits", convert_shift),
-      make("BitwiseNot", "the other bits", convert_bitwise_not),
-      make("Not", "the opposite",
-           [](OnnxCall& call) { call.out(0, logical_not(call, call.in(0))); }),
-      make("Where", "one or the other", convert_where),
-      make("Cast", "another element type", convert_cast),
-      make("CastLike", "the element type of another", convert_cast_like),
-      make("BitCast", "the same bits", convert_bit_cast),
-      make("Identity", "the same", convert_identity),
-      make("Dropout", "the same: of inference", convert_dropout),
-      make("Clip", "between bounds", convert_clip),
-      make("PRelu", "with a slope below 0", convert_prelu),
-      make("HardSwish", "x hard_sigmoid(x)", convert_hard_swish),
-      make("Swish", "x sigmoid(alpha x)", convert_swish),
-      make("SwiGLU", "a sigmoid(alpha a) b", convert_swiglu),
-      make("Gelu", "x times the normal distribution", convert_gelu),
-      make("IsNaN", "whether it is NaN", convert_is_nan),
-      make("IsInf", "whether it is infinite", convert_is_inf)};
+      make_onnx_op("Pow", "a power", convert_pow),
+      make_onnx_op("Mod", "what is left of a quotient", convert_mod),
+      make_onnx_op("BitShift", "moved bits", convert_shift),
+      make_onnx_op("BitwiseNot", "the other bits", convert_bitwise_not),
+      make_onnx_op("Not", "the opposite",
+                   [](OnnxCall& call) { call.out(0, logical_not(call, call.in(0))); }),
+      make_onnx_op("Where", "one or the other", convert_where),
+      make_onnx_op("Cast", "another element type", convert_cast),
+      make_onnx_op("CastLike", "the element type of another", convert_cast_like),
+      make_onnx_op("BitCast", "the same bits", convert_bit_cast),
+      make_onnx_op("Identity", "the same", convert_identity),
+      make_onnx_op("Dropout", "the same: of inference", convert_dropout),
+      make_onnx_op("Clip", "between bounds", convert_clip),
+      make_onnx_op("PRelu", "with a slope below 0", convert_prelu),
+      make_onnx_op("HardSwish", "x hard_sigmoid(x)", convert_hard_swish),
+      make_onnx_op("Swish", "x sigmoid(alpha x)", convert_swish),
+      make_onnx_op("SwiGLU", "a sigmoid(alpha a) b", convert_swiglu),
+      make_onnx_op("Gelu", "x times the normal distribution", convert_gelu),
+      make_onnx_op("IsNaN", "whether it is NaN", convert_is_nan),
+      make_onnx_op("IsInf", "whether it is infinite", convert_is_inf)};
   ops.insert(ops.end(), others.begin(), others.end());
   return ops;
 }

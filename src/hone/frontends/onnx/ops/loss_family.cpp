@@ -8,14 +8,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make_loss(const char* name, const char* summary, void (*convert)(OnnxCall&),
-                 std::int64_t since) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.convert = convert;
-  return op;
-}
-
 // log(e^x / sum of e^x) over the classes, dimension 1.
 ValueId log_probabilities(OnnxCall& call, ValueId x) {
   const std::vector<Dim> dims = call.graph().type(x).dims;
@@ -79,9 +71,9 @@ void convert_cross_entropy(OnnxCall& call) {
 }  // namespace
 
 std::vector<OnnxOp> onnx_loss_family() {
-  return {make_loss("NegativeLogLikelihoodLoss", "of logarithms of probabilities",
-                    convert_likelihood, 12),
-          make_loss("SoftmaxCrossEntropyLoss", "of scores", convert_cross_entropy, 12)};
+  return {make_onnx_op("NegativeLogLikelihoodLoss", "of logarithms of probabilities",
+                       convert_likelihood, 12),
+          make_onnx_op("SoftmaxCrossEntropyLoss", "of scores", convert_cross_entropy, 12)};
 }
 
 }  // namespace hone

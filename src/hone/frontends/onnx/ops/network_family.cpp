@@ -10,27 +10,15 @@
 namespace hone {
 namespace {
 
-OnnxOp make(const char* name, const char* summary, void (*convert)(OnnxCall&),
-            std::int64_t since = 1, std::int64_t until = 0) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.until = until;
-  op.convert = convert;
-  return op;
-}
-
-// (By value: adding to the graph moves its types.)
-std::vector<Dim> dims_of(OnnxCall& call, ValueId value) { return call.graph().type(value).dims; }
-
 // numpy's product: vectors get a dimension of size 1 that goes again.
 ValueId product_of(OnnxCall& call, ValueId a, ValueId b) {
-  std::vector<Dim> left = dims_of(call, a), right = dims_of(call, b);
+  std::vector<Dim> left = call.dims(a), right = call.dims(b);
   if (left.empty() || right.empty()) call.fail("a product of numbers without dimensions");
   const bool row = left.size() == 1, column = right.size() == 1;
   if (row) a = call.reshaped(a, {1, left[0]});
   if (column) b = call.reshaped(b, {right[0], 1});
-  left = dims_of(call, a);
-  right = dims_of(call, b);
+  left = call.dims(a);
+  right = call.dims(b);
   const std::vector<Dim> front =
       call.broadcast_dims({left.begin(), left.end() - 2}, {right.begin(), right.end() - 2});
   const auto with = [&](const std::vector<Dim>& own) {
@@ -40,7 +28,7 @@ ValueId product_of(OnnxCall& call, ValueId a, ValueId b) {
   };
   const ValueId y =
       call.apply("batch_matmul", {call.expanded(a, with(left)), call.expanded(b, with(right))});
-  std::vector<Dim> dims = dims_of(call, y);
+  std::vector<Dim> dims = call.dims(y);
   if (column) dims.pop_back();
   if (row) dims.erase(dims.end() - (column ? 1 : 2));
   return call.reshaped(y, dims);
@@ -58,12 +46,10 @@ void convert_gemm(OnnxCall& call) {
   ValueId y = call.apply("batch_matmul", {a, b});
   const auto times = [&](ValueId x, double factor) {
     if (factor == 1) return x;
-    return call.apply("mul",
-                      {x, call.number(factor, call.graph().type(x).dtype, dims_of(call, x))});
+    return call.apply("mul", {x, call.number(factor, call.graph().type(x).dtype, call.dims(x))});
   };
   y = times(y, alpha);
-  if (call.has(2))
-    y = call.apply("add", {y, call.expanded(times(call.in(2), beta), dims_of(call, y))});
+  if (call.has(2)) y = call.apply("add", {y, call.expanded(times(call.in(2), beta), call.dims(y))});
   call.out(0, y);
 }
 
@@ -85,7 +71,7 @@ Options pool_attributes(OnnxCall& call) {
 // Places of input 0 counted with the first dimension of each plane the fastest, from places counted
 // with the last one the fastest.
 ValueId by_columns(OnnxCall& call, ValueId places) {
-  const std::vector<Dim> x = call.type(0).dims, dims = dims_of(call, places);
+  const std::vector<Dim> x = call.type(0).dims, dims = call.dims(places);
   const auto with = [&](const char* op, ValueId a, std::int64_t by) {
     return call.apply(op, {a, call.number(static_cast<double>(by), DType::i64, dims)});
   };
@@ -146,9 +132,9 @@ void convert_global_max(OnnxCall& call) { global(call, "max"); }
 ValueId centred(OnnxCall& call, std::size_t i, std::size_t zero, std::int64_t axis) {
   const ValueId x = call.cast(call.in(i), DType::f64);
   if (!call.has(zero)) return x;
-  const std::vector<Dim> dims = dims_of(call, x);
+  const std::vector<Dim> dims = call.dims(x);
   ValueId point = call.cast(call.in(zero), DType::f64);
-  const std::vector<Dim> own = dims_of(call, point);
+  const std::vector<Dim> own = call.dims(point);
   if (own.empty() || own == std::vector<Dim>{1}) {
     point = call.reshaped(point, {});
   } else if (own.size() == 1) {
@@ -180,10 +166,10 @@ void convert_conv_integer(OnnxCall& call) {
 // round(y scales / scale) + zero point in its type; a scale of each place of an axis or one.
 ValueId requantized(OnnxCall& call, ValueId y, std::initializer_list<std::size_t> scales,
                     std::size_t scale, std::size_t zero, std::int64_t axis) {
-  const std::vector<Dim> dims = dims_of(call, y);
+  const std::vector<Dim> dims = call.dims(y);
   const auto spread = [&](std::size_t i) {
     ValueId v = call.cast(call.in(i), DType::f64);
-    const std::vector<Dim> own = dims_of(call, v);
+    const std::vector<Dim> own = call.dims(v);
     if (own.empty() || own == std::vector<Dim>{1}) return call.expanded(call.reshaped(v, {}), dims);
     if (own.size() != 1) return call.expanded(v, dims);
     std::vector<Dim> wide(dims.size(), Dim(1));
@@ -200,7 +186,7 @@ void convert_qlinear_matmul(OnnxCall& call) {
   const ValueId a = centred(call, 0, 2, std::max<std::int64_t>(0, rank_of(call, 0) - 2));
   const ValueId b = centred(call, 3, 5, rank_of(call, 3) - 1);
   const ValueId y = product_of(call, a, b);
-  const auto last = static_cast<std::int64_t>(dims_of(call, y).size()) - 1;
+  const auto last = static_cast<std::int64_t>(call.dims(y).size()) - 1;
   call.out(0, requantized(call, y, {1, 4}, 6, 7, last));
 }
 
@@ -214,19 +200,20 @@ void convert_qlinear_conv(OnnxCall& call) {
 }  // namespace
 
 std::vector<OnnxOp> onnx_network_family() {
-  return {make("MatMul", "products of matrices", convert_matmul),
-          make("Gemm", "a product with what is added", convert_gemm),
-          make("Conv", "convolution", convert_conv),
-          make("MaxPool", "the largest of each window", convert_max_pool),
-          make("AveragePool", "the mean of each window", convert_average_pool),
-          make("LpPool", "the norm of each window", convert_lp_pool),
-          make("GlobalAveragePool", "the mean of each plane", convert_global_average),
-          make("GlobalMaxPool", "the largest of each plane", convert_global_max),
-          make("MatMulInteger", "products of matrices of 8 bits", convert_matmul_integer, 10),
-          make("ConvInteger", "convolution of 8 bits", convert_conv_integer, 10),
-          make("QLinearMatMul", "products of matrices of 8 bits, rounded to 8",
-               convert_qlinear_matmul, 10),
-          make("QLinearConv", "convolution of 8 bits, rounded to 8", convert_qlinear_conv, 10)};
+  return {
+      make_onnx_op("MatMul", "products of matrices", convert_matmul),
+      make_onnx_op("Gemm", "a product with what is added", convert_gemm),
+      make_onnx_op("Conv", "convolution", convert_conv),
+      make_onnx_op("MaxPool", "the largest of each window", convert_max_pool),
+      make_onnx_op("AveragePool", "the mean of each window", convert_average_pool),
+      make_onnx_op("LpPool", "the norm of each window", convert_lp_pool),
+      make_onnx_op("GlobalAveragePool", "the mean of each plane", convert_global_average),
+      make_onnx_op("GlobalMaxPool", "the largest of each plane", convert_global_max),
+      make_onnx_op("MatMulInteger", "products of matrices of 8 bits", convert_matmul_integer, 10),
+      make_onnx_op("ConvInteger", "convolution of 8 bits", convert_conv_integer, 10),
+      make_onnx_op("QLinearMatMul", "products of matrices of 8 bits, rounded to 8",
+                   convert_qlinear_matmul, 10),
+      make_onnx_op("QLinearConv", "convolution of 8 bits, rounded to 8", convert_qlinear_conv, 10)};
 }
 
 }  // namespace hone

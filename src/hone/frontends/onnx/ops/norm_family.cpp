@@ -11,18 +11,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make_norm(const char* name, const char* summary, void (*convert)(OnnxCall&),
-                 std::int64_t since = 1) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.convert = convert;
-  return op;
-}
-
-std::vector<Dim> norm_dims_of(OnnxCall& call, ValueId value) {
-  return call.graph().type(value).dims;
-}
-
 // The axes from one on.
 std::string norm_axes_from(std::int64_t axis, std::size_t rank) {
   std::vector<std::int64_t> axes;
@@ -91,7 +79,7 @@ struct Normalized {
   ValueId y, mean, root;
 };
 Normalized normalized(OnnxCall& call, ValueId x, const std::string& axes, double epsilon) {
-  const std::vector<Dim> dims = norm_dims_of(call, x);
+  const std::vector<Dim> dims = call.dims(x);
   const Options over{{"axes", axes}, {"keep", true}};
   const ValueId mean = call.apply("mean", {x}, over);
   const ValueId centred = call.apply("sub", {x, call.expanded(mean, dims)});
@@ -185,7 +173,7 @@ ValueId norm_of(OnnxCall& call, ValueId x, const std::string& axes, double p) {
   if (p == 2) return call.apply("sqrt", {call.apply("sum", {call.apply("mul", {x, x})}, over)});
   const DType dtype = call.graph().type(x).dtype;
   const auto power = [&](ValueId of, double by) {
-    return call.apply("pow", {of, call.number(by, dtype, norm_dims_of(call, of))});
+    return call.apply("pow", {of, call.number(by, dtype, call.dims(of))});
   };
   return power(call.apply("sum", {power(size, p)}, over), 1 / p);
 }
@@ -256,17 +244,17 @@ void convert_log_softmax(OnnxCall& call) { softmax(call, true); }
 }  // namespace
 
 std::vector<OnnxOp> onnx_norm_family() {
-  return {make_norm("BatchNormalization", "with the statistics of training", convert_batch_norm),
-          make_norm("InstanceNormalization", "of each plane", convert_instance_norm),
-          make_norm("LayerNormalization", "of each token", convert_layer_norm),
-          make_norm("RMSNormalization", "of each token, by squares", convert_rms_norm),
-          make_norm("GroupNormalization", "of groups of channels", convert_group_norm),
-          make_norm("MeanVarianceNormalization", "of planes", convert_mean_variance_norm),
-          make_norm("LpNormalization", "by a norm", convert_lp_norm),
-          make_norm("LRN", "by the channels around", convert_lrn),
-          make_norm("GlobalLpPool", "the norm of each plane", convert_global_lp),
-          make_norm("Softmax", "normalized exponentials", convert_softmax),
-          make_norm("LogSoftmax", "their logarithm", convert_log_softmax)};
+  return {make_onnx_op("BatchNormalization", "with the statistics of training", convert_batch_norm),
+          make_onnx_op("InstanceNormalization", "of each plane", convert_instance_norm),
+          make_onnx_op("LayerNormalization", "of each token", convert_layer_norm),
+          make_onnx_op("RMSNormalization", "of each token, by squares", convert_rms_norm),
+          make_onnx_op("GroupNormalization", "of groups of channels", convert_group_norm),
+          make_onnx_op("MeanVarianceNormalization", "of planes", convert_mean_variance_norm),
+          make_onnx_op("LpNormalization", "by a norm", convert_lp_norm),
+          make_onnx_op("LRN", "by the channels around", convert_lrn),
+          make_onnx_op("GlobalLpPool", "the norm of each plane", convert_global_lp),
+          make_onnx_op("Softmax", "normalized exponentials", convert_softmax),
+          make_onnx_op("LogSoftmax", "their logarithm", convert_log_softmax)};
 }
 
 }  // namespace hone

@@ -12,15 +12,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make_place_op(const char* name, const char* summary, void (*convert)(OnnxCall&),
-                     std::int64_t since = 1, std::int64_t until = 0) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.until = until;
-  op.convert = convert;
-  return op;
-}
-
 const Tensor& known_tensor(OnnxCall& call, std::size_t i) {
   const Tensor* known = call.constant(i);
   if (known == nullptr)
@@ -244,19 +235,19 @@ void convert_non_max_suppression(OnnxCall& call) {
 
 std::vector<OnnxOp> onnx_place_family() {
   return {
-      make_place_op("CumSum", "sums so far", convert_cum_sum, 11),
-      make_place_op("CumProd", "products so far", convert_cum_prod),
-      make_place_op("TopK", "the largest in order", convert_top_k),
-      make_place_op("ScatterElements", "put at places, one each", convert_scatter_elements, 11),
-      make_place_op("Scatter", "put at places, one each", convert_scatter_elements, 9),
-      make_place_op("ScatterND", "put at places", convert_scatter_nd, 11),
-      make_place_op("GatherND", "places of several dimensions", convert_gather_nd, 11),
-      make_place_op("ReverseSequence", "the first places backwards", convert_reverse_sequence, 10),
-      make_place_op("Compress", "places whose condition is constant", convert_compress, 9),
-      make_place_op("NonZero", "where constants are not 0", convert_non_zero, 9),
-      make_place_op("Unique", "constants, each once", convert_unique, 11),
-      make_place_op("NonMaxSuppression", "boxes that are constant", convert_non_max_suppression,
-                    10)};
+      make_onnx_op("CumSum", "sums so far", convert_cum_sum, 11),
+      make_onnx_op("CumProd", "products so far", convert_cum_prod),
+      make_onnx_op("TopK", "the largest in order", convert_top_k),
+      make_onnx_op("ScatterElements", "put at places, one each", convert_scatter_elements, 11),
+      make_onnx_op("Scatter", "put at places, one each", convert_scatter_elements, 9),
+      make_onnx_op("ScatterND", "put at places", convert_scatter_nd, 11),
+      make_onnx_op("GatherND", "places of several dimensions", convert_gather_nd, 11),
+      make_onnx_op("ReverseSequence", "the first places backwards", convert_reverse_sequence, 10),
+      make_onnx_op("Compress", "places whose condition is constant", convert_compress, 9),
+      make_onnx_op("NonZero", "where constants are not 0", convert_non_zero, 9),
+      make_onnx_op("Unique", "constants, each once", convert_unique, 11),
+      make_onnx_op("NonMaxSuppression", "boxes that are constant", convert_non_max_suppression,
+                   10)};
 }
 
 }  // namespace hone

@@ -13,15 +13,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make(const char* name, const char* summary, void (*convert)(OnnxCall&),
-            std::int64_t since = 1, std::int64_t until = 0) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.until = until;
-  op.convert = convert;
-  return op;
-}
-
 // Sizes that only a run knows are known by their names without being computed.
 std::vector<Dim> dims_of(OnnxCall& call, std::size_t i) { return call.type(i).dims; }
 
@@ -212,7 +203,9 @@ void convert_split(OnnxCall& call) {
     call.out(i, slice(call, call.in(0), axis, at, at + parts[i]));
     at += parts[i];
   }
-  if (size.is_fixed() && at != size.offset)
+  if (!size.is_fixed())
+    call.refuse("splits a size that only a run knows into parts that are fixed");
+  if (at != size.offset)
     call.fail(fmt::format("the parts come to {}, the dimension has {}", at, size.offset));
 }
 
@@ -276,8 +269,11 @@ void convert_slice(OnnxCall& call) {
       begin = bound(call, starts[i], size, 0, 0);
       end = bound(call, ends[i], size, 0, 0);
       if (begin.is_fixed() && end.is_fixed() && end.offset < begin.offset) end = begin;
+      if (!begin.is_fixed() && !(end == size && step == 1))
+        call.refuse("begins at a size that only a run knows and does not go to the end");
     } else {
-      if (!size.is_fixed()) call.refuse("slices a size that only a run knows backwards");
+      if (!size.is_fixed() || !starts[i].is_fixed() || !ends[i].is_fixed())
+        call.refuse("slices a size that only a run knows backwards");
       begin = bound(call, starts[i], size, -1, -1);
       const std::int64_t given = ends[i].offset;
       const std::int64_t place = given < 0 ? given + size.offset : given;
@@ -442,10 +438,12 @@ void convert_range(OnnxCall& call) {
   if (convert_range_of_sizes(call)) return;
   for (std::size_t i = 0; i < 3; ++i)
     if (call.constant(i) == nullptr) call.refuse("its length follows from the data of a run");
+  for (std::size_t i = 0; i < 3; ++i)
+    if (call.constant(i)->size() != 1) call.fail(fmt::format("input {} is not one number", i));
   const Tensor& start = *call.constant(0);
   const double first = real_at(start, 0), step = real_at(*call.constant(2), 0);
   const double count = std::ceil((real_at(*call.constant(1), 0) - first) / step);
-  if (!(count < 1e8)) call.refuse("it is too long");
+  if (!(count < 1e7)) call.refuse("it is too long");
   Tensor all(start.dtype(), {std::max<std::int64_t>(0, static_cast<std::int64_t>(count))});
   for (std::int64_t i = 0; i < all.size(); ++i) {
     if (is_real(start.dtype()))
@@ -459,23 +457,23 @@ void convert_range(OnnxCall& call) {
 }  // namespace
 
 std::vector<OnnxOp> onnx_shape_family() {
-  return {make("Shape", "the sizes", convert_shape),
-          make("Size", "how many", convert_size),
-          make("Reshape", "another shape", convert_reshape),
-          make("Flatten", "two dimensions", convert_flatten),
-          make("Squeeze", "without dimensions of size 1", convert_squeeze),
-          make("Unsqueeze", "with dimensions of size 1", convert_unsqueeze),
-          make("Transpose", "dimensions in another order", convert_transpose),
-          make("Concat", "one behind the other", convert_concat),
-          make("Split", "in parts", convert_split),
-          make("Slice", "some places", convert_slice),
-          make("Pad", "more places", convert_pad),
-          make("Expand", "repeated", convert_expand),
-          make("Tile", "repeated as a whole", convert_tile),
-          make("Gather", "places that are named", convert_gather),
-          make("Constant", "numbers", convert_constant),
-          make("ConstantOfShape", "one number everywhere", convert_constant_of_shape),
-          make("Range", "equal steps", convert_range)};
+  return {make_onnx_op("Shape", "the sizes", convert_shape),
+          make_onnx_op("Size", "how many", convert_size),
+          make_onnx_op("Reshape", "another shape", convert_reshape),
+          make_onnx_op("Flatten", "two dimensions", convert_flatten),
+          make_onnx_op("Squeeze", "without dimensions of size 1", convert_squeeze),
+          make_onnx_op("Unsqueeze", "with dimensions of size 1", convert_unsqueeze),
+          make_onnx_op("Transpose", "dimensions in another order", convert_transpose),
+          make_onnx_op("Concat", "one behind the other", convert_concat),
+          make_onnx_op("Split", "in parts", convert_split),
+          make_onnx_op("Slice", "some places", convert_slice),
+          make_onnx_op("Pad", "more places", convert_pad),
+          make_onnx_op("Expand", "repeated", convert_expand),
+          make_onnx_op("Tile", "repeated as a whole", convert_tile),
+          make_onnx_op("Gather", "places that are named", convert_gather),
+          make_onnx_op("Constant", "numbers", convert_constant),
+          make_onnx_op("ConstantOfShape", "one number everywhere", convert_constant_of_shape),
+          make_onnx_op("Range", "equal steps", convert_range)};
 }
 
 }  // namespace hone

@@ -11,13 +11,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make_signal(const char* name, const char* summary, std::function<void(OnnxCall&)> convert) {
-  OnnxOp op{{name, summary}};
-  op.since = 17;
-  op.convert = std::move(convert);
-  return op;
-}
-
 std::int64_t known_number(OnnxCall& call, std::size_t i, const char* what) {
   const std::vector<std::int64_t> given = call.integers(i, what);
   if (given.size() != 1) call.fail(fmt::format("its {} is not one number", what));
@@ -74,7 +67,7 @@ void convert_stft(OnnxCall& call) {
 
 // a - b cos(2 pi i / n) + c cos(4 pi i / n); n is one less where it is not periodic.
 OnnxOp window_of_cosines(const char* name, double a, double b, double c) {
-  return make_signal(name, "a window of cosines", [a, b, c](OnnxCall& call) {
+  return make_onnx_op(name, "a window of cosines", [a, b, c](OnnxCall& call) {
     const std::int64_t size = known_number(call, 0, "size");
     if (size < 0 || size > 1'000'000'000) call.fail(fmt::format("a window of {} places", size));
     const bool periodic = call.integer("periodic", 1) != 0;
@@ -106,6 +99,7 @@ void convert_mel_weights(OnnxCall& call) {
   const double step = (high - low) / static_cast<double>(bins + 2);
   for (std::int64_t i = 0; i < bins + 2; ++i) {
     const double hertz = 700 * (std::pow(10, (static_cast<double>(i) * step + low) / 2595) - 1);
+    if (!(std::abs(hertz) < 1e9)) call.refuse("its edges are not finite, or above 1e9");
     edges.push_back(static_cast<std::int64_t>(
         std::floor(static_cast<double>(length + 1) * hertz / static_cast<double>(rate))));
   }
@@ -118,9 +112,11 @@ void convert_mel_weights(OnnxCall& call) {
     const auto k = static_cast<std::size_t>(i);
     const std::int64_t left = edges[k], middle = edges[k + 1], right = edges[k + 2];
     if (middle == left) set(middle, i, 1);
-    for (std::int64_t j = left; middle > left && j <= middle; ++j)
+    for (std::int64_t j = std::max<std::int64_t>(0, left);
+         middle > left && j <= std::min(middle, spectrum); ++j)
       set(j, i, static_cast<double>(j - left) / static_cast<double>(middle - left));
-    for (std::int64_t j = middle; right > middle && j < right; ++j)
+    for (std::int64_t j = std::max<std::int64_t>(0, middle);
+         right > middle && j < std::min(right, spectrum); ++j)
       set(j, i, static_cast<double>(right - j) / static_cast<double>(right - middle));
   }
   call.out(0, weights);
@@ -129,12 +125,12 @@ void convert_mel_weights(OnnxCall& call) {
 }  // namespace
 
 std::vector<OnnxOp> onnx_signal_family() {
-  return {make_signal("DFT", "Fourier transform", convert_dft),
-          make_signal("STFT", "Fourier transforms of frames", convert_stft),
+  return {make_onnx_op("DFT", "Fourier transform", convert_dft),
+          make_onnx_op("STFT", "Fourier transforms of frames", convert_stft),
           window_of_cosines("HannWindow", 0.5, 0.5, 0),
           window_of_cosines("HammingWindow", 25.0 / 46, 21.0 / 46, 0),
           window_of_cosines("BlackmanWindow", 0.42, 0.5, 0.08),
-          make_signal("MelWeightMatrix", "of frequencies to mels", convert_mel_weights)};
+          make_onnx_op("MelWeightMatrix", "of frequencies to mels", convert_mel_weights)};
 }
 
 }  // namespace hone

@@ -11,15 +11,6 @@
 namespace hone {
 namespace {
 
-OnnxOp make_vision(const char* name, const char* summary, void (*convert)(OnnxCall&),
-                   std::int64_t since = 1, std::int64_t until = 0) {
-  OnnxOp op{{name, summary}};
-  op.since = since;
-  op.until = until;
-  op.convert = convert;
-  return op;
-}
-
 // Numbers that are known: of a constant.
 std::vector<double> known_reals(OnnxCall& call, std::size_t i, const char* what) {
   const Tensor* known = call.constant(i);
@@ -326,14 +317,14 @@ void convert_affine_grid(OnnxCall& call) {
 }  // namespace
 
 std::vector<OnnxOp> onnx_vision_family() {
-  return {make_vision("Resize", "another size, by interpolation", convert_resize, 10),
-          make_vision("Upsample", "a larger size, by interpolation", convert_upsample, 1, 9),
-          make_vision("ConvTranspose", "convolution turned round", convert_conv_transpose),
-          make_vision("Col2Im", "blocks added up in pictures", convert_col_to_im, 18),
-          make_vision("AffineGrid", "places of a grid, moved", convert_affine_grid, 20),
-          make_vision("MaxUnpool", "back to the places of MaxPool", convert_max_unpool, 9),
-          make_vision("GridSample", "numbers between places", convert_grid_sample, 16),
-          make_vision("RoiAlign", "regions as small pictures", convert_roi_align, 10)};
+  return {make_onnx_op("Resize", "another size, by interpolation", convert_resize, 10),
+          make_onnx_op("Upsample", "a larger size, by interpolation", convert_upsample, 1, 9),
+          make_onnx_op("ConvTranspose", "convolution turned round", convert_conv_transpose),
+          make_onnx_op("Col2Im", "blocks added up in pictures", convert_col_to_im, 18),
+          make_onnx_op("AffineGrid", "places of a grid, moved", convert_affine_grid, 20),
+          make_onnx_op("MaxUnpool", "back to the places of MaxPool", convert_max_unpool, 9),
+          make_onnx_op("GridSample", "numbers between places", convert_grid_sample, 16),
+          make_onnx_op("RoiAlign", "regions as small pictures", convert_roi_align, 10)};
 }
 
 }  // namespace hone
