@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import collections
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -170,7 +169,6 @@ def main() -> int:
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ,
         )
         answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         if len(answers) != len(ready):

@@ -290,14 +290,10 @@ std::set<std::string> names_of(const Dim& dim) {
   return names;
 }
 
+bool grows_with_sizes(const Dim& dim) { return dim.symbol.find('-') == std::string::npos; }
+
 bool is_at_least(const Dim& dim, std::int64_t bound) {
-  if (dim.offset < bound) return false;
-  for (const auto& [monomial, factor] : dim.is_fixed() ? Polynomial() : parse(dim.symbol, 0)) {
-    if (factor < 0) return false;
-    for (const std::string& one : monomial)
-      if (one.ends_with(')') && one.find('-') != std::string::npos) return false;
-  }
-  return true;
+  return dim.offset >= bound && grows_with_sizes(dim);
 }
 
 std::optional<bool> are_equal(const Dim& a, const Dim& b) {

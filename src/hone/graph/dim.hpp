@@ -24,6 +24,8 @@ Dim product(std::span<const Dim> dims);
 std::set<std::string> names_of(const Dim& dim);
 // Whether it is so for all sizes of 0 and more, as far as signs tell: false where they do not.
 bool is_at_least(const Dim& dim, std::int64_t bound);
+// Whether it never falls when a named size grows: nothing is subtracted in it.
+bool grows_with_sizes(const Dim& dim);
 // Whether two are equal for all sizes, or different for all; nothing where neither is known.
 std::optional<bool> are_equal(const Dim& a, const Dim& b);
 

@@ -8,6 +8,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/graph/dim.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/executor_state.hpp"
 
@@ -29,7 +30,7 @@ Executor::Executor(Graph graph, const ExecutorOptions& options)
   state_->options = options;
   for (const Value& value : state_->graph.values)
     for (const Dim& dim : value.type.dims)
-      state_->sizes_grow = state_->sizes_grow && dim.symbol.find('-') == std::string::npos;
+      state_->sizes_grow = state_->sizes_grow && grows_with_sizes(dim);
   state_->external.resize(state_->graph.values.size());
 }
 

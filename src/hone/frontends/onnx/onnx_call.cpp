@@ -58,6 +58,8 @@ ValueId OnnxCall::computed(const std::vector<Dim>& sizes, bool is_number) {
   return is_number ? reshaped(list, {}) : list;
 }
 
+ValueId OnnxCall::iota(const Dim& size) { return apply("iota", {}, {{"size", to_string(size)}}); }
+
 const Tensor* OnnxCall::constant(std::size_t i) const {
   return has(i) && inputs_[i]->constant ? &*inputs_[i]->constant : nullptr;
 }

@@ -92,6 +92,8 @@ public:
   ValueId expanded(ValueId value, const std::vector<Dim>& dims);
   ValueId reshaped(ValueId value, const std::vector<Dim>& dims);
   ValueId cast(ValueId value, DType dtype);
+  // 0, 1, 2, ... i64[size].
+  ValueId iota(const Dim& size);
   ValueId transposed(ValueId value, const std::vector<std::int64_t>& order);
   // Both repeated to what numpy's broadcasting gives; a size that is known only up to names is
   // equal to itself alone. Throws Error(unsupported).

@@ -9,6 +9,7 @@
 #include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/ops/detail/zeros.hpp"
 
 namespace hone {
 namespace {
@@ -146,7 +147,7 @@ Op top_k() {
   };
   op.gradient = [](const GradientCall& call) -> std::vector<ValueId> {
     Graph& g = call.graph;
-    const ValueId zeros = g.apply("scale", {call.in(0)}, {{"factor", 0.0}});
+    const ValueId zeros = zeros_like(g, call.in(0));
     return {g.apply("scatter_elements", {zeros, call.out(1), call.grad()},
                     {{"axis", call.attributes().integer("axis")}, {"reduce", std::string("add")}})};
   };

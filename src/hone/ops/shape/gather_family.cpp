@@ -7,6 +7,7 @@
 #include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/ops/detail/zeros.hpp"
 
 namespace hone {
 namespace {
@@ -48,7 +49,7 @@ std::vector<ValueId> gather_gradient(const GradientCall& call) {
   for (std::size_t i = 0; i < named; ++i) dy_order.push_back(static_cast<std::int64_t>(axis + i));
   for (std::size_t i = 0; i < rank + named - 1; ++i)
     if (i < axis || i >= axis + named) dy_order.push_back(static_cast<std::int64_t>(i));
-  const ValueId zeros = g.apply("scale", {turned(call.in(0), x_order)}, {{"factor", 0.0}});
+  const ValueId zeros = zeros_like(g, turned(call.in(0), x_order));
   const ValueId rows = g.apply("reshape", {call.in(1)}, {{"shape", to_string(places)}});
   const ValueId sums = g.apply("scatter_nd", {zeros, rows, turned(call.grad(), dy_order)},
                                {{"reduce", std::string("add")}});
@@ -131,7 +132,7 @@ Op gather_elements() {
   };
   op.gradient = [](const GradientCall& call) -> std::vector<ValueId> {
     Graph& g = call.graph;
-    const ValueId zeros = g.apply("scale", {call.in(0)}, {{"factor", 0.0}});
+    const ValueId zeros = zeros_like(g, call.in(0));
     Options attributes = call.attributes();
     attributes.set("reduce", std::string("add"));
     return {g.apply("scatter_elements", {zeros, call.in(1), call.grad()}, attributes), none};

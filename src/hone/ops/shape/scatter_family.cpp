@@ -9,6 +9,7 @@
 #include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/ops/detail/zeros.hpp"
 
 namespace hone {
 namespace {
@@ -71,7 +72,7 @@ std::vector<ValueId> scatter_gradient(const GradientCall& call, const char* scat
   where.erase("reduce");
   const ValueId taken = g.apply(gather, {call.grad(), call.in(1)}, where);
   if (reduce == "add") return {call.grad(), none, taken};
-  const ValueId zeros = g.apply("scale", {taken}, {{"factor", 0.0}});
+  const ValueId zeros = zeros_like(g, taken);
   return {g.apply(scatter, {call.grad(), call.in(1), zeros}, attributes), none, taken};
 }
 
@@ -237,7 +238,7 @@ Op gather_nd() {
     if (call.attributes().integer("batch") != 0)
       throw Error(ErrorCode::unsupported, "[gather_nd] is not differentiated with batch");
     Graph& g = call.graph;
-    const ValueId zeros = g.apply("scale", {call.in(0)}, {{"factor", 0.0}});
+    const ValueId zeros = zeros_like(g, call.in(0));
     return {
         g.apply("scatter_nd", {zeros, call.in(1), call.grad()}, {{"reduce", std::string("add")}}),
         none};

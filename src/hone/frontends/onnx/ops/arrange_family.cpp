@@ -14,8 +14,7 @@ namespace {
 ValueId places(OnnxCall& call, const std::vector<Dim>& dims, std::size_t axis, DType dtype) {
   std::vector<Dim> wide(dims.size(), Dim(1));
   wide[axis] = dims[axis];
-  const ValueId numbers =
-      call.cast(call.apply("iota", {}, {{"size", to_string(dims[axis])}}), dtype);
+  const ValueId numbers = call.cast(call.iota(dims[axis]), dtype);
   return call.expanded(call.reshaped(numbers, wide), dims);
 }
 

@@ -11,11 +11,6 @@
 namespace hone {
 namespace {
 
-// 0, 1, 2, ... i64 of any size.
-ValueId counted(OnnxCall& call, const Dim& size) {
-  return call.apply("iota", {}, {{"size", to_string(size)}});
-}
-
 constexpr double minus_infinity = -std::numeric_limits<double>::infinity();
 
 class AttentionNode {
@@ -152,7 +147,7 @@ private:
     if (lengths != none) {
       const std::vector<Dim> wide{shape[0], 1, 1, shape[3]};
       const ValueId column =
-          call_.expanded(call_.reshaped(counted(call_, shape[3]), {1, 1, 1, shape[3]}), wide);
+          call_.expanded(call_.reshaped(call_.iota(shape[3]), {1, 1, 1, shape[3]}), wide);
       const ValueId length = call_.expanded(call_.reshaped(lengths, {shape[0], 1, 1, 1}), wide);
       may_be_empty_ = true;
       add(where_true(call_.apply("less", {column, length}), shape));
@@ -165,9 +160,9 @@ private:
     const bool apart = lengths != none && !call_.has(4);
     const std::vector<Dim> wide{apart ? shape[0] : Dim(1), 1, shape[2], shape[3]};
     const ValueId row =
-        call_.expanded(call_.reshaped(counted(call_, shape[2]), {1, 1, shape[2], 1}), wide);
+        call_.expanded(call_.reshaped(call_.iota(shape[2]), {1, 1, shape[2], 1}), wide);
     const ValueId column =
-        call_.expanded(call_.reshaped(counted(call_, shape[3]), {1, 1, 1, shape[3]}), wide);
+        call_.expanded(call_.reshaped(call_.iota(shape[3]), {1, 1, 1, shape[3]}), wide);
     ValueId far = call_.apply("sub", {row, column});
     if (call_.has(4)) {
       if (!past_.is_fixed()) call_.refuse("past keys of a length that only a run knows");
@@ -317,7 +312,7 @@ void convert_tensor_scatter(OnnxCall& call) {
   std::vector<Dim> along(cache.size(), Dim(1)), front(cache.size(), Dim(1));
   along[at] = update[at];
   front[0] = update[0];
-  ValueId places = call.expanded(call.reshaped(counted(call, update[at]), along), update);
+  ValueId places = call.expanded(call.reshaped(call.iota(update[at]), along), update);
   if (call.has(2))
     places = call.apply(
         "add",

@@ -427,7 +427,7 @@ bool convert_range_of_sizes(OnnxCall& call) {
   const auto start = call.find_sizes(0), limit = call.find_sizes(1), step = call.find_sizes(2);
   if (!start || !limit || !step || !(step->at(0) == Dim(1))) return false;
   const std::vector<Dim> length{subtract(limit->at(0), start->at(0))};
-  ValueId all = call.apply("iota", {}, {{"size", to_string(length[0])}});
+  ValueId all = call.iota(length[0]);
   if (!(start->at(0) == Dim(0)))
     all = call.apply("add", {all, call.expanded(call.reshaped(call.in(0), {Dim(1)}), length)});
   call.out(0, all);
