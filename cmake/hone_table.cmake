@@ -1,4 +1,4 @@
-# hone_table(<folder> <prefix> <type> <header> <accessor> [TOGETHER])
+# hone_table(<folder> <prefix> <type> <header> <accessor>)
 #
 # A table is a folder with one contract struct and one file a member. The file name is the
 # registration: ops/nn/gelu.cpp must define `hone::Op op_gelu()`. This function globs the folder and
@@ -6,13 +6,12 @@
 # of their names. An added file is listed at the next build, a deleted one leaves, a misnamed one
 # fails at link. Subfolders are looked into (a family may have one); what lies in detail/ helps and
 # is no member, and so is main.cpp. A file may hold a family of members that differ in a line each:
-# ops/math/unary_family.cpp must define `std::vector<hone::Op> op_unary_family()`.
+# ops/math/unary_family.cpp must define `std::vector<hone::Op> op_unary_family()`. Members are compiled together: what
+# is in an unnamed namespace stands in one named by the file within it (`gelu_op`, `binary_family`), where others have the
+# same names.
 function(hone_table folder prefix type header accessor)
   file(GLOB_RECURSE members CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/hone/${folder}/*.cpp")
   list(FILTER members EXCLUDE REGEX "/main\\.cpp$|/detail/")
-  if(NOT "TOGETHER" IN_LIST ARGN)
-    set_property(GLOBAL APPEND PROPERTY hone_table_members ${members})
-  endif()
   list(TRANSFORM members REPLACE "^.*/([^/]+)\\.cpp$" "\\1")
   list(SORT members)
   set(declarations "")
@@ -58,25 +57,20 @@ ${families}    };
   target_sources(hone_fast PRIVATE "${output}")
 endfunction()
 
-# hone_group_by_folder(<target>): where CMAKE_UNITY_BUILD is on, files of one folder are compiled together, eight at a
-# time. Members of tables are not, unless the table says TOGETHER: each has functions of the same names in its own
-# unnamed namespace.
+# hone_group_by_folder(<target>): where CMAKE_UNITY_BUILD is on, files of one folder are compiled together, fourteen at a
+# time.
 function(hone_group_by_folder target)
   get_target_property(sources ${target} SOURCES)
-  get_property(members GLOBAL PROPERTY hone_table_members)
-  list(REMOVE_ITEM sources ${members})
-  set(folder "")
   foreach(source IN LISTS sources)
-    get_filename_component(next "${source}" DIRECTORY)
-    if(NOT next STREQUAL folder)
-      set(folder "${next}")
-      set(count 0)
-    endif()
-    math(EXPR group "${count} / 8")
-    math(EXPR count "${count} + 1")
+    get_filename_component(folder "${source}" DIRECTORY)
     file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}/src/hone" "${folder}")
-    string(REPLACE "/" "_" name "${name}_${group}")
-    set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${name}")
+    string(MAKE_C_IDENTIFIER "${name}" name)
+    if(NOT DEFINED files_in_${name})
+      set(files_in_${name} 0)
+    endif()
+    math(EXPR group "${files_in_${name}} / 14")
+    math(EXPR files_in_${name} "${files_in_${name}} + 1")
+    set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${name}_${group}")
   endforeach()
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
 endfunction()

@@ -7,7 +7,7 @@ set -euo pipefail
 libraries=(
   libhwy-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libfmt-dev
   libarchive-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libutf8proc-dev
-  libsqlite3-dev libpq-dev libonnx-dev libprotobuf-dev
+  libsqlite3-dev libpq-dev libjpeg62-turbo-dev libpng-dev libonnx-dev libprotobuf-dev
   libgtest-dev libgmock-dev librapidcheck-dev
 )
 [ "${1:-}" != --libraries ] || { echo "${libraries[*]}"; exit 0; }

@@ -16,6 +16,7 @@
 #include "hone/data/tokenizer.hpp"
 #include "hone/frontends/array_files.hpp"
 #include "hone/frontends/safetensors.hpp"
+#include "support/picture_files.hpp"
 
 namespace hone_test {
 namespace {
@@ -37,6 +38,8 @@ case "$1" in
   train|run) case "$*" in
     *"--data reviews"*|*"run demo"*|*mine.toml*)
       small="--set data.samples=300 --set data.test_samples=60" ;;
+    *"--data shapes"*) small="--set data.samples=60" ;;
+    *"--data cifar10"*) small="--set validation=0" ;;
   esac ;;
   search) case "$*" in *reviews.toml*|*demo-search*) small="--trials 3" ;; esac ;;
   eval|compare|sensitivity) case "$*" in *"--data reviews"*) small="--set data.test_samples=60" ;; esac ;;
@@ -85,6 +88,24 @@ protected:
                                       folder)
                               .c_str()),
               0);
+  }
+
+  // CIFAR-10 in a few records, folders of flowers, a network of pictures and what it is asked.
+  void make_pictures() {
+    for (const char* name : {"photo.png", "photo.jpg", "holidays/a.png", "flowers/rose/a.png",
+                             "flowers/rose/b.png", "flowers/lily/a.png", "flowers/lily/b.png"})
+      scratch_.write(name, bytes_of_hex(rgb_png));
+    for (const char* file : {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4",
+                             "data_batch_5", "test_batch"}) {
+      std::string records;
+      for (char label = 0; label < 2; ++label)
+        records += label + std::string(3072, static_cast<char>(40 + 50 * label));
+      scratch_.write(fmt::format("cifar/{}.bin", file), records);
+    }
+    run("tar czf cifar-10-binary.tar.gz -C cifar data_batch_1.bin data_batch_2.bin "
+        "data_batch_3.bin data_batch_4.bin data_batch_5.bin test_batch.bin\n"
+        "bin/hone train small-cnn --data shapes --set image_size=16 --steps 1 --out "
+        "models/resnet18");
   }
 
   // Files of tensors for `hone format apply`.
@@ -188,6 +209,7 @@ TEST_F(DocumentedCommands, EveryExampleOfTheHelpRuns) {
     ASSERT_FALSE(command->examples.empty()) << command->name;
     if (command->name == "format") prepare_vectors();
     if (command->name == "import") prepare_network();
+    if (command->name == "train") make_pictures();
     for (const std::string& example : command->examples) {
       EXPECT_EQ(example.rfind("hone " + command->name, 0), 0u) << example;
       run(example);
@@ -212,6 +234,7 @@ TEST_F(DocumentedCommands, EveryCommandOfTheReadmeRuns) {
       fenced_commands(hone::read_file(fs::path(HONE_SOURCE_DIR) / "README.md"));
   int count = 0;
   prepare_network();
+  make_pictures();
   for (const std::string& command : commands) {
     if (command.rfind("make ", 0) == 0) {
       // A target of the Makefile; `make demo` is scripts/demo.sh.

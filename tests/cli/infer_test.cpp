@@ -1,4 +1,6 @@
 // hone import and hone infer, as programs.
+#include <limits>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -56,6 +58,76 @@ TEST(Infer, ImportedModelsRunOnEveryKindOfFile) {
   }
 }
 
+// What a mask is made of.
+TEST(Infer, ImportedModelsMayHoldInfinities) {
+  const ScratchDirectory scratch;
+  OnnxWriter w;
+  w.input("x", {"n", "2"}).output("y", {"n", "2"});
+  w.floats("low", {1, 2}, {-std::numeric_limits<float>::infinity(), 0.25F});
+  w.node("Max", {"x", "low"}, {"y"});
+  w.write(scratch.path() / "m.onnx");
+  TensorStore inputs;
+  Tensor x(DType::f32, {1, 2});
+  x.as<float>()[0] = -3;
+  inputs.set("x", x);
+  hone::write_arrays(scratch.path() / "in.npz", inputs);
+  ASSERT_EQ(run_hone(scratch, {"import", "m.onnx", "--out", "model"}).code, 0);
+  const Outcome done = run_hone(scratch, {"infer", "model", "--in", "in.npz", "--out", "out.npz"});
+  ASSERT_EQ(done.code, 0) << done.err;
+  const auto y = hone::read_arrays(scratch.path() / "out.npz").at("y");
+  EXPECT_EQ(y.as<float>()[0], -3);
+  EXPECT_EQ(y.as<float>()[1], 0.25F);
+}
+
+// An imported model is a model like any other: its products with weights are layers.
+TEST(Infer, ImportedModelsAreQuantizedPrunedAndWrittenAgain) {
+  const ScratchDirectory scratch;
+  OnnxWriter w;
+  w.input("x", {"batch", "3", "2"}).output("y", {"batch", "3", "2"});
+  w.floats("w", {2, 4}, {0.1F, 0.2F, -0.3F, 0.4F, 0.7F, 0.01F, 0.3F, -0.9F});
+  w.floats("v", {4, 2}, {0.5F, -0.6F, 0.7F, 0.8F, 0.1F, 0.2F, 0.3F, -0.4F});
+  w.node("MatMul", {"x", "w"}, {"h"});
+  w.node("Relu", {"h"}, {"r"});
+  w.node("MatMul", {"r", "v"}, {"y"});
+  w.write(scratch.path() / "m.onnx");
+  TensorStore inputs;
+  Tensor x(DType::f32, {5, 3, 2});
+  for (std::int64_t i = 0; i < x.size(); ++i) x.as<float>()[i] = 0.1F * static_cast<float>(i % 13);
+  inputs.set("x", x);
+  hone::write_arrays(scratch.path() / "in.npz", inputs);
+  const auto infer = [&](const char* model) {
+    const Outcome done = run_hone(scratch, {"infer", model, "--in", "in.npz", "--out", "out.npz"});
+    EXPECT_EQ(done.code, 0) << done.err;
+    const TensorStore results = hone::read_arrays(scratch.path() / "out.npz");
+    const auto y = results.at("y").span<float>();
+    return std::vector<float>(y.begin(), y.end());
+  };
+  const auto expect_near = [](const std::vector<float>& a, const std::vector<float>& b, float by) {
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], by);
+  };
+  const auto run = [&](const std::vector<std::string>& words) {
+    const Outcome done = run_hone(scratch, words);
+    EXPECT_EQ(done.code, 0) << done.err;
+  };
+  const std::vector<float> plain = infer("m.onnx");
+  run({"import", "m.onnx", "--out", "model"});
+  run({"quantize", "model", "--format", "affine", "--calibrate", "in.npz", "--out", "int8"});
+  const std::vector<float> rounded = infer("int8");
+  expect_near(rounded, plain, 0.02F);
+  EXPECT_NE(rounded, plain);
+  run({"export", "int8", "-o", "int8.onnx", "--qdq"});
+  expect_near(infer("int8.onnx"), rounded, 0.01F);
+  run({"prune", "model", "--sparsity", "0.5", "--out", "half"});
+  const std::vector<float> half = infer("half");
+  EXPECT_NE(half, plain);
+  run({"export", "half", "-o", "half.onnx"});
+  expect_near(infer("half.onnx"), half, 1e-5F);
+  const Outcome missing = run_hone(scratch, {"export", "half", "-o", "half.txt"});
+  EXPECT_NE(missing.code, 0);
+  EXPECT_THAT(missing.err, HasSubstr(".onnx"));
+}
+
 TEST(Infer, ARefusalIsOneLineAndLeavesNothing) {
   const ScratchDirectory scratch;
   OnnxWriter w;
@@ -68,6 +140,26 @@ TEST(Infer, ARefusalIsOneLineAndLeavesNothing) {
   EXPECT_THAT(outcome.err, testing::StartsWith("error: m.onnx: node 'gate' (Sigmoyd)"));
   EXPECT_THAT(outcome.err, HasSubstr("\nhint: "));
   EXPECT_FALSE(std::filesystem::exists(scratch.path() / "model"));
+}
+
+TEST(Infer, WhatIsReadIsNotOverwritten) {
+  const ScratchDirectory scratch;
+  write_model(scratch, "m.onnx");
+  write_input(scratch, "in.npz");
+  const std::string model = hone::read_file(scratch.path() / "m.onnx");
+  const std::string input = hone::read_file(scratch.path() / "in.npz");
+  const Outcome one = run_hone(scratch, {"infer", "m.onnx", "--in", "in.npz", "--out", "./in.npz"});
+  EXPECT_EQ(one.code, 2);
+  EXPECT_THAT(one.err, HasSubstr("the same file as --in"));
+  scratch.write("jobs.jsonl", R"({"model": "m.onnx", "in": "in.npz", "out": "./in.npz"})");
+  const Outcome batch = run_hone(scratch, {"infer", "--batch", "jobs.jsonl"});
+  EXPECT_EQ(batch.code, 0) << batch.err;
+  EXPECT_THAT(batch.out, HasSubstr("the same file as the inputs"));
+  const Outcome written = run_hone(scratch, {"export", "m.onnx", "-o", "./m.onnx"});
+  EXPECT_EQ(written.code, 2);
+  EXPECT_THAT(written.err, HasSubstr("is the model that is read"));
+  EXPECT_EQ(hone::read_file(scratch.path() / "m.onnx"), model);
+  EXPECT_EQ(hone::read_file(scratch.path() / "in.npz"), input);
 }
 
 TEST(Infer, InputsThatDoNotFitAreNamed) {

@@ -89,11 +89,15 @@ TEST_P(KernelContract, GivesWhatTheReferenceGives) {
 INSTANTIATE_TEST_SUITE_P(Kernels, KernelContract, testing::ValuesIn(kernel_names()),
                          [](const auto& instance) { return dotless(instance.param); });
 
+class AttentionKernel : public testing::TestWithParam<const char*> {};
+
 // A NaN that vanished would train on quietly: where the reference gives one, so does the kernel.
-TEST(AttentionKernel, NanStaysNan) {
-  const Op& op = find_op("attention");
+TEST_P(AttentionKernel, NanStaysNan) {
+  const Op& op = find_op(GetParam());
   for (const OpSample& each : op.samples()) {
-    if (each.inputs[0].size() == 0) continue;
+    if (each.inputs[0].size() == 0 || each.inputs[1].size() == 0 ||
+        each.inputs[0].dtype() != DType::f32)
+      continue;
     for (std::size_t input : {0, 1}) {
       OpSample sample = each;
       sample.inputs[input] = sample.inputs[input].clone();
@@ -112,17 +116,22 @@ TEST(AttentionKernel, NanStaysNan) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Ops, AttentionKernel, testing::Values("attention", "dense_attention"),
+                         [](const auto& instance) { return std::string(instance.param); });
+
 // Numbers so large that float32 overflows on the way: what a kernel gives is right, or not finite.
 class HugeInputs : public testing::TestWithParam<const char*> {};
 
 TEST_P(HugeInputs, AnOverflowIsNotHidden) {
   const Op& op = find_op(GetParam());
   int huge = 0;
-  for (const OpSample& each : op.samples())
+  for (const OpSample& each : op.samples()) {
+    if (!each.inputs[0].empty() && each.inputs[0].dtype() != DType::f32) continue;
     for (const float scale : {1e10f, 1e18f, 3e19f, 1e25f, 1e30f, 1e37f}) {
       OpSample sample = each;
       // Of the others, gamma and beta of layer_norm and the like stay as they are.
-      const std::size_t scaled = op.name == "attention" || op.name == "global_norm" ? 3 : 1;
+      const bool many = op.name == "attention" || op.name == "dense_attention";
+      const std::size_t scaled = many || op.name == "global_norm" ? 3 : 1;
       for (std::size_t i = 0; i < std::min(scaled, sample.inputs.size()); ++i) {
         if (sample.inputs[i].empty() || sample.inputs[i].dtype() != DType::f32) continue;
         sample.inputs[i] = sample.inputs[i].clone();
@@ -146,12 +155,13 @@ TEST_P(HugeInputs, AnOverflowIsNotHidden) {
         EXPECT_EQ(hidden, 0);
       });
     }
+  }
   EXPECT_GT(huge, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, HugeInputs,
                          testing::Values("layer_norm", "softmax", "gelu", "relu", "tanh",
-                                         "attention", "global_norm"),
+                                         "attention", "dense_attention", "global_norm"),
                          [](const auto& instance) { return std::string(instance.param); });
 
 // On x86-64 with AVX-512 both sets must really have run.

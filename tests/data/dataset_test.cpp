@@ -38,7 +38,7 @@ TEST_F(Datasets, EveryKindSaysWhatItIs) {
   for (const DatasetKind& kind : dataset_table()) {
     names.push_back(kind.name);
     EXPECT_FALSE(kind.summary.empty());
-    EXPECT_NE(kind.load, nullptr);
+    EXPECT_NE(kind.load == nullptr, kind.load_pictures == nullptr) << "texts or pictures";
     EXPECT_NE(kind.fingerprint, nullptr);
     for (const OptionSpec& option : kind.options) {
       EXPECT_FALSE(option.help.empty()) << option.name;
@@ -46,7 +46,8 @@ TEST_F(Datasets, EveryKindSaysWhatItIs) {
       check_option(option, *option.default_value, option.name);
     }
   }
-  EXPECT_EQ(names, (Texts{"csv", "imdb", "json", "jsonl", "reviews", "tsv"}));
+  EXPECT_EQ(names, (Texts{"cifar10", "csv", "images", "imdb", "json", "jsonl", "mnist", "reviews",
+                          "shapes", "tsv"}));
 }
 
 TEST_F(Datasets, KindsNeedAPathButReviews) {

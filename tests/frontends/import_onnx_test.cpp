@@ -9,6 +9,7 @@
 #include "frontends/frontend_support.hpp"
 #include "frontends/onnx_writer.hpp"
 #include "hone/graph/text.hpp"
+#include "hone/ops/detail/common.hpp"
 #include "hone/run/executor.hpp"
 #include "hone/run/forward.hpp"
 #include "support/expect_error.hpp"
@@ -58,6 +59,42 @@ TEST_F(ImportOnnx, InitializersBecomeParametersAndNamedSizesStay) {
   EXPECT_THAT(run_model(model, {{"x", floats_of({1, 3}, {1, 1, 1})}}), ElementsAre(19, 32));
   EXPECT_THAT(run_model(model, {{"x", floats_of({2, 3}, {1, 0, 0, 0, 0, 1})}}),
               ElementsAre(11, 22, 15, 26));
+}
+
+// As exporters write it: transposes around it, a scale as a quotient, a mask that is added.
+TEST_F(ImportOnnx, AttentionThatIsWrittenOutIsOneNode) {
+  OnnxWriter w;
+  w.input("q", {"B", "S", "2", "4"}).input("k", {"B", "S", "2", "4"});
+  w.input("v", {"B", "S", "2", "4"}).input("mask", {"B", "1", "1", "S"});
+  w.output("y", {"B", "S", "2", "4"});
+  w.floats("root", {}, {2});
+  const auto transposed = [&](const char* from, const char* to, std::vector<std::int64_t> order) {
+    OnnxWriter::set(w.node("Transpose", {from}, {to}), "perm", order);
+  };
+  transposed("q", "qt", {0, 2, 1, 3});
+  transposed("k", "kt", {0, 2, 3, 1});
+  transposed("v", "vt", {0, 2, 1, 3});
+  w.node("MatMul", {"qt", "kt"}, {"s"});
+  w.node("Div", {"s", "root"}, {"d"});
+  w.node("Add", {"d", "mask"}, {"a"});
+  w.node("Softmax", {"a"}, {"p"});
+  w.node("MatMul", {"p", "vt"}, {"o"});
+  transposed("o", "y", {0, 2, 1, 3});
+  const Model model = import(w);
+  std::vector<PassReport> reports;
+  const Graph graph = make_forward_graph(model, Mode::compiled, {}, &reports);
+  ASSERT_EQ(graph.nodes.size(), 1u) << print_graph(graph);
+  EXPECT_EQ(graph.nodes[0].op, "dense_attention");
+  EXPECT_EQ(graph.nodes[0].attributes.real("scale"), 0.5);
+  std::map<std::string, Tensor> inputs;
+  std::uint32_t seed = 1;
+  for (const char* name : {"q", "k", "v"}) inputs[name] = random_tensor({2, 5, 2, 4}, seed++);
+  inputs["mask"] = floats_of({2, 1, 1, 5}, {0, 0, 0, 0, 0, 0, 0, 0, -3.4e38f, -3.4e38f});
+  Executor fused = make_forward(model, Mode::compiled);
+  const Tensor y = fused.run(inputs).at("y");
+  const std::vector<float> expected = run_model(model, inputs);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(y.as<float>()[i], expected[i], 2e-6) << i;
 }
 
 TEST_F(ImportOnnx, FunctionsStandInPlaceWithTheirAttributesAndDefaults) {

@@ -80,6 +80,13 @@ public:
     attribute->set_type(onnx::AttributeProto::FLOAT);
     attribute->set_f(value);
   }
+  static void set(onnx::NodeProto& node, const std::string& name,
+                  const std::vector<std::int64_t>& values) {
+    auto* attribute = node.add_attribute();
+    attribute->set_name(name);
+    attribute->set_type(onnx::AttributeProto::INTS);
+    for (const std::int64_t value : values) attribute->add_ints(value);
+  }
   // An attribute of a function's node that is the function's.
   static void refer(onnx::NodeProto& node, const std::string& name, const std::string& to,
                     onnx::AttributeProto::AttributeType type) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hone/recipes/layers.hpp"
 #include "support/expect_error.hpp"
 #include "support/small_bert.hpp"
 
@@ -15,6 +16,23 @@ Latency of(std::vector<double> seconds) {
   Latency latency{.name = "x"};
   latency.seconds = std::move(seconds);
   return latency;
+}
+
+TEST(Latency, OfPicturesIsThatOfOne) {
+  ModelRequest request;
+  request.name = "small-cnn";
+  const Model model = load_model(request);
+  EXPECT_GT(measure_latency({{"cnn", model}}, {.seconds = 0, .min_rounds = 2})[0].median, 0);
+}
+
+// 1.81 billion multiply-adds, as torchvision's page of ResNet18 has it.
+TEST(Layers, OfConvolutionsCountTheirProducts) {
+  ModelRequest request;
+  request.name = "resnet18";
+  double macs = 0;
+  for (const LayerEntry& layer : describe_layers(load_model(request), 128))
+    macs += layer.macs_per_token;
+  EXPECT_EQ(macs, 1814073344);
 }
 
 TEST(Latency, MeasuresEveryCandidateInEveryRound) {

@@ -201,6 +201,38 @@ TEST(Metrics, ReadBackFromJson) {
     EXPECT_ERROR(read_metrics(parse_json(bad)), ErrorCode::bad_format, "confusion");
 }
 
+TEST(Metrics, AmongTheFiveMostProbable) {
+  constexpr std::size_t samples = 40, classes = 8;
+  std::vector<float> logits;
+  std::vector<std::int32_t> labels;
+  std::int64_t hits = 0;
+  for (std::size_t s = 0; s < samples; ++s) {
+    std::vector<std::pair<float, std::size_t>> order;
+    for (std::size_t c = 0; c < classes; ++c) {
+      // (Equal numbers among them: the first is the larger.)
+      logits.push_back(static_cast<float>(s * 31 % 7 * (c * 5 % 8) % 6));
+      order.emplace_back(-logits.back(), c);
+    }
+    labels.push_back(static_cast<std::int32_t>(s * 3 % classes));
+    std::sort(order.begin(), order.end());
+    for (std::size_t i = 0; i < 5; ++i)
+      hits += order[i].second == static_cast<std::size_t>(labels.back()) ? 1 : 0;
+  }
+  const Metrics metrics =
+      measure_classes(Tensor::from<float>(DType::f32, {samples, classes}, logits), labels);
+  EXPECT_DOUBLE_EQ(metrics.top5.value, static_cast<double>(hits) / samples);
+  EXPECT_GE(metrics.top5.value, metrics.accuracy);
+  const Interval interval = wilson_interval(hits, samples);
+  EXPECT_DOUBLE_EQ(metrics.top5.low, interval.low);
+  EXPECT_DOUBLE_EQ(metric_value(metrics, "top5"), metrics.top5.value);
+  const Metrics back = read_metrics(to_json(metrics, std::vector<std::string>(classes, "x")));
+  EXPECT_DOUBLE_EQ(back.top5.value, metrics.top5.value);
+  EXPECT_DOUBLE_EQ(back.top5.high, metrics.top5.high);
+  // Of five classes it says nothing.
+  const std::vector<std::int32_t> two{0, 4};
+  EXPECT_FALSE(measure_classes(Tensor(DType::f32, {2, 5}), two).top5.is_defined());
+}
+
 TEST(Metrics, WhatBestMeans) {
   const Metrics m = measure_confusion({{3, 1}, {0, 2}}, 0.25);
   for (const std::string& name : metric_names(true))

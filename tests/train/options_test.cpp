@@ -55,6 +55,7 @@ TEST(TrainOptionTable, EveryOptionIsTakenAndDecidesWhetherARunMayResume) {
       base.set("optimizer", owner);
     if (const std::string owner = owner_of(schedule_table(), row.spec.name); !owner.empty())
       base.set("schedule", owner);
+    if (row.spec.name == "nesterov") base.set("momentum", 0.9);
     Options given = base;
     given.set(row.spec.name, another(row.spec, (scratch.path() / "order.json").string()));
     const Json before = describe(make_train_options(base));
@@ -146,12 +147,21 @@ TEST(Optimizers, OptionsAreAttributesOfTheUpdateThatDoSomething) {
       const OptionSpec& attribute = find_option(update.options, spec.name, optimizer.update);
       EXPECT_GE(spec.minimum, attribute.minimum);
       EXPECT_LE(spec.maximum, attribute.maximum);
-      EXPECT_TRUE(changes_a_step(update, {{spec.name, 0.37}}));
+      const bool is_switch = spec.type == OptionType::boolean;
+      EXPECT_TRUE(
+          changes_a_step(update, {{spec.name, is_switch ? OptionValue(true) : OptionValue(0.37)}}));
     }
     for (const OptionSpec& attribute : update.options)
       if (attribute.name != "keep_sign")
         EXPECT_NO_THROW(find_option(optimizer.options, attribute.name, optimizer.name));
   }
+}
+
+TEST(Optimizers, NesterovNeedsAMomentum) {
+  EXPECT_ERROR(make_train_options({{"optimizer", std::string("sgd")}, {"nesterov", true}}),
+               ErrorCode::invalid_argument, "nesterov changes nothing");
+  EXPECT_NO_THROW(make_train_options(
+      {{"optimizer", std::string("sgd")}, {"nesterov", true}, {"momentum", 0.9}}));
 }
 
 TEST(TrainOptionTable, SettingsOfARunAreTheTableAndAFewMore) {

@@ -99,6 +99,8 @@ struct Kernel : Described {
   bool begin_once = false;
   std::size_t begin_inputs = 1;
   std::size_t begin_end = SIZE_MAX;
+  // The input that `begin` copies into the workspace and `run` does not read; -1: none.
+  int packed_input = -1;
   // A `whole` kernel that uses one thread: the plan runs independent ones side by side.
   bool serial = false;
   void (*run)(const KernelCall& call) = nullptr;

@@ -2,6 +2,7 @@
 
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
+#include "hone/cli/detail/bench_attention.hpp"
 #include "hone/cli/detail/console.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/error.hpp"
@@ -98,11 +99,13 @@ std::string show(const std::vector<std::pair<std::string, ModeTimes>>& modes, do
 }
 
 CommandResult run_bench(const CommandInput& input) {
+  if (input.argument("MODEL") == "attention") return run_bench_attention(input);
+  refuse_attention_options(input);
   apply_threads(input);
   const BenchOptions options{.runs = static_cast<int>(input.options.integer_or("runs", 10)),
                              .warmup = static_cast<int>(input.options.integer_or("warmup", 2))};
   const std::map<std::string, Shape> shapes = parse_shapes(input);
-  const Model model = load_model({.name = input.argument("MODEL")});
+  Model model = load_model({.name = input.argument("MODEL")});
   const std::map<std::string, Tensor> inputs = random_inputs(model, shapes);
   const std::string wanted = input.options.text_or("mode", "compiled");
   const double peak = measure_peak_flops();
@@ -110,7 +113,8 @@ CommandResult run_bench(const CommandInput& input) {
   for (const Mode mode : {Mode::eager, Mode::compiled}) {
     const std::string name = mode == Mode::eager ? "eager" : "compiled";
     if (wanted != "both" && wanted != name) continue;
-    modes.emplace_back(name, bench_mode(model, mode, inputs, options));
+    const bool last = mode == Mode::compiled || wanted == name;
+    modes.emplace_back(name, bench_mode(last ? std::move(model) : model, mode, inputs, options));
   }
   const int runs = options.runs + std::max(1, options.warmup);
   console().print(show(modes, peak, runs));
@@ -128,16 +132,18 @@ CommandResult run_bench(const CommandInput& input) {
 
 Command command_bench() {
   Command command{{"bench", "measures how long a model takes, by mode and kernel", {}}};
-  command.arguments = {{"MODEL", "a model folder, or an .onnx file"},
+  command.arguments = {{"MODEL", "a model folder, an .onnx file, or the word attention"},
                        {"SHAPE", "more shapes: NAME=SIZE,SIZE,...", false, true}};
   command.options = {{.name = "shape",
                       .default_value = {},
-                      .help = "of an input: x=32,3,224,224; of texts: text=SEQUENCES,TOKENS"},
+                      .help = "of an input: x=32,3,224,224; of texts: text=SEQUENCES,TOKENS; of "
+                              "attention: B,H,S,D"},
                      {.name = "mode",
                       .type = OptionType::text,
-                      .default_value = std::string("compiled"),
-                      .help = "how the graph is run",
-                      .choices = {"eager", "compiled", "both"}},
+                      .default_value = {},
+                      .help = "how the graph is run: eager, compiled (default) or both; attention: "
+                              "naive, fused or both (default)",
+                      .choices = {"eager", "compiled", "naive", "fused", "both"}},
                      {.name = "runs",
                       .type = OptionType::integer,
                       .default_value = std::int64_t{10},
@@ -155,9 +161,11 @@ Command command_bench() {
                       .default_value = {},
                       .help = "threads (default: all cores)",
                       .minimum = 1}};
+  for (OptionSpec& option : attention_bench_options()) command.options.push_back(std::move(option));
   command.placeholders = {{"shape", "NAME=SIZES"}};
   command.examples = {"hone bench bert-tiny --shape text=8,128 --mode both --runs 5",
-                      "hone bench runs/first --threads 1"};
+                      "hone bench runs/first --threads 1",
+                      "hone bench attention --shape 1,8,512,64 --dtype bf16 --backward"};
   command.run = run_bench;
   return command;
 }

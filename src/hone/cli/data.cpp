@@ -109,7 +109,7 @@ Json show_labels(const TextData& data, TerminalTable& table) {
     table.add_row({fmt::format("label {} ({})", label, data.label_names[label]),
                    fmt::format("{} ({})", count[label],
                                format_percent(static_cast<double>(count[label]) /
-                                                  static_cast<double>(data.texts.size()),
+                                                  static_cast<double>(data.labels.size()),
                                               1))});
     labels[data.label_names[label]] = count[label];
   }
@@ -130,7 +130,22 @@ std::string show_samples(const TextData& data) {
   return text;
 }
 
+// Pictures: how many, of which classes. (All of them are decoded: what is broken is named.)
+Json show_pictures(DataRequest request) {
+  request.image = {1, 1, 1, 1, {0.5f}, {0.5f}};
+  const TokenizedData pictures = load_tokenized(request, Tokenizer());
+  TextData data;
+  data.labels = pictures.labels;
+  data.label_names = pictures.label_names;
+  TerminalTable table({{request.split, Align::left}, {"", Align::left}});
+  table.add_row({"pictures", fmt::format("{}", pictures.size())});
+  Json json{{"samples", pictures.size()}, {"labels", show_labels(data, table)}};
+  console().print(table.render(console().style(), 0));
+  return json;
+}
+
 Json show_split(const DataRequest& request) {
+  if (find_dataset(request.kind).load_pictures != nullptr) return show_pictures(request);
   const TextData data = load_either(request);
   std::vector<std::int64_t> bytes;
   std::vector<std::int64_t> words;

@@ -35,11 +35,13 @@ CommandResult run_eval(const CommandInput& input) {
   TerminalTable table({{request.split, Align::left}, {"", Align::left}});
   add_metrics(table, evaluation);
   table.add_row({"samples", fmt::format("{}", evaluation.samples)});
-  table.add_row(
-      {"speed", format_count(static_cast<double>(evaluation.samples) / evaluation.seconds) +
-                    " samples/s, " +
-                    format_count(static_cast<double>(evaluation.tokens) / evaluation.seconds) +
-                    " tokens/s"});
+  const auto rate = [&](std::int64_t amount, const char* unit) {
+    return format_count(static_cast<double>(amount) / evaluation.seconds) + unit;
+  };
+  // (Of pictures a sample is one element.)
+  const bool tokens = evaluation.tokens != evaluation.samples;
+  table.add_row({"speed", rate(evaluation.samples, " samples/s") +
+                              (tokens ? ", " + rate(evaluation.tokens, " tokens/s") : "")});
   table.add_row({"time", format_duration(evaluation.seconds)});
   console().print(table.render(console().style(), 0));
   if (const std::string classes = class_tables(evaluation, console().style(), 0); !classes.empty())

@@ -17,6 +17,7 @@
 #include "hone/passes/int8_products.hpp"
 #include "hone/passes/prune.hpp"
 #include "hone/passes/sparse_products.hpp"
+#include "hone/recipes/layers.hpp"
 #include "hone/recipes/quantized_summary.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/run/forward.hpp"
@@ -192,10 +193,7 @@ DimSizes sizes_of_texts(const CommandInput& input) {
 
 // The named sizes of a graph: as --sizes gives them, else 1.
 DimSizes sizes_of_tensors(const CommandInput& input, const Graph& graph) {
-  DimSizes sizes;
-  for (const Value& value : graph.values)
-    for (const Dim& dim : value.type.dims)
-      for (const std::string& name : names_of(dim)) sizes[name] = 1;
+  DimSizes sizes = all_sizes(graph);
   std::vector<std::string> names;
   for (const auto& [name, size] : sizes) names.push_back(name);
   const OptionSpec spec{.name = "sizes",

@@ -53,11 +53,15 @@ void run_one(const std::string& model_name, const std::string& in, const std::st
     load_model({.name = model_name});
     return;
   }
+  std::error_code ignored;
+  if (fs::equivalent(in, out, ignored))
+    throw Error(ErrorCode::invalid_argument, out + ": the same file as the inputs",
+                "choose another file");
   const TensorStore given = read_arrays(in);
-  const Model model =
+  Model model =
       is_onnx ? import_onnx_for(model_name, by_name(given)) : load_model({.name = model_name});
   const std::map<std::string, Tensor> inputs = inputs_of(model.graph, given, in);
-  Executor executor = make_forward(model, mode);
+  Executor executor = make_forward(std::move(model), mode, {}, true);
   const std::map<std::string, Tensor> outputs = executor.run(inputs);
   TensorStore results;
   for (const auto& [name, id] : executor.graph().outputs) results.set(name, outputs.at(name));

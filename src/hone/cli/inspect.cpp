@@ -111,6 +111,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   const Settings given = command_settings(input, {}, true);
   const Model model = load_model({.name = name, .settings = given.model});
   const std::int64_t tokens = input.options.integer_or("tokens", 256);
+  const bool reads_texts = model.limits.vocabulary > 0;
   const std::vector<LayerEntry> layers = describe_layers(model, tokens);
   TerminalTable configuration({{"configuration", Align::left}, {"", Align::left}});
   for (const auto& [key, value] : model.config.items()) {
@@ -120,7 +121,7 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
                        {"op", Align::left},
                        {"parameters", Align::right},
                        {"bytes", Align::right},
-                       {"MACs a token", Align::right}});
+                       {reads_texts ? "MACs a token" : "MACs a sample", Align::right}});
   TerminalTable formats(
       {{"quantized", Align::left}, {"slot", Align::left}, {"format", Align::left}});
   double macs = 0;
@@ -147,7 +148,8 @@ CommandResult inspect_model(const CommandInput& input, const std::string& name) 
   std::string text =
       configuration.render(console().style(), console().output_terminal() ? console().width() : 0) +
       "\n" + table.render(console().style(), 0);
-  text += fmt::format("MACs: of the products, for samples of {} tokens\n", tokens);
+  text += reads_texts ? fmt::format("MACs: of the products, for samples of {} tokens\n", tokens)
+                      : std::string("MACs: of the products\n");
   if (!formats_of(model.graph).empty())
     text += fmt::format("\n{}\n{:.2f} bits a parameter\n", formats.render(console().style(), 0),
                         8 * bytes / std::max(parameters, 1.0));

@@ -70,11 +70,20 @@ Members models() {
     for (const Value& value : graph.values)
       if (value.kind == ValueKind::parameter) parameters += element_count(evaluate(value.type, {}));
     std::int64_t layers = 0, heads = 0;
-    for (const Node& node : graph.nodes)
-      if (node.op == "attention") {
-        ++layers;
-        heads = node.attributes.integer("heads");
-      }
+    for (const Node& node : graph.nodes) {
+      if (node.op == "attention") heads = node.attributes.integer("heads");
+      if (node.op == (facts.image ? "conv" : "attention")) ++layers;
+    }
+    if (facts.image) {
+      members.push_back(
+          {name,
+           fmt::format("pictures of {} x {}, {} convolutions, {:.2f} M parameters for "
+                       "{} classes",
+                       facts.image.height, facts.image.width, layers,
+                       static_cast<double>(parameters) * 1e-6, facts.head.size),
+           {}});
+      continue;
+    }
     members.push_back(
         {name,
          fmt::format("{} layers of width {}, {} heads, {:.1f} M parameters with a vocabulary of {}",

@@ -15,6 +15,9 @@
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/core/usage_error.hpp"
+#include "hone/data/picture_source.hpp"
+#include "hone/frontends/load_model.hpp"
 #include "hone/recipes/loading.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/run/clock.hpp"
@@ -24,6 +27,53 @@
 
 namespace hone {
 namespace {
+
+// Whether MODEL is a folder with a model that reads pictures. (What is wrong with it is said when
+// it is loaded.)
+bool reads_pictures(const std::string& model) {
+  try {
+    return std::filesystem::is_directory(model) && static_cast<bool>(model_facts(model, {}).image);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// The arguments, or what --input names: pictures, and the pictures in folders.
+InputTexts picture_files(const CommandInput& input, const TextSettings& data) {
+  std::vector<std::string> given;
+  if (const auto found = input.arguments.find("TEXT"); found != input.arguments.end())
+    given = found->second;
+  if (!data.empty())
+    throw UsageError(
+        fmt::format("data.{} changes nothing: the model reads pictures", data.front().first),
+        "leave it out");
+  if (input.options.contains("pair"))
+    throw UsageError("--pair changes nothing: the model reads pictures", "leave it out");
+  if (input.options.contains("input")) given.push_back(input.options.text("input"));
+  if (given.empty()) throw UsageError("no pictures", "name files or folders, or give --input DIR");
+  InputTexts files{{}, {}, "picture"};
+  for (const std::string& name : given) {
+    if (!std::filesystem::is_directory(name)) {
+      files.texts.push_back(name);
+      continue;
+    }
+    const auto pictures = list_pictures(name);
+    if (pictures.empty())
+      throw Error(ErrorCode::bad_format, name + ": holds no pictures",
+                  "their names end in .jpg, .jpeg or .png");
+    for (const auto& path : pictures) files.texts.push_back(path.string());
+  }
+  return files;
+}
+
+TokenizedData read_pictures(const Model& model, const InputTexts& files) {
+  TokenizedData data =
+      make_pictures(std::ssize(files.texts), model.labels, model.image, model.name);
+  parallel_items(std::ssize(files.texts), [&](std::int64_t i, int) {
+    set_picture(data, i, 0, read_picture(files.texts[static_cast<std::size_t>(i)]));
+  });
+  return data;
+}
 
 // The members of a prediction in the order that people read them.
 std::vector<std::pair<std::string, Json>> members_of(const Prediction& p, const Head& head) {
@@ -71,6 +121,7 @@ std::string shown_answer(const Prediction& p, const Head& head,
 }
 
 TokenizedData encode(const Classifier& classifier, const InputTexts& input) {
+  if (classifier.model.image) return read_pictures(classifier.model, input);
   TextData data;
   data.texts = input.texts;
   data.pairs = input.pairs;
@@ -110,6 +161,13 @@ std::string render(const std::vector<Prediction>& predictions, const Classifier&
     label_width = std::max(label_width, label.size());
   const int room = console().width() > 70 ? console().width() - 45 : 25;
   for (std::size_t i = 0; i < predictions.size(); ++i) {
+    if (!for_people && classifier.model.image) {
+      std::vector<std::pair<std::string, Json>> members{{"file", input.texts[i]}};
+      for (auto& member : members_of(predictions[i], classifier.model.head))
+        members.push_back(std::move(member));
+      out += ordered_object(members) + "\n";
+      continue;
+    }
     const std::string pair = input.pairs.empty() ? "" : "  |  " + input.pairs[i];
     out += for_people ? fmt::format("{}  {}\n",
                                     shown_answer(predictions[i], classifier.model.head,
@@ -127,13 +185,16 @@ void choose_threads(const CommandInput& input, const Classifier& classifier,
   constexpr double small_work = 2e9;
   const double work =
       static_cast<double>(parameter_count(classifier.model)) * static_cast<double>(data.ids.size());
+  if (classifier.model.image) return;
   if (!input.options.contains("threads") && work < small_work) set_thread_count(1);
 }
 
 CommandResult run_predict(const CommandInput& input) {
   apply_threads(input);
   const Settings given = command_settings(input, {}, false);
-  const InputTexts texts = read_texts(input, given.data);
+  const bool pictures = reads_pictures(input.argument("MODEL"));
+  const InputTexts texts =
+      pictures ? picture_files(input, given.data) : read_texts(input, given.data);
   const Classifier classifier = load_classifier(input, "", false);
   const double begin = now_seconds();
   const TokenizedData data = encode(classifier, texts);
@@ -142,7 +203,9 @@ CommandResult run_predict(const CommandInput& input) {
   Executor forward = make_forward(classifier.model, classifier.mode);
   EvaluateOptions options;
   options.name_of = [&](std::int64_t i) {
-    return fmt::format("{}: {}", classifier.model.name, texts.place(static_cast<std::size_t>(i)));
+    const auto at = static_cast<std::size_t>(i);
+    return fmt::format("{}: {}", classifier.model.name,
+                       pictures ? texts.texts[at] : texts.place(at));
   };
   const Tensor logits = answer(forward, samples_of(classifier.model, data), options);
   const double seconds = now_seconds() - begin;
@@ -152,8 +215,9 @@ CommandResult run_predict(const CommandInput& input) {
                           render(predictions, classifier, texts, false));
   else
     console().print(render(predictions, classifier, texts, console().output_terminal()));
-  Json results{
-      {"texts", texts.texts.size()}, {"seconds", seconds}, {"labels", classifier.model.labels}};
+  Json results{{pictures ? "pictures" : "texts", texts.texts.size()},
+               {"seconds", seconds},
+               {"labels", classifier.model.labels}};
   if (!input.options.contains("json")) return {0, std::move(results)};
   results["predictions"] = Json::array();
   for (const Prediction& prediction : predictions)
@@ -165,7 +229,9 @@ CommandResult run_predict(const CommandInput& input) {
 
 Command command_predict() {
   Command command{
-      {"predict", "says the label of texts with probabilities and logits, or their value", {}}};
+      {"predict",
+       "says the label of texts or pictures with probabilities and logits, or their value",
+       {}}};
   command.options = text_flags();
   command.options.push_back(
       {.name = "output",
@@ -175,8 +241,10 @@ Command command_predict() {
   for (OptionSpec& spec : classifier_flags()) command.options.push_back(std::move(spec));
   command.arguments = {
       {"MODEL", "a model folder, such as the --out of hone train"},
-      {"TEXT", "the texts; without any and without --input: the lines of standard input", false,
-       true}};
+      {"TEXT",
+       "the texts; without any and without --input: the lines of standard input; of a model for "
+       "pictures: files and folders",
+       false, true}};
   command.placeholders = {{"input", "FILE"},
                           {"output", "FILE"},
                           {"tokenizer", "DIR"},
@@ -186,6 +254,7 @@ Command command_predict() {
   command.examples = {"hone predict runs/first \"not bad at all\"",
                       "hone predict runs/first --input texts.jsonl --output labels.jsonl",
                       "hone predict runs/first --input mine.csv --set data.text=comment",
+                      "hone predict runs/shapes photo.png holidays/ --output labels.jsonl",
                       "hone predict runs/first \"A man sleeps.\" --pair \"Someone is awake.\""};
   command.run = run_predict;
   return command;

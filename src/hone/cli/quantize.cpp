@@ -216,8 +216,10 @@ Command command_quantize() {
       {.name = "out", .default_value = {}, .help = "folder of the packed model"},
       {.name = "calibrate",
        .default_value = {},
-       .help = "fit scales, points and biases of the formats to this data (its split train); "
-               "weights in affine keep the scales of their own channels"},
+       .help =
+           "fit scales, points and biases of the formats to this data (its split train); "
+           "weights in affine keep the scales of their own channels; of a model without texts a "
+           "file of tensors by the names of its inputs (.npz, .safetensors, .npy)"},
       {.name = "samples",
        .type = OptionType::integer,
        .default_value = {},

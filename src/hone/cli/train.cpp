@@ -27,8 +27,10 @@ std::string summary_table(const TrainOutcome& outcome, const std::filesystem::pa
                                               : " (stopped)")});
   if (r.samples > 0) {
     table.add_row({"loss of the last step", format_significant(r.last_loss)});
-    table.add_row({"speed", rate(static_cast<double>(r.samples), " samples/s, ") +
-                                rate(static_cast<double>(r.tokens), " tokens/s, ") +
+    // (Of pictures a sample is one element.)
+    const std::string tokens =
+        r.tokens == r.samples ? "" : rate(static_cast<double>(r.tokens), " tokens/s, ");
+    table.add_row({"speed", rate(static_cast<double>(r.samples), " samples/s, ") + tokens +
                                 rate(r.flop, "FLOP/s")});
   }
   for (const auto& [name, evaluation] :
@@ -87,7 +89,8 @@ Command command_train() {
   command.options = {
       {.name = "data",
        .default_value = {},
-       .help = "what to train on: reviews, imdb:PATH, csv:FILE, tsv:FILE, json:FILE or jsonl:FILE"},
+       .help = "what to train on: reviews, imdb:PATH, csv:FILE, tsv:FILE, json:FILE or jsonl:FILE; "
+               "of pictures shapes, cifar10:PATH, mnist:DIR or images:DIR"},
       {.name = "out",
        .default_value = {},
        .help = "folder of the results: the model that --keep asks for; last/, the newest "
@@ -123,6 +126,7 @@ Command command_train() {
       "hone train bert-mini --data imdb:aclImdb_v1.tar.gz --tokenizer bert-base-uncased --out "
       "runs/imdb",
       "hone train runs/first --data csv:mine.csv --set data.text=comment --out runs/mine",
+      "hone train small-cnn --data shapes --flip --out runs/shapes",
       "hone train runs/first --data reviews --lora rank=8,alpha=16,dropout=0.1,targets=query+value "
       "--out runs/adapted"};
   command.run = run_train;

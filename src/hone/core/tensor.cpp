@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #if defined(__F16C__)
@@ -14,17 +15,27 @@
 namespace hone {
 namespace {
 
+// From this on a tensor has pages of its own: zero without being written, there once they are used,
+// gone when it is.
+constexpr std::size_t mapped_bytes = 1 << 20;
+
 std::shared_ptr<void> allocate(std::size_t bytes) {
   const std::size_t padded =
       (bytes + 127) / 64 * 64;  // one line more: kernels may read past the end
   // (More than the machine has is promised by the system, and ends the process once it is written.)
   static const std::size_t all = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
                                  static_cast<std::size_t>(sysconf(_SC_PAGE_SIZE));
-  void* memory = padded > all ? nullptr : std::aligned_alloc(64, padded);
-  if (memory == nullptr)
+  const bool mapped = padded >= mapped_bytes;
+  void* memory = nullptr;
+  if (padded <= all && mapped)
+    memory = mmap(nullptr, padded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  else if (padded <= all)
+    memory = std::aligned_alloc(64, padded);
+  if (memory == nullptr || memory == MAP_FAILED)
     throw Error(ErrorCode::io,
                 "out of memory: could not allocate " + std::to_string(padded) + " bytes",
                 "use a smaller batch or a shorter --max-length");
+  if (mapped) return {memory, [padded](void* p) { munmap(p, padded); }};
   std::memset(memory, 0, padded);
   return {memory, [](void* p) { std::free(p); }};
 }

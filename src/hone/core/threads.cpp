@@ -63,7 +63,7 @@ public:
 
 private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::microseconds shortest{2}, longest{100}, short_wait{200};
+  static constexpr std::chrono::microseconds shortest{2}, longest{500}, short_wait{500};
 
   template <typename T>
   static bool look(const std::atomic<T>& word, T old, Clock::time_point end) {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "hone/core/dtype.hpp"
+#include "hone/core/tensor.hpp"
+#include "hone/data/image.hpp"
 
 namespace hone {
 
@@ -20,6 +22,8 @@ struct Column {
   std::int64_t count = 0;  // of values
   // Each element of a sample (a token of a text) has its own values; else each sample has.
   bool by_element = false;
+  // Of a sample that has several values: [height, width, channels] of pictures.
+  Shape shape = {};
 
   template <typename T>
   std::span<const T> as() const {
@@ -44,6 +48,7 @@ struct Dataset {
   std::span<const std::int64_t> offsets = {};
   std::vector<Column> columns = {};
   std::span<const std::string> label_names = {};  // of classes
+  const ImageInput* image = nullptr;  // how samples that are pictures become numbers; null: none
 
   std::int64_t size() const { return samples; }
   // Elements of a sample: what a batch is cut by.

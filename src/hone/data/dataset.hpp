@@ -1,4 +1,4 @@
-// Labelled texts: where they come from, and what they are once tokenized.
+// Labelled texts and pictures: where they come from, and what they are once a model can read them.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 
 #include "hone/core/options.hpp"
 #include "hone/data/column.hpp"
+#include "hone/data/image.hpp"
+#include "hone/data/progress.hpp"
 
 namespace hone {
 
@@ -28,6 +30,7 @@ struct TextData {
   std::int64_t skipped = 0;              // rows left out because a text was empty
 };
 
+struct TokenizedData;
 struct Columns;
 struct Rows;
 using ReadRows = Rows (*)(const std::filesystem::path& path, const Options& options,
@@ -38,6 +41,7 @@ struct DatasetKind : Described {
   // `location` is the part after ':' (may be empty), `split` is "train" or "test". Labels are
   // numbered by what the split itself holds. Throws Error naming file and place for a missing
   // column, a bad label, text that is not UTF-8.
+  // Null: the kind has pictures.
   TextData (*load)(const std::string& location, const std::string& split, const Options& options,
                    LabelUse use);
   // What identifies the content of `location` (for the token cache): changes when the data changes.
@@ -49,12 +53,18 @@ struct DatasetKind : Described {
   std::vector<std::string> classes = {};
   // Options that concern one split only: "train" or "test".
   std::map<std::string, std::string> split_of = {};
+  // Of pictures, in place of `load`: all of a split as `input` takes them.
+  TokenizedData (*load_pictures)(const std::string& location, const std::string& split,
+                                 const Options& options, const ImageInput& input,
+                                 const Progress& progress) = nullptr;
+  // Whether what lies there is one split only, "all"; null: by `read`.
+  bool (*is_single)(const std::string& location) = nullptr;
 };
 
 // Every dataset kind (generated from the folder).
 const std::vector<DatasetKind>& dataset_table();
 
-// Token ids of a split, end to end.
+// A split as a model reads it: token ids, end to end, or pictures.
 struct TokenizedData {
   std::vector<std::int32_t> ids;
   std::vector<std::int64_t>
@@ -64,10 +74,15 @@ struct TokenizedData {
   std::vector<std::uint8_t> type_ids = {};  // token types, one an id; empty: all 0
   std::vector<float> targets = {};          // LabelUse::values: one a sample; else empty
   std::int64_t skipped = 0;                 // as TextData
+  // Of pictures: bytes [samples, height, width, channels] of `image`; ids and offsets are empty.
+  std::vector<std::uint8_t> pixels = {};
+  ImageInput image = {};
 
   std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
-  std::int64_t length(std::int64_t i) const { return offsets[i + 1] - offsets[i]; }
-  // Columns ids, labels, type_ids and targets, the last two where they are there.
+  std::int64_t length(std::int64_t i) const {
+    return offsets.empty() ? 1 : offsets[i + 1] - offsets[i];
+  }
+  // Columns ids or pixels, labels, type_ids and targets, the last two where they are there.
   operator Dataset() const;
 };
 

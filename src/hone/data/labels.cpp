@@ -23,8 +23,8 @@ std::optional<double> number(std::string_view text) {
   return failed == std::errc() ? std::optional(value) : std::nullopt;
 }
 
-[[noreturn]] void fail(const Rows& rows, std::size_t row, std::string_view what,
-                       const std::string& hint) {
+[[noreturn]] void refuse_row(const Rows& rows, std::size_t row, std::string_view what,
+                             const std::string& hint) {
   throw Error(ErrorCode::bad_format,
               fmt::format("{}: {}", rows.place(row, rows.columns.label), what), hint);
 }
@@ -36,7 +36,7 @@ Different different_labels(const Rows& rows) {
   std::unordered_map<std::string_view, std::size_t> found;
   for (std::size_t row = 0; row < rows.labels.size(); ++row) {
     if (rows.labels[row].empty())
-      fail(rows, row, "the label is empty", "fill it in or remove the row");
+      refuse_row(rows, row, "the label is empty", "fill it in or remove the row");
     found.try_emplace(rows.labels[row], row);
   }
   return {found.begin(), found.end()};
@@ -91,8 +91,8 @@ void number_classes(const Rows& rows, TextData& data) {
   Numbers numbers;
   if (first_row_without(labels, is_number) == std::string::npos) {
     if (const std::size_t row = first_row_without(labels, is_whole); row != std::string::npos)
-      fail(rows, row, fmt::format("the label {} is not a whole number", rows.labels[row]),
-           "classes are whole numbers or names; real numbers are for models with one label");
+      refuse_row(rows, row, fmt::format("the label {} is not a whole number", rows.labels[row]),
+                 "classes are whole numbers or names; real numbers are for models with one label");
     numbers = number_by(
         labels, [](std::string_view label) { return *whole_number(label); },
         [](std::int64_t value) { return std::to_string(value); }, data.label_names);
@@ -113,11 +113,11 @@ void read_values(const Rows& rows, TextData& data) {
   data.targets.reserve(rows.labels.size());
   for (std::size_t row = 0; row < rows.labels.size(); ++row) {
     const std::string& label = rows.labels[row];
-    if (label.empty()) fail(rows, row, "the value is empty", "fill it in or remove the row");
+    if (label.empty()) refuse_row(rows, row, "the value is empty", "fill it in or remove the row");
     const std::optional<double> value = number(label);
     if (!value || !std::isfinite(static_cast<float>(*value)))
-      fail(rows, row, fmt::format("'{}' is not a finite number", label),
-           "the model has one label: its data are real numbers, such as 0.5");
+      refuse_row(rows, row, fmt::format("'{}' is not a finite number", label),
+                 "the model has one label: its data are real numbers, such as 0.5");
     data.targets.push_back(static_cast<float>(*value));
   }
   data.labels.assign(rows.labels.size(), 0);

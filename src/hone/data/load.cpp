@@ -54,6 +54,22 @@ bool comes_once(const std::string& location) {
          !std::filesystem::is_directory(status);
 }
 
+TokenizedData load_all_pictures(const DataRequest& request, const DatasetKind& kind,
+                                const std::string& split, const Options& options,
+                                const Progress& progress) {
+  if (request.labels == LabelUse::values)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("the data '{}' are pictures with classes, the model gives a value", kind.name),
+        "use a model with classes");
+  TokenizedData data =
+      kind.load_pictures(request.location, split, options, request.image, progress);
+  if (data.labels.empty())
+    throw Error(ErrorCode::bad_format,
+                fmt::format("{}: {} holds no pictures", request.location, split), "check the path");
+  return data;
+}
+
 void check_label_use(const DataRequest& request, const DatasetKind& kind) {
   if (request.labels == LabelUse::values && !kind.classes.empty())
     throw Error(ErrorCode::invalid_argument,
@@ -93,9 +109,19 @@ const DatasetKind& find_dataset(std::string_view kind) {
               did_you_mean(kind, names));
 }
 
+void check_reads(const DatasetKind& kind, bool pictures, const std::string& model) {
+  if ((kind.load_pictures != nullptr) == pictures) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("the data '{}' are {}, {} reads {}", kind.name,
+                          pictures ? "texts" : "pictures", model, pictures ? "pictures" : "texts"),
+              "hone list datasets and hone list models say which is which");
+}
+
 std::vector<std::string> splits_of(const DataRequest& request) {
-  const bool single =
-      find_dataset(request.kind).read != nullptr && request.options.text_or("test", "").empty();
+  const DatasetKind& kind = find_dataset(request.kind);
+  const bool single = kind.is_single != nullptr
+                          ? kind.is_single(request.location)
+                          : kind.read != nullptr && request.options.text_or("test", "").empty();
   return single ? std::vector<std::string>{"all"} : std::vector<std::string>{"train", "test"};
 }
 
@@ -111,6 +137,7 @@ void check_split_options(const DataRequest& request) {
 TextData load_texts(const DataRequest& request) {
   const std::string split = source_split(request);
   const DatasetKind& kind = find_dataset(request.kind);
+  check_reads(kind, false, "this");
   check_label_use(request, kind);
   TextData data = kind.load(request.location, split, options_of(request, kind), request.labels);
   if (!is_cut(request)) return data;
@@ -135,8 +162,13 @@ TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokeni
                              const Progress& progress) {
   const std::string split = source_split(request);
   const DatasetKind& kind = find_dataset(request.kind);
-  check_label_use(request, kind);
+  check_reads(kind, static_cast<bool>(request.image), "the model");
   const Options options = options_of(request, kind);
+  if (request.image) {
+    TokenizedData pictures = load_all_pictures(request, kind, split, options, progress);
+    return is_cut(request) ? subset(pictures, chosen(request, pictures.labels)) : pictures;
+  }
+  check_label_use(request, kind);
   const auto read = [&] {
     return tokenize(kind.load(request.location, split, options, request.labels), tokenizer,
                     request.max_length, progress);
@@ -180,7 +212,14 @@ ValidationCut cut_validation(std::span<const std::int32_t> labels, double share,
 }
 
 TokenizedData::operator Dataset() const {
-  Dataset data{size(), offsets, {make_column("ids", DType::i32, ids, true)}, label_names};
+  Dataset data{size(), offsets, {}, label_names};
+  if (image) {
+    data.image = &image;
+    data.columns.push_back(make_column("pixels", DType::u8, pixels));
+    data.columns.back().shape = {image.height, image.width, image.channels};
+  } else {
+    data.columns.push_back(make_column("ids", DType::i32, ids, true));
+  }
   data.columns.push_back(make_column("labels", DType::i32, labels));
   if (!type_ids.empty()) data.columns.push_back(make_column("type_ids", DType::u8, type_ids, true));
   if (!targets.empty()) data.columns.push_back(make_column("targets", DType::f32, targets));
@@ -191,19 +230,26 @@ TokenizedData subset(const TokenizedData& data, std::span<const std::int64_t> in
   TokenizedData part;
   part.label_names = data.label_names;
   part.skipped = data.skipped;
-  part.offsets.push_back(0);
+  part.image = data.image;
+  if (!data.image) part.offsets.push_back(0);
+  part.pixels.reserve(static_cast<std::size_t>(data.image.size()) * indices.size());
   for (const std::int64_t i : indices) {
     if (i < 0 || i >= data.size())
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("sample {} does not exist; there are {}", i, data.size()));
     const auto at = static_cast<std::size_t>(i);
+    part.labels.push_back(data.labels[at]);
+    if (data.image) {
+      const auto first = data.pixels.begin() + i * data.image.size();
+      part.pixels.insert(part.pixels.end(), first, first + data.image.size());
+      continue;
+    }
     part.ids.insert(part.ids.end(), data.ids.begin() + data.offsets[at],
                     data.ids.begin() + data.offsets[at + 1]);
     if (!data.type_ids.empty())
       part.type_ids.insert(part.type_ids.end(), data.type_ids.begin() + data.offsets[at],
                            data.type_ids.begin() + data.offsets[at + 1]);
     part.offsets.push_back(static_cast<std::int64_t>(part.ids.size()));
-    part.labels.push_back(data.labels[at]);
     if (!data.targets.empty()) part.targets.push_back(data.targets[at]);
   }
   return part;

@@ -26,12 +26,15 @@ struct DataRequest {
   std::uint64_t seed = 0;  // chooses which samples are validation samples
   Options options;         // of the dataset kind
   LabelUse labels = LabelUse::classes;
+  ImageInput image = {};  // of a model that reads pictures
 };
 
 // "imdb:PATH" or "reviews": the part before the first ':' names the kind. Throws
 // Error(invalid_argument) for an unknown one, naming the nearest.
 DataRequest parse_data(std::string_view text);
 const DatasetKind& find_dataset(std::string_view kind);
+// Throws Error(invalid_argument) where one has pictures and the other reads texts.
+void check_reads(const DatasetKind& kind, bool pictures, const std::string& model);
 
 // "train" and "test"; "all" for a single file.
 std::vector<std::string> splits_of(const DataRequest& request);
@@ -41,7 +44,8 @@ void check_split_options(const DataRequest& request);
 // Error(invalid_argument) for an unknown split or option, a validation split without a share, or
 // values of data that has classes.
 TextData load_texts(const DataRequest& request);
-// The same, tokenized. The tokens of the whole split are kept under cache_directory()/tokens, found
+// A split as a model reads it: pictures of data that has them (`tokenizer` may be empty then), else
+// texts, tokenized. The tokens of the whole split are kept under cache_directory()/tokens, found
 // by the content of the data, its options, the tokenizer and max_length; a damaged file there is
 // made anew.
 TokenizedData load_tokenized(const DataRequest& request, const Tokenizer& tokenizer,

@@ -85,6 +85,10 @@ class Tokenizer {
 public:
   class Encoder;
 
+  // None: of models that read no texts. Nothing but the test for it may be called.
+  Tokenizer() = default;
+  explicit operator bool() const { return state_ != nullptr; }
+
   // From a directory that holds tokenizer.json (preferred) or vocab.txt, or from one such file;
   // with tokenizer_config.json, added_tokens.json and special_tokens_map.json beside it, each of
   // which counts where transformers lets it count: the ids are those of its AutoTokenizer for a

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr const char* config_file = "adapter_config.json";
 constexpr const char* weights_file = "adapter_model.safetensors";
 constexpr const char* pickled_file = "adapter_model.bin";
-constexpr std::string_view prefix = "base_model.model.";
+constexpr std::string_view peft_prefix = "base_model.model.";
 
 Json read_config(const fs::path& directory) {
   const fs::path file = directory / config_file;
@@ -101,14 +101,15 @@ TensorStore read_tensors(const fs::path& directory, const LoraSettings& settings
   for (const std::string& stored_name : stored.names()) {
     const std::string what =
         fmt::format("{}: tensor '{}'", file.string(), printable(stored_name, 200));
-    if (!stored_name.starts_with(prefix))
-      throw Error(ErrorCode::bad_format, fmt::format("{}: does not begin with '{}'", what, prefix),
+    if (!stored_name.starts_with(peft_prefix))
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: does not begin with '{}'", what, peft_prefix),
                   "is it an adapter of PEFT?");
     const Tensor& tensor = stored.at(stored_name);
     const DType type = tensor.dtype();
     if (type != DType::f32 && type != DType::f64 && type != DType::f16 && type != DType::bf16)
       throw Error(ErrorCode::unsupported, what + ": is not made of real numbers");
-    std::string name = stored_name.substr(prefix.size());
+    std::string name = stored_name.substr(peft_prefix.size());
     // (As PEFT wrote it before 0.12.)
     constexpr std::string_view old_end = ".lora_magnitude_vector.weight";
     if (name.ends_with(old_end)) name.resize(name.size() - std::string_view(".weight").size());
@@ -214,7 +215,8 @@ void write_adapter(const fs::path& folder, const Model& model, const TensorStore
       {"alpha_pattern", Json::object()}};
   TensorStore named;
   const TensorStore own = adapter_tensors(model.graph, tensors, adapter);
-  for (const std::string& name : own.names()) named.set(std::string(prefix) + name, own.at(name));
+  for (const std::string& name : own.names())
+    named.set(std::string(peft_prefix) + name, own.at(name));
   fs::create_directories(folder);
   write_safetensors(folder / weights_file, named);
   write_file_atomically(folder / config_file, config.dump(2) + "\n");

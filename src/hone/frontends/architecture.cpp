@@ -13,9 +13,16 @@ const Architecture& architecture_of(const Json& config, const std::string& where
   const std::string name = type != nullptr && type->is_string() ? type->text() : "";
   std::vector<std::string> types;
   for (const Architecture& architecture : architecture_table()) {
-    if (architecture.model_type == name) return architecture;
-    types.push_back(architecture.model_type);
+    if (name.empty() ? architecture.claims != nullptr && architecture.claims(config)
+                     : architecture.model_type == name)
+      return architecture;
+    if (!architecture.model_type.empty()) types.push_back(architecture.model_type);
   }
+  if (const Json* own = config.find_member("architecture"); name.empty() && own != nullptr)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: architecture {} is not one that hone builds", where,
+                            printable(own->dump(), 100)),
+                "hone list models; or export it to ONNX: hone import");
   throw Error(
       ErrorCode::unsupported,
       fmt::format("{}: model_type '{}' is not one that hone builds", where, printable(name, 100)),

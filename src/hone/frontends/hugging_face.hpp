@@ -56,12 +56,14 @@ struct MatchedParameters {
 
 // Takes what `specs` want out of `files`. A name is looked up as it is, without its `backbone`
 // prefix (a file of the bare backbone), and with TensorFlow's LayerNorm names gamma and beta. A
-// missing head (all that is not backbone, and its pooler) is initialised from `seed` and reported.
-// Throws Error(bad_format) for a wrong shape, Error(unsupported) for integers in place of numbers,
-// Error(numeric) for NaN or infinity, Error(not_found) when a tensor of the backbone is missing.
-// Without `check_values` NaN and infinity pass: looking for them reads every page of the file.
+// missing head (`head`, all that is not backbone, and its pooler) is initialised from `seed` and
+// reported. Throws Error(bad_format) for a wrong shape, Error(unsupported) for integers in place of
+// numbers, Error(numeric) for NaN or infinity, Error(not_found) when a tensor of the backbone is
+// missing. Without `check_values` NaN and infinity pass: looking for them reads every page of the
+// file.
 MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
                                    std::uint64_t seed, const std::string& backbone = "bert.",
+                                   const std::vector<std::string>& head = {},
                                    bool check_values = true);
 
 // Fresh values. Those of a parameter depend on (seed, its name) alone, not on the other parameters

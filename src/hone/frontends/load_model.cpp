@@ -1,6 +1,7 @@
 #include "hone/frontends/load_model.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -28,9 +29,10 @@ void refuse_other_heads(const Json& config, const Architecture& architecture,
                         const std::string& where) {
   const Json* names = config.find_member("architectures");
   if (names == nullptr || !names->is_array() || names->empty()) return;
+  const std::string& wanted = architecture.classifier_class;
   for (const Json& name : *names)
     if (name.is_string() &&
-        name.get<std::string>().find("SequenceClassification") != std::string::npos)
+        name.get<std::string>().find(wanted.substr(wanted.find("For"))) != std::string::npos)
       return;
   throw Error(ErrorCode::unsupported,
               fmt::format("{}: key 'architectures': {} is not supported", where,
@@ -77,20 +79,50 @@ Model make(const Json& config, Blueprint blueprint) {
   return model;
 }
 
+// Tensors of other libraries take the names of the architecture.
+void rename(ModelFiles& files, const Architecture& architecture) {
+  if (architecture.own_name == nullptr) return;
+  TensorStore renamed;
+  std::map<std::string, fs::path> file_of;
+  for (const std::string& name : files.parameters.names()) {
+    const std::string own = architecture.own_name(name);
+    if (own.empty()) continue;
+    if (renamed.contains(own))
+      throw Error(ErrorCode::bad_format,
+                  fmt::format("{}: two tensors are '{}', one of them as '{}'",
+                              files.file_of.at(name).string(), printable(own), printable(name)),
+                  "the file mixes the names of two libraries");
+    renamed.set(own, files.parameters.at(name));
+    file_of[own] = files.file_of.at(name);
+  }
+  files.parameters = std::move(renamed);
+  files.file_of = std::move(file_of);
+}
+
+// A directory's configuration as this hone writes it.
+Json own_config(const Json& config, const fs::path& directory) {
+  const std::string where = config_of(directory);
+  const Architecture& architecture = architecture_of(config, where);
+  return architecture.own_config == nullptr ? config
+                                            : architecture.own_config(config, directory, where);
+}
+
 Model load_hugging_face(const fs::path& directory, const ModelRequest& request) {
   ModelFiles files = load_model_files(directory);
   const std::string where = config_of(directory);
   const Architecture& architecture = architecture_of(files.config, where);
-  Json config = files.config;
+  rename(files, architecture);
+  Json config = own_config(files.config, directory);
   architecture.make(config, where);  // names what is wrong with it before the weights count
   if (request.fresh_head) drop_head(files, architecture, request);
   if (has_head(files, architecture))
-    refuse_other_heads(config, architecture, where);
+    refuse_other_heads(files.config, architecture, where);
   else if (!request.label_names.empty())
     config = architecture.with_labels(config, request.label_names, where);
   Blueprint blueprint = architecture.make(config, where);
-  MatchedParameters matched = match_parameters(blueprint.parameters, files, request.seed,
-                                               architecture.backbone, request.check_values);
+  MatchedParameters matched =
+      match_parameters(blueprint.parameters, files, request.seed, architecture.backbone,
+                       architecture.head, request.check_values);
   refuse_unused_layers(matched.report, architecture, directory);
   Model model = make(config, std::move(blueprint));
   model.tensors = std::move(matched.parameters);
@@ -191,7 +223,7 @@ Blueprint blueprint_of(const std::string& name, const SizeSettings& sizes) {
     return architecture.make(architecture.builtin(name, sizes), name);
   }
   const std::string where = config_of(place_of(path));
-  const Json config = load_model_config(place_of(path));
+  const Json config = own_config(load_model_config(place_of(path)), place_of(path));
   return architecture_of(config, where).make(config, where);
 }
 

@@ -81,10 +81,11 @@ void check_tensor(const ParameterSpec& spec, const std::string& name, const Mode
 // A fresh head can be trained; a backbone with a hole is a damaged file or another model. (A
 // BertForMaskedLM has no pooler: that one counts as head.)
 void check_backbone(const std::vector<std::string>& missing, const std::string& backbone,
-                    const ModelFiles& files) {
+                    const std::vector<std::string>& head, const ModelFiles& files) {
   std::vector<std::string> holes;
   for (const std::string& name : missing)
-    if (name.starts_with(backbone) && !name.starts_with(backbone + "pooler."))
+    if (name.starts_with(backbone) && !name.starts_with(backbone + "pooler.") &&
+        std::find(head.begin(), head.end(), name) == head.end())
       holes.push_back(name);
   if (holes.empty()) return;
   constexpr std::size_t shown = 4;
@@ -165,7 +166,7 @@ TensorStore initialize_parameters(const std::vector<ParameterSpec>& specs, std::
 
 MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, ModelFiles& files,
                                    std::uint64_t seed, const std::string& backbone,
-                                   bool check_values) {
+                                   const std::vector<std::string>& head, bool check_values) {
   MatchedParameters matched;
   matched.report.notes = files.notes;
   std::vector<ParameterSpec> missing;
@@ -197,7 +198,7 @@ MatchedParameters match_parameters(const std::vector<ParameterSpec>& specs, Mode
                             files.parameters.names().empty()
                                 ? "nothing"
                                 : printable(files.parameters.names().front())));
-  check_backbone(matched.report.initialized, backbone, files);
+  check_backbone(matched.report.initialized, backbone, head, files);
   for (const std::string& name : files.parameters.names()) {
     if (used.count(name) == 0 && !is_buffer(name)) matched.report.unused.push_back(name);
   }

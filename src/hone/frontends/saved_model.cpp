@@ -23,8 +23,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// 1: no tensor is stored by its bits (sparse_tensors.hpp). 2: no model of the task `tensors`.
-constexpr std::int64_t form_version = 3, first_with_sparse = 2, first_with_tensors = 3;
+// 1: no tensor is stored by its bits (sparse_tensors.hpp). 2: no model of the task `tensors`. 3: no
+// pictures.
+constexpr std::int64_t form_version = 4, first_with_sparse = 2, first_with_tensors = 3,
+                       first_with_pictures = 4;
 constexpr const char* damaged_model =
     "the file is damaged, was edited, or belongs to another model";
 
@@ -38,17 +40,25 @@ Json to_json(const Model& model, std::int64_t version) {
             {"history", model.history}};
   const auto kind = std::find_if(std::begin(head_names), std::end(head_names),
                                  [&](const auto& name) { return name.first == model.head.kind; });
-  return {{"version", version},
-          {"task", model.task},
-          {"head",
-           {{"kind", kind->second}, {"size", model.head.size}, {"sigmoid", model.head.sigmoid}}},
-          {"labels", model.labels},
-          {"limits",
-           {{"vocabulary", model.limits.vocabulary},
-            {"positions", model.limits.positions},
-            {"token_types", model.limits.token_types}}},
-          {"width", model.width},
-          {"history", model.history}};
+  Json json{{"version", version},
+            {"task", model.task},
+            {"head",
+             {{"kind", kind->second}, {"size", model.head.size}, {"sigmoid", model.head.sigmoid}}},
+            {"labels", model.labels},
+            {"width", model.width},
+            {"history", model.history}};
+  if (model.image) {
+    const ImageInput& image = model.image;
+    json["version"] = std::max(version, first_with_pictures);
+    json["image"] = {{"channels", image.channels}, {"height", image.height},
+                     {"width", image.width},       {"resize", image.resize},
+                     {"mean", image.mean},         {"deviation", image.deviation}};
+  } else {
+    json["limits"] = {{"vocabulary", model.limits.vocabulary},
+                      {"positions", model.limits.positions},
+                      {"token_types", model.limits.token_types}};
+  }
+  return json;
 }
 
 std::int64_t positive(const Json& json, const char* key) {
@@ -74,10 +84,24 @@ ModelFacts read_facts(const Json& json) {
   if (static_cast<std::int64_t>(facts.labels.size()) != facts.head.size)
     throw Error(ErrorCode::bad_format,
                 fmt::format("{} labels for {} outputs", facts.labels.size(), facts.head.size));
+  facts.width = positive(json, "width");
+  if (const Json* image = json.find_member("image")) {
+    facts.task = json.at("task").text();
+    facts.image = {positive(*image, "channels"),
+                   positive(*image, "height"),
+                   positive(*image, "width"),
+                   positive(*image, "resize"),
+                   image->at("mean").get<std::vector<float>>(),
+                   image->at("deviation").get<std::vector<float>>()};
+    check_image_input(facts.image, "'image'");
+    if (facts.task != "image_classification" || facts.head.kind != HeadKind::classes)
+      throw Error(ErrorCode::bad_format, fmt::format("'task' is '{}', the inputs are pictures",
+                                                     printable(facts.task, 100)));
+    return facts;
+  }
   const Json& limits = json.at("limits");
   facts.limits = {positive(limits, "vocabulary"), positive(limits, "positions"),
                   positive(limits, "token_types")};
-  facts.width = positive(json, "width");
   facts.task = json.value("task", std::string(text_task(facts.head)));
   if (facts.task != text_task(facts.head))
     throw Error(ErrorCode::bad_format,
@@ -115,12 +139,15 @@ auto in_file(const fs::path& file, const Body& body) {
 void check_graph(const Graph& graph, const ModelFacts& facts) {
   const auto refuse = [](const std::string& what) { throw Error(ErrorCode::bad_format, what); };
   const bool any_inputs = facts.task == tensors_task;
-  const std::vector<std::pair<std::string, ValueType>> known{
-      {"ids", {DType::i32, {Dim("T")}}},
-      {"type_ids", {DType::i32, {Dim("T")}}},
-      {"positions", {DType::i32, {Dim("T")}}},
-      {"offsets", {DType::i32, {Dim("B", 1)}}},
-      {"rng", {DType::u32, {3}}}};
+  const ImageInput& image = facts.image;
+  std::vector<std::pair<std::string, ValueType>> known{{"ids", {DType::i32, {Dim("T")}}},
+                                                       {"type_ids", {DType::i32, {Dim("T")}}},
+                                                       {"positions", {DType::i32, {Dim("T")}}},
+                                                       {"offsets", {DType::i32, {Dim("B", 1)}}},
+                                                       {"rng", {DType::u32, {3}}}};
+  if (image)
+    known = {{"pixel_values", {DType::f32, {Dim("B"), image.channels, image.height, image.width}}},
+             known.back()};
   for (const Value& value : graph.values) {
     if (value.kind == ValueKind::state || value.kind == ValueKind::constant)
       refuse(fmt::format("%{} does not belong to a model", value.name));
@@ -131,7 +158,8 @@ void check_graph(const Graph& graph, const ModelFacts& facts) {
     const bool fits = std::any_of(known.begin(), known.end(), [&](const auto& input) {
       return input.first == value.name && input.second == value.type;
     });
-    if (!fits) refuse(fmt::format("%{} is no input that texts have", value.name));
+    if (!fits)
+      refuse(fmt::format("%{} is no input that {} have", value.name, image ? "pictures" : "texts"));
   }
   for (const Node& node : graph.nodes)
     if (node.group != no_group) refuse("a source graph has no groups");
@@ -150,10 +178,8 @@ void check_numbers(const Model& model, const fs::path& file) {
   for (const std::string& name : model.tensors.names()) {
     const Tensor& tensor = model.tensors.at(name);
     if (tensor.dtype() != DType::f32) continue;
-    // (An infinity may be what a buffer is for: a mask's.)
-    const ValueId id = model.graph.find(name);
-    if (id != none && model.graph.value(id).kind == ValueKind::buffer && model.task == tensors_task)
-      continue;
+    // (An infinity may be what a tensor of an imported model is for: a mask's.)
+    if (model.task == tensors_task) continue;
     const auto values = tensor.span<float>();
     const auto bad = std::count_if(values.begin(), values.end(),
                                    [](float value) { return !std::isfinite(value); });
@@ -172,7 +198,8 @@ struct Layout {
 };
 Layout layout_of(const Model& model) {
   Layout layout{model.config};
-  if (!layout.config.is_object()) return layout;  // made by no architecture
+  // Made by no architecture.
+  if (!layout.config.is_object() || model.task == tensors_task) return layout;
   const Architecture& architecture = architecture_of(layout.config, "config.json");
   Blueprint blueprint = architecture.make(layout.config, "config.json");
   if (blueprint.facts.labels != model.labels) {

@@ -16,7 +16,6 @@ namespace {
 using pickle::Handle;
 using pickle::Kind;
 using pickle::Machine;
-using pickle::Value;
 
 constexpr std::int64_t known_protocol = 1001;
 
@@ -59,7 +58,7 @@ public:
 private:
   void check_protocol() {
     Machine version(map_.bytes, where_, at_);
-    const Value& number = version.value(version.run_one());
+    const pickle::Value& number = version.value(version.run_one());
     if (number.kind != Kind::integer || number.number != known_protocol)
       throw Error(ErrorCode::unsupported,
                   fmt::format("{}: the protocol of its pickles is not {}", where_, known_protocol),
@@ -73,7 +72,7 @@ private:
 
   std::vector<std::string> read_keys() {
     Machine machine(map_.bytes, where_, at_);
-    const Value& list = machine.value(machine.run_one());
+    const pickle::Value& list = machine.value(machine.run_one());
     if (list.kind != Kind::list) fail_reading(where_, "the keys of its storages are no list");
     std::vector<std::string> keys;
     for (const Handle item : list.items) {

@@ -14,10 +14,9 @@ namespace {
 using pickle::Handle;
 using pickle::Kind;
 using pickle::Machine;
-using pickle::Value;
 
 [[noreturn]] void not_a_tensor(const std::string& where, std::string_view name,
-                               const Value& value) {
+                               const pickle::Value& value) {
   const std::string hint =
       value.kind == Kind::dict
           ? "this looks like a training checkpoint: save its state dict alone, as model.safetensors"
@@ -33,8 +32,8 @@ std::vector<std::int64_t> integers(const Machine& machine, Handle tuple) {
   return numbers;
 }
 
-PickledTensor describe(const Machine& machine, const Value& tensor, std::string_view name) {
-  const Value& storage = machine.value(tensor.items[0]);
+PickledTensor describe(const Machine& machine, const pickle::Value& tensor, std::string_view name) {
+  const pickle::Value& storage = machine.value(tensor.items[0]);
   PickledTensor result;
   result.name = name;
   result.dtype = storage.dtype;
@@ -49,15 +48,15 @@ PickledTensor describe(const Machine& machine, const Value& tensor, std::string_
 
 std::vector<PickledTensor> tensors_of(const Machine& machine, Handle state,
                                       const std::string& where) {
-  const Value& root = machine.value(state);
+  const pickle::Value& root = machine.value(state);
   if (root.kind != Kind::dict)
     throw Error(ErrorCode::unsupported, where + ": holds no dictionary of tensors",
                 "save the model's state dict, as model.safetensors");
   std::vector<PickledTensor> tensors;
   std::set<std::string_view> names;
   for (std::size_t i = 0; i + 1 < root.items.size(); i += 2) {
-    const Value& key = machine.value(root.items[i]);
-    const Value& value = machine.value(root.items[i + 1]);
+    const pickle::Value& key = machine.value(root.items[i]);
+    const pickle::Value& value = machine.value(root.items[i + 1]);
     if (key.kind != Kind::text)
       throw Error(ErrorCode::unsupported, where + ": a key of the dictionary is not a text",
                   "save the model's state dict alone, as model.safetensors");

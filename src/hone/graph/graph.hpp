@@ -98,7 +98,7 @@ struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;                               // in an order in which they can run
   std::vector<std::pair<std::string, ValueId>> outputs;  // what a run returns, by name
-  // At the end of a run the parameter or state `first` holds `second`.
+  // At the end of a run the parameter, buffer or state `first` holds `second`.
   std::vector<std::pair<ValueId, ValueId>> updates;
 
   ValueId add_value(const std::string& value_name, ValueType type, ValueKind kind);

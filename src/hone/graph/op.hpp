@@ -62,7 +62,7 @@ struct GradientCall {
 struct OpSample {
   std::string name;
   std::vector<Tensor> inputs;  // an empty Tensor for an absent optional input
-  Options attributes;
+  Options attributes = {};
   // Which inputs the finite-difference test varies; empty: none.
   std::vector<int> differentiable = {};
   // Kernels may differ from the reference by tolerance * (1 + |reference|).

@@ -21,7 +21,7 @@ std::string describe(const Graph& graph, const Node& node) {
 
 bool is_kept(const Graph& graph, ValueId id) {
   const ValueKind kind = graph.value(id).kind;
-  return kind == ValueKind::parameter || kind == ValueKind::state;
+  return kind == ValueKind::parameter || kind == ValueKind::state || kind == ValueKind::buffer;
 }
 
 // Everything below follows ids without looking; so these come first.
@@ -99,7 +99,7 @@ void verify_in_place(const Graph& graph) {
         owner = producer.inputs[static_cast<std::size_t>(producer_op.in_place[which])];
       }
       if (!is_kept(graph, owner))
-        fail(graph, fmt::format("{} overwrites %{}, which is neither parameter nor state",
+        fail(graph, fmt::format("{} overwrites %{}, which is neither parameter, buffer nor state",
                                 describe(graph, node), graph.value(target).name));
       overwritten.insert(target);
     }
@@ -112,7 +112,7 @@ void verify_updates(const Graph& graph) {
   std::set<ValueId> targets;
   for (const auto& [target, id] : graph.updates) {
     if (!is_kept(graph, target))
-      fail(graph, fmt::format("update of %{}, which is neither parameter nor state",
+      fail(graph, fmt::format("update of %{}, which is neither parameter, buffer nor state",
                               graph.value(target).name));
     if (!targets.insert(target).second)
       fail(graph, fmt::format("%{} is updated twice", graph.value(target).name));

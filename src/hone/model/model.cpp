@@ -9,8 +9,9 @@
 namespace hone {
 
 std::string head_weight(const Model& model) {
-  const ValueId logits = behind(model.graph, model.graph.output("logits"));
-  const Node* node = model.graph.producer(logits);
+  const Node* node = nullptr;
+  for (const auto& [name, id] : model.graph.outputs)
+    if (name == "logits") node = model.graph.producer(behind(model.graph, id));
   const int slot = node == nullptr ? -1 : find_op(node->op).slots.weight;
   if (slot < 0) return "";
   return model.graph.value(behind(model.graph, node->inputs[static_cast<std::size_t>(slot)])).name;

@@ -9,6 +9,7 @@
 
 #include "hone/core/json.hpp"
 #include "hone/core/tensor_store.hpp"
+#include "hone/data/image.hpp"
 #include "hone/graph/graph.hpp"
 #include "hone/model/head.hpp"
 
@@ -36,6 +37,7 @@ struct ModelFacts {
   // Width of the values between layers: the default learning rate follows from it.
   std::int64_t width = 0;
   std::string task = {};  // what the model is for: a name of task_table()
+  ImageInput image = {};  // of a model that reads pictures
 };
 
 // The task of a model whose inputs and outputs mean what its user knows: it has no head.
@@ -44,7 +46,8 @@ inline const char* const tensors_task = "tensors";
 struct Model : ModelFacts {
   std::string name;  // as the user wrote it
   // The source graph: with dropout, without a loss; transforms rewrite it. Inputs: the task's (of
-  // texts ids, type_ids, positions i32[T], offsets i32[B+1]), rng u32[3]. Output: logits f32[B,C].
+  // texts ids, type_ids, positions i32[T], offsets i32[B+1]; of pictures pixel_values
+  // f32[B,channels,height,width]), rng u32[3]. Output: logits f32[B,C].
   Graph graph;
   // Its parameters and buffers, by their names in the graph.
   TensorStore tensors;

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace accumulate_gradients_pass {
 
 constexpr const char* gradient_prefix = "grad.";
 
@@ -27,9 +28,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace accumulate_gradients_pass
 }  // namespace
 
 Pass pass_accumulate_gradients() {
+  using namespace accumulate_gradients_pass;
   Pass pass{{"accumulate_gradients", "adds gradients up over several runs"}};
   pass.run = run;
   pass.required = true;

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace append_optimizer_pass {
 
 constexpr const char* default_update = "adamw";
 
@@ -100,9 +101,11 @@ std::vector<OptionSpec> attributes_as_options(const Options& given) {
   return specs;
 }
 
+}  // namespace append_optimizer_pass
 }  // namespace
 
 Pass pass_append_optimizer() {
+  using namespace append_optimizer_pass;
   Pass pass{
       {"append_optimizer",
        "appends clipping and the optimizer's updates",

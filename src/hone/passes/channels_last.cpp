@@ -14,6 +14,7 @@
 
 namespace hone {
 namespace {
+namespace channels_last_pass {
 
 constexpr const char* to_last = "0,2,3,1";
 constexpr const char* to_first = "0,3,1,2";
@@ -149,9 +150,11 @@ private:
   int changes_ = 0;
 };
 
+}  // namespace channels_last_pass
 }  // namespace
 
 Pass pass_channels_last() {
+  using namespace channels_last_pass;
   Pass pass{{"channels_last", "keeps the channels of planes together around convolutions"}};
   pass.run = [](const PassCall& call) { return Rewriter(call.graph).run(); };
   return pass;

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace differentiate_pass {
 
 int run(const PassCall& call) {
   Graph& graph = call.graph;
@@ -72,9 +73,11 @@ int run(const PassCall& call) {
   return count;
 }
 
+}  // namespace differentiate_pass
 }  // namespace
 
 Pass pass_differentiate() {
+  using namespace differentiate_pass;
   Pass pass{{"differentiate",
              "appends the backward pass of a loss",
              {{"loss", OptionType::text, std::string("loss"), "the output to differentiate"}}}};

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace fold_batch_norm_pass {
 
 class Folder {
 public:
@@ -93,9 +94,11 @@ private:
   TensorStore& tensors_;
 };
 
+}  // namespace fold_batch_norm_pass
 }  // namespace
 
 Pass pass_fold_batch_norm() {
+  using namespace fold_batch_norm_pass;
   Pass pass{{"fold_batch_norm", "puts batch norm into the convolution before it"}};
   pass.run = [](const PassCall& call) {
     if (call.tensors == nullptr || !call.graph.updates.empty()) return 0;

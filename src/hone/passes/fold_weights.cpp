@@ -14,6 +14,7 @@
 
 namespace hone {
 namespace {
+namespace fold_weights_pass {
 
 bool is_packed_matrix(const Graph& graph, const Node& node) {
   return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() > 1;
@@ -75,9 +76,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace fold_weights_pass
 }  // namespace
 
 Pass pass_fold_weights() {
+  using namespace fold_weights_pass;
   Pass pass{{"fold_weights", "computes once what follows from the model's tensors alone"}};
   pass.run = run;
   return pass;

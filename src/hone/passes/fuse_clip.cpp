@@ -3,28 +3,16 @@
 //
 //   minimum(maximum(%x, expand(%zero)), expand(%six))   =>   clip(%x) {low = 0.0, high = 6.0}
 #include <algorithm>
-#include <cmath>
 #include <optional>
 
+#include "hone/passes/detail/known_number.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
 namespace {
+namespace fuse_clip_pass {
 
 constexpr double unbounded = 3.402823466385288598e38;  // the largest float32
-
-// The number that a value holds in every place, where the model says it.
-std::optional<double> known_number(const Graph& graph, const TensorStore& tensors, ValueId id) {
-  for (const Node* node = graph.producer(id);
-       node != nullptr && (node->op == "expand" || node->op == "reshape");
-       node = graph.producer(id))
-    id = node->inputs[0];
-  const Value& value = graph.value(id);
-  if (!is_tensor_of_model(value.kind) || value.type.dtype != DType::f32) return std::nullopt;
-  const Tensor& tensor = tensors.at(value.name);
-  if (tensor.size() != 1 || !std::isfinite(tensor.as<const float>()[0])) return std::nullopt;
-  return tensor.as<const float>()[0];
-}
 
 int run(const PassCall& call) {
   Graph& graph = call.graph;
@@ -62,9 +50,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace fuse_clip_pass
 }  // namespace
 
 Pass pass_fuse_clip() {
+  using namespace fuse_clip_pass;
   Pass pass{{"fuse_clip", "makes bounds that are numbers of the model attributes"}};
   pass.run = run;
   return pass;

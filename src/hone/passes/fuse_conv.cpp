@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace fuse_conv_pass {
 
 class ConvFuser {
 public:
@@ -92,9 +93,11 @@ private:
   Graph& graph_;
 };
 
+}  // namespace fuse_conv_pass
 }  // namespace
 
 Pass pass_fuse_conv() {
+  using namespace fuse_conv_pass;
   Pass pass{{"fuse_conv", "adds and clips while the sums of a convolution are in registers"}};
   pass.run = [](const PassCall& call) { return ConvFuser(call.graph).run(); };
   return pass;

@@ -19,6 +19,7 @@
 
 namespace hone {
 namespace {
+namespace fuse_packed_pass {
 
 ValueId input_or_none(const Node& node, std::size_t i) {
   return i < node.inputs.size() ? node.inputs[i] : none;
@@ -111,9 +112,11 @@ private:
   std::map<std::pair<ValueId, ValueId>, std::vector<ValueId>> encoded_;
 };
 
+}  // namespace fuse_packed_pass
 }  // namespace
 
 Pass pass_fuse_packed() {
+  using namespace fuse_packed_pass;
   Pass pass{{"fuse_packed", "reads packed parameters where they are used"}};
   pass.run = [](const PassCall& call) { return Fuser(call.graph).run(); };
   return pass;

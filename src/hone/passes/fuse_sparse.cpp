@@ -12,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace fuse_sparse_pass {
 
 ValueId constant(Graph& graph, TensorStore& tensors, const std::string& name, Tensor tensor) {
   const ValueId id = graph.add_value(graph.unique_name(name),
@@ -66,9 +67,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace fuse_sparse_pass
 }  // namespace
 
 Pass pass_fuse_sparse() {
+  using namespace fuse_sparse_pass;
   Pass pass{{"fuse_sparse",
              "products with masked weights run on the numbers that are left",
              {{"max_cost", OptionType::real, max_sparse_cost,

@@ -12,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace group_rows_pass {
 
 // The rows a node runs over: "T", "8", ...; "" for whole nodes.
 std::string rows_of(const Graph& graph, const Node& node) {
@@ -171,9 +172,11 @@ int run(const PassCall& call) {
   return static_cast<int>(groups.size());
 }
 
+}  // namespace group_rows_pass
 }  // namespace
 
 Pass pass_group_rows() {
+  using namespace group_rows_pass;
   Pass pass{{"group_rows",
              "groups row-by-row nodes to run tile by tile",
              {{"recompute", OptionType::boolean, true,

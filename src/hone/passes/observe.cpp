@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace observe_pass {
 
 int run(const PassCall& call) {
   Graph& graph = call.graph;
@@ -26,9 +27,11 @@ int run(const PassCall& call) {
   return count;
 }
 
+}  // namespace observe_pass
 }  // namespace
 
 Pass pass_observe() {
+  using namespace observe_pass;
   Pass pass{{"observe",
              "takes statistics of values",
              {{"values", OptionType::text, std::nullopt, "their names, separated by commas"}}}};

@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace prune_pass {
 
 int run(const PassCall& call) {
   const std::vector<std::string> weights =
@@ -25,9 +26,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace prune_pass
 }  // namespace
 
 Pass pass_prune() {
+  using namespace prune_pass;
   Pass pass{{"prune",
              "puts masks behind the weights of chosen nodes",
              {{"nodes", OptionType::text, std::string(),

@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace push_gather_pass {
 
 // The gather of (x, rows) that the graph has before node `before`, or none.
 ValueId find_gather(const Graph& graph, ValueId x, ValueId rows) {
@@ -95,9 +96,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace push_gather_pass
 }  // namespace
 
 Pass pass_push_gather() {
+  using namespace push_gather_pass;
   Pass pass{{"push_gather", "computes only the rows that are read in the end"}};
   pass.run = run;
   return pass;

@@ -15,6 +15,7 @@
 
 namespace hone {
 namespace {
+namespace push_scatter_pass {
 
 // A scatter: `out` holds the rows `part` at `rows`, of the shape of `like`.
 struct Scatter {
@@ -153,9 +154,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace push_scatter_pass
 }  // namespace
 
 Pass pass_push_scatter() {
+  using namespace push_scatter_pass;
   Pass pass{{"push_scatter", "computes gradients only for the rows that have one"}};
   pass.run = run;
   return pass;

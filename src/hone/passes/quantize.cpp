@@ -19,6 +19,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_pass {
 
 // Dropout's streams count up from 0.
 constexpr std::int64_t first_stream = 1 << 20;
@@ -153,10 +154,12 @@ int run(const PassCall& call) {
   return apply_formats(call.graph, formats);
 }
 
+}  // namespace quantize_pass
 }  // namespace
 
 ValueId append_rounding(Graph& graph, ValueId id, const FormatChoice& choice,
                         const std::string& slot) {
+  using namespace quantize_pass;
   Options attributes = format_options(choice.format, choice.options, choice.rule);
   attributes.set("slot", slot);
   const std::string name = graph.value(id).name + ".q";
@@ -173,6 +176,7 @@ ValueId append_rounding(Graph& graph, ValueId id, const FormatChoice& choice,
 }
 
 int apply_formats(Graph& graph, const Quantization& quantization) {
+  using namespace quantize_pass;
   remove_formats(graph);
   quantized_parameters(graph, quantization);
   Rewriter rewriter(graph);
@@ -184,6 +188,7 @@ int apply_formats(Graph& graph, const Quantization& quantization) {
 }
 
 Pass pass_quantize() {
+  using namespace quantize_pass;
   Pass pass{{"quantize",
              "gives values of chosen nodes a number format",
              {{"nodes", OptionType::text, std::string("linear"), "ops, names, regular expressions"},

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace round_gathered_pass {
 
 int run(const PassCall& call) {
   Graph& graph = call.graph;
@@ -33,9 +34,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace round_gathered_pass
 }  // namespace
 
 Pass pass_round_gathered() {
+  using namespace round_gathered_pass;
   Pass pass{{"round_gathered", "rounds only those rows of a table that are read"}};
   pass.run = run;
   return pass;

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace set_dropout_pass {
 
 // The dropout that feeds the node which makes the logits, or none.
 NodeId classifier_dropout(const Graph& graph) {
@@ -86,9 +87,11 @@ int run(const PassCall& call) {
   return changes;
 }
 
+}  // namespace set_dropout_pass
 }  // namespace
 
 DropoutRates dropout_rates(const Graph& graph) {
+  using namespace set_dropout_pass;
   DropoutRates rates{0, 0, 0};
   Graph copy = graph;
   for_each_dropout(copy, [&](Node& node, double DropoutRates::*which) {
@@ -98,6 +101,7 @@ DropoutRates dropout_rates(const Graph& graph) {
 }
 
 Pass pass_set_dropout() {
+  using namespace set_dropout_pass;
   const auto rate = [](const char* name, const char* help) {
     return OptionSpec{name, OptionType::real, -1.0, help, -1.0, 0.999};
   };

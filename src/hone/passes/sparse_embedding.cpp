@@ -14,6 +14,7 @@
 
 namespace hone {
 namespace {
+namespace sparse_embedding_pass {
 
 struct Match {
   NodeId lookup = none, gradient = none, norm = none, update = none;
@@ -107,9 +108,11 @@ int run(const PassCall& call) {
   return 1;
 }
 
+}  // namespace sparse_embedding_pass
 }  // namespace
 
 Pass pass_sparse_embedding() {
+  using namespace sparse_embedding_pass;
   Pass pass{{"sparse_embedding",
              "updates only the rows of an embedding table that a batch reads, the others later but "
              "exactly",

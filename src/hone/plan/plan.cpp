@@ -217,7 +217,7 @@ private:
             throw Error(
                 ErrorCode::internal,
                 fmt::format(
-                    "[{}] overwrites %{}, which is neither parameter nor state", node.op,
+                    "[{}] overwrites %{}, which is neither parameter, buffer nor state", node.op,
                     graph_.value(node.inputs[static_cast<std::size_t>(op.in_place[i])]).name));
           plan_.locations[static_cast<std::size_t>(node.outputs[i])] = owner;
         }

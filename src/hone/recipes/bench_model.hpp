@@ -33,7 +33,12 @@ struct ModeTimes {
 std::map<std::string, Tensor> random_inputs(const Model& model,
                                             const std::map<std::string, Shape>& shapes);
 
-ModeTimes bench_mode(const Model& model, Mode mode, const std::map<std::string, Tensor>& inputs,
+// Runs it as often as the options say; `compile_seconds` is what the first run takes longer.
+ModeTimes bench_runs(Executor& executor, const std::map<std::string, Tensor>& inputs,
+                     const BenchOptions& options);
+
+// A model that is moved here is let go of as soon as it is compiled.
+ModeTimes bench_mode(Model model, Mode mode, const std::map<std::string, Tensor>& inputs,
                      const BenchOptions& options);
 
 // Floating-point operations a second that products reach from cache on the threads that are set.

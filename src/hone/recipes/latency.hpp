@@ -1,4 +1,4 @@
-// How long models take for one text, measured side by side: a change is faster only where that
+// How long models take for one sample, measured side by side: a change is faster only where that
 // shows above the noise of the machine.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace hone {
 
-// Wall seconds of one text.
+// Wall seconds of one sample: a text, a picture.
 struct Latency {
   std::string name;
   double median = 0, low = 0, high = 0;  // low, high: the 10th and the 90th percentile

@@ -13,4 +13,7 @@ namespace hone {
 // Multiply-adds are those for samples of `tokens_per_sample` tokens.
 std::vector<LayerEntry> describe_layers(const Model& model, std::int64_t tokens_per_sample);
 
+// Every named size of a graph: as `known` says, else 1.
+DimSizes all_sizes(const Graph& graph, DimSizes known = {});
+
 }  // namespace hone

@@ -35,8 +35,8 @@ std::pair<std::string, std::string> split_setting(const std::string& text,
                                                   const std::string& where);
 
 // The tokenizer of a job, first found of: `given` (a directory or file), the one in the model's
-// directory (or in its last checkpoint), the embedded one of the data `reviews`. Throws
-// Error(not_found) saying what to give.
+// directory (or in its last checkpoint), the embedded one of the data `reviews`. None (an empty
+// one) for data that are pictures. Throws Error(not_found) saying what to give.
 struct ChosenTokenizer {
   Tokenizer tokenizer;
   std::string source;  // its path, or "embedded"

@@ -17,7 +17,7 @@ namespace hone {
 
 // Fitting ranges to data before anything is rounded.
 struct CalibrationRequest {
-  std::string data;  // "imdb:PATH"; its split train
+  std::string data;  // "imdb:PATH"; its split train; of a model of tensors a file of them
   TextSettings data_settings = {};
   std::string tokenizer;        // "": the model's own
   std::int64_t max_length = 0;  // tokens of a sample; 0: what the model takes

@@ -45,6 +45,7 @@ void fields(FieldVisitor& visitor, EvalFigures& figures) {
   const Presence of_classes = figures.confusion.empty() ? where_set : always;
   visitor.number("macro_f1", figures.macro_f1, of_classes);
   visitor.number("mcc", figures.mcc, of_classes);
+  visitor.number("top5", figures.top5, where_set);
   const Presence of_values = has_classes ? where_set : always;
   visitor.number("mse", figures.mse, of_values);
   visitor.number("mae", figures.mae, of_values);

@@ -43,6 +43,7 @@ struct EvalFigures {
   double high = not_recorded;
   double macro_f1 = not_recorded;  // mean of the classes' F1
   double mcc = not_recorded;       // Matthews correlation
+  double top5 = not_recorded;      // of more than five classes
   std::vector<std::string> labels;
   // Samples by [true class][predicted class]; may be empty.
   std::vector<std::vector<std::int64_t>> confusion;

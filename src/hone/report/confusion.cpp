@@ -11,7 +11,7 @@
 namespace hone {
 namespace {
 
-std::string share(double value) { return std::isnan(value) ? "—" : format_percent(value, 1); }
+std::string percent_of(double value) { return std::isnan(value) ? "—" : format_percent(value, 1); }
 
 ReportTable matrix(const EvalEvent& eval, const std::string& title) {
   ReportTable table{"confusion",
@@ -26,12 +26,12 @@ ReportTable matrix(const EvalEvent& eval, const std::string& title) {
     std::vector<ReportCell> cells{{eval.labels[row]}};
     for (const std::int64_t count : eval.confusion[row])
       cells.push_back({fmt::format("{}", count)});
-    cells.push_back({share(quality[row].recall)});
-    cells.push_back({share(quality[row].f1)});
+    cells.push_back({percent_of(quality[row].recall)});
+    cells.push_back({percent_of(quality[row].f1)});
     table.rows.push_back(std::move(cells));
   }
   std::vector<ReportCell> precision{{"Precision"}};
-  for (const ClassQuality& one : quality) precision.push_back({share(one.precision)});
+  for (const ClassQuality& one : quality) precision.push_back({percent_of(one.precision)});
   precision.push_back({""});
   precision.push_back({""});
   table.rows.push_back(std::move(precision));
@@ -59,9 +59,9 @@ ReportTable class_list(const EvalEvent& eval, const std::string& title) {
     const ClassQuality& one = quality[i];
     table.rows.push_back({{eval.labels[i]},
                           {fmt::format("{}", one.samples)},
-                          {share(one.precision)},
-                          {share(one.recall)},
-                          {share(one.f1)},
+                          {percent_of(one.precision)},
+                          {percent_of(one.recall)},
+                          {percent_of(one.f1)},
                           {one.taken_for ? fmt::format("{} ({})", eval.labels[*one.taken_for],
                                                        eval.confusion[i][*one.taken_for])
                                          : "—"}});

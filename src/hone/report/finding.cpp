@@ -18,7 +18,7 @@ namespace {
 
 using Runs = std::span<const RunSummary>;
 
-std::string bits(std::int64_t width) {
+std::string bit_count(std::int64_t width) {
   return width == 1 ? "1 bit" : fmt::format("{} bits", width);
 }
 
@@ -157,19 +157,19 @@ std::string describe_cost(const Sweep& sweep) {
   const std::string count = sample_count(sweep.base->samples);
   const std::string n = count.empty() ? "" : " (" + count + ")";
   const auto widths = [](std::int64_t width) {
-    return fmt::format("{} cost{}", bits(width), width == 1 ? "s" : "");
+    return fmt::format("{} cost{}", bit_count(width), width == 1 ? "s" : "");
   };
   if (qat > 0 && (ptq == 0 || qat < ptq))
     return fmt::format("{} no detectable accuracy after training with the rounding{}{}",
-                       widths(qat), ptq > 0 ? fmt::format(", {} without", bits(ptq)) : "", n);
+                       widths(qat), ptq > 0 ? fmt::format(", {} without", bit_count(ptq)) : "", n);
   if (ptq > 0) return fmt::format("{} no detectable accuracy{}", widths(ptq), n);
   using Verdict = SweepDifference::Verdict;
   const SweepRow& widest = sweep.rows.back();
   if (widest.ptq_to_float.verdict != Verdict::worse &&
       widest.qat_to_float.verdict != Verdict::worse)
     return "";
-  return fmt::format("Accuracy is lost even at {}, the most that were tried{}", bits(widest.width),
-                     n);
+  return fmt::format("Accuracy is lost even at {}, the most that were tried{}",
+                     bit_count(widest.width), n);
 }
 
 std::string describe_finding(Runs runs) {

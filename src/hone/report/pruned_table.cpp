@@ -105,9 +105,12 @@ ReportTable pruned_latency_table(const RunSummary& run, const std::string& title
          {fmt::format("{} to {}", format_duration(timing.low), format_duration(timing.high))},
          {timing.against.empty() ? "—" : timing.against}});
   table.note = fmt::format(
-      "One text of {} tokens on {} threads: the same numbers without masks on dense "
+      "{} on {} threads: the same numbers without masks on dense "
       "products, as it runs with masks, and with what is zero as a whole taken out.",
-      format_count(run.pruned->latency_tokens), format_count(run.pruned->latency_threads));
+      run.pruned->latency_tokens > 0
+          ? fmt::format("One text of {} tokens", format_count(run.pruned->latency_tokens))
+          : std::string("One sample"),
+      format_count(run.pruned->latency_threads));
   return table;
 }
 

@@ -48,12 +48,12 @@ PruningRow make_row(const RunSummary& run, const PruningCurveRows& curve, double
   return row;
 }
 
-std::string share(double sparsity) { return fmt::format("{:g} %", 100 * sparsity); }
+std::string sparsity_text(double sparsity) { return fmt::format("{:g} %", 100 * sparsity); }
 
 // "0.5, 0.6 and 0.7"
 std::string list_shares(const std::vector<double>& sparsities) {
   std::vector<std::string> texts;
-  for (const double sparsity : sparsities) texts.push_back(share(sparsity));
+  for (const double sparsity : sparsities) texts.push_back(sparsity_text(sparsity));
   if (texts.size() == 1) return texts.front();
   const std::string last = texts.back();
   texts.pop_back();
@@ -110,8 +110,8 @@ std::string describe_pruning_cost(const PruningCurves& curves) {
   if (!compared) return "";
   const std::string n = in_brackets(curves.base);
   const double largest = largest_without_loss(*best);
-  return largest > 0 ? fmt::format("{} pruned cost no detectable accuracy: {}{}", share(largest),
-                                   best->name, n)
+  return largest > 0 ? fmt::format("{} pruned cost no detectable accuracy: {}{}",
+                                   sparsity_text(largest), best->name, n)
                      : fmt::format("Accuracy is lost at every sparsity that was tried{}", n);
 }
 
@@ -133,7 +133,7 @@ std::string describe_pruning(const PruningCurves& curves) {
   for (const PruningCurveRows& curve : curves.curves)
     if (const double largest = largest_without_loss(curve); largest > 0)
       sentences.push_back(fmt::format("{}: no difference to the float model detected up to {}{}.",
-                                      curve.name, share(largest), n));
+                                      curve.name, sparsity_text(largest), n));
   return fmt::format("{}", fmt::join(sentences, " "));
 }
 
@@ -160,7 +160,7 @@ ReportTable pruning_curves_table(const PruningCurves& curves, const std::string&
   for (const PruningCurveRows& curve : curves.curves)
     for (const PruningRow& row : curve.rows) {
       table.rows.push_back({{curve.name},
-                            {share(row.sparsity)},
+                            {sparsity_text(row.sparsity)},
                             {row.pruned ? format_percent(row.pruned->accuracy) : "—"},
                             {show_accuracy(row.tuned)},
                             {show_points(row.to_float)},

@@ -75,9 +75,9 @@ std::size_t append(std::string& out, const Character& character, TextStyle style
 }
 
 std::string pad(std::string text, std::size_t width, Align align) {
-  const std::size_t missing = width - std::min(width, display_width(text));
-  return align == Align::right ? std::string(missing, ' ') + text
-                               : std::move(text) + std::string(missing, ' ');
+  const std::size_t spaces = width - std::min(width, display_width(text));
+  return align == Align::right ? std::string(spaces, ' ') + text
+                               : std::move(text) + std::string(spaces, ' ');
 }
 
 std::string without_trailing_spaces(std::string line) {

@@ -32,6 +32,7 @@ Executor::Executor(Graph graph, const ExecutorOptions& options)
     for (const Dim& dim : value.type.dims)
       state_->sizes_grow = state_->sizes_grow && grows_with_sizes(dim);
   state_->external.resize(state_->graph.values.size());
+  state_->let_go.resize(state_->graph.values.size());
 }
 
 Executor::~Executor() = default;
@@ -63,6 +64,7 @@ void Executor::bind(const std::string& name, Tensor tensor) {
                 fmt::format("%{} is {}{}, the graph wants {}", name, name_of(tensor.dtype()),
                             to_string(tensor.shape()), to_string(type)));
   state_->external[static_cast<std::size_t>(id)] = std::move(tensor);
+  state_->let_go[static_cast<std::size_t>(id)] = false;
   state_->packed = nullptr;
 }
 
@@ -106,7 +108,7 @@ std::map<std::string, Tensor> Executor::run(const std::map<std::string, Tensor>&
     const Value& value = s.graph.values[v];
     if (value.kind == ValueKind::node) continue;
     if (value.kind != ValueKind::input) {
-      if (s.external[v].empty())
+      if (s.external[v].empty() && !s.let_go[v])
         throw Error(ErrorCode::internal, "%" + value.name + " is not bound");
       continue;
     }
@@ -132,6 +134,9 @@ std::map<std::string, Tensor> Executor::run(const std::map<std::string, Tensor>&
     s.external[v] = tensor;
   }
   s.plan = &plan(s.sizes);
+  if (s.packed != s.plan && std::find(s.let_go.begin(), s.let_go.end(), true) != s.let_go.end())
+    throw Error(ErrorCode::internal,
+                "this run has other sizes than the first, whose weights are packed");
   if (s.arena.empty() ||
       static_cast<std::int64_t>(s.arena.bytes()) < s.plan->arena_bytes + arena_slack) {
     s.arena = Tensor();

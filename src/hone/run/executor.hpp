@@ -23,6 +23,8 @@ struct KernelTiming {
 struct ExecutorOptions {
   bool use_kernels = true;     // false: every node by its reference
   std::int64_t tile_rows = 0;  // as PlanOptions::tile_rows
+  // Every run has the sizes of the first: a tensor that its only kernel has packed is let go.
+  bool one_size = false;
 };
 
 class Executor {

@@ -20,6 +20,7 @@ struct Executor::State {
   Graph graph;
   ExecutorOptions options;
   std::vector<Tensor> external;  // by value
+  std::vector<bool> let_go;      // by value: what a kernel has packed (ExecutorOptions::one_size)
   std::map<DimSizes, Plan> plans;
   Tensor arena;
   std::vector<Tensor> tiles;  // one a thread
@@ -39,6 +40,9 @@ struct Executor::State {
     const Location& at = plan->locations[static_cast<std::size_t>(id)];
     switch (at.place) {
       case Place::external:
+        // (What is let go nobody reads, but it is an input that is there.)
+        if (let_go[static_cast<std::size_t>(id)])
+          return static_cast<std::byte*>(const_cast<void*>(arena.data()));
         return static_cast<std::byte*>(
             const_cast<void*>(external[static_cast<std::size_t>(at.offset)].data()));
       case Place::arena:
@@ -79,6 +83,8 @@ private:
   struct BoundNode;
 
   void begin_tiles(const PlanStep& step);
+  // After a node's kernel has packed a tensor that nothing else reads.
+  void let_go_of_packed(const PlannedNode& planned);
   std::vector<BoundNode> bind_nodes(const PlanStep& step, int thread, int range) const;
   void run_tile(const std::vector<BoundNode>& bound, std::int64_t first_row, std::int64_t rows,
                 bool accumulate, int thread);

@@ -12,10 +12,12 @@ Graph make_forward_graph(const Model& model, Mode mode, const std::vector<std::s
   return graph;
 }
 
-Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled) {
+Executor make_forward(Model model, Mode mode, const std::vector<std::string>& disabled,
+                      bool one_size, std::vector<PassReport>* reports) {
   TensorStore tensors;
-  Executor executor(make_forward_graph(model, mode, disabled, nullptr, &tensors),
-                    mode != Mode::reference);
+  Executor executor(make_forward_graph(model, mode, disabled, reports, &tensors),
+                    ExecutorOptions{.use_kernels = mode != Mode::reference, .one_size = one_size});
+  model.tensors = {};
   for (const std::string& name : tensors.names()) executor.bind(name, tensors.at(name));
   return executor;
 }

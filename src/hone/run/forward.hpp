@@ -17,7 +17,9 @@ Graph make_forward_graph(const Model& model, Mode mode,
                          const std::vector<std::string>& disabled = {},
                          std::vector<PassReport>* reports = nullptr,
                          TensorStore* tensors = nullptr);
-// That graph, bound to its tensors. `disabled` names passes to leave out.
-Executor make_forward(const Model& model, Mode mode, const std::vector<std::string>& disabled = {});
+// That graph, bound to its tensors; of a model that is moved here nothing else is kept. `disabled`
+// names passes to leave out. `one_size`: as ExecutorOptions. `reports`: as above.
+Executor make_forward(Model model, Mode mode, const std::vector<std::string>& disabled = {},
+                      bool one_size = false, std::vector<PassReport>* reports = nullptr);
 
 }  // namespace hone

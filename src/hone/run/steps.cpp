@@ -102,13 +102,15 @@ void Executor::State::run_whole(const PlannedNode& planned, int thread) {
         &timings[static_cast<std::size_t>(thread)][static_cast<std::size_t>(planned.node)].flop;
     const bool packs =
         planned.kernel->begin != nullptr && (!planned.constant_begin || packed != plan);
-    if (packs)
+    if (packs) {
       parallel_items(plan->threads, [&](std::int64_t part, int) {
         KernelCall part_of = call;
         part_of.thread = static_cast<int>(part);
         part_of.threads = plan->threads;
         planned.kernel->begin(part_of);
       });
+      let_go_of_packed(planned);
+    }
     planned.kernel->run(call);
   }
   count(planned, thread, begin, -1);
@@ -216,6 +218,21 @@ void Executor::State::begin_tiles(const PlanStep& step) {
           ticks() - begin;
     }
   });
+  for (const PlannedNode& planned : step.nodes)
+    if (has_begin(planned)) let_go_of_packed(planned);
+}
+
+void Executor::State::let_go_of_packed(const PlannedNode& planned) {
+  if (!options.one_size || !planned.constant_begin || planned.kernel->packed_input < 0) return;
+  const ValueId id =
+      graph.node(planned.node).inputs[static_cast<std::size_t>(planned.kernel->packed_input)];
+  std::int64_t readers = 0;
+  for (const Node& node : graph.nodes)
+    readers += std::count(node.inputs.begin(), node.inputs.end(), id);
+  for (const auto& [name, output] : graph.outputs) readers += output == id ? 1 : 0;
+  if (readers > 1) return;
+  external[static_cast<std::size_t>(id)] = {};
+  let_go[static_cast<std::size_t>(id)] = true;
 }
 
 void Executor::State::run_tiled(const PlanStep& step) {

@@ -57,6 +57,9 @@ struct Metrics {
   // and as many beside it, as Agresti and Coull (Am. Stat. 1998) do for a proportion: without them
   // a table without a mistake would have no width.
   Score macro_f1, mcc;
+  // Share of the samples whose class is among those of the five largest logits (Wilson's interval);
+  // undefined for five classes or fewer.
+  Score top5;
 
   // Mean squared and mean absolute error (normal intervals of means), the coefficient of
   // determination (without interval; undefined where all targets are the same), Pearson's and

@@ -25,6 +25,22 @@ using SampleNumbers = std::span<const std::int64_t>;
 struct LossOptions {
   // By class; empty: all alike (then the loss is a plain mean over samples).
   std::vector<float> class_weights = {};
+  // Samples are mixed with others (Augmentation::mixup): the loss weighs both labels.
+  bool mixed = false;
+};
+
+// How samples are changed at random while they are trained on.
+struct Augmentation {
+  std::int64_t crop = 0;  // pictures are moved by up to this many places; zeros come in
+  bool flip = false;      // half of the pictures are mirrored, left to right
+  // Each batch is mixed with itself in another order, by a share of Beta(mixup, mixup) (Zhang et
+  // al., arXiv 1710.09412); 0: not.
+  double mixup = 0;
+  // What is drawn depends on these and the places in the batch alone.
+  std::uint64_t seed = 0;
+  std::uint32_t draw = 0;
+
+  explicit operator bool() const { return crop > 0 || flip || mixup > 0; }
 };
 
 // B samples are answered by the output "logits" f32[B,C].
@@ -34,12 +50,18 @@ struct Task : Described {
   // What "best" may mean (metrics.hpp); the first is the default.
   std::vector<std::string> metrics = {};
 
-  // Sets the inputs that the graph reads for these samples, in this order.
+  // Sets the inputs that the graph reads for these samples, in this order. (May run beside a step
+  // that is computed: it uses one thread.)
   void (*fill)(const Dataset& data, SampleNumbers numbers, Inputs& inputs) = nullptr;
   // Sets those that the loss compares with. Null, as all below: the model is not trained or
   // measured by this task.
   void (*fill_targets)(const Dataset& data, SampleNumbers numbers, const LossOptions& loss,
                        Inputs& inputs) = nullptr;
+  // As `fill`, changed at random. Null: samples of this task are not.
+  void (*augment)(const Dataset& data, SampleNumbers numbers, const Augmentation& augmentation,
+                  Inputs& inputs) = nullptr;
+  // Elements that are answered together where nobody says how many; null: 4096.
+  std::int64_t (*together)(const Dataset& data) = nullptr;
   // Appends the output "loss" f32[1] behind the logits. Throws Error(unsupported) for logits that
   // cannot be trained.
   void (*append_loss)(Graph& graph, const LossOptions& loss) = nullptr;
@@ -68,7 +90,10 @@ struct Samples {
   // exist and a column that is missing.
   Inputs inputs(SampleNumbers numbers) const;
   // The same and what its loss compares with. Throws Error(unsupported) where the task has none.
-  Inputs training_inputs(SampleNumbers numbers, const LossOptions& loss = {}) const;
+  Inputs training_inputs(SampleNumbers numbers, const LossOptions& loss = {},
+                         const Augmentation& augmentation = {}) const;
+  // Elements of a batch that is answered at once.
+  std::int64_t together() const { return task->together == nullptr ? 4096 : task->together(data); }
 };
 
 // Data for what a model is for.

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace text_regression_task {
 
 std::span<const float> targets_of(const Dataset& data) {
   return data.column("targets").as<float>();
@@ -35,9 +36,11 @@ void check_loss(const LossOptions& loss, std::int64_t) {
                 "leave them out");
 }
 
+}  // namespace text_regression_task
 }  // namespace
 
 Task task_text_regression() {
+  using namespace text_regression_task;
   Task task{{"text_regression", "a number for a text"}};
   task.columns = {"ids"};
   task.targets = {"targets"};

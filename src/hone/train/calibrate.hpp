@@ -21,6 +21,12 @@ struct CalibrateOptions {
 void calibrate_on_data(Quantization& quantization, const Model& model, const Samples& data,
                        const CalibrateOptions& options);
 
+// The same on numbers that the model reads by name, for models whose inputs only their user knows.
+// Where the first dimension of all inputs is a named size, it counts samples; else the numbers are
+// one run. Throws Error(invalid_argument) naming an input that is missing or unknown.
+void calibrate_on_inputs(Quantization& quantization, const Model& model, const Inputs& given,
+                         const CalibrateOptions& options);
+
 // Gives a model whose formats have trained steps their first values, from weights and from what a
 // few samples make of activations.
 void initialize_learned_steps(Model& model, const Samples& data, std::int64_t samples = 32);

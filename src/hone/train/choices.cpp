@@ -16,9 +16,11 @@ bool starts_at_random(const Model& model) {
 }
 
 double default_learning_rate(const Model& model) {
-  constexpr double pretrained = 5e-5, adapter_times = 20, fresh_times_width = 0.032;
+  constexpr double pretrained = 5e-5, adapter_times = 20, fresh_times_width = 0.032,
+                   fresh_network_of_pictures = 2e-3;
   if (has_adapters(model.graph)) return adapter_times * pretrained;
   if (!starts_at_random(model)) return pretrained;
+  if (model.image) return fresh_network_of_pictures;
   const double rate = fresh_times_width / static_cast<double>(model.width);
   // As it would be typed: two digits.
   return std::stod(fmt::format("{:.1e}", rate));

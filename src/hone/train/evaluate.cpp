@@ -72,8 +72,9 @@ Tensor answer_all(Executor& forward, const Samples& data, const EvaluateOptions&
     throw Error(ErrorCode::invalid_argument, "there are no samples to evaluate on");
   Tensor all;
   answer_batches(forward, data,
-                 cut_batches(data.data, sorted_by_length(data.data), options.max_length), options,
-                 [&](SampleNumbers numbers, const Tensor& logits) {
+                 cut_batches(data.data, sorted_by_length(data.data),
+                             options.max_length > 0 ? options.max_length : data.together()),
+                 options, [&](SampleNumbers numbers, const Tensor& logits) {
                    const std::int64_t width = logits.shape()[1];
                    if (all.empty()) all = Tensor(DType::f32, {data.size(), width});
                    for (std::size_t b = 0; b < numbers.size(); ++b) {

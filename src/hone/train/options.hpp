@@ -48,6 +48,10 @@ struct TrainOptions {
   std::int64_t patience = 0;
   // Of the loss, by class (balanced_class_weights()); empty: all alike.
   std::vector<float> class_weights;
+  // Of pictures: as Augmentation has them.
+  std::int64_t crop = 0;
+  bool flip = false;
+  double mixup = 0;
   // What TrainEvents::before_step does to the model, in words: a run resumes with the same.
   std::string changes;
 };

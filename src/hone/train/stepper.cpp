@@ -50,7 +50,7 @@ Tensor rng_state(std::uint64_t seed, std::uint32_t counter) {
 
 Graph graph_with_loss(const Model& model, const Task& task, const TrainOptions& options) {
   Graph graph = model.graph;
-  append_loss(graph, task, {options.class_weights});
+  append_loss(graph, task, {options.class_weights, options.mixup > 0});
   return graph;
 }
 
@@ -77,7 +77,7 @@ Stepper::Stepper(Model& model, const Samples& data, const TrainOptions& options,
     : model_(model),
       data_(data),
       options_(options),
-      loss_{options.class_weights},
+      loss_{options.class_weights, options.mixup > 0},
       schedule_(
           Tensor::from<float>(DType::f32, {static_cast<std::int64_t>(schedule.size())}, schedule)) {
   if (options.accumulate > 1)
@@ -114,6 +114,7 @@ void Stepper::build_accumulating(const Model& model) {
   update.name = "update";
   for (const auto& [target, id] : graph.updates) {
     const Value& sum = graph.value(target);
+    if (!is_sum(sum.name)) continue;  // running statistics are up to date after each part
     const std::string parameter = sum.name.substr(0, sum.name.rfind('.'));
     update.parameter(parameter, sum.type);
     update.outputs.emplace_back("grad." + parameter,
@@ -126,10 +127,40 @@ void Stepper::build_accumulating(const Model& model) {
   bind_states(*update_);
 }
 
-StepResult Stepper::step(SampleNumbers numbers, std::int64_t step) {
-  const auto run_batch = [&](SampleNumbers part, std::uint32_t counter, double share) {
-    Inputs inputs = data_.training_inputs(part, loss_);
-    inputs["rng"] = rng_state(options_.seed, counter);
+namespace {
+
+// The samples of part p of `parts`.
+SampleNumbers part_of(SampleNumbers numbers, std::int64_t p, std::int64_t parts) {
+  const auto count = static_cast<std::int64_t>(numbers.size());
+  const std::int64_t begin = count * p / parts, end = count * (p + 1) / parts;
+  return numbers.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+}
+
+std::int64_t parts_of(SampleNumbers numbers, const TrainOptions& options) {
+  return std::min(options.accumulate, static_cast<std::int64_t>(numbers.size()));
+}
+
+}  // namespace
+
+// Every micro-batch of every step has random numbers of its own.
+std::uint32_t Stepper::draw_of(std::int64_t step, std::int64_t part) const {
+  return static_cast<std::uint32_t>(step * options_.accumulate + part);
+}
+
+std::vector<Inputs> Stepper::prepare(SampleNumbers numbers, std::int64_t step) const {
+  std::vector<Inputs> prepared;
+  const std::int64_t parts = parts_of(numbers, options_);
+  for (std::int64_t p = 0; p < parts; ++p) {
+    const Augmentation augmentation{options_.crop, options_.flip, options_.mixup, options_.seed,
+                                    draw_of(step, p)};
+    prepared.push_back(data_.training_inputs(part_of(numbers, p, parts), loss_, augmentation));
+    prepared.back()["rng"] = rng_state(options_.seed, draw_of(step, p));
+  }
+  return prepared;
+}
+
+StepResult Stepper::step(std::vector<Inputs> prepared, SampleNumbers numbers, std::int64_t step) {
+  const auto run_batch = [&](Inputs& inputs, double share) {
     inputs["loss_gradient"] = scalar_f32(share);
     if (!update_) {
       inputs["schedule"] = schedule_;
@@ -138,7 +169,7 @@ StepResult Stepper::step(SampleNumbers numbers, std::int64_t step) {
     return forward_->run(inputs);
   };
   if (!update_) {
-    const auto results = run_batch(numbers, static_cast<std::uint32_t>(step), 1.0);
+    const auto results = run_batch(prepared.front(), 1.0);
     return {results.at("loss").as<float>()[0], results.at("grad_norm").as<float>()[0]};
   }
   for (const std::string& name : states_.names())
@@ -146,20 +177,13 @@ StepResult Stepper::step(SampleNumbers numbers, std::int64_t step) {
       Tensor& sum = states_.at(name);
       std::memset(sum.data(), 0, sum.bytes());
     }
-  const auto count = static_cast<std::int64_t>(numbers.size());
-  const std::int64_t parts = std::min(options_.accumulate, count);
+  const std::int64_t parts = parts_of(numbers, options_);
   // The loss is a mean; over parts of a step it is their mean by what their samples weigh.
   const double total = loss_weight(data_, numbers, loss_);
   double loss = 0;
   for (std::int64_t p = 0; p < parts; ++p) {
-    const std::int64_t begin = count * p / parts;
-    const std::int64_t end = count * (p + 1) / parts;
-    const auto part =
-        numbers.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
-    const double share = loss_weight(data_, part, loss_) / total;
-    // Every micro-batch of every step has random numbers of its own.
-    const auto counter = static_cast<std::uint32_t>(step * options_.accumulate + p);
-    const auto results = run_batch(part, counter, share);
+    const double share = loss_weight(data_, part_of(numbers, p, parts), loss_) / total;
+    const auto results = run_batch(prepared[static_cast<std::size_t>(p)], share);
     loss += share * static_cast<double>(results.at("loss").as<float>()[0]);
   }
   const auto results = update_->run({{"schedule", schedule_}, {"step", scalar_i32(step)}});

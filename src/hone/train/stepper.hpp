@@ -33,8 +33,14 @@ public:
   Stepper(Model& model, const Samples& data, const TrainOptions& options,
           std::vector<float> schedule);
 
-  // One step on the samples with these numbers; `step` counts from 1.
-  StepResult step(SampleNumbers numbers, std::int64_t step);
+  // What a step reads of the samples with these numbers, by micro-batch; `step` counts from 1. May
+  // run beside another step.
+  std::vector<Inputs> prepare(SampleNumbers numbers, std::int64_t step) const;
+  // One step on what was prepared for it.
+  StepResult step(std::vector<Inputs> prepared, SampleNumbers numbers, std::int64_t step);
+  StepResult step(SampleNumbers numbers, std::int64_t step) {
+    return this->step(prepare(numbers, step), numbers, step);
+  }
 
   // Everything that decides the following steps, by name: raw parameters (frozen ones aside: the
   // model has them), moments, row steps.
@@ -49,6 +55,7 @@ public:
   std::int64_t arena_bytes() const;
 
 private:
+  std::uint32_t draw_of(std::int64_t step, std::int64_t part) const;
   void build_single(const Model& model);
   void build_accumulating(const Model& model);
   void bind_states(Executor& executor);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <future>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,6 +72,10 @@ public:
     rates_ = rates_of(position_, options_);
     if (position_.step == 0) check_start();
     Stepper stepper(model_, data_, options_, rates_);
+    // (What is prepared when the loop ends reads the stepper.)
+    const std::shared_ptr<void> wait(nullptr, [this](void*) {
+      if (next_.inputs.valid()) next_.inputs.wait();
+    });
     if (resume) {
       stepper.restore(load_state(out_ / "last"));
       if (record_ != nullptr) record_->write(ResumeEvent{position_.step});
@@ -153,17 +158,29 @@ private:
     options.name_of = [](std::int64_t sample) {
       return fmt::format("before step 1: sample {}", sample);
     };
-    answer_batches(forward, data_, cut_batches(data_.data, indices, options.max_length), options);
+    answer_batches(forward, data_, cut_batches(data_.data, indices, data_.together()), options);
+  }
+
+  // What a step reads is made while the one before it is computed; what is drawn for it depends on
+  // its number alone.
+  void prepare(const Stepper& stepper, std::int64_t number) {
+    next_.numbers = samples_of_step(number - 1);
+    next_.inputs = std::async(std::launch::async, [&stepper, number, numbers = next_.numbers] {
+      return stepper.prepare(numbers, number);
+    });
   }
 
   StepReport step(Stepper& stepper) {
-    const std::vector<std::int64_t> indices = samples_of_step(position_.step);
     const std::int64_t number = position_.step + 1;
+    if (!next_.inputs.valid()) prepare(stepper, number);
+    const std::vector<std::int64_t> indices = std::move(next_.numbers);
     std::int64_t tokens = 0;
     for (std::int64_t index : indices) tokens += data_.data.length(index);
     if (events_.before_step) events_.before_step(number, steps_);
     const double begin = now_seconds();
-    const StepResult result = stepper.step(indices, number);
+    std::vector<Inputs> inputs = next_.inputs.get();
+    if (number < steps_) prepare(stepper, number + 1);
+    const StepResult result = stepper.step(std::move(inputs), indices, number);
     const double seconds = now_seconds() - begin;
     // (Without the sign that a NaN may have.)
     if (!std::isfinite(result.loss) || !std::isfinite(result.grad_norm)) {
@@ -255,6 +272,11 @@ private:
   TrainPosition position_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;
+  // Of the next step.
+  struct {
+    std::vector<std::int64_t> numbers;
+    std::future<std::vector<Inputs>> inputs;
+  } next_;
   std::vector<float> rates_;
 };
 
@@ -292,7 +314,15 @@ void check_training(const Model& model, const Samples& data, const Samples* vali
   make_schedule(options.schedule, options.lr, options.warmup, steps, options.schedule_options);
   check_selection(data, validation, options);
   if (data.task->check_loss != nullptr)
-    data.task->check_loss({options.class_weights}, model.head.size);
+    data.task->check_loss({options.class_weights, options.mixup > 0}, model.head.size);
+  for (const auto& [name, given] :
+       {std::pair{"crop", options.crop > 0}, std::pair{"flip", options.flip},
+        std::pair{"mixup", options.mixup > 0}})
+    if (given && data.task->augment == nullptr)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{} changes nothing: the model is for {} ({})", name, data.task->name,
+                              data.task->summary),
+                  "leave it out: it is of pictures");
 }
 
 namespace {

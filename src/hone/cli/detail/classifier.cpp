@@ -55,13 +55,16 @@ Classifier load_classifier(const CommandInput& input, const std::string& data_ki
                 "train it first: hone train " + name + " ...; then give the folder of --out");
   Model model = load_model({.name = name, .check_values = check_values});
   say_report(model, [](const std::string& text) { console().note(text); });
+  if (!data_kind.empty())
+    check_reads(find_dataset(data_kind), static_cast<bool>(model.image), name);
+  const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));
+  if (model.image && data_kind.empty()) return {std::move(model), {}, 0, mode};
   ChosenTokenizer chosen =
       choose_tokenizer(name, input.options.text_or("tokenizer", ""), data_kind);
   check_fit(model.limits, chosen.tokenizer, chosen.source,
             [](const std::string& text) { console().note(text); });
   const std::int64_t limit =
       length_limit(model.limits, chosen, input.options.integer_or("max_length", 0), note_once);
-  const Mode mode = parse_mode(input.options.text_or("mode", "compiled"));
   return {std::move(model), std::move(chosen.tokenizer), limit, mode};
 }
 

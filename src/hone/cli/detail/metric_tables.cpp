@@ -67,6 +67,8 @@ void add_metrics(TerminalTable& table, const Metrics& metrics) {
   }
   table.add_row({"accuracy (95 % interval)",
                  format_interval(metrics.accuracy, metrics.interval.low, metrics.interval.high)});
+  if (metrics.top5.is_defined())
+    table.add_row({"among the five most probable", show_score(metrics.top5, true)});
   table.add_row({"macro-F1", show_score(metrics.macro_f1, true)});
   table.add_row({"Matthews correlation", show_score(metrics.mcc, false)});
   table.add_row({"loss", format_significant(metrics.loss)});

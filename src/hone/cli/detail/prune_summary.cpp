@@ -42,8 +42,10 @@ std::string removed_parts(const RemovalOutcome& removal) {
 }
 
 std::string latencies(const PruningVerdict& verdict) {
-  TerminalTable table({{fmt::format("{} tokens, {} thread{}", verdict.tokens, verdict.threads,
-                                    verdict.threads == 1 ? "" : "s"),
+  TerminalTable table({{fmt::format("{}, {} thread{}",
+                                    verdict.tokens > 0 ? fmt::format("{} tokens", verdict.tokens)
+                                                       : std::string("one sample"),
+                                    verdict.threads, verdict.threads == 1 ? "" : "s"),
                         Align::left},
                        {"median", Align::right},
                        {"10 to 90 %", Align::left},

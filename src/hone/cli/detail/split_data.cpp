@@ -18,7 +18,8 @@ std::vector<OptionSpec> split_flags(const char* default_split) {
   split.choices = {"train", "validation", "test", "all"};
   return {{.name = "data",
            .default_value = {},
-           .help = "reviews, imdb:PATH, csv:FILE, tsv:FILE, json:FILE or jsonl:FILE"},
+           .help = "reviews, imdb:PATH, csv:FILE, tsv:FILE, json:FILE or jsonl:FILE; of pictures "
+                   "shapes, cifar10:PATH, mnist:DIR or images:DIR"},
           std::move(split)};
 }
 
@@ -58,10 +59,11 @@ DataRequest split_request(const CommandInput& input, const Settings& given,
 TokenizedData load_split_for(const Classifier& classifier, DataRequest request) {
   request.max_length = classifier.max_length;
   request.labels = label_use(classifier.model.head);
+  request.image = classifier.model.image;
   TokenizedData data =
-      load_tokenized(request, classifier.tokenizer, [](std::int64_t done, std::int64_t total) {
-        console().progress("tokenizing", done, total, 0, {.samples = static_cast<double>(done)},
-                           "samples");
+      load_tokenized(request, classifier.tokenizer, [&](std::int64_t done, std::int64_t total) {
+        console().progress(classifier.model.image ? "reading" : "tokenizing", done, total, 0,
+                           {.samples = static_cast<double>(done)}, "samples");
       });
   if (data.skipped > 0)
     console().note(

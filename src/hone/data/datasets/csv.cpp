@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace csv_data {
 
 TextData load(const std::string& location, const std::string& split, const Options& options,
               LabelUse use) {
@@ -10,9 +11,11 @@ TextData load(const std::string& location, const std::string& split, const Optio
   return load_rows(location, split, options, use, read_delimited_file);
 }
 
+}  // namespace csv_data
 }  // namespace
 
 DatasetKind dataset_csv() {
+  using namespace csv_data;
   return {{"csv", "comma-separated values: csv:PATH", delimited_options(",")},
           load,
           fingerprint_rows,

@@ -12,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace imdb_data {
 
 namespace fs = std::filesystem;
 
@@ -96,9 +97,11 @@ std::string fingerprint(const std::string& location, const std::string& split, c
   return sha256(all);
 }
 
+}  // namespace imdb_data
 }  // namespace
 
 DatasetKind dataset_imdb() {
+  using namespace imdb_data;
   return {{"imdb", "Large Movie Review Dataset: imdb:FOLDER or imdb:ARCHIVE.tar.gz"},
           load,
           fingerprint,

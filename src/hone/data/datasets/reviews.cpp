@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace reviews_data {
 
 constexpr std::int64_t default_train = 6000;
 constexpr std::int64_t default_test = 1000;
@@ -41,9 +42,11 @@ std::string fingerprint(const std::string& location, const std::string& split,
                      options.integer_or("seed", 1));
 }
 
+}  // namespace reviews_data
 }  // namespace
 
 DatasetKind dataset_reviews() {
+  using namespace reviews_data;
   const auto count = [](const char* name, std::int64_t value, const char* help) {
     return OptionSpec{.name = name,
                       .type = OptionType::integer,

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace tsv_data {
 
 TextData load(const std::string& location, const std::string& split, const Options& options,
               LabelUse use) {
@@ -10,9 +11,11 @@ TextData load(const std::string& location, const std::string& split, const Optio
   return load_rows(location, split, options, use, read_delimited_file);
 }
 
+}  // namespace tsv_data
 }  // namespace
 
 DatasetKind dataset_tsv() {
+  using namespace tsv_data;
   return {{"tsv", "tab-separated values: tsv:PATH", delimited_options("tab")},
           load,
           fingerprint_rows,

@@ -120,6 +120,7 @@ private:
       term->constant = tensor;
       term->name = graph_name_of(name);
       term->is_trained = tensor.dtype() == DType::f32;
+      term->is_narrow = graph.narrow.contains(name);
       scope.terms[name] = std::move(term);
     }
   }
@@ -176,6 +177,12 @@ private:
                     "nodes are listed in an order in which they can run, without cycles");
     }
     while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i] != nullptr && inputs[i]->is_narrow && node.op != "DequantizeLinear")
+        throw Error(ErrorCode::unsupported,
+                    fmt::format("{}: its input '{}' has elements of 4 bits", node.describe(),
+                                printable(node.inputs[i], 100)),
+                    "hone reads them where DequantizeLinear does");
     std::vector<std::shared_ptr<OnnxTerm>> results;
     const auto function = functions_.find({node.domain, node.op});
     if (function != functions_.end())

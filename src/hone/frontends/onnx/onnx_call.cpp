@@ -7,6 +7,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/graph/dim.hpp"
+#include "hone/graph/op.hpp"
 #include "hone/ops/detail/numbers.hpp"
 
 namespace hone {
@@ -36,6 +37,7 @@ ValueId OnnxCall::in(std::size_t i) {
   if (!has(i)) fail(fmt::format("input {} is missing", i));
   OnnxTerm& term = *inputs_[i];
   if (term.id != none) return term.id;
+  if (term.turned != none) return term.id = transposed(term.turned, {1, 0});
   if (!term.constant && term.sizes) {
     return term.id = computed(*term.sizes, term.is_number);
   }
@@ -43,6 +45,19 @@ ValueId OnnxCall::in(std::size_t i) {
   term.id = buffer(*term.constant, term.name.empty() ? "constant" : term.name);
   if (term.is_trained) graph_.value(term.id).kind = ValueKind::parameter;
   return term.id;
+}
+
+ValueId OnnxCall::turned_weight(std::size_t i) {
+  OnnxTerm& term = *inputs_[i];
+  if (term.turned != none) return term.turned;
+  if (term.id != none || !term.is_trained || !term.constant || term.constant->shape().size() != 2)
+    return none;
+  const Tensor turned =
+      evaluate_reference(find_op("transpose"), {&*term.constant}, {{"order", std::string("1,0")}})
+          .front();
+  term.turned = buffer(turned, term.name);
+  graph_.value(term.turned).kind = ValueKind::parameter;
+  return term.turned;
 }
 
 ValueId OnnxCall::computed(const std::vector<Dim>& sizes, bool is_number) {

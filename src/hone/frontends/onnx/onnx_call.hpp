@@ -21,7 +21,8 @@ inline constexpr std::int64_t oldest_onnx_opset = 1, newest_onnx_opset = 28;
 
 // What a name of the file stands for.
 struct OnnxTerm {
-  ValueId id = none;  // in the graph; none until something computes with it
+  ValueId id = none;      // in the graph; none until something computes with it
+  ValueId turned = none;  // a matrix [N,K] of the graph whose transposed it is
   // Its numbers, where they are known: initializers and what follows from them.
   std::optional<Tensor> constant = {};
   // Whole numbers that are known up to the sizes of inputs, in order; of a number without
@@ -30,6 +31,7 @@ struct OnnxTerm {
   bool is_number = false;
   std::string name = {};    // of an initializer
   bool is_trained = false;  // an initializer of real numbers
+  bool is_narrow = false;   // of integers of 4 bits in the file
 };
 
 class OnnxCall {
@@ -47,6 +49,9 @@ public:
   std::size_t count() const { return inputs_.size(); }
   bool has(std::size_t i) const { return i < inputs_.size() && inputs_[i] != nullptr; }
   ValueId in(std::size_t i);
+  // A trained matrix [K,N] as the parameter [N,K] that `linear` reads, if nothing read it otherwise
+  // before; or none.
+  ValueId turned_weight(std::size_t i);
   // (By value: adding to the graph, as the first look at a constant does, moves its types.)
   ValueType type(std::size_t i) { return graph_.type(in(i)); }
   // Of any value. (By value: adding to the graph moves its types.)

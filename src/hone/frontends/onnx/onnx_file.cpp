@@ -63,6 +63,8 @@ constexpr NumberedType types[] = {{1, "float", DType::f32},
                                   {25, "uint2", std::nullopt},
                                   {26, "int2", std::nullopt}};
 
+constexpr std::int64_t type_uint4 = 21, type_int4 = 22;
+
 class Reader {
 public:
   explicit Reader(fs::path file) : file_(std::move(file)) {}
@@ -80,6 +82,14 @@ public:
     result.graph = read_graph(model.graph());
     for (const auto& function : model.functions()) result.functions.push_back(read(function));
     return result;
+  }
+
+  std::set<fs::path> data_files() {
+    onnx::ModelProto model;
+    parse(model);
+    std::set<fs::path> files;
+    add_data_files(model.graph(), files);
+    return files;
   }
 
   Tensor read_one_tensor() {
@@ -114,6 +124,22 @@ private:
       fail("it is no ONNX file, is cut short, or nests too deep");
   }
 
+  void add_data_files(const onnx::GraphProto& graph, std::set<fs::path>& files) const {
+    const auto add = [&](const onnx::TensorProto& tensor) {
+      for (const auto& entry : tensor.external_data())
+        if (entry.key() == "location")
+          files.insert(file_.parent_path() / fs::path(entry.value()).lexically_normal());
+    };
+    for (const auto& tensor : graph.initializer()) add(tensor);
+    for (const auto& node : graph.node())
+      for (const auto& attribute : node.attribute()) {
+        if (attribute.has_t()) add(attribute.t());
+        for (const auto& tensor : attribute.tensors()) add(tensor);
+        if (attribute.has_g()) add_data_files(attribute.g(), files);
+        for (const auto& inner : attribute.graphs()) add_data_files(inner, files);
+      }
+  }
+
   // ONNX's own domain has two names.
   static std::string domain_of(const std::string& domain) {
     return domain == "ai.onnx" ? "" : domain;
@@ -135,7 +161,12 @@ private:
     for (const auto& tensor : graph.initializer()) {
       if (tensor.name().empty()) fail("an initializer has no name");
       const std::string what = fmt::format("initializer '{}'", printable(tensor.name(), 100));
-      if (!result.initializers.emplace(tensor.name(), read_tensor(tensor, what)).second)
+      const bool narrow = tensor.data_type() == type_uint4 || tensor.data_type() == type_int4;
+      if (narrow) result.narrow.insert(tensor.name());
+      if (!result.initializers
+               .emplace(tensor.name(),
+                        narrow ? read_narrow(tensor, what) : read_tensor(tensor, what))
+               .second)
         fail(what + " is there twice");
     }
     for (const auto& [from, to] : {std::pair{&graph.input(), &result.inputs},
@@ -257,6 +288,28 @@ private:
     for (const auto& opset : from.opset_import())
       to.opsets[domain_of(opset.domain())] = opset.version();
     return to;
+  }
+
+  // Integers of 4 bits, two in a byte, as such of 8.
+  Tensor read_narrow(const onnx::TensorProto& from, const std::string& what) {
+    const bool is_signed = from.data_type() == type_int4;
+    onnx::TensorProto bytes = from;
+    std::int64_t count = 1;
+    for (const std::int64_t size : from.dims()) {
+      if (size < 0) fail(what + " has a negative dimension");
+      if (__builtin_mul_overflow(count, size, &count)) fail(what + " is larger than any memory");
+    }
+    Tensor wide(is_signed ? DType::i8 : DType::u8, Shape(from.dims().begin(), from.dims().end()));
+    bytes.set_data_type(onnx::TensorProto::UINT8);
+    bytes.clear_dims();
+    bytes.add_dims(count / 2 + count % 2);
+    const Tensor packed = read_tensor(bytes, what);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const int code = packed.as<std::uint8_t>()[i / 2] >> (i % 2 == 0 ? 0 : 4) & 15;
+      wide.as<std::uint8_t>()[i] =
+          static_cast<std::uint8_t>(is_signed && code >= 8 ? code - 16 : code);
+    }
+    return wide;
   }
 
   Tensor read_tensor(const onnx::TensorProto& from, const std::string& what) {
@@ -387,6 +440,12 @@ std::optional<DType> dtype_of_onnx(std::int64_t number) {
   return std::nullopt;
 }
 
+std::int64_t onnx_number_of(DType dtype) {
+  for (const NumberedType& type : types)
+    if (type.dtype == dtype) return type.number;
+  throw Error(ErrorCode::internal, "an element type that ONNX does not have");
+}
+
 std::string name_of_onnx_dtype(std::int64_t number) {
   for (const NumberedType& type : types)
     if (type.number == number) return type.name;
@@ -394,6 +453,14 @@ std::string name_of_onnx_dtype(std::int64_t number) {
 }
 
 OnnxFile read_onnx(const fs::path& file) { return Reader(file).read_model(); }
+
+std::set<fs::path> data_of_onnx(const fs::path& file) {
+  try {
+    return Reader(file).data_files();
+  } catch (const Error&) {
+    return {};
+  }
+}
 
 Tensor read_onnx_tensor(const fs::path& file) { return Reader(file).read_one_tensor(); }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,9 +35,9 @@ struct OnnxAttribute {
 struct OnnxNode {
   std::string name;  // may be empty
   std::string op;
-  std::string domain;                // "" is ONNX's own
-  std::vector<std::string> inputs;   // "" for one that is absent
-  std::vector<std::string> outputs;  // "" for one that nobody reads
+  std::string domain;                     // "" is ONNX's own
+  std::vector<std::string> inputs = {};   // "" for one that is absent
+  std::vector<std::string> outputs = {};  // "" for one that nobody reads
   std::map<std::string, OnnxAttribute> attributes = {};
 
   // "node 'Conv_3' (Conv)", for messages.
@@ -55,16 +56,28 @@ struct OnnxValue {
   std::optional<std::vector<OnnxDim>> dims = {};  // absent: the rank is not known
 };
 
+// Numbers of a type that hone has no tensors of, as a file holds them: integers of 4 bits (two in a
+// byte, the lower half first) or 16.
+struct OnnxRaw {
+  std::int64_t type = 0;  // in TensorProto.DataType
+  Shape shape;
+  std::string bytes;
+};
+
 struct OnnxGraph {
   std::string name;
-  std::vector<OnnxNode> nodes;
+  std::vector<OnnxNode> nodes = {};
   std::map<std::string, Tensor> initializers = {};
-  std::vector<OnnxValue> inputs, outputs, values = {};  // values: types of what nodes compute
+  std::map<std::string, OnnxRaw> raw = {};  // initializers, to be written
+  // Initializers of integers of 4 bits, read as such of 8.
+  std::set<std::string> narrow = {};
+  std::vector<OnnxValue> inputs = {}, outputs = {},
+                         values = {};  // values: types of what nodes compute
 };
 
 struct OnnxFunction {
   std::string name, domain;
-  std::vector<std::string> inputs, outputs, attributes = {};
+  std::vector<std::string> inputs = {}, outputs = {}, attributes = {};
   std::map<std::string, OnnxAttribute> defaults = {};
   std::vector<OnnxNode> nodes = {};
   std::map<std::string, std::int64_t> opsets = {};
@@ -76,6 +89,8 @@ struct OnnxFile {
   std::map<std::string, std::int64_t> opsets = {};  // by domain
   OnnxGraph graph = {};
   std::vector<OnnxFunction> functions = {};
+  std::map<std::string, std::string> metadata =
+      {};  // what programs say of the model, to be written
 };
 
 // Reads a file and the data beside it that its tensors name. Throws Error naming the file and the
@@ -85,8 +100,19 @@ OnnxFile read_onnx(const std::filesystem::path& file);
 // One tensor in a file of its own (TensorProto), as test data has it.
 Tensor read_onnx_tensor(const std::filesystem::path& file);
 
+// The files beside it that its tensors name, whether they are there or not; none of what is no ONNX
+// file.
+std::set<std::filesystem::path> data_of_onnx(const std::filesystem::path& file);
+
+// Writes the file, and its initializers into FILE.data beside it where they take more bytes than
+// `most_bytes` (a protobuf message ends at 2 GB). The file is complete or not there. A FILE.data
+// that belonged to the file before is replaced or taken away. Throws Error(io);
+// Error(invalid_argument) where one is needed and is there already, but not as that file's.
+void write_onnx(const OnnxFile& file, std::int64_t most_bytes = 1'900'000'000);
+
 // An element type by its number in TensorProto.DataType; nothing for one that hone does not have.
 std::optional<DType> dtype_of_onnx(std::int64_t number);
+std::int64_t onnx_number_of(DType dtype);
 std::string name_of_onnx_dtype(std::int64_t number);
 
 }  // namespace hone

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,13 @@ struct Architecture : Described {
   std::string backbone = {};
   // What parameter names of its layers hold: files with more of them belong to a deeper model.
   std::string layers = {};
+  // The name here of a tensor that another library called so; "": it is not needed. Null: the same.
+  std::string (*own_name)(const std::string& name) = nullptr;
+  // The configuration as this hone writes it, of one by another library. Null: as it is.
+  Json (*own_config)(const Json& config, const std::filesystem::path& directory,
+                     const std::string& where) = nullptr;
+  // Whether a config.json without a model_type is one of its; null: none is.
+  bool (*claims)(const Json& config) = nullptr;
   // Parameters of the classifier.
   std::vector<std::string> head = {};
   // Built-in models, and their configuration; `options` are the sizes that a setting may change.

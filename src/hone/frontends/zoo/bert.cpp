@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace bert_architecture {
 
 // Builds one graph; holds what every layer needs.
 class Builder {
@@ -142,9 +143,11 @@ Json with_labels(const Json& json, const std::vector<std::string>& labels,
   return config.to_json();
 }
 
+}  // namespace bert_architecture
 }  // namespace
 
 Architecture architecture_bert() {
+  using namespace bert_architecture;
   Architecture architecture{{"bert", "BERT for sequence classification", bert_config_options()},
                             "bert"};
   architecture.classifier_class = "BertForSequenceClassification";

@@ -10,7 +10,7 @@ namespace hone {
 // Attributes strides, pads (of each dimension before, then of each behind) and dilations, each a
 // list; "" means 1, 0 and 1.
 struct Window {
-  std::vector<std::int64_t> kernel, strides, before, after, dilations;
+  std::vector<std::int64_t> kernel = {}, strides = {}, before = {}, after = {}, dilations = {};
 
   std::size_t rank() const { return kernel.size(); }
   // Places that the kernel covers along dimension d.

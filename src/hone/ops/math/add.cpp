@@ -3,12 +3,15 @@
 
 namespace hone {
 namespace {
+namespace add_op {
 
 std::vector<ValueId> gradient(const GradientCall& call) { return {call.grad(), call.grad()}; }
 
+}  // namespace add_op
 }  // namespace
 
 Op op_add() {
+  using namespace add_op;
   Op op{{"add", "sum of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace batch_matmul_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   const std::vector<Dim>&a = t[0].dims, &b = t[1].dims;
@@ -74,9 +75,11 @@ std::vector<OpSample> samples() {
           {"nothing", {random_tensor({0, 3, 4}, 1), random_tensor({0, 4, 5}, 2)}, {}, {}}};
 }
 
+}  // namespace batch_matmul_op
 }  // namespace
 
 Op op_batch_matmul() {
+  using namespace batch_matmul_op;
   Op op{{"batch_matmul", "products of matrices, pair by pair"}, 2, 2, {"a", "b"}};
   op.infer = infer;
   op.reference = reference;

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace binary_family {
 
 using Real = double (*)(double a, double b);
 using Whole = std::int64_t (*)(std::int64_t a, std::int64_t b);
@@ -158,9 +159,11 @@ Op op_of(const Binary& one) {
   return op;
 }
 
+}  // namespace binary_family
 }  // namespace
 
 std::vector<Op> op_binary_family() {
+  using namespace binary_family;
   std::vector<Op> ops;
   for (const Binary& one : functions()) ops.push_back(op_of(one));
   return ops;

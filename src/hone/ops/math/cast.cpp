@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace cast_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   try {
@@ -40,9 +41,11 @@ std::vector<OpSample> samples() {
   return all;
 }
 
+}  // namespace cast_op
 }  // namespace
 
 Op op_cast() {
+  using namespace cast_op;
   Op op{{"cast",
          "the same numbers in another element type",
          {{"to", OptionType::text, {}, "f32, f64, f16, bf16, i8, u8, i16, i32, u32, i64 or bool"}}},

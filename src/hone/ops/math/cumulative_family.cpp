@@ -13,6 +13,7 @@
 
 namespace hone {
 namespace {
+namespace cumulative_family {
 
 OptionSpec cumulative_axis() { return {"axis", OptionType::integer, {}, "the dimension", 0, 7}; }
 
@@ -167,9 +168,11 @@ Op top_k() {
   return op;
 }
 
+}  // namespace cumulative_family
 }  // namespace
 
 std::vector<Op> op_cumulative_family() {
+  using namespace cumulative_family;
   return {cumulative("cum_prod", "products of the numbers so far along a dimension", true),
           cumulative("cum_sum", "sums of the numbers so far along a dimension", false), top_k()};
 }

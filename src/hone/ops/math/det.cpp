@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace det_op {
 
 double determinant(std::vector<double> a, std::int64_t size) {
   const auto n = static_cast<std::size_t>(size);
@@ -38,9 +39,11 @@ std::vector<double> matrix_at(const Tensor& x, std::int64_t first, std::int64_t 
   return a;
 }
 
+}  // namespace det_op
 }  // namespace
 
 Op op_det() {
+  using namespace det_op;
   Op op{{"det", "the determinant of every matrix"}, 1, 1, {"x"}};
   op.infer = [](const OpTypes& t) -> std::vector<ValueType> {
     const std::vector<Dim>& x = t[0].dims;

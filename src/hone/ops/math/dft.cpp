@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace dft_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   const std::vector<Dim>& x = t[0].dims;
@@ -84,9 +85,11 @@ std::vector<OpSample> samples() {
        {{"axis", std::int64_t{1}}, {"inverse", true}, {"half", true}}}};
 }
 
+}  // namespace dft_op
 }  // namespace
 
 Op op_dft() {
+  using namespace dft_op;
   Op op{{"dft",
          "discrete Fourier transform along a dimension",
          {{"axis", OptionType::integer, {}, "the dimension", 0, 7},

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace div_op {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   Graph& g = call.graph;
@@ -12,9 +13,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {da, db};
 }
 
+}  // namespace div_op
 }  // namespace
 
 Op op_div() {
+  using namespace div_op;
   Op op{{"div", "quotient of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace matmul_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_matrix(t[1]) || t[0].dims[1] != t[1].dims[0])
@@ -48,9 +49,11 @@ std::vector<OpSample> samples() {
           make("wide", 33, 67, 200, false)};
 }
 
+}  // namespace matmul_op
 }  // namespace
 
 Op op_matmul() {
+  using namespace matmul_op;
   Op op{{"matmul", "y = a b"}, 2, 2, {"a", "b"}, RowRule::rows};
   op.slots = {{0, 1}};
   op.linear_rows = 1;

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace matmul_tn_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_matrix(t[1]) || t[0].dims[0] != t[1].dims[0])
@@ -49,9 +50,11 @@ std::vector<OpSample> samples() {
           make("wide", 33, 67, 200, false)};
 }
 
+}  // namespace matmul_tn_op
 }  // namespace
 
 Op op_matmul_tn() {
+  using namespace matmul_tn_op;
   Op op{{"matmul_tn", "y = a^T b, a sum over rows"}, 2, 2, {"a", "b"}, RowRule::reduce, 3};
   op.linear_rows = 1 | 2;
   op.infer = infer;

@@ -3,15 +3,18 @@
 
 namespace hone {
 namespace {
+namespace mul_op {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("mul", {call.grad(), call.in(1)}),
           call.graph.apply("mul", {call.grad(), call.in(0)})};
 }
 
+}  // namespace mul_op
 }  // namespace
 
 Op op_mul() {
+  using namespace mul_op;
   Op op{{"mul", "product of two tensors, element by element"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;

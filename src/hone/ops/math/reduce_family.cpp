@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace reduce_family {
 
 std::vector<OptionSpec> options() {
   return {{"axes", OptionType::text, {}, "dimensions that go, e.g. 1,2; empty: none"},
@@ -241,9 +242,11 @@ Op place_op(const char* name, const char* summary, bool largest) {
   return op;
 }
 
+}  // namespace reduce_family
 }  // namespace
 
 std::vector<Op> op_reduce_family() {
+  using namespace reduce_family;
   std::vector<Op> ops;
   for (const Reduction& one : reductions()) ops.push_back(reduction_op(one));
   ops.push_back(place_op("arg_max", "where the largest number of a dimension is", true));

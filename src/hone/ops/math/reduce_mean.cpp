@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace reduce_mean_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !t[0].dims[1].is_fixed()) fail_shapes("reduce_mean", "x f32[R,N]", t);
@@ -24,9 +25,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("scale", {wide}, {{"factor", 1.0 / static_cast<double>(columns)}})};
 }
 
+}  // namespace reduce_mean_op
 }  // namespace
 
 Op op_reduce_mean() {
+  using namespace reduce_mean_op;
   Op op{{"reduce_mean", "the mean of each row"}, 1, 1, {"x"}, RowRule::rows};
   op.slots = {{0}};
   op.infer = infer;

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace reduce_sum_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0])) fail_shapes("reduce_sum", "x f32[R,N]", t);
@@ -22,9 +23,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("broadcast_columns", {call.grad(), call.in(0)})};
 }
 
+}  // namespace reduce_sum_op
 }  // namespace
 
 Op op_reduce_sum() {
+  using namespace reduce_sum_op;
   Op op{{"reduce_sum", "the sum of each row"}, 1, 1, {"x"}, RowRule::rows};
   op.slots = {{0}};
   op.infer = infer;

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace scale_op {
 
 void reference(const OpCall& call) {
   const double factor = call.attributes->real("factor");
@@ -13,9 +14,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("scale", {call.grad()}, call.attributes())};
 }
 
+}  // namespace scale_op
 }  // namespace
 
 Op op_scale() {
+  using namespace scale_op;
   Op op{{"scale", "multiplies by a number", {{"factor", OptionType::real, {}, "the number"}}},
         1,
         1,

@@ -3,14 +3,17 @@
 
 namespace hone {
 namespace {
+namespace sub_op {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.grad(), call.graph.apply("scale", {call.grad()}, {{"factor", -1.0}})};
 }
 
+}  // namespace sub_op
 }  // namespace
 
 Op op_sub() {
+  using namespace sub_op;
   Op op{{"sub", "difference of two tensors"}, 2, 2, {"a", "b"}, RowRule::rows, 3};
   op.slots = {{0, 1}};
   op.elementwise = true;

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace sum_rows_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0])) fail_shapes("sum_rows", "x f32[R,N]", t);
@@ -23,9 +24,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("broadcast_rows", {call.grad(), call.in(0)})};
 }
 
+}  // namespace sum_rows_op
 }  // namespace
 
 Op op_sum_rows() {
+  using namespace sum_rows_op;
   Op op{{"sum_rows", "the sum over rows"}, 1, 1, {"x"}, RowRule::reduce};
   op.linear_rows = 1;
   op.infer = infer;

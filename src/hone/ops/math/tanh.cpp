@@ -3,14 +3,17 @@
 
 namespace hone {
 namespace {
+namespace tanh_op {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("tanh_grad", {call.out(0), call.grad()})};
 }
 
+}  // namespace tanh_op
 }  // namespace
 
 Op op_tanh() {
+  using namespace tanh_op;
   Op op{{"tanh", "hyperbolic tangent"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.slots = {{0}};
   op.elementwise = true;

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace unary_family {
 
 using Function = double (*)(double x, const Options& attributes);
 
@@ -307,9 +308,11 @@ Op gradient_op(const Unary& one) {
   return op;
 }
 
+}  // namespace unary_family
 }  // namespace
 
 std::vector<Op> op_unary_family() {
+  using namespace unary_family;
   std::vector<Op> ops;
   for (const Unary& one : functions()) {
     ops.push_back(function_op(one));

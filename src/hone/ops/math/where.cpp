@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace where_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dtype != DType::boolean || !(t[1] == t[2]) || !(t[0].dims == t[1].dims))
@@ -35,9 +36,11 @@ std::vector<OpSample> samples() {
   return all;
 }
 
+}  // namespace where_op
 }  // namespace
 
 Op op_where() {
+  using namespace where_op;
   Op op{{"where", "one or the other"}, 3, 3, {"c", "a", "b"}, RowRule::rows, 7};
   op.infer = infer;
   op.reference = reference;

@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace adapted_norm_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_matrix(t[1]) || !is_matrix(t[2]) || t[0].dims[1] != t[1].dims[1] ||
@@ -36,9 +37,11 @@ void reference(const OpCall& call) {
   }
 }
 
+}  // namespace adapted_norm_op
 }  // namespace
 
 Op op_adapted_norm() {
+  using namespace adapted_norm_op;
   Op op{{"adapted_norm",
          "length of each row of an adapted weight",
          {{"alpha", OptionType::real, {}, "as of lora"},

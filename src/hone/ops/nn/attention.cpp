@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace attention_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   check_attention(t, 0, "attention");
@@ -59,9 +60,11 @@ NodeId narrow(Graph& graph, NodeId node, ValueId rows) {
       from.attributes);
 }
 
+}  // namespace attention_op
 }  // namespace
 
 Op op_attention() {
+  using namespace attention_op;
   Op op{{"attention", "scaled dot-product attention over packed sequences", attention_options()},
         4,
         6,

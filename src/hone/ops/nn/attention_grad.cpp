@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace attention_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   check_attention(t, 3, "attention_grad");
@@ -71,9 +72,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace attention_grad_op
 }  // namespace
 
 Op op_attention_grad() {
+  using namespace attention_grad_op;
   Op op{{"attention_grad", "gradient of attention", attention_options()},
         7,
         9,

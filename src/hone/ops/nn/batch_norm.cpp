@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace batch_norm_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   const auto axis = static_cast<std::size_t>(t.attributes->integer("axis"));
@@ -45,9 +46,11 @@ std::vector<OpSample> samples() {
           make("matrix", {7, 33}, 1), make("none", {0, 3, 2}, 1)};
 }
 
+}  // namespace batch_norm_op
 }  // namespace
 
 Op op_batch_norm() {
+  using namespace batch_norm_op;
   Op op{{"batch_norm",
          "numbers of each channel, normalized by known means and variances",
          {{"axis", OptionType::integer, std::int64_t{1}, "dimension of the channels", 0, 7},

@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace conv_op {
 
 std::vector<std::int64_t> kernel_of(const std::vector<Dim>& weight) {
   std::vector<std::int64_t> kernel;
@@ -130,9 +131,11 @@ std::vector<OpSample> samples() {
           make("volume", {1, 2, 4, 4, 4}, {2, 2, 2, 2, 2}, true, {})};
 }
 
+}  // namespace conv_op
 }  // namespace
 
 Op op_conv() {
+  using namespace conv_op;
   std::vector<OptionSpec> options = window_options();
   options.push_back({"groups", OptionType::integer, std::int64_t{1},
                      "parts of the channels that stay apart", 1, 1e6});

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "hone/core/error.hpp"
 #include "hone/graph/dim.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/numbers.hpp"
@@ -11,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace conv_channels_last_op {
 
 // What `high` is where there is no bound: infinity has no text.
 constexpr double unbounded = std::numeric_limits<float>::max();
@@ -68,6 +70,43 @@ void reference(const OpCall& call) {
   } while (advance(at, to));
 }
 
+// By the ops of conv_channels_last_grad_family.cpp.
+std::vector<ValueId> gradient(const GradientCall& call) {
+  Graph& g = call.graph;
+  Options attributes = call.attributes();
+  ValueId dy = call.grad();
+  if (attributes.boolean("relu")) {
+    if (attributes.real("high") < unbounded)
+      throw Error(ErrorCode::unsupported,
+                  "[conv_channels_last] is not differentiated with an upper bound");
+    dy = g.apply("relu_grad", {call.out(0), dy});
+  }
+  for (const char* name : {"relu", "high"}) attributes.erase(name);
+  const std::vector<Dim> x = g.type(call.in(0)).dims, w = g.type(call.in(1)).dims;
+  const Window window = window_of(attributes, {w[0].offset, w[1].offset}, "conv_channels_last");
+  Options of_weight = attributes;
+  of_weight.set("kernel", to_text(window.kernel));
+  const ValueId dw = g.apply("conv_channels_last_grad_weight", {call.in(0), dy}, of_weight);
+  ValueId db = none;
+  if (call.in(2) != none)
+    db = g.apply("sum", {dy}, {{"axes", std::string("0,1,2")}, {"keep", false}});
+  bool turns = attributes.integer("groups") == 1;
+  std::vector<std::int64_t> pads;
+  for (const auto* side : {&window.before, &window.after})
+    for (std::size_t d = 0; d < 2; ++d) {
+      turns = turns && window.strides[d] == 1 && (*side)[d] < window.reach(d);
+      pads.push_back(window.reach(d) - 1 - (*side)[d]);
+    }
+  if (turns) {
+    attributes.set("pads", to_text(pads));
+    return {g.apply("conv_channels_last", {dy, g.apply("turn_kernel", {call.in(1)})}, attributes),
+            dw, db, call.in(3) == none ? none : dy};
+  }
+  attributes.set("sizes", to_string(std::vector<Dim>{x[1], x[2]}));
+  return {g.apply("conv_channels_last_grad_input", {dy, call.in(1)}, attributes), dw, db,
+          call.in(3) == none ? none : dy};
+}
+
 double flop(const std::vector<Shape>& inputs, const Options& attributes) {
   const Shape &x = inputs[0], &w = inputs[1];
   const Window window = window_of(attributes, {w[0], w[1]}, "conv_channels_last");
@@ -87,6 +126,10 @@ std::vector<OpSample> samples() {
                      bias ? random_tensor({w[3]}, 3) : Tensor(),
                      add.empty() ? Tensor() : random_tensor(std::move(add), 4)},
                     std::move(attributes)};
+    if (sample.inputs[0].size() < 1000 && sample.inputs[1].size() < 300)
+      for (int i = 0; i < 4; ++i)
+        if (!sample.inputs[static_cast<std::size_t>(i)].empty()) sample.differentiable.push_back(i);
+    if (sample.attributes.contains("relu")) sample.differentiable.clear();
     return sample;
   };
   const auto text = [](const char* value) { return std::string(value); };
@@ -110,15 +153,20 @@ std::vector<OpSample> samples() {
       make("pads wider than the kernel", {1, 5, 5, 2}, {2, 2, 2, 3}, true,
            {{"pads", text("4,5,3,4")}}),
       make("tiles without pads", {9, 10, 8, 19}, {3, 3, 19, 37}, false, {}),
+      make("small", {1, 5, 4, 3}, {3, 2, 3, 2}, true, {{"pads", text("1,1,1,0")}}, {1, 5, 4, 2}),
+      make("small, strided", {1, 5, 6, 2}, {3, 3, 2, 2}, false,
+           {{"strides", text("2,2")}, {"pads", text("1,1,1,1")}}),
       make("no planes", {0, 4, 4, 8}, {3, 3, 8, 8}, true, {})};
   for (OpSample& sample : all)
     if (sample.name.rfind("tiles", 0) == 0) sample.tolerance = 5e-5;
   return all;
 }
 
+}  // namespace conv_channels_last_op
 }  // namespace
 
 Op op_conv_channels_last() {
+  using namespace conv_channels_last_op;
   std::vector<OptionSpec> options = window_options();
   options.push_back({"groups", OptionType::integer, std::int64_t{1},
                      "parts of the channels that stay apart", 1, 1e6});
@@ -131,6 +179,7 @@ Op op_conv_channels_last() {
   op.slots = {.data = {0}, .weight = 1, .bias = 2};
   op.infer = infer;
   op.reference = reference;
+  op.gradient = gradient;
   op.flop = flop;
   op.samples = samples;
   return op;

@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace conv_transpose_family {
 
 std::vector<std::int64_t> taps_of(const std::vector<Dim>& weight) {
   std::vector<std::int64_t> kernel;
@@ -246,8 +247,12 @@ Op conv_grad_weight() {
   return op;
 }
 
+}  // namespace conv_transpose_family
 }  // namespace
 
-std::vector<Op> op_conv_transpose_family() { return {conv_grad_weight(), conv_transpose()}; }
+std::vector<Op> op_conv_transpose_family() {
+  using namespace conv_transpose_family;
+  return {conv_grad_weight(), conv_transpose()};
+}
 
 }  // namespace hone

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace count_ngrams_op {
 
 // n-grams to where they are counted.
 using Pool = std::map<std::vector<std::int64_t>, std::int64_t>;
@@ -80,9 +81,11 @@ std::vector<OpSample> samples() {
           {"one row", {int_tensor({4}, {5, 0, 6, 7})}, attributes}};
 }
 
+}  // namespace count_ngrams_op
 }  // namespace
 
 Op op_count_ngrams() {
+  using namespace count_ngrams_op;
   Op op{{"count_ngrams",
          "how often each n-gram of a pool is there",
          {{"pool", OptionType::text, {}, "the n-grams, one behind the other, shorter ones first"},

@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace cross_entropy_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || t[0].dims[0] != t[1].dims[0] ||
@@ -55,9 +56,11 @@ std::vector<OpSample> samples() {
        {0}}};
 }
 
+}  // namespace cross_entropy_op
 }  // namespace
 
 Op op_cross_entropy() {
+  using namespace cross_entropy_op;
   Op op{{"cross_entropy", "mean negative log likelihood of the labels, weighted by class if asked"},
         2,
         3,

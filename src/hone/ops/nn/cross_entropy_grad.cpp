@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace cross_entropy_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || t[0].dims[0] != t[1].dims[0] ||
@@ -52,9 +53,11 @@ std::vector<OpSample> samples() {
        {}}};
 }
 
+}  // namespace cross_entropy_grad_op
 }  // namespace
 
 Op op_cross_entropy_grad() {
+  using namespace cross_entropy_grad_op;
   Op op{{"cross_entropy_grad", "gradient of cross_entropy"},
         3,
         4,

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace dropout_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::u32) ||
@@ -60,9 +61,11 @@ std::vector<OpSample> samples() {
       {"no rows", {random_tensor({0, 8}, 1), rng_tensor(1, 1), Tensor()}, attributes, {}}};
 }
 
+}  // namespace dropout_op
 }  // namespace
 
 Op op_dropout() {
+  using namespace dropout_op;
   Op op{{"dropout",
          "zeroes elements at random and scales the others",
          {{"p", OptionType::real, {}, "probability of dropping an element", 0.0, 0.999},

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32))
@@ -44,9 +45,11 @@ std::vector<OpSample> samples() {
           {"no rows", {random_tensor({4, 8}, 1), int_tensor({0}, {})}, {}, {}}};
 }
 
+}  // namespace embedding_op
 }  // namespace
 
 Op op_embedding() {
+  using namespace embedding_op;
   Op op{{"embedding", "looks rows up in a table", {padding_option()}},
         2,
         2,

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || !is_matrix(t[2]) ||
@@ -43,9 +44,11 @@ std::vector<OpSample> samples() {
        {}}};
 }
 
+}  // namespace embedding_grad_op
 }  // namespace
 
 Op op_embedding_grad() {
+  using namespace embedding_grad_op;
   Op op{{"embedding_grad", "gradient of embedding for its table", {padding_option()}},
         3,
         3,

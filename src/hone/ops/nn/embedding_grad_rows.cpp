@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_grad_rows_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || !is_matrix(t[2]) ||
@@ -55,9 +56,11 @@ std::vector<OpSample> samples() {
        {}}};
 }
 
+}  // namespace embedding_grad_rows_op
 }  // namespace
 
 Op op_embedding_grad_rows() {
+  using namespace embedding_grad_rows_op;
   Op op{
       {"embedding_grad_rows", "gradient of embedding for the rows that occur", {padding_option()}},
       3,

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace gelu_op {
 
 void reference(const OpCall& call) {
   map_elements(call, call.attributes->text("approximate") == "tanh" ? gelu_tanh : gelu_erf);
@@ -23,9 +24,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace gelu_op
 }  // namespace
 
 Op op_gelu() {
+  using namespace gelu_op;
   Op op{{"gelu", "Gaussian error linear unit", {gelu_option()}}, 1, 1, {"x"}, RowRule::rows};
   op.cheap = true;
   op.slots = {{0}};

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace gelu_grad_op {
 
 void reference(const OpCall& call) {
   const auto slope =
@@ -23,9 +24,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace gelu_grad_op
 }  // namespace
 
 Op op_gelu_grad() {
+  using namespace gelu_grad_op;
   Op op{{"gelu_grad", "gradient of gelu", {gelu_option()}}, 2, 2, {"x", "dy"}, RowRule::rows, 3};
   op.cheap = true;
   op.linear_rows = 2;

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace layer_norm_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1]) || !is_vector(t[2]) || t[1].dims[0] != t[0].dims[1] ||
@@ -58,9 +59,11 @@ std::vector<OpSample> samples() {
           make("wide", {65, 128}, 1, {})};
 }
 
+}  // namespace layer_norm_op
 }  // namespace
 
 Op op_layer_norm() {
+  using namespace layer_norm_op;
   Op op{{"layer_norm",
          "normalizes each row, then scales and shifts it",
          {{"epsilon", OptionType::real, 1e-12, "added to the variance", 0.0, 1.0}}},

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace layer_norm_grad_scale_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !(t[0] == t[1]) || !is_vector(t[2]) || !(t[2] == t[3]) ||
@@ -34,9 +35,11 @@ std::vector<OpSample> samples() {
   return {make("one row", 1, 5), make("odd", 7, 19), make("no rows", 0, 8), make("wide", 65, 128)};
 }
 
+}  // namespace layer_norm_grad_scale_op
 }  // namespace
 
 Op op_layer_norm_grad_scale() {
+  using namespace layer_norm_grad_scale_op;
   Op op{{"layer_norm_grad_scale", "gradient of layer_norm for gamma"},
         4,
         4,

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace linear_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_matrix(t[1]) || t[0].dims[1] != t[1].dims[1] ||
@@ -56,9 +57,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace linear_op
 }  // namespace
 
 Op op_linear() {
+  using namespace linear_op;
   Op op{{"linear", "y = x w^T + b"}, 2, 3, {"x", "w", "b"}, RowRule::rows};
   op.slots = {{0}, 1, 2};
   op.infer = infer;

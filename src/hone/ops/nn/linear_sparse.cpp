@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace linear_sparse_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   bool good = is_matrix(t[0]) && t[0].dims[1].is_fixed() && is_vector(t[1]) &&
@@ -68,9 +69,11 @@ OpSample make(const char* name, std::int64_t r, std::int64_t k, std::int64_t n, 
           {}};
 }
 
+}  // namespace linear_sparse_op
 }  // namespace
 
 Op op_linear_sparse() {
+  using namespace linear_sparse_op;
   Op op{{"linear_sparse",
          "product with a weight of which few numbers are not zero",
          {{"group", OptionType::integer, std::int64_t{1}, "outputs that share their inputs", 1,

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace lora_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_matrix(t[1]) || !is_matrix(t[2]) || !is_matrix(t[3]) ||
@@ -75,9 +76,11 @@ std::vector<OpSample> samples() {
           make("rank of the layer", 66, 33, 17, 17, true, false)};
 }
 
+}  // namespace lora_op
 }  // namespace
 
 Op op_lora() {
+  using namespace lora_op;
   Op op{{"lora",
          "adds the low-rank path of an adapter to a layer",
          {{"adapter", OptionType::text, std::string("default"), "the adapter's name"},

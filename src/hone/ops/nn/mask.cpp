@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace mask_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dtype != DType::f32 || t[0].dims.empty() || t[1].dtype != DType::u8 ||
@@ -31,6 +32,7 @@ Tensor every_third(Shape shape) {
   return mask;
 }
 
+}  // namespace mask_op
 }  // namespace
 
 Tensor apply_mask(const Tensor& x, const Tensor& mask) {
@@ -46,6 +48,7 @@ Tensor apply_mask(const Tensor& x, const Tensor& mask) {
 }
 
 Op op_mask() {
+  using namespace mask_op;
   Op op{{"mask", "drops numbers: zero where a mask is"}, 2, 2, {"x", "mask"}, RowRule::rows, 3};
   op.cheap = true;
   op.stands_for = 0;

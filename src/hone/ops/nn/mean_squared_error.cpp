@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace mean_squared_error_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || t[0].dims[1] != Dim(1) || !is_vector(t[1]) ||
@@ -32,9 +33,11 @@ std::vector<OpSample> samples() {
           {"large values", {random_tensor({4, 1}, 1, 1e4), random_tensor({4}, 2, 1e4)}, {}, {}}};
 }
 
+}  // namespace mean_squared_error_op
 }  // namespace
 
 Op op_mean_squared_error() {
+  using namespace mean_squared_error_op;
   Op op{{"mean_squared_error", "mean squared difference of values and targets"},
         2,
         2,

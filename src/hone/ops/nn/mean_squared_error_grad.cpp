@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace mean_squared_error_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || t[0].dims[1] != Dim(1) || !is_vector(t[1]) ||
@@ -28,9 +29,11 @@ std::vector<OpSample> samples() {
            {}}};
 }
 
+}  // namespace mean_squared_error_grad_op
 }  // namespace
 
 Op op_mean_squared_error_grad() {
+  using namespace mean_squared_error_grad_op;
   Op op{{"mean_squared_error_grad", "gradient of mean_squared_error"},
         3,
         3,

@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace pool_family {
 
 std::vector<OptionSpec> pool_options() {
   std::vector<OptionSpec> options = window_options();
@@ -333,9 +334,11 @@ Op lp_pool() {
   return op;
 }
 
+}  // namespace pool_family
 }  // namespace
 
 std::vector<Op> op_pool_family() {
+  using namespace pool_family;
   return {average_pool(), average_pool_grad(), lp_pool(), lp_pool_grad(), max_pool(), max_unpool()};
 }
 

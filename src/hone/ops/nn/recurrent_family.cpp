@@ -13,6 +13,7 @@
 
 namespace hone {
 namespace {
+namespace recurrent_family {
 
 // The steps of one direction: sums of gates are asked for and states are changed.
 class Steps {
@@ -175,9 +176,11 @@ Op recurrent(const RecurrentCell& cell) {
   return op;
 }
 
+}  // namespace recurrent_family
 }  // namespace
 
 std::vector<Op> op_recurrent_family() {
+  using namespace recurrent_family;
   return {recurrent(gru_cell), recurrent(lstm_cell), recurrent(rnn_cell)};
 }
 

@@ -12,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace recurrent_grad_family {
 
 using Reals = std::vector<double>;
 
@@ -298,9 +299,11 @@ Op recurrent_grad(const RecurrentCell& cell) {
   return op;
 }
 
+}  // namespace recurrent_grad_family
 }  // namespace
 
 std::vector<Op> op_recurrent_grad_family() {
+  using namespace recurrent_grad_family;
   return {recurrent_grad(gru_cell), recurrent_grad(lstm_cell), recurrent_grad(rnn_cell)};
 }
 

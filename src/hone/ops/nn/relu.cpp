@@ -5,14 +5,17 @@
 
 namespace hone {
 namespace {
+namespace relu_op {
 
 std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("relu_grad", {call.in(0), call.grad()})};
 }
 
+}  // namespace relu_op
 }  // namespace
 
 Op op_relu() {
+  using namespace relu_op;
   Op op{{"relu", "max(x, 0)"}, 1, 1, {"x"}, RowRule::rows, 1};
   op.cheap = true;
   op.slots = {{0}};

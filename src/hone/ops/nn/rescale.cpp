@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace rescale_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1]) || t[1].dims[0] != t[0].dims[1] ||
@@ -31,9 +32,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
           bias == none ? none : g.apply("sum_rows", {g.apply("sub", {call.grad(), dx})})};
 }
 
+}  // namespace rescale_op
 }  // namespace
 
 Op op_rescale() {
+  using namespace rescale_op;
   Op op{{"rescale", "multiplies columns, a bias aside"}, 2, 3, {"x", "g", "bias"}, RowRule::rows};
   op.stands_for = 0;
   op.infer = infer;

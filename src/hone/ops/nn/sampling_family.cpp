@@ -12,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace sampling_family {
 
 double sample_cubic(double x) {
   constexpr double a = -0.75;
@@ -394,8 +395,12 @@ Op roi_align() {
   return op;
 }
 
+}  // namespace sampling_family
 }  // namespace
 
-std::vector<Op> op_sampling_family() { return {grid_sample(), grid_sample_grad(), roi_align()}; }
+std::vector<Op> op_sampling_family() {
+  using namespace sampling_family;
+  return {grid_sample(), grid_sample_grad(), roi_align()};
+}
 
 }  // namespace hone

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace softmax_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0])) fail_shapes("softmax", "x f32[R,N]", t);
@@ -27,9 +28,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
   return {call.graph.apply("softmax_grad", {call.out(0), call.grad()})};
 }
 
+}  // namespace softmax_op
 }  // namespace
 
 Op op_softmax() {
+  using namespace softmax_op;
   Op op{{"softmax", "normalized exponentials of each row"}, 1, 1, {"x"}, RowRule::rows};
   op.slots = {{0}};
   op.non_negative = true;

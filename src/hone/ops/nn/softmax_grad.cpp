@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace softmax_grad_op {
 
 void reference(const OpCall& call) {
   const std::int64_t n = row_size(call.in(0));
@@ -25,9 +26,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace softmax_grad_op
 }  // namespace
 
 Op op_softmax_grad() {
+  using namespace softmax_grad_op;
   Op op{{"softmax_grad", "gradient of softmax, from its output"},
         2,
         2,

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace sparsify_op {
 
 std::vector<ValueType> infer(const OpTypes& t) { return infer_sparsify("sparsify", t); }
 
@@ -52,9 +53,11 @@ std::vector<OpSample> samples() {
           {"no rows", {random_tensor({0, 8}, 1)}, half, {}, 1e-12}};
 }
 
+}  // namespace sparsify_op
 }  // namespace
 
 Op op_sparsify() {
+  using namespace sparsify_op;
   Op op{{"sparsify",
          "drops the numbers of the smallest magnitude of each row",
          {sparsity_option(),

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace sparsify_tensor_op {
 
 std::vector<ValueType> infer(const OpTypes& t) { return infer_sparsify("sparsify_tensor", t); }
 
@@ -44,9 +45,11 @@ std::vector<OpSample> samples() {
       {"no rows", {random_tensor({0, 8}, 1)}, {{"sparsity", 0.5}}, {}, 1e-12}};
 }
 
+}  // namespace sparsify_tensor_op
 }  // namespace
 
 Op op_sparsify_tensor() {
+  using namespace sparsify_tensor_op;
   Op op{{"sparsify_tensor",
          "drops the numbers of the smallest magnitude of a whole tensor",
          {sparsity_option(),

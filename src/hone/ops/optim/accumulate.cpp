@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace accumulate_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dtype != DType::f32 || !(t[0] == t[1]))
@@ -19,9 +20,11 @@ std::vector<OpSample> samples() {
   return {{"odd", {random_tensor({7, 5}, 1), random_tensor({7, 5}, 2)}, {}, {}}};
 }
 
+}  // namespace accumulate_op
 }  // namespace
 
 Op op_accumulate() {
+  using namespace accumulate_op;
   Op op{{"accumulate", "adds into a state"}, 2, 2, {"sum", "x"}};
   op.in_place = {0};
   op.infer = infer;

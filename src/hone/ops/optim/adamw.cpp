@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace adamw_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   for (std::size_t i = 0; i < 4; ++i)
@@ -52,9 +53,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace adamw_op
 }  // namespace
 
 Op op_adamw() {
+  using namespace adamw_op;
   std::vector<OptionSpec> options = adamw_options();
   options.push_back(keep_sign_option());
   Op op{{"adamw", "one AdamW step", std::move(options)},

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace adamw_refresh_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !(t[1] == t[0]) || !(t[2] == t[0]) || !is_vector(t[3], DType::i32) ||
@@ -57,9 +58,11 @@ std::vector<OpSample> samples() {
           make("tiny moments", 6, 128, 900, 0.01, 1e-7), make("long", 6, 128, 1150, 0.01, 0.02)};
 }
 
+}  // namespace adamw_refresh_op
 }  // namespace
 
 Op op_adamw_refresh() {
+  using namespace adamw_refresh_op;
   Op op{{"adamw_refresh", "brings rows of a table to the step before this one", adamw_options()},
         7,
         7,

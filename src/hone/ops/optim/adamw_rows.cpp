@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace adamw_rows_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !(t[1] == t[0]) || !(t[2] == t[0]) || !is_vector(t[3], DType::i32) ||
@@ -56,9 +57,11 @@ std::vector<OpSample> samples() {
   return {make("odd", 5), make("wide", 128)};
 }
 
+}  // namespace adamw_rows_op
 }  // namespace
 
 Op op_adamw_rows() {
+  using namespace adamw_rows_op;
   Op op{{"adamw_rows", "one AdamW step on some rows of a table", adamw_options()},
         10,
         10,

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace clip_factor_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_vector(t[0])) fail_shapes("clip_factor", "norm f32[1]", t);
@@ -24,9 +25,11 @@ std::vector<OpSample> samples() {
           {"off", {f32_tensor({1}, {4.0})}, {{"limit", 0.0}}, {}}};
 }
 
+}  // namespace clip_factor_op
 }  // namespace
 
 Op op_clip_factor() {
+  using namespace clip_factor_op;
   Op op{{"clip_factor",
          "factor that keeps the gradient norm below a limit",
          {{"limit", OptionType::real, {}, "largest norm; 0: no clipping", 0.0, 1e30}}},

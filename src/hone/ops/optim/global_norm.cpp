@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace global_norm_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   for (std::size_t i = 1; i < t.count(); ++i)
@@ -36,9 +37,11 @@ std::vector<OpSample> samples() {
       {"counted", {int_tensor({1}, {2}), random_tensor({5, 3}, 1), random_tensor({7}, 2)}, {}, {}}};
 }
 
+}  // namespace global_norm_op
 }  // namespace
 
 Op op_global_norm() {
+  using namespace global_norm_op;
   Op op{{"global_norm", "the norm of all gradients together"}, 0, 4096, {"count", "gradients..."}};
   op.infer = infer;
   op.reference = reference;

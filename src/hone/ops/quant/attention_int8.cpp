@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace attention_int8_op {
 
 std::vector<OptionSpec> attributes() {
   std::vector<OptionSpec> specs = format_attributes();
@@ -79,9 +80,11 @@ std::vector<OpSample> samples() {
           make("blocks of probabilities", {0, 37}, 1, 16, "integer", fixed, "mxint", "")};
 }
 
+}  // namespace attention_int8_op
 }  // namespace
 
 Op op_attention_int8() {
+  using namespace attention_int8_op;
   Op op{{"attention_int8", "attention on 8-bit codes", attributes()},
         4,
         4,

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace dequantize_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   check_packed_types("dequantize", t, 0);
@@ -28,9 +29,11 @@ std::vector<OpSample> samples() {
           make("bits", {3, 21}, "binary_scaling", "")};
 }
 
+}  // namespace dequantize_op
 }  // namespace
 
 Op op_dequantize() {
+  using namespace dequantize_op;
   Op op{{"dequantize", "the numbers that packed bits hold", packed_attributes()},
         1,
         2,

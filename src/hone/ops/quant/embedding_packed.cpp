@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_packed_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   const Shape shape = parse_shape(t.attributes->text("shape"));
@@ -46,9 +47,11 @@ std::vector<OpSample> samples() {
           make("no rows", {4, 8}, int_tensor({0}, {}), "integer", "")};
 }
 
+}  // namespace embedding_packed_op
 }  // namespace
 
 Op op_embedding_packed() {
+  using namespace embedding_packed_op;
   Op op{{"embedding_packed", "looks rows up in a packed table", packed_attributes()},
         2,
         3,

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace encode_int8_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !t[0].dims[1].is_fixed())
@@ -60,9 +61,11 @@ std::vector<OpSample> samples() {
           make("rows with zeros", {5, 70}, "affine", "symmetric=false")};
 }
 
+}  // namespace encode_int8_op
 }  // namespace
 
 Op op_encode_int8() {
+  using namespace encode_int8_op;
   Op op{{"encode_int8", "8-bit codes and scales of rows", format_attributes()},
         1,
         1,

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace linear_int8_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   const Shape shape = parse_shape(t.attributes->text("shape"));
@@ -77,9 +78,11 @@ std::vector<OpSample> samples() {
   return list;
 }
 
+}  // namespace linear_int8_op
 }  // namespace
 
 Op op_linear_int8() {
+  using namespace linear_int8_op;
   Op op{{"linear_int8", "y = x w^T + b on 8-bit codes", int8_attributes()},
         3,
         5,

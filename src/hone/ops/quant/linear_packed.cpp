@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace linear_packed_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   const Shape shape = parse_shape(t.attributes->text("shape"));
@@ -43,9 +44,11 @@ std::vector<OpSample> samples() {
           make("wide", 33, 67, 200, true, "binary_scaling", "")};
 }
 
+}  // namespace linear_packed_op
 }  // namespace
 
 Op op_linear_packed() {
+  using namespace linear_packed_op;
   Op op{{"linear_packed", "y = x w^T + b with packed weights", packed_attributes()},
         2,
         4,

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace observe_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dtype != DType::f64 || t[0].dims != std::vector<Dim>{Dim(ValueStats::size)} ||
@@ -25,9 +26,11 @@ std::vector<OpSample> samples() {
           {"nothing", {ValueStats().tensor(), random_tensor({0, 3}, 1)}, {}, {}}};
 }
 
+}  // namespace observe_op
 }  // namespace
 
 Op op_observe() {
+  using namespace observe_op;
   Op op{{"observe", "adds numbers to the statistics of a value"}, 2, 2, {"stats", "x"}};
   op.in_place = {0};
   op.infer = infer;

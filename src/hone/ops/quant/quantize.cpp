@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || (t.has(1) && !is_vector(t[1], DType::u32)))
@@ -56,9 +57,11 @@ std::vector<OpSample> samples() {
           make("signs", {3, 130}, "binary_scaling", "")};
 }
 
+}  // namespace quantize_op
 }  // namespace
 
 Op op_quantize() {
+  using namespace quantize_op;
   std::vector<OptionSpec> options = format_attributes();
   options.push_back({"stream", OptionType::integer, std::int64_t{0},
                      "of random numbers, where the format draws them", 0, 1e9});

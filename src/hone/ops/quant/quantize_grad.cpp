@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dtype != DType::f32 || t[0].dims.empty() || !(t[0] == t[1]))
@@ -28,9 +29,11 @@ std::vector<OpSample> samples() {
           make("no rows", {0, 8})};
 }
 
+}  // namespace quantize_grad_op
 }  // namespace
 
 Op op_quantize_grad() {
+  using namespace quantize_grad_op;
   Op op{{"quantize_grad", "gradient of quantize where it is clipped", format_attributes()},
         2,
         2,

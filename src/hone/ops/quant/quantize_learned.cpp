@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_learned_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1]) || !(t[1].dims[0] == Dim(1)))
@@ -26,9 +27,11 @@ std::vector<ValueId> gradient(const GradientCall& call) {
           call.graph.apply("quantize_step_grad", inputs, attributes)};
 }
 
+}  // namespace quantize_learned_op
 }  // namespace
 
 Op op_quantize_learned() {
+  using namespace quantize_learned_op;
   std::vector<OptionSpec> options = learned_attributes();
   options.push_back(slot_attribute());
   Op op{{"quantize_learned", "rounds to multiples of a trained step", std::move(options)},

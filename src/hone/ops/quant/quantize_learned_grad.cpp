@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_learned_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1]) || !(t[0] == t[2]))
@@ -17,9 +18,11 @@ void reference(const OpCall& call) {
         grid.inside(call.in(0).as<float>()[i]) ? call.in(2).as<float>()[i] : 0.0f;
 }
 
+}  // namespace quantize_learned_grad_op
 }  // namespace
 
 Op op_quantize_learned_grad() {
+  using namespace quantize_learned_grad_op;
   Op op{{"quantize_learned_grad", "gradient of quantize_learned by x", learned_attributes()},
         3,
         3,

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_step_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1]) || !(t[0] == t[2]))
@@ -21,9 +22,11 @@ void reference(const OpCall& call) {
   call.out(0).as<float>()[0] = static_cast<float>(sum * scale);
 }
 
+}  // namespace quantize_step_grad_op
 }  // namespace
 
 Op op_quantize_step_grad() {
+  using namespace quantize_step_grad_op;
   Op op{{"quantize_step_grad", "gradient of quantize_learned by its step", learned_attributes()},
         3,
         3,

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_tensor_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dtype != DType::f32 || t[0].dims.size() > 2)
@@ -37,9 +38,11 @@ std::vector<OpSample> samples() {
           make("boxes", {9, 37}, "block_fp", "block_size=4,16")};
 }
 
+}  // namespace quantize_tensor_op
 }  // namespace
 
 Op op_quantize_tensor() {
+  using namespace quantize_tensor_op;
   std::vector<OptionSpec> options = format_attributes();
   options.push_back(slot_attribute());
   Op op{{"quantize_tensor", "rounds a whole tensor to the numbers of a format", std::move(options)},

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace broadcast_columns_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_vector(t[0]) || !is_matrix(t[1]) || t[0].dims[0] != t[1].dims[0])
@@ -26,9 +27,11 @@ std::vector<OpSample> samples() {
           {"no rows", {random_tensor({0}, 1), random_tensor({0, 5}, 2)}, {}, {}}};
 }
 
+}  // namespace broadcast_columns_op
 }  // namespace
 
 Op op_broadcast_columns() {
+  using namespace broadcast_columns_op;
   Op op{
       {"broadcast_columns", "repeats a vector as columns"}, 2, 2, {"v", "like"}, RowRule::rows, 3};
   op.infer = infer;

@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace broadcast_rows_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_vector(t[0]) || !is_matrix(t[1]) || t[0].dims[0] != t[1].dims[1])
@@ -26,9 +27,11 @@ std::vector<OpSample> samples() {
           {"no rows", {random_tensor({5}, 1), random_tensor({0, 5}, 2)}, {}, {}}};
 }
 
+}  // namespace broadcast_rows_op
 }  // namespace
 
 Op op_broadcast_rows() {
+  using namespace broadcast_rows_op;
   Op op{{"broadcast_rows", "repeats a vector as rows"}, 2, 2, {"v", "like"}, RowRule::rows, 2};
   op.infer = infer;
   op.reference = reference;

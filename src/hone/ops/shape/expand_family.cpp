@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace expand_family {
 
 // Whether `small` repeated gives `large`.
 bool repeats(const std::vector<Dim>& small, const std::vector<Dim>& large) {
@@ -103,8 +104,12 @@ Op sum_to() {
   return op;
 }
 
+}  // namespace expand_family
 }  // namespace
 
-std::vector<Op> op_expand_family() { return {expand(), sum_to()}; }
+std::vector<Op> op_expand_family() {
+  using namespace expand_family;
+  return {expand(), sum_to()};
+}
 
 }  // namespace hone

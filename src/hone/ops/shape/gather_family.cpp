@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace gather_family {
 
 OptionSpec axis_option() { return {"axis", OptionType::integer, {}, "the dimension", 0, 7}; }
 
@@ -150,8 +151,12 @@ Op gather_elements() {
   return op;
 }
 
+}  // namespace gather_family
 }  // namespace
 
-std::vector<Op> op_gather_family() { return {gather(), gather_elements()}; }
+std::vector<Op> op_gather_family() {
+  using namespace gather_family;
+  return {gather(), gather_elements()};
+}
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace gather_rows_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (t[0].dims.empty() || !is_vector(t[1], DType::i32))
@@ -39,9 +40,11 @@ std::vector<OpSample> samples() {
           {"none", {random_tensor({3, 8}, 1), int_tensor({0}, {})}, {}, {}}};
 }
 
+}  // namespace gather_rows_op
 }  // namespace
 
 Op op_gather_rows() {
+  using namespace gather_rows_op;
   Op op{{"gather_rows", "picks rows"}, 2, 2, {"x", "rows"}, RowRule::rows, 2};
   op.infer = infer;
   op.reference = reference;

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace iota_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   return {{DType::i64, {parse_dim(t.attributes->text("size"))}}};
@@ -18,9 +19,11 @@ std::vector<OpSample> samples() {
   return {{"seven", {}, {{"size", std::string("7")}}}, {"none", {}, {{"size", std::string("0")}}}};
 }
 
+}  // namespace iota_op
 }  // namespace
 
 Op op_iota() {
+  using namespace iota_op;
   Op op{{"iota",
          "0, 1, 2, ... in order",
          {{"size", OptionType::text, {}, "how many, e.g. S or 2*S+1"}}},

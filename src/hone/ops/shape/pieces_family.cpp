@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace pieces_family {
 
 constexpr std::size_t most_pieces = 4096;
 
@@ -400,8 +401,12 @@ Op pad_grad() {
   return op;
 }
 
+}  // namespace pieces_family
 }  // namespace
 
-std::vector<Op> op_pieces_family() { return {concat(), pad(), pad_grad(), slice(), slice_grad()}; }
+std::vector<Op> op_pieces_family() {
+  using namespace pieces_family;
+  return {concat(), pad(), pad_grad(), slice(), slice_grad()};
+}
 
 }  // namespace hone

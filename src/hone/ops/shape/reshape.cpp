@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace reshape_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   ValueType result{t[0].dtype, parse_dims(t.attributes->text("shape"))};
@@ -30,9 +31,11 @@ std::vector<OpSample> samples() {
           {"flat", {random_tensor({3, 4, 5}, 1)}, {{"shape", std::string("60")}}, {0}}};
 }
 
+}  // namespace reshape_op
 }  // namespace
 
 Op op_reshape() {
+  using namespace reshape_op;
   Op op{{"reshape",
          "the same elements under another shape",
          {{"shape", OptionType::text, {}, "sizes, e.g. T,2,64; empty: one number"}}},

@@ -12,6 +12,7 @@
 
 namespace hone {
 namespace {
+namespace resize_family {
 
 std::vector<OptionSpec> resize_options() {
   const auto choice = [](const char* name, const char* otherwise, const char* help,
@@ -250,8 +251,12 @@ Op resize_grad() {
   return op;
 }
 
+}  // namespace resize_family
 }  // namespace
 
-std::vector<Op> op_resize_family() { return {resize(), resize_grad()}; }
+std::vector<Op> op_resize_family() {
+  using namespace resize_family;
+  return {resize(), resize_grad()};
+}
 
 }  // namespace hone

@@ -13,6 +13,7 @@
 
 namespace hone {
 namespace {
+namespace scatter_family {
 
 OptionSpec reduce_option() {
   return {.name = "reduce",
@@ -304,9 +305,11 @@ Op reverse_sequence() {
   return op;
 }
 
+}  // namespace scatter_family
 }  // namespace
 
 std::vector<Op> op_scatter_family() {
+  using namespace scatter_family;
   return {gather_nd(), reverse_sequence(), scatter_elements(), scatter_nd()};
 }
 

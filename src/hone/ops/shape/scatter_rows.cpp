@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace scatter_rows_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_matrix(t[0]) || !is_vector(t[1], DType::i32) || !is_matrix(t[2]) ||
@@ -32,9 +33,11 @@ std::vector<OpSample> samples() {
       {"none", {random_tensor({0, 8}, 1), int_tensor({0}, {}), random_tensor({3, 8}, 2)}, {}, {}}};
 }
 
+}  // namespace scatter_rows_op
 }  // namespace
 
 Op op_scatter_rows() {
+  using namespace scatter_rows_op;
   Op op{{"scatter_rows", "adds rows into a larger tensor of zeros"}, 3, 3, {"x", "rows", "like"}};
   op.infer = infer;
   op.reference = reference;

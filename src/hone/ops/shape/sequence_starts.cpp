@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace sequence_starts_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
   if (!is_vector(t[0], DType::i32)) fail_shapes("sequence_starts", "offsets i32[B+1]", t);
@@ -21,9 +22,11 @@ std::vector<OpSample> samples() {
           {"none", {int_tensor({1}, {0})}, {}, {}}};
 }
 
+}  // namespace sequence_starts_op
 }  // namespace
 
 Op op_sequence_starts() {
+  using namespace sequence_starts_op;
   Op op{{"sequence_starts", "the first token of each sequence"}, 1, 1, {"offsets"}};
   op.infer = infer;
   op.reference = reference;

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace transpose_op {
 
 std::vector<std::size_t> parse_order(const std::string& text) {
   std::vector<std::size_t> order;
@@ -89,9 +90,11 @@ std::vector<OpSample> samples() {
       {"whole", {int_tensor({2, 3}, {1, 2, 3, 4, 5, 6})}, {{"order", std::string("1,0")}}}};
 }
 
+}  // namespace transpose_op
 }  // namespace
 
 Op op_transpose() {
+  using namespace transpose_op;
   Op op{{"transpose",
          "reorders dimensions",
          {{"order", OptionType::text, {}, "source dimension of each, e.g. 1,0"}}},

@@ -14,7 +14,9 @@ std::vector<PassRequest> backward_pipeline(const TrainingLowering& lowering) {
                                     {"attention", lowering.dropout.attention},
                                     {"classifier", lowering.dropout.classifier}}}};
   if (lowering.mode == Mode::compiled)
-    for (const char* name : {"round_gathered", "push_gather"}) passes.push_back({name});
+    for (const char* name : {"round_gathered", "push_gather", "channels_last"})
+      passes.push_back({name});
+  passes.push_back({"train_batch_norm"});
   passes.push_back({"differentiate"});
   if (lowering.mode == Mode::compiled) passes.push_back({"push_scatter"});
   return passes;
@@ -34,9 +36,9 @@ Mode parse_mode(const std::string& text) {
 std::vector<PassRequest> inference_pipeline(Mode mode) {
   std::vector<PassRequest> passes{{"set_dropout", {{"training", false}}}};
   if (mode == Mode::compiled)
-    for (const char* name :
-         {"round_gathered", "fold_weights", "fold_batch_norm", "fuse_clip", "channels_last",
-          "fuse_conv", "fold_weights", "push_gather", "fuse_packed", "fuse_sparse", "group_rows"})
+    for (const char* name : {"round_gathered", "fold_weights", "fold_batch_norm", "fuse_clip",
+                             "fuse_attention", "channels_last", "fuse_conv", "fold_weights",
+                             "push_gather", "fuse_packed", "fuse_sparse", "group_rows"})
       passes.push_back({name});
   return passes;
 }

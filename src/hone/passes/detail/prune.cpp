@@ -98,8 +98,8 @@ std::vector<NodeId> prunable_nodes(const Graph& graph, const std::string& select
   std::vector<NodeId> nodes =
       select_nodes(graph, selection.empty() ? "linear" : selection, takes, "mask");
   if (!selection.empty()) return nodes;
-  const ValueId logits = behind(graph, graph.output("logits"));
-  std::erase(nodes, graph.value(logits).producer);
+  for (const auto& [name, id] : graph.outputs)
+    if (name == "logits") std::erase(nodes, graph.value(behind(graph, id)).producer);
   return nodes;
 }
 

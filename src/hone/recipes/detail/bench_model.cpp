@@ -92,16 +92,9 @@ std::map<std::string, Tensor> random_inputs(const Model& model,
   return inputs;
 }
 
-ModeTimes bench_mode(const Model& model, Mode mode, const std::map<std::string, Tensor>& inputs,
+ModeTimes bench_runs(Executor& executor, const std::map<std::string, Tensor>& inputs,
                      const BenchOptions& options) {
   ModeTimes times;
-  const double begin = now_seconds();
-  TensorStore tensors;
-  Executor executor(make_forward_graph(model, mode, {}, &times.passes, &tensors),
-                    mode != Mode::reference);
-  for (const std::string& name : tensors.names()) executor.bind(name, tensors.at(name));
-  tensors = {};
-  times.compile_seconds = now_seconds() - begin;
   double first = 0;
   const int all = std::max(1, options.warmup) + std::max(1, options.runs);
   for (int i = 0; i < all; ++i) {
@@ -116,10 +109,22 @@ ModeTimes bench_mode(const Model& model, Mode mode, const std::map<std::string, 
   times.low = sorted.front();
   times.high = sorted.back();
   times.median = (sorted[(sorted.size() - 1) / 2] + sorted[sorted.size() / 2]) / 2;
-  times.compile_seconds += std::max(0.0, first - times.median);
+  times.compile_seconds = std::max(0.0, first - times.median);
   times.kernels = executor.timings();
   for (const KernelTiming& kernel : times.kernels) times.flop += kernel.flop / all;
   times.arena_bytes = executor.arena_bytes();
+  return times;
+}
+
+ModeTimes bench_mode(Model model, Mode mode, const std::map<std::string, Tensor>& inputs,
+                     const BenchOptions& options) {
+  std::vector<PassReport> passes;
+  const double begin = now_seconds();
+  Executor executor = make_forward(std::move(model), mode, {}, true, &passes);
+  const double compiled = now_seconds() - begin;
+  ModeTimes times = bench_runs(executor, inputs, options);
+  times.compile_seconds += compiled;
+  times.passes = std::move(passes);
   return times;
 }
 

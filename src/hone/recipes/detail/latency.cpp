@@ -9,6 +9,8 @@
 #include "hone/core/error.hpp"
 #include "hone/core/philox.hpp"
 #include "hone/data/dataset.hpp"
+#include "hone/graph/dim.hpp"
+#include "hone/recipes/bench_model.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/forward.hpp"
 #include "hone/tasks/task.hpp"
@@ -43,6 +45,29 @@ std::size_t interval_rank(std::size_t n) {
     below += term;
   }
   return std::max<std::size_t>(k, 1);
+}
+
+// One sample: a text, or of other models what their inputs take, drawn at random.
+Inputs sample_inputs(const LatencyCandidate& candidate, std::int64_t tokens) {
+  const Model& model = candidate.model;
+  if (model.limits.vocabulary > 0)
+    return random_texts(model, 1, latency_tokens(model.limits, tokens, candidate.name));
+  std::map<std::string, Shape> shapes;
+  for (const Value& value : model.graph.values) {
+    if (value.kind != ValueKind::input) continue;
+    Shape& shape = shapes[value.name];
+    for (std::size_t i = 0; i < value.type.dims.size(); ++i) {
+      const Dim& dim = value.type.dims[i];
+      if (!dim.is_fixed() && i > 0)
+        throw Error(ErrorCode::unsupported,
+                    fmt::format("{}: how long one sample takes cannot be measured: the size {} of "
+                                "input {} is not known",
+                                candidate.name, to_string(dim), value.name),
+                    "--no-measure");
+      shape.push_back(dim.is_fixed() ? dim.offset : 1);
+    }
+  }
+  return random_inputs(model, shapes);
 }
 
 }  // namespace
@@ -81,9 +106,7 @@ std::vector<Latency> measure_latency(const std::vector<LatencyCandidate>& candid
   for (const LatencyCandidate& candidate : candidates) {
     latencies.push_back({.name = candidate.name});
     executors.push_back(make_forward(candidate.model, Mode::compiled, candidate.disabled_passes));
-    inputs.push_back(
-        random_texts(candidate.model, 1,
-                     latency_tokens(candidate.model.limits, options.tokens, candidate.name)));
+    inputs.push_back(sample_inputs(candidate, options.tokens));
   }
   double spent = 0;
   const std::size_t count = candidates.size();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
 #include "hone/passes/packing.hpp"
@@ -30,7 +31,9 @@ double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
     const Shape keys = evaluate(graph.type(node.inputs[1]), sizes);
     return 2.0 * static_cast<double>(keys[0]) * static_cast<double>(keys[0] * keys[1]);
   }
-  if (node.op != "linear" && node.op != "matmul") return 0;
+  static const std::set<std::string> product_ops{"linear", "matmul",         "batch_matmul",
+                                                 "conv",   "conv_transpose", "dense_attention"};
+  if (!product_ops.contains(node.op)) return 0;
   std::vector<Shape> shapes;
   for (ValueId id : node.inputs)
     shapes.push_back(id == none ? Shape() : evaluate(graph.type(id), sizes));
@@ -39,12 +42,21 @@ double products(const Graph& graph, const Node& node, const DimSizes& sizes) {
 
 }  // namespace
 
+DimSizes all_sizes(const Graph& graph, DimSizes known) {
+  for (const Value& value : graph.values)
+    for (const Dim& dim : value.type.dims)
+      for (const std::string& name : names_of(dim)) known.emplace(name, 1);
+  return known;
+}
+
 std::vector<LayerEntry> describe_layers(const Model& model, std::int64_t tokens_per_sample) {
   const Graph& graph = model.graph;
   const Quantization quantization = formats_of(graph);
   const std::map<std::string, std::string> masks = masks_of(graph);
-  const std::int64_t tokens = std::max<std::int64_t>(tokens_per_sample, 1);
-  const DimSizes sizes{{"T", tokens}, {"B", 1}};
+  // (Of other models than those of texts a sample is one "token".)
+  const std::int64_t tokens =
+      model.limits.vocabulary > 0 ? std::max<std::int64_t>(tokens_per_sample, 1) : 1;
+  const DimSizes sizes = all_sizes(graph, {{"T", tokens}, {"B", 1}});
   std::vector<LayerEntry> layers;
   std::set<std::string> counted;
   for (const Node& node : graph.nodes) {

@@ -88,6 +88,11 @@ std::pair<std::string, std::string> split_setting(const std::string& text,
 
 ChosenTokenizer choose_tokenizer(const std::string& model, const std::string& given,
                                  const std::string& data_kind) {
+  if (!data_kind.empty() && find_dataset(data_kind).load_pictures != nullptr) {
+    if (!given.empty())
+      throw UsageError("--tokenizer changes nothing: the data are pictures", "leave it out");
+    return {};
+  }
   if (!given.empty()) return {Tokenizer::load(given), given};
   std::vector<fs::path> places{fs::path(model), fs::path(model) / "last"};
   if (is_adapter(model)) places.push_back(adapter_base(model));
@@ -130,6 +135,11 @@ DataRequest make_data_request(const std::string& data, const TextSettings& optio
 
 std::int64_t length_limit(const TextLimits& limits, const ChosenTokenizer& tokenizer,
                           std::int64_t asked, const std::function<void(const std::string&)>& say) {
+  if (!tokenizer.tokenizer) {
+    if (asked > 0)
+      throw UsageError("max_length changes nothing: the data are pictures", "leave it out");
+    return 0;
+  }
   const std::int64_t positions = limits.positions;
   if (asked > positions)
     throw Error(ErrorCode::invalid_argument,
@@ -157,6 +167,7 @@ void say_report(const Model& model, const std::function<void(const std::string&)
 
 void check_fit(const TextLimits& limits, const Tokenizer& tokenizer, const std::string& source,
                const std::function<void(const std::string&)>& say) {
+  if (!tokenizer) return;
   const std::int64_t vocabulary = limits.vocabulary;
   if (tokenizer.vocab_size() < vocabulary && say)
     say(

@@ -45,7 +45,7 @@ const Json& SearchContents::of(const TextSettings& data) {
   if (model_.empty() && std::filesystem::is_directory(model)) model_ = content_of_model(model);
   return known_[data] = {{"data", content_of_data(request)},
                          {"model", model_},
-                         {"tokenizer", chosen.tokenizer.fingerprint()}};
+                         {"tokenizer", chosen.tokenizer ? chosen.tokenizer.fingerprint() : ""}};
 }
 
 Json NetworkConfiguration::identity(const SearchSettings& search, SearchContents& contents) const {

@@ -21,6 +21,11 @@ double sum_layers(const Model& model, const auto& of) {
   return sum;
 }
 
+// Of the sample that metrics are for; a picture is one.
+std::int64_t tokens_of(const Model& model) {
+  return model.limits.vocabulary > 0 ? tokens_of_metrics : 1;
+}
+
 double or_zero(double value) { return std::isnan(value) ? 0 : value; }
 
 double bit_operations(const Model& model) {
@@ -29,7 +34,7 @@ double bit_operations(const Model& model) {
     for (const auto& [slot, choice] : node.slots)
       bits[node.node][slot] = choice.bind()->bits_per_value({768, 768});
   return sum_layers(model, [&](const LayerEntry& layer) {
-    double product = or_zero(layer.macs_per_token) * tokens_of_metrics;
+    double product = or_zero(layer.macs_per_token) * static_cast<double>(tokens_of(model));
     for (const Slot slot : {Slot::data_in, Slot::weight}) {
       const auto node = bits.find(layer.name);
       const bool given = node != bits.end() && node->second.contains(slot);
@@ -40,8 +45,7 @@ double bit_operations(const Model& model) {
 }
 
 MeasuredFigure latency_of(const Model& model) {
-  const Latency latency =
-      measure_latency({{"trial", model}}, {.tokens = tokens_of_metrics}).front();
+  const Latency latency = measure_latency({{"trial", model}}, {.tokens = tokens_of(model)}).front();
   return {latency.median, latency.low, latency.high};
 }
 
@@ -78,17 +82,18 @@ const std::vector<NetworkMetric>& network_metrics() {
       {"bits", Direction::minimize, ObjectiveUnit::plain,
        "stored for each number of the linear nodes, on average",
        [](const Model& m, const Evaluation&) { return Figure{bits_per_number(m)}; }},
-      {"macs", Direction::minimize, ObjectiveUnit::count, "multiply-adds of a text of 128 tokens",
+      {"macs", Direction::minimize, ObjectiveUnit::count,
+       "multiply-adds of a text of 128 tokens, or of a picture",
        [](const Model& m, const Evaluation&) {
-         return Figure{sum_layers(m, [](const LayerEntry& layer) {
-           return or_zero(layer.macs_per_token) * tokens_of_metrics;
+         return Figure{sum_layers(m, [&](const LayerEntry& layer) {
+           return or_zero(layer.macs_per_token) * static_cast<double>(tokens_of(m));
          })};
        }},
       {"bit_operations", Direction::minimize, ObjectiveUnit::count,
        "multiply-adds times the bits of both factors",
        [](const Model& m, const Evaluation&) { return Figure{bit_operations(m)}; }},
       {"latency", Direction::minimize, ObjectiveUnit::seconds,
-       "seconds of a text of 128 tokens, measured",
+       "seconds of a text of 128 tokens or of a picture, measured",
        [](const Model& m, const Evaluation&) { return latency_of(m); }, false}};
   return all;
 }

@@ -273,6 +273,7 @@ Evaluation evaluate_split(const SearchSettings& search, const NetworkConfigurati
   if (split == "validation") request.validation = values.real_or("validation", default_validation);
   request.max_length = length_limit(model.limits, chosen, values.integer_or("max_length", 0), {});
   request.labels = label_use(model.head);
+  request.image = model.image;
   TokenizedData data = load_split(request, chosen.tokenizer, watcher);
   match_labels(data, model, request, {});
   check_samples(model.limits, data);

@@ -34,6 +34,7 @@ namespace fs = std::filesystem;
 TokenizedData load_data(const PruneRequest& request, const Model& model,
                         const RunWatcher& watcher) {
   DataRequest data = make_data_request(request.data, request.data_settings);
+  data.image = model.image;
   const ChosenTokenizer chosen = choose_tokenizer(request.model, request.tokenizer, data.kind);
   check_fit(model.limits, chosen.tokenizer, chosen.source, {});
   data.split = "train";

@@ -8,6 +8,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/data/tokenizer.hpp"
+#include "hone/frontends/array_files.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
 #include "hone/passes/format_checks.hpp"
@@ -46,10 +47,43 @@ void refuse_unsigned_parameters(const Model& model, const Quantization& formats)
   }
 }
 
+CalibrateOptions calibrate_options(const CalibrationRequest& request, const RunWatcher& watcher) {
+  return {.samples = request.samples,
+          .method = request.method,
+          .percentile = request.percentile,
+          .progress = [&watcher](std::int64_t done, std::int64_t total) {
+            if (watcher.work) watcher.work("calibrating", done, total);
+          }};
+}
+
+// A file of named tensors: for a model whose inputs only its user knows.
+void calibrate_on_file(Quantization& quantization, const Model& model,
+                       const CalibrationRequest& request, const RunWatcher& watcher) {
+  if (!request.tokenizer.empty() || request.max_length > 0 || !request.data_settings.empty())
+    throw Error(ErrorCode::invalid_argument,
+                request.data + ": settings of texts change nothing for a file of tensors",
+                "leave the tokenizer, the length and settings of data out");
+  const TensorStore arrays = read_arrays(request.data);
+  std::string only;
+  int count = 0;
+  for (const Value& value : model.graph.values)
+    if (value.kind == ValueKind::input && ++count == 1) only = value.name;
+  Inputs inputs;
+  for (const std::string& name : arrays.names())
+    inputs[name.empty() && count == 1 ? only : name] = arrays.at(name);
+  try {
+    calibrate_on_inputs(quantization, model, inputs, calibrate_options(request, watcher));
+  } catch (const Error& error) {
+    throw Error(error.code(), request.data + ": " + error.message(), error.hint());
+  }
+}
+
 void run_calibration(Quantization& quantization, const Model& model,
                      const CalibrationRequest& request, const RunWatcher& watcher) {
   check_calibration(quantization);
+  if (model.task == tensors_task) return calibrate_on_file(quantization, model, request, watcher);
   DataRequest data = make_data_request(request.data, request.data_settings);
+  data.image = model.image;
   const ChosenTokenizer chosen = choose_tokenizer(model.name, request.tokenizer, data.kind);
   check_fit(model.limits, chosen.tokenizer, chosen.source, {});
   data.split = "train";
@@ -64,12 +98,7 @@ void run_calibration(Quantization& quantization, const Model& model,
         fmt::format("{}: {} rows with an empty text are skipped", request.data, tokens.skipped));
   check_samples(model.limits, tokens);
   calibrate_on_data(quantization, model, samples_of(model, tokens),
-                    {.samples = request.samples,
-                     .method = request.method,
-                     .percentile = request.percentile,
-                     .progress = [&](std::int64_t done, std::int64_t total) {
-                       if (watcher.work) watcher.work("calibrating", done, total);
-                     }});
+                    calibrate_options(request, watcher));
 }
 
 // Whether it was done: rules of other systems may leave numbers that have no bits.

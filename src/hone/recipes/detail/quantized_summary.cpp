@@ -13,6 +13,7 @@
 #include "hone/passes/int8_products.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/plan/plan.hpp"
+#include "hone/recipes/layers.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/run/forward.hpp"
 
@@ -115,7 +116,8 @@ std::string describe_products(const Model& model) {
   if (!is_packed(model.graph))
     return "the numbers stay float32 and are rounded in every run: slower, not smaller";
   const Graph graph = make_forward_graph(model, Mode::compiled);
-  const Plan plan = make_plan(graph, {{"T", 2048}, {"B", 8}, {"S", 1}, {"R", 1}}, PlanOptions{});
+  const DimSizes sizes = all_sizes(graph, {{"T", 2048}, {"B", 8}, {"S", 1}, {"R", 1}});
+  const Plan plan = make_plan(graph, sizes, PlanOptions{});
   int products = 0, codes = 0, wide = 0;
   std::string why;
   for (const PlanStep& step : plan.steps)

@@ -272,6 +272,7 @@ const TokenizedData& SweepBase::data(const Model& model) {
   if (settings_.split == "validation") request.validation = values.real_or("validation", 0.1);
   request.max_length = length_limit(model.limits, chosen, values.integer_or("max_length", 0), {});
   request.labels = label_use(model.head);
+  request.image = model.image;
   data_ = load_tokenized(request, chosen.tokenizer, [&](std::int64_t done, std::int64_t total) {
     if (watcher_.work) watcher_.work("tokenizing " + request.split, done, total);
   });

@@ -27,7 +27,8 @@ public:
         lora_(lora),
         options_(options),
         watcher_(watcher),
-        chosen_(choose_tokenizer(request.model, request.tokenizer, data_request().kind)) {}
+        facts_(model_facts(request.model, request.settings.model)),
+        chosen_(choose(request, facts_)) {}
 
   TrainInputs load() {
     TrainInputs in{chosen_.tokenizer, chosen_.source, split_request(), {}, {}, {}};
@@ -55,6 +56,12 @@ public:
 private:
   const Options& settings() const { return request_.settings.values; }
 
+  static ChosenTokenizer choose(const TrainRequest& request, const ModelFacts& facts) {
+    const std::string kind = parse_data(request.data).kind;
+    check_reads(find_dataset(kind), static_cast<bool>(facts.image), request.model);
+    return choose_tokenizer(request.model, request.tokenizer, kind);
+  }
+
   void say(const std::string& text) const {
     if (watcher_.say) watcher_.say(text);
   }
@@ -77,12 +84,12 @@ private:
           "order and validation are both given: the order counts the samples of the whole "
           "split",
           "leave validation out");
-    const ModelFacts facts = model_facts(request_.model, request_.settings.model);
     data.max_length =
-        length_limit(facts.limits, chosen_, settings().integer_or("max_length", 0), watcher_.say);
+        length_limit(facts_.limits, chosen_, settings().integer_or("max_length", 0), watcher_.say);
+    data.image = facts_.image;
     // A fresh head gives classes, whatever the one before it gave.
     data.labels =
-        settings().boolean_or("fresh_head", false) ? LabelUse::classes : label_use(facts.head);
+        settings().boolean_or("fresh_head", false) ? LabelUse::classes : label_use(facts_.head);
     return data;
   }
 
@@ -91,7 +98,7 @@ private:
     const std::vector<std::string>& labels = in.data.label_names;
     ModelRequest request{
         .name = request_.model, .settings = request_.settings.model, .seed = options_.seed};
-    request.vocab_size = in.tokenizer.vocab_size();
+    if (in.tokenizer) request.vocab_size = in.tokenizer.vocab_size();
     request.fresh_head = settings().boolean_or("fresh_head", false);
     if (in.request.labels == LabelUse::classes) request.label_names = labels;
     in.model = load_model(request);
@@ -142,6 +149,7 @@ private:
   const std::optional<LoraChoice>& lora_;
   const TrainOptions& options_;
   const RunWatcher& watcher_;
+  ModelFacts facts_;
   ChosenTokenizer chosen_;
 };
 
@@ -155,9 +163,10 @@ TrainInputs load_train_inputs(const TrainRequest& request, const std::optional<L
 TokenizedData load_split(const DataRequest& request, const Tokenizer& tokenizer,
                          const RunWatcher& watcher) {
   return load_tokenized(request, tokenizer, [&](std::int64_t done, std::int64_t total) {
-    if (watcher.work) watcher.work("tokenizing " + request.split, done, total);
+    const char* work = request.image ? "reading" : "tokenizing";
+    if (watcher.work) watcher.work(fmt::format("{} {}", work, request.split), done, total);
     if (watcher.stop && watcher.stop())
-      throw Error(ErrorCode::interrupted, "stopped while tokenizing");
+      throw Error(ErrorCode::interrupted, fmt::format("stopped while {}", work));
   });
 }
 

@@ -140,9 +140,13 @@ private:
     if (request_.overwrite && !request_.resume) folder_.remove_old_run();
     record_.emplace(request_.out / "record.jsonl", folder_.resumes());
     write_run(*record_, request_, *inputs_, options_);
-    say(fmt::format("{}: {} parameters, {} samples of {} tokens on average, {} threads",
-                    request_.model, parameter_count(inputs_->model), data_.size(),
-                    inputs_->mean_length(), thread_count()));
+    const ImageInput& image = inputs_->model.image;
+    say(fmt::format(
+        "{}: {} parameters, {} samples of {}, {} threads", request_.model,
+        parameter_count(inputs_->model), data_.size(),
+        image ? fmt::format("{} x {} x {} numbers", image.channels, image.height, image.width)
+              : fmt::format("{} tokens on average", inputs_->mean_length()),
+        thread_count()));
   }
 
   TrainOutcome train_and_evaluate() {
@@ -165,9 +169,10 @@ private:
       if (watcher_.on_evaluation)
         watcher_.on_evaluation(evaluation, "validation", static_cast<double>(epoch), best);
     };
-    outcome.result =
-        train(inputs_->model, data_, validation(), options_, request_.out, folder_.resumes(),
-              &*record_, events, [&](const fs::path& to) { inputs_->tokenizer.save(to); });
+    outcome.result = train(inputs_->model, data_, validation(), options_, request_.out,
+                           folder_.resumes(), &*record_, events, [&](const fs::path& to) {
+                             if (inputs_->tokenizer) inputs_->tokenizer.save(to);
+                           });
     if (outcome.total_steps == 0) {
       outcome.total_steps = outcome.result.steps;
       say(request_.out.string() + ": the run was finished before, no step was left to train");

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace compress_recipe {
 
 std::string render(const Json& result, TextStyle style) {
   const RunSummary points =
@@ -14,9 +15,11 @@ std::string render(const Json& result, TextStyle style) {
   return render_table(compression_table(arrange_compression(points), ""), style);
 }
 
+}  // namespace compress_recipe
 }  // namespace
 
 Recipe recipe_compress() {
+  using namespace compress_recipe;
   Recipe recipe{
       {"compress",
        "stages of compression one after the other, each measured: accuracy, size, latency",

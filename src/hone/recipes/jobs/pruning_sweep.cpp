@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace pruning_sweep_recipe {
 
 std::string render(const Json& result, TextStyle style) {
   const RunSummary points =
@@ -15,9 +16,11 @@ std::string render(const Json& result, TextStyle style) {
   return render_table(pruning_curves_table(arrange_pruning(points), ""), style);
 }
 
+}  // namespace pruning_sweep_recipe
 }  // namespace
 
 Recipe recipe_pruning_sweep() {
+  using namespace pruning_sweep_recipe;
   Recipe recipe{{"pruning_sweep",
                  "accuracy at each sparsity, by each way to prune: pruned, and trained after it",
                  pruning_sweep_options()}};

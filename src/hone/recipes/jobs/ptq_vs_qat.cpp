@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace ptq_vs_qat_recipe {
 
 // Measured again for the table: the points are what a record has.
 std::string render(const Json& result, TextStyle style) {
@@ -16,9 +17,11 @@ std::string render(const Json& result, TextStyle style) {
   return render_table(sweep_table(arrange_sweep(points), ""), style);
 }
 
+}  // namespace ptq_vs_qat_recipe
 }  // namespace
 
 Recipe recipe_ptq_vs_qat() {
+  using namespace ptq_vs_qat_recipe;
   Recipe recipe{{"ptq_vs_qat",
                  "accuracy at each width of a format: rounded, and trained with the rounding",
                  width_sweep_options()}};

@@ -16,6 +16,7 @@
 
 namespace hone {
 namespace {
+namespace train_recipe {
 
 namespace fs = std::filesystem;
 
@@ -133,9 +134,11 @@ Json run(const RecipeCall& call, const RunWatcher& watcher) {
   return result;
 }
 
+}  // namespace train_recipe
 }  // namespace
 
 Recipe recipe_train() {
+  using namespace train_recipe;
   Recipe recipe{
       {"train", "trains a text classifier with several seeds and evaluates each once", options()}};
   recipe.model_sizes = true;

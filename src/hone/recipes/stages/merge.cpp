@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace merge_stage {
 
 double run(const StageCall& call) {
   Model model = load_model({.name = call.model});
@@ -15,9 +16,11 @@ double run(const StageCall& call) {
   return 0;
 }
 
+}  // namespace merge_stage
 }  // namespace
 
 Stage stage_merge() {
+  using namespace merge_stage;
   Stage stage{{"merge",
                "adds the adapters to the weights",
                {{.name = "dequantize",

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace pack_stage {
 
 double run(const StageCall& call) {
   QuantizeRequest request;
@@ -15,9 +16,11 @@ double run(const StageCall& call) {
   return 0;
 }
 
+}  // namespace pack_stage
 }  // namespace
 
 Stage stage_pack() {
+  using namespace pack_stage;
   Stage stage{{"pack", "packs the weights into the formats that the model has"}};
   stage.run = run;
   return stage;

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace prune_stage {
 
 std::vector<OptionSpec> options() {
   std::vector<OptionSpec> specs = pruning_keys();
@@ -120,9 +121,11 @@ double run(const StageCall& call) {
   return 0;
 }
 
+}  // namespace prune_stage
 }  // namespace
 
 Stage stage_prune() {
+  using namespace prune_stage;
   Stage stage{{"prune", "sets what matters least to zero, and may take it out", options()}};
   stage.files = {"budget"};
   stage.check = check;

@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_stage {
 
 std::vector<QuantizeSelection> selections_of(const Options& values, const std::string& where) {
   if (values.contains("formats")) return load_format_file(values.text("formats"));
@@ -74,9 +75,11 @@ double run(const StageCall& call) {
   return 0;
 }
 
+}  // namespace quantize_stage
 }  // namespace
 
 Stage stage_quantize() {
+  using namespace quantize_stage;
   Stage stage{{"quantize",
                "rounds weights and data to a number format, and packs the weights",
                {{.name = "format", .default_value = {}, .help = "the number format"},

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace remove_stage {
 
 double run(const StageCall& call) {
   PruneRequest request;
@@ -17,9 +18,11 @@ double run(const StageCall& call) {
   return 0;
 }
 
+}  // namespace remove_stage
 }  // namespace
 
 Stage stage_remove() {
+  using namespace remove_stage;
   Stage stage{{"remove", "takes heads, neurons and branches of zeros out"}};
   stage.run = run;
   return stage;

@@ -14,6 +14,7 @@
 
 namespace hone {
 namespace {
+namespace train_stage {
 
 std::vector<OptionSpec> options() {
   std::vector<OptionSpec> specs;
@@ -70,9 +71,11 @@ double run(const StageCall& call) {
   return seconds;
 }
 
+}  // namespace train_stage
 }  // namespace
 
 Stage stage_train() {
+  using namespace train_stage;
   Stage stage{{"train", "trains what can be trained, or an adapter beside it (lora)", options()}};
   stage.check = check;
   stage.describe = describe;

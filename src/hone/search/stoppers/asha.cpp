@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace asha_stopper {
 
 bool stop(const StopCall& call) {
   auto least = static_cast<double>(call.options.integer("min_resource"));
@@ -23,9 +24,11 @@ bool stop(const StopCall& call) {
   return loses_at_rung(call, others, least * std::pow(factor, rate), factor);
 }
 
+}  // namespace asha_stopper
 }  // namespace
 
 Stopper stopper_asha() {
+  using namespace asha_stopper;
   Stopper stopper{{"asha", "successive halving: at each rung the best part goes on"}};
   stopper.options = {
       {"min_resource", OptionType::integer, std::int64_t{0},

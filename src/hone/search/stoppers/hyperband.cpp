@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace hyperband_stopper {
 
 // Trials in turn, a bracket's share as in the paper's table: ceil(brackets factor^s / (s + 1)) of
 // those that halve s times.
@@ -51,9 +52,11 @@ bool stop(const StopCall& call) {
   return loses_at_rung(call, others, least * std::pow(factor, static_cast<double>(own)), factor);
 }
 
+}  // namespace hyperband_stopper
 }  // namespace
 
 Stopper stopper_hyperband() {
+  using namespace hyperband_stopper;
   Stopper stopper{{"hyperband", "successive halving in brackets that begin at different rungs"}};
   stopper.options = {
       {"min_resource", OptionType::integer, std::int64_t{1}, "steps to the first rung", 1, 1e15},

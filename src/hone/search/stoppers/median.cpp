@@ -4,12 +4,15 @@
 
 namespace hone {
 namespace {
+namespace median_stopper {
 
 bool stop(const StopCall& call) { return is_behind(call, 50); }
 
+}  // namespace median_stopper
 }  // namespace
 
 Stopper stopper_median() {
+  using namespace median_stopper;
   Stopper stopper{{"median", "trials that are behind half of the complete ones"}};
   stopper.options = percentile_options();
   stopper.stop = stop;

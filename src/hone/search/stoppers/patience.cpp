@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace patience_stopper {
 
 bool stop(const StopCall& call) {
   if (!is_due(call)) return false;
@@ -28,9 +29,11 @@ bool stop(const StopCall& call) {
   return waited >= call.options.integer("patience");
 }
 
+}  // namespace patience_stopper
 }  // namespace
 
 Stopper stopper_patience() {
+  using namespace patience_stopper;
   Stopper stopper{{"patience", "trials whose own curve stands still"}};
   stopper.options = {
       {"patience", OptionType::integer, std::int64_t{5},

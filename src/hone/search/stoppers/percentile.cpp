@@ -4,12 +4,15 @@
 
 namespace hone {
 namespace {
+namespace percentile_stopper {
 
 bool stop(const StopCall& call) { return is_behind(call, call.options.real("percentile")); }
 
+}  // namespace percentile_stopper
 }  // namespace
 
 Stopper stopper_percentile() {
+  using namespace percentile_stopper;
   Stopper stopper{{"percentile", "trials that are not among the best percent at a step"}};
   stopper.options = percentile_options();
   stopper.options.insert(stopper.options.begin(),

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace threshold_stopper {
 
 bool stop(const StopCall& call) {
   if (!is_due(call)) return false;
@@ -14,9 +15,11 @@ bool stop(const StopCall& call) {
          value > call.options.real("upper");
 }
 
+}  // namespace threshold_stopper
 }  // namespace
 
 Stopper stopper_threshold() {
+  using namespace threshold_stopper;
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Stopper stopper{{"threshold", "trials whose value is NaN or outside of bounds"}};
   stopper.options = {{"lower", OptionType::real, -infinity, "stopped below this"},

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace memory_storage {
 
 struct MemoryStudy {
   StudyData data;
@@ -125,9 +126,11 @@ private:
 
 std::unique_ptr<Storage> open(const StorageOpening&) { return std::make_unique<MemoryStorage>(); }
 
+}  // namespace memory_storage
 }  // namespace
 
 StorageKind storage_memory() {
+  using namespace memory_storage;
   StorageKind kind{{"memory", "in this process alone; gone when it ends"}};
   kind.open = open;
   kind.is_of_one_machine = [](const std::string&) { return true; };

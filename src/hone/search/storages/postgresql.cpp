@@ -18,6 +18,7 @@
 
 namespace hone {
 namespace {
+namespace postgresql_storage {
 
 const LazyLibrary libpq("libpq.so.5");
 namespace pq {
@@ -328,9 +329,11 @@ bool is_local(const std::string& url) {
          place == "localhost" || place == "::1";
 }
 
+}  // namespace postgresql_storage
 }  // namespace
 
 StorageKind storage_postgresql() {
+  using namespace postgresql_storage;
   StorageKind kind{{"postgresql", "a server: processes of any number of machines"}};
   kind.open = open;
   kind.is_of_one_machine = is_local;

@@ -19,6 +19,7 @@
 
 namespace hone {
 namespace {
+namespace sqlite_storage {
 
 struct CloseDatabase {
   void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
@@ -294,9 +295,11 @@ std::unique_ptr<Storage> open(const StorageOpening& opening) {
                                       opening.create && !opening.read_only);
 }
 
+}  // namespace sqlite_storage
 }  // namespace
 
 StorageKind storage_sqlite() {
+  using namespace sqlite_storage;
   StorageKind kind{{"sqlite", "a file: any number of processes of one machine"}};
   kind.open = open;
   kind.is_of_one_machine = [](const std::string&) { return true; };

@@ -31,7 +31,19 @@ void append_cross_entropy(Graph& graph, const LossOptions& loss) {
   std::vector<ValueId> inputs{logits, graph.input("labels", {DType::i32, {dims[0]}})};
   if (!loss.class_weights.empty())
     inputs.push_back(graph.input("class_weights", {DType::f32, {dims[1]}}));
-  graph.outputs.emplace_back("loss", graph.apply("cross_entropy", inputs, {}, "loss"));
+  if (!loss.mixed) {
+    graph.outputs.emplace_back("loss", graph.apply("cross_entropy", inputs, {}, "loss"));
+    return;
+  }
+  // Of mixed samples: the mean of both labels' losses by their shares.
+  const auto part = [&](const char* share, ValueId labels) {
+    inputs[1] = labels;
+    return graph.apply(
+        "mul", {graph.apply("cross_entropy", inputs), graph.input(share, {DType::f32, {1}})});
+  };
+  const ValueId own = part("mix", inputs[1]);
+  const ValueId other = part("mix_rest", graph.input("mixed_labels", {DType::i32, {dims[0]}}));
+  graph.outputs.emplace_back("loss", graph.apply("add", {own, other}, {}, "loss"));
 }
 
 double weight(const Dataset& data, SampleNumbers numbers, const LossOptions& loss) {
@@ -50,6 +62,10 @@ std::string refusal(const Dataset& data, std::int64_t number, std::int64_t class
 }
 
 void check_loss(const LossOptions& loss, std::int64_t classes) {
+  if (loss.mixed && !loss.class_weights.empty())
+    throw Error(ErrorCode::invalid_argument,
+                "mixup and class_weights are both given: a mixed sample is of two classes",
+                "leave one of them out");
   const auto weights = static_cast<std::int64_t>(loss.class_weights.size());
   if (weights != 0 && weights != classes)
     throw Error(ErrorCode::invalid_argument,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -206,7 +207,7 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
 
 const std::vector<std::pair<const char*, Score Metrics::*>>& scores_of(bool of_classes) {
   static const std::vector<std::pair<const char*, Score Metrics::*>> classes{
-      {"macro_f1", &Metrics::macro_f1}, {"mcc", &Metrics::mcc}};
+      {"macro_f1", &Metrics::macro_f1}, {"mcc", &Metrics::mcc}, {"top5", &Metrics::top5}};
   static const std::vector<std::pair<const char*, Score Metrics::*>> values{
       {"mse", &Metrics::mse},
       {"mae", &Metrics::mae},
@@ -219,13 +220,10 @@ const std::vector<std::pair<const char*, Score Metrics::*>>& scores_of(bool of_c
 // The figure that records have of a score.
 double EvalFigures::*figure_of(const std::string& name) {
   static const std::map<std::string, double EvalFigures::*> figures{
-      {"macro_f1", &EvalFigures::macro_f1},
-      {"mcc", &EvalFigures::mcc},
-      {"mse", &EvalFigures::mse},
-      {"mae", &EvalFigures::mae},
-      {"r2", &EvalFigures::r2},
-      {"pearson", &EvalFigures::pearson},
-      {"spearman", &EvalFigures::spearman}};
+      {"macro_f1", &EvalFigures::macro_f1}, {"mcc", &EvalFigures::mcc},
+      {"top5", &EvalFigures::top5},         {"mse", &EvalFigures::mse},
+      {"mae", &EvalFigures::mae},           {"r2", &EvalFigures::r2},
+      {"pearson", &EvalFigures::pearson},   {"spearman", &EvalFigures::spearman}};
   return figures.at(name);
 }
 
@@ -280,6 +278,7 @@ Metrics measure_classes(const Tensor& logits, std::span<const std::int32_t> labe
   const auto k = static_cast<std::size_t>(logits.shape()[1]);
   std::vector<std::vector<std::int64_t>> confusion(k, std::vector<std::int64_t>(k));
   double loss = 0;
+  std::int64_t among_five = 0;
   for (std::size_t s = 0; s < labels.size(); ++s) {
     const float* row = logits.as<float>() + s * k;
     const float* largest = std::max_element(row, row + k);
@@ -287,8 +286,18 @@ Metrics measure_classes(const Tensor& logits, std::span<const std::int32_t> labe
     for (std::size_t c = 0; c < k; ++c) sum += std::exp(static_cast<double>(row[c]) - *largest);
     loss += *largest + std::log(sum) - row[labels[s]];
     ++confusion[static_cast<std::size_t>(labels[s])][static_cast<std::size_t>(largest - row)];
+    // (Of equal ones the first counts as the larger, as it does above.)
+    std::int64_t larger = 0;
+    for (std::size_t c = 0; c < k; ++c) {
+      const bool first = c < static_cast<std::size_t>(labels[s]);
+      larger += row[c] > row[labels[s]] || (first && row[c] == row[labels[s]]) ? 1 : 0;
+    }
+    among_five += larger < 5 ? 1 : 0;
   }
-  return measure_confusion(std::move(confusion), loss / static_cast<double>(labels.size()));
+  Metrics metrics =
+      measure_confusion(std::move(confusion), loss / static_cast<double>(labels.size()));
+  if (k > 5) metrics.top5 = proportion(among_five, static_cast<std::int64_t>(labels.size()));
+  return metrics;
 }
 
 Metrics measure_values(const Tensor& values, std::span<const float> targets) {
@@ -380,7 +389,11 @@ Metrics read_metrics(const Json& json) {
   for (const auto& row : figures.confusion)
     for (const std::int64_t count : row) samples += count;
   if (samples < 1) throw Error(ErrorCode::bad_format, "a confusion matrix without samples");
-  return measure_confusion(figures.confusion, figures.loss);
+  Metrics metrics = measure_confusion(figures.confusion, figures.loss);
+  metrics.top5.value = figures.top5;
+  if (const auto interval = figures.intervals.find("top5"); interval != figures.intervals.end())
+    std::tie(metrics.top5.low, metrics.top5.high) = interval->second;
+  return metrics;
 }
 
 }  // namespace hone

@@ -18,20 +18,35 @@ Samples samples_of(const ModelFacts& model, const Dataset& data) {
   return {&find_task(model.task), data};
 }
 
-Inputs Samples::inputs(SampleNumbers numbers) const {
+namespace {
+
+void check_numbers(const Dataset& data, SampleNumbers numbers) {
   for (const std::int64_t number : numbers)
     if (number < 0 || number >= data.size())
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("sample {} does not exist; there are {}", number, data.size()),
                   "sample numbers start at 0");
+}
+
+}  // namespace
+
+Inputs Samples::inputs(SampleNumbers numbers) const {
+  check_numbers(data, numbers);
   Inputs made;
   task->fill(data, numbers, made);
   return made;
 }
 
-Inputs Samples::training_inputs(SampleNumbers numbers, const LossOptions& loss) const {
+Inputs Samples::training_inputs(SampleNumbers numbers, const LossOptions& loss,
+                                const Augmentation& augmentation) const {
   require_loss(*task);
-  Inputs made = inputs(numbers);
+  Inputs made;
+  if (augmentation) {
+    check_numbers(data, numbers);
+    task->augment(data, numbers, augmentation, made);
+  } else {
+    made = inputs(numbers);
+  }
   task->fill_targets(data, numbers, loss, made);
   return made;
 }

@@ -92,7 +92,7 @@ std::vector<TrainOption> make_options() {
       field(flag,
             real("lr", unset,
                  "learning rate; default: 5e-5, or 0.032 / hidden_size for a model that starts at "
-                 "random (2.5e-4 for one of width 128)",
+                 "random (2.5e-4 for one of width 128), 2e-3 if it is of pictures",
                  0, 1e6),
             &O::lr),
       field(flag,
@@ -167,8 +167,7 @@ std::vector<TrainOption> make_options() {
             text("optimizer", d.optimizer, "what updates the weights (hone list optimizers)",
                  names_of(optimizer_table())),
             &O::optimizer),
-      field(setting,
-            {"decay_all", OptionType::boolean, false, "decay biases and layer norms as well"},
+      field(setting, {"decay_all", OptionType::boolean, false, "decay biases and norms as well"},
             &O::decay_all),
       field(setting,
             whole("accumulate", d.accumulate,
@@ -176,6 +175,27 @@ std::vector<TrainOption> make_options() {
                   "units)",
                   1, 1e6),
             &O::accumulate),
+      {whole("crop", unset, "of pictures: each is moved by up to this many places at random", 1,
+             1024),
+       true, [](O& o, const OptionValue& value) { o.crop = std::get<std::int64_t>(value); },
+       [](const O& o, Json& json) {
+         if (o.crop > 0) json["crop"] = o.crop;
+       }},
+      {{"flip", OptionType::boolean, std::nullopt,
+        "of pictures: half of them are mirrored, left to right"},
+       true,
+       [](O& o, const OptionValue& value) { o.flip = std::get<bool>(value); },
+       [](const O& o, Json& json) {
+         if (o.flip) json["flip"] = true;
+       }},
+      {real("mixup", unset,
+            "of pictures: batches are mixed with themselves by a share of Beta(A, A), labels as "
+            "well",
+            1e-3, 100),
+       true, [](O& o, const OptionValue& value) { o.mixup = std::get<double>(value); },
+       [](const O& o, Json& json) {
+         if (o.mixup > 0) json["mixup"] = o.mixup;
+       }},
       {text("disable_pass", unset, "passes to leave out, separated by commas"), false,
        [](O& o, const OptionValue& value) {
          o.disabled_passes = split(std::get<std::string>(value), ',');
@@ -232,6 +252,10 @@ TrainOptions make_train_options(const Options& given) {
       row.set(options, check_option(row.spec, given.values().at(row.spec.name), row.spec.name));
   check_member_options(optimizer_table(), "optimizer", options.optimizer,
                        options.optimizer_options);
+  const Optimizer& optimizer = find_optimizer(options.optimizer);
+  if (optimizer.refusal != nullptr)
+    if (const std::string why = optimizer.refusal(optimizer_options(options)); !why.empty())
+      throw UsageError(why, "see hone list optimizers");
   check_member_options(schedule_table(), "schedule", options.schedule, options.schedule_options);
   if (!options.disabled_passes.empty() && options.mode != Mode::compiled)
     throw UsageError("disable_pass changes nothing: only the mode compiled runs optional passes",

@@ -14,6 +14,8 @@ struct Optimizer : Described {
   // The op that makes one step of one parameter. Inputs: p, g, its states (which it overwrites, as
   // p), clip, schedule, step; each option is the attribute of that name.
   std::string update;
+  // Why (complete) options do not go together; "": they do. Null: all do.
+  std::string (*refusal)(const Options& options) = nullptr;
 };
 
 // Every optimizer (generated from the folder).

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace cosine_with_restarts_schedule {
 
 double factor(const ScheduleCall& call) {
   const double cycles = static_cast<double>(call.options.integer("cycles"));
@@ -13,9 +14,11 @@ double factor(const ScheduleCall& call) {
   return 0.5 * (1 + std::cos(std::numbers::pi * within));
 }
 
+}  // namespace cosine_with_restarts_schedule
 }  // namespace
 
 Schedule schedule_cosine_with_restarts() {
+  using namespace cosine_with_restarts_schedule;
   return {{"cosine_with_restarts",
            "falls to zero along half a cosine, several times from the top",
            {{"cycles", OptionType::integer, std::int64_t{2}, "how many times", 2, 1e6}}},

@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace inverse_sqrt_schedule {
 
 double factor(const ScheduleCall& call) {
   double scale = static_cast<double>(call.options.integer("timescale"));
@@ -12,9 +13,11 @@ double factor(const ScheduleCall& call) {
   return 1 / std::sqrt((call.step - call.warmup + scale) / scale);
 }
 
+}  // namespace inverse_sqrt_schedule
 }  // namespace
 
 Schedule schedule_inverse_sqrt() {
+  using namespace inverse_sqrt_schedule;
   return {
       {"inverse_sqrt",
        "falls as one over the root of the steps",

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace polynomial_schedule {
 
 double factor(const ScheduleCall& call) {
   const double end = call.options.real("lr_end");
@@ -18,9 +19,11 @@ double factor(const ScheduleCall& call) {
   return ((call.lr - end) * left + end) / call.lr;
 }
 
+}  // namespace polynomial_schedule
 }  // namespace
 
 Schedule schedule_polynomial() {
+  using namespace polynomial_schedule;
   return {{"polynomial",
            "falls to lr_end as a power of the steps that are left",
            {{"power", OptionType::real, 1.0, "of the share of steps left", 1e-3, 1e3},

@@ -231,6 +231,7 @@ Kernel channels_last_kernel() {
   };
   kernel.begin_once = true;
   kernel.begin_end = 2;
+  kernel.packed_input = 1;
   kernel.run = [](const KernelCall& call) {
     HWY_DYNAMIC_DISPATCH(conv_direct)
     (conv_sizes(call), call.in(0).as(), packed_of(call), call.has(2) ? call.in(2).as() : nullptr,
@@ -316,6 +317,7 @@ Kernel planes_kernel() {
   };
   kernel.begin_once = true;
   kernel.begin_end = 2;
+  kernel.packed_input = 1;
   kernel.run = run_planes;
   return kernel;
 }

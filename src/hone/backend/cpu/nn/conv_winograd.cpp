@@ -298,6 +298,7 @@ Kernel cpu_kernel_conv_winograd() {
   kernel.begin = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(winograd_pack)(call); };
   kernel.begin_once = true;
   kernel.begin_end = 2;
+  kernel.packed_input = 1;
   kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(conv_winograd)(call); };
   return kernel;
 }

@@ -69,6 +69,7 @@ Kernel cpu_kernel_linear() {
   kernel.workspace = workspace;
   kernel.begin = begin;
   kernel.begin_once = true;
+  kernel.packed_input = 1;
   kernel.run = run;
   return kernel;
 }

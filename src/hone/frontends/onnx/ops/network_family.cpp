@@ -1,5 +1,6 @@
 // ONNX ops of networks: products, convolutions, pooling, norms, softmax.
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -34,15 +35,49 @@ ValueId product_of(OnnxCall& call, ValueId a, ValueId b) {
   return call.reshaped(y, dims);
 }
 
-void convert_matmul(OnnxCall& call) { call.out(0, product_of(call, call.in(0), call.in(1))); }
+// With a trained matrix it is a layer, whatever the dimensions before the last are: what takes
+// formats, masks and adapters.
+void convert_matmul(OnnxCall& call) {
+  const ValueType x = call.type(0);
+  if (x.dtype == DType::f32 && x.dims.size() >= 2 && call.count() == 2)
+    if (const ValueId w = call.turned_weight(1); w != none) {
+      std::vector<Dim> dims = x.dims;
+      if (!(dims.back() == call.dims(w)[1])) call.fail("its matrices do not fit");
+      const Dim rows = product(std::span<const Dim>(dims).first(dims.size() - 1));
+      const ValueId y = call.apply("linear", {call.reshaped(call.in(0), {rows, dims.back()}), w});
+      dims.back() = call.dims(w)[0];
+      return call.out(0, call.reshaped(y, dims));
+    }
+  call.out(0, product_of(call, call.in(0), call.in(1)));
+}
+
+// x w^T + b of a trained w.
+bool convert_layer(OnnxCall& call) {
+  const ValueType x = call.type(0);
+  if (x.dtype != DType::f32 || x.dims.size() != 2) return false;
+  std::vector<ValueId> inputs{call.in(0), none};
+  if (call.has(2) && (call.rank(2) != 1 || call.type(2).dtype != DType::f32)) return false;
+  if (call.integer("transB", 0) == 0)
+    inputs[1] = call.turned_weight(1);
+  else if (call.graph().value(call.in(1)).kind == ValueKind::parameter)
+    inputs[1] = call.in(1);
+  if (inputs[1] == none) return false;
+  if (call.has(2)) {
+    if (!(call.type(2).dims[0] == call.dims(inputs[1])[0])) return false;
+    inputs.push_back(call.in(2));
+  }
+  call.out(0, call.apply("linear", inputs));
+  return true;
+}
 
 void convert_gemm(OnnxCall& call) {
+  const double alpha = call.real("alpha", 1.0), beta = call.real("beta", 1.0);
+  call.ignore("broadcast");
+  if (call.integer("transA", 0) == 0 && alpha == 1 && beta == 1 && convert_layer(call)) return;
   ValueId a = call.in(0), b = call.in(1);
   if (call.rank(0) != 2 || call.rank(1) != 2) call.fail("a and b are no matrices");
   if (call.integer("transA", 0) != 0) a = call.transposed(a, {1, 0});
   if (call.integer("transB", 0) != 0) b = call.transposed(b, {1, 0});
-  const double alpha = call.real("alpha", 1.0), beta = call.real("beta", 1.0);
-  call.ignore("broadcast");
   ValueId y = call.apply("batch_matmul", {a, b});
   const auto times = [&](ValueId x, double factor) {
     if (factor == 1) return x;

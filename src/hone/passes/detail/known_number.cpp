@@ -1,0 +1,22 @@
+#include "hone/passes/detail/known_number.hpp"
+
+#include <cmath>
+
+#include "hone/ops/detail/numbers.hpp"
+
+namespace hone {
+
+std::optional<double> known_number(const Graph& graph, const TensorStore& tensors, ValueId id) {
+  for (const Node* node = graph.producer(id);
+       node != nullptr && (node->op == "expand" || node->op == "reshape");
+       node = graph.producer(id))
+    id = node->inputs[0];
+  const Value& value = graph.value(id);
+  if (!is_tensor_of_model(value.kind) || !is_real(value.type.dtype)) return std::nullopt;
+  const Tensor& tensor = tensors.at(value.name);
+  if (tensor.size() != 1) return std::nullopt;
+  const double number = real_at(tensor, 0);
+  return std::isfinite(number) ? std::optional<double>(number) : std::nullopt;
+}
+
+}  // namespace hone

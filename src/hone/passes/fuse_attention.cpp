@@ -1,0 +1,252 @@
+// Attention that is written out becomes one node that never holds the scores of all queries and
+// keys.
+//
+//   batch_matmul(softmax(add(scale(batch_matmul(%q, transpose(%k))), %mask)), %v)
+//       =>   dense_attention(%q, %k, %v, %mask) {scale = ...}
+//
+// The softmax may be the op or its parts; scales stand before or behind the first product, as
+// products or quotients with numbers of the model. Transposes of [B,S,H,D] around all of it become
+// heads_last, keys that are repeated for several heads of queries become groups.
+#include <algorithm>
+#include <optional>
+
+#include "hone/graph/dim.hpp"
+#include "hone/ops/detail/numbers.hpp"
+#include "hone/passes/detail/known_number.hpp"
+#include "hone/passes/pass.hpp"
+
+namespace hone {
+namespace {
+namespace fuse_attention_pass {
+
+class AttentionFuser {
+public:
+  explicit AttentionFuser(const PassCall& call) : graph_(call.graph), tensors_(*call.tensors) {}
+
+  int run() {
+    int changes = 0;
+    const std::size_t count = graph_.nodes.size();
+    readers_ = graph_.readers();
+    for (std::size_t n = 0; n < count; ++n)
+      if (graph_.nodes[n].op == "batch_matmul" && fuse(NodeId{static_cast<std::int32_t>(n)}))
+        ++changes;
+    if (changes > 0) {
+      graph_.sort();
+      graph_.remove_dead();
+    }
+    return changes;
+  }
+
+private:
+  struct Scores {
+    ValueId q = none, keys = none;  // keys [B,H,D,T]
+    double factor = 1;
+    ValueId mask = none;
+  };
+  // A value in a layout with the heads last, or with them first.
+  struct Heads {
+    ValueId last = none, first = none;
+  };
+
+  std::size_t rank(ValueId id) const { return graph_.type(id).dims.size(); }
+  const Node* made_by(ValueId id, const char* op) const {
+    const Node* node = graph_.producer(id);
+    return node != nullptr && node->op == op ? node : nullptr;
+  }
+  bool has_order(const Node& node, const std::vector<std::int64_t>& order) const {
+    return integers_of(node.attributes, "order") == order;
+  }
+  // Read by one node and no output.
+  bool is_inner(ValueId id) const {
+    for (const auto& [name, output] : graph_.outputs)
+      if (output == id) return false;
+    return readers_[static_cast<std::size_t>(id)].size() == 1;
+  }
+
+  // What a reduction over the last of four dimensions reads.
+  ValueId reduced_by(ValueId id, const char* op) const {
+    const Node* node = made_by(id, op);
+    if (node == nullptr || !node->attributes.boolean("keep") ||
+        integers_of(node->attributes, "axes") != std::vector<std::int64_t>{3})
+      return none;
+    return node->inputs[0];
+  }
+  ValueId expanded_from(ValueId id) const {
+    const Node* node = made_by(id, "expand");
+    return node == nullptr ? ValueId(none) : node->inputs[0];
+  }
+
+  // The scores of which a value is the softmax over the last dimension, or none.
+  ValueId softmax_of(ValueId id) const {
+    if (const Node* turned = made_by(id, "reshape")) {
+      const Node* soft = made_by(turned->inputs[0], "softmax");
+      if (soft == nullptr) return none;
+      const Node* flat = made_by(soft->inputs[0], "reshape");
+      if (flat == nullptr || graph_.type(flat->inputs[0]).dims != graph_.type(id).dims) return none;
+      return graph_.type(turned->inputs[0]).dims.back() == graph_.type(id).dims.back()
+                 ? flat->inputs[0]
+                 : ValueId(none);
+    }
+    const Node* quotient = made_by(id, "div");
+    if (quotient == nullptr) return none;
+    const ValueId powers = quotient->inputs[0];
+    const Node* exp = made_by(powers, "exp");
+    const ValueId sum = expanded_from(quotient->inputs[1]);
+    if (exp == nullptr || sum == none || reduced_by(sum, "sum") != powers) return none;
+    const Node* shifted = made_by(exp->inputs[0], "sub");
+    if (shifted == nullptr) return none;
+    const ValueId largest = expanded_from(shifted->inputs[1]);
+    if (largest == none || reduced_by(largest, "max") != shifted->inputs[0]) return none;
+    return shifted->inputs[0];
+  }
+
+  // A value as another one times a number, as far as that goes: the factor, and the other.
+  std::pair<double, ValueId> without_factor(ValueId id) const {
+    double factor = 1;
+    for (;;) {
+      const Node* node = graph_.producer(id);
+      if (node == nullptr) break;
+      if (node->op == "scale") {
+        factor *= node->attributes.real("factor");
+        id = node->inputs[0];
+        continue;
+      }
+      if (node->op != "mul" && node->op != "div") break;
+      if (const auto right = known_number(graph_, tensors_, node->inputs[1]);
+          right && (node->op == "mul" || *right != 0)) {
+        factor = node->op == "mul" ? factor * *right : factor / *right;
+        id = node->inputs[0];
+        continue;
+      }
+      const auto left = known_number(graph_, tensors_, node->inputs[0]);
+      if (!left || node->op == "div") break;
+      factor *= *left;
+      id = node->inputs[1];
+    }
+    return {factor, id};
+  }
+
+  std::optional<Scores> scores_of(ValueId id) const {
+    const auto [factor, inner] = without_factor(id);
+    if (const Node* product = made_by(inner, "batch_matmul")) {
+      const auto [of_q, q] = without_factor(product->inputs[0]);
+      const auto [of_k, k] = without_factor(product->inputs[1]);
+      return Scores{q, k, factor * of_q * of_k, none};
+    }
+    const Node* sum = made_by(inner, "add");
+    if (sum == nullptr || factor != 1) return std::nullopt;
+    for (const std::size_t side : {0u, 1u}) {
+      std::optional<Scores> scores = scores_of(sum->inputs[side]);
+      if (!scores || scores->mask != none) continue;
+      scores->mask = sum->inputs[1 - side];
+      return scores;
+    }
+    return std::nullopt;
+  }
+
+  // A mask before it was repeated: rank and sizes of 1 stay.
+  ValueId mask_before(ValueId id) const {
+    while (const Node* node = made_by(id, "expand")) id = node->inputs[0];
+    return id;
+  }
+
+  // [B,H,T,D] made of [B,G,T,D] by repeating each head: that, or the value itself.
+  ValueId ungrouped(ValueId id) {
+    const Node* flat = made_by(id, "reshape");
+    const Node* wide = flat == nullptr ? nullptr : made_by(flat->inputs[0], "expand");
+    if (wide == nullptr || rank(id) != 4) return id;
+    const ValueId apart = wide->inputs[0];
+    const std::vector<Dim> to = graph_.type(flat->inputs[0]).dims, from = graph_.type(apart).dims,
+                           all = graph_.type(id).dims;
+    if (from.size() != 5 || !(from[2] == Dim(1)) || !(from[0] == to[0]) || !(from[1] == to[1]) ||
+        !(from[3] == to[3]) || !(from[4] == to[4]) || !(all[0] == to[0]) || !(all[2] == to[3]) ||
+        !(all[3] == to[4]))
+      return id;
+    const Node* base = made_by(apart, "reshape");
+    const std::vector<Dim> dims{from[0], from[1], from[3], from[4]};
+    if (base != nullptr && graph_.type(base->inputs[0]).dims == dims) return base->inputs[0];
+    return graph_.apply("reshape", {apart}, {{"shape", to_string(dims)}});
+  }
+
+  // With `grouped`, what repeats heads is seen through.
+  Heads heads_of(ValueId id, bool grouped) {
+    if (grouped) id = ungrouped(id);
+    const Node* node = made_by(id, "transpose");
+    return {node != nullptr && has_order(*node, {0, 2, 1, 3}) ? node->inputs[0] : ValueId(none),
+            id};
+  }
+  // Of keys whose last two dimensions are exchanged.
+  Heads heads_of_turned(ValueId id, bool grouped) {
+    if (const Node* node = made_by(id, "transpose")) {
+      if (has_order(*node, {0, 1, 3, 2})) return heads_of(node->inputs[0], grouped);
+      if (has_order(*node, {0, 2, 3, 1})) return {node->inputs[0], none};
+    }
+    return {none, graph_.apply("transpose", {id}, {{"order", std::string("0,1,3,2")}})};
+  }
+  Dim head_count(const Heads& heads) const {
+    return heads.first != none ? graph_.type(heads.first).dims[1] : graph_.type(heads.last).dims[2];
+  }
+  ValueId heads_first(const Heads& heads) {
+    if (heads.first != none) return heads.first;
+    return graph_.apply("transpose", {heads.last}, {{"order", std::string("0,2,1,3")}});
+  }
+
+  bool fuse(NodeId n) {
+    const Node node = graph_.node(n);
+    const ValueId p = node.inputs[0], result = node.outputs[0];
+    const DType dtype = graph_.type(result).dtype;
+    if (rank(result) != 4 || !is_inner(p) || dtype == DType::f64 || !is_real(dtype)) return false;
+    const ValueId x = softmax_of(p);
+    if (x == none) return false;
+    std::optional<Scores> scores = scores_of(x);
+    if (!scores || scores->factor == 0 || rank(scores->q) != 4 || rank(scores->keys) != 4)
+      return false;
+    const auto [of_k, keys] = without_factor(scores->keys);
+    const Heads q = heads_of(scores->q, false);
+    Heads k = heads_of_turned(keys, true), v = heads_of(node.inputs[1], true);
+    if (!(head_count(k) == head_count(v))) {  // (Only one of them repeats heads.)
+      k = heads_of_turned(keys, false);
+      v = heads_of(node.inputs[1], false);
+    }
+    Options attributes{{"scale", scores->factor * of_k}};
+    std::vector<ValueId> inputs;
+    // Around all of it: what reads the result exchanges the dimensions back.
+    const Node* after = nullptr;
+    if (is_inner(result)) {
+      const Node& reader = graph_.node(readers_[static_cast<std::size_t>(result)][0]);
+      if (reader.op == "transpose" && has_order(reader, {0, 2, 1, 3})) after = &reader;
+    }
+    const bool last = after != nullptr && q.last != none && k.last != none && v.last != none;
+    const ValueId replaced = last ? after->outputs[0] : result;
+    if (last) {
+      attributes.set("heads_last", true);
+      inputs = {q.last, k.last, v.last};
+    } else {
+      inputs = {heads_first(q), heads_first(k), heads_first(v)};
+    }
+    if (scores->mask != none) inputs.push_back(mask_before(scores->mask));
+    const ValueId made =
+        graph_.apply("dense_attention", inputs, attributes, graph_.value(replaced).name + ".fused");
+    graph_.replace_uses(replaced, made);
+    return true;
+  }
+
+  Graph& graph_;
+  const TensorStore& tensors_;
+  std::vector<std::vector<NodeId>> readers_;
+};
+
+}  // namespace fuse_attention_pass
+}  // namespace
+
+Pass pass_fuse_attention() {
+  using namespace fuse_attention_pass;
+  Pass pass{{"fuse_attention", "makes attention that is written out one node"}};
+  pass.run = [](const PassCall& call) {
+    if (call.tensors == nullptr || !call.graph.updates.empty()) return 0;
+    return AttentionFuser(call).run();
+  };
+  return pass;
+}
+
+}  // namespace hone
