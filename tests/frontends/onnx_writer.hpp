@@ -7,13 +7,7 @@
 #include <string>
 #include <vector>
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#define ONNX_ML 1
-#define ONNX_NAMESPACE onnx
-#include <onnx/onnx_pb.h>
-#pragma GCC diagnostic pop
+#include "hone/frontends/onnx/onnx_messages.hpp"
 
 namespace hone_test {
 

@@ -36,6 +36,12 @@ VisionConfig builtin_vision_config(const std::string& name, std::int64_t image_s
 // The configuration with these labels.
 Json vision_with_labels(const Json& json, const std::vector<OptionSpec>& arguments,
                         const std::vector<std::string>& labels, const std::string& where);
+// Architecture::with_labels of networks whose own options are `arguments`.
+template <auto arguments>
+Json vision_with_labels(const Json& json, const std::vector<std::string>& labels,
+                        const std::string& where) {
+  return vision_with_labels(json, arguments(), labels, where);
+}
 // The usual preparation at this size: shorter side to size / 0.875 (size itself below 128), means
 // and deviations of ImageNet; 1/2 of each for grey.
 ImageInput usual_image_input(std::int64_t channels, std::int64_t size);

@@ -8,18 +8,10 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
-// Generated code, which is not written by our rules.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#define ONNX_ML 1
-#define ONNX_NAMESPACE onnx
-#include <onnx/onnx_pb.h>
-#pragma GCC diagnostic pop
-
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/text.hpp"
+#include "hone/frontends/onnx/onnx_messages.hpp"
 
 namespace hone {
 namespace {

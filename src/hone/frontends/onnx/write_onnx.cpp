@@ -2,19 +2,11 @@
 
 #include <fmt/format.h>
 
-// Generated code, which is not written by our rules.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#define ONNX_ML 1
-#define ONNX_NAMESPACE onnx
-#include <onnx/onnx_pb.h>
-#pragma GCC diagnostic pop
-
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/version.hpp"
 #include "hone/frontends/onnx/onnx_file.hpp"
+#include "hone/frontends/onnx/onnx_messages.hpp"
 
 namespace hone {
 namespace {

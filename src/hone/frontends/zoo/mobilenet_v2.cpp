@@ -209,10 +209,7 @@ Architecture architecture_mobilenet_v2() {
     return builtin_vision_config(name, size, arguments(), sizes).to_json(arguments());
   };
   architecture.make = make;
-  architecture.with_labels = [](const Json& json, const std::vector<std::string>& labels,
-                                const std::string& where) {
-    return vision_with_labels(json, arguments(), labels, where);
-  };
+  architecture.with_labels = vision_with_labels<arguments>;
   return architecture;
 }
 

@@ -52,10 +52,7 @@ Architecture architecture_small_cnn() {
     return builtin_vision_config(name, size, arguments(), sizes).to_json(arguments());
   };
   architecture.make = make;
-  architecture.with_labels = [](const Json& json, const std::vector<std::string>& labels,
-                                const std::string& where) {
-    return vision_with_labels(json, arguments(), labels, where);
-  };
+  architecture.with_labels = vision_with_labels<arguments>;
   return architecture;
 }
 

@@ -25,6 +25,22 @@ std::vector<ValueType> infer(const OpTypes& t) {
   return {{DType::f32, {x[0], sizes[0], sizes[1], x[3]}}};
 }
 
+// Calls body(place) for each number of x [N,H,W,C] that the window of the result at `at` holds.
+// Returns how many places it has, those of padding too.
+template <typename Body>
+std::int64_t visit_window(const Window& window, const Shape& x, const Shape& at, const Body& body) {
+  std::int64_t places = 0;
+  for (std::int64_t r = 0; r < window.kernel[0]; ++r)
+    for (std::int64_t s = 0; s < window.kernel[1]; ++s) {
+      const std::int64_t h = window_place(window, 0, at[1], r);
+      const std::int64_t v = window_place(window, 1, at[2], s);
+      places += h < x[1] + window.after[0] && v < x[2] + window.after[1] ? 1 : 0;
+      if (h >= 0 && h < x[1] && v >= 0 && v < x[2])
+        body(((at[0] * x[1] + h) * x[2] + v) * x[3] + at[3]);
+    }
+  return places;
+}
+
 void reference(const OpCall& call) {
   const Shape &from = call.in(0).shape(), &to = call.out(0).shape();
   const Window window = window_of_pool(*call.attributes);
@@ -35,21 +51,15 @@ void reference(const OpCall& call) {
   Shape at(4, 0);
   do {
     double result = largest ? -std::numeric_limits<double>::infinity() : 0;
-    std::int64_t inside = 0, padded = 0;
-    for (std::int64_t r = 0; r < window.kernel[0]; ++r)
-      for (std::int64_t s = 0; s < window.kernel[1]; ++s) {
-        const std::int64_t h = window_place(window, 0, at[1], r);
-        const std::int64_t v = window_place(window, 1, at[2], s);
-        padded += h < from[1] + window.after[0] && v < from[2] + window.after[1] ? 1 : 0;
-        if (h < 0 || h >= from[1] || v < 0 || v >= from[2]) continue;
-        ++inside;
-        const double x =
-            call.in(0).as<float>()[((at[0] * from[1] + h) * from[2] + v) * from[3] + at[3]];
-        if (!largest)
-          result += x;
-        else if (std::isnan(x) || x > result)
-          result = x;
-      }
+    std::int64_t inside = 0;
+    const std::int64_t padded = visit_window(window, from, at, [&](std::int64_t place) {
+      ++inside;
+      const double x = call.in(0).as<float>()[place];
+      if (!largest)
+        result += x;
+      else if (std::isnan(x) || x > result)
+        result = x;
+    });
     const std::int64_t count = pads ? padded : inside;
     if (!largest) result = count == 0 ? 0 : result / static_cast<double>(count);
     call.out(0).as<float>()[i++] = static_cast<float>(result);
@@ -69,17 +79,11 @@ void reference_gradient(const OpCall& call) {
   Shape at(4, 0);
   do {
     std::vector<std::int64_t> inside;
-    std::int64_t padded = 0, best = -1;
-    for (std::int64_t r = 0; r < window.kernel[0]; ++r)
-      for (std::int64_t s = 0; s < window.kernel[1]; ++s) {
-        const std::int64_t h = window_place(window, 0, at[1], r);
-        const std::int64_t v = window_place(window, 1, at[2], s);
-        padded += h < from[1] + window.after[0] && v < from[2] + window.after[1] ? 1 : 0;
-        if (h < 0 || h >= from[1] || v < 0 || v >= from[2]) continue;
-        const std::int64_t place = ((at[0] * from[1] + h) * from[2] + v) * from[3] + at[3];
-        inside.push_back(place);
-        if (best < 0 || call.in(0).as<float>()[place] > call.in(0).as<float>()[best]) best = place;
-      }
+    std::int64_t best = -1;
+    const std::int64_t padded = visit_window(window, from, at, [&](std::int64_t place) {
+      inside.push_back(place);
+      if (best < 0 || call.in(0).as<float>()[place] > call.in(0).as<float>()[best]) best = place;
+    });
     const double dy = call.in(1).as<float>()[i++];
     if (largest && best >= 0) sums[static_cast<std::size_t>(best)] += dy;
     if (!largest)

@@ -15,6 +15,7 @@
 
 #include "hone/backend/cpu/detail/dense_attention.hpp"
 #include "hone/backend/cpu/detail/halves-inl.hpp"
+#include "hone/backend/cpu/detail/math-inl.hpp"
 #include "hone/core/unroll.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -228,7 +229,7 @@ void block_product(const BlockProduct& p, std::int64_t rows, std::int64_t column
   }
 }
 
-// 2^x for x <= 0, relative error below 1e-7 (the polynomial of math-inl.hpp); 0 from -127 down,
+// 2^x for x <= 0, relative error below 1e-7; 0 from -127 down,
 // where the bits of the exponent become those of 0. NaN stays NaN.
 HWY_INLINE VecF power_of_two(VecF x) {
   const F32 d;
@@ -236,14 +237,7 @@ HWY_INLINE VecF power_of_two(VecF x) {
   // Added to it, a number is whole, and its last bits are that whole number.
   const VecF shifter = hn::Set(d, 12582912.0f);
   const VecF shifted = hn::Add(low, shifter);
-  const VecF f = hn::Sub(low, hn::Sub(shifted, shifter));
-  VecF p = hn::Set(d, 1.53531815e-4f);
-  p = hn::MulAdd(p, f, hn::Set(d, 1.33945680e-3f));
-  p = hn::MulAdd(p, f, hn::Set(d, 9.61850972e-3f));
-  p = hn::MulAdd(p, f, hn::Set(d, 5.55035339e-2f));
-  p = hn::MulAdd(p, f, hn::Set(d, 2.40226467e-1f));
-  p = hn::MulAdd(p, f, hn::Set(d, 6.93147180e-1f));
-  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
+  const VecF p = exp2_of_fraction(hn::Sub(low, hn::Sub(shifted, shifter)));
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(I32(), shifted));
   // (No power is below x.)
   return max_or_second(hn::BitCast(d, hn::Add(hn::BitCast(I32(), p), exponent)), x);

@@ -17,19 +17,23 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-// 2^x for x in [-126, 127], relative error below 1e-7: 2^x = 2^n 2^f, f in [-1/2, 1/2] by a minimax
-// polynomial.
-HWY_INLINE VecF exp2_in_range(VecF x) {
+// 2^f for f in [-1/2, 1/2] by a minimax polynomial, relative error below 1e-7.
+HWY_INLINE VecF exp2_of_fraction(VecF f) {
   const F32 d;
-  const VecF n = hn::Round(x);
-  const VecF f = hn::Sub(x, n);
   VecF p = hn::Set(d, 1.53531815e-4f);
   p = hn::MulAdd(p, f, hn::Set(d, 1.33945680e-3f));
   p = hn::MulAdd(p, f, hn::Set(d, 9.61850972e-3f));
   p = hn::MulAdd(p, f, hn::Set(d, 5.55035339e-2f));
   p = hn::MulAdd(p, f, hn::Set(d, 2.40226467e-1f));
   p = hn::MulAdd(p, f, hn::Set(d, 6.93147180e-1f));
-  p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
+  return hn::MulAdd(p, f, hn::Set(d, 1.0f));
+}
+
+// 2^x for x in [-126, 127]: 2^x = 2^n 2^f.
+HWY_INLINE VecF exp2_in_range(VecF x) {
+  const F32 d;
+  const VecF n = hn::Round(x);
+  const VecF p = exp2_of_fraction(hn::Sub(x, n));
   const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(I32(), n));
   return hn::BitCast(d, hn::Add(hn::BitCast(I32(), p), exponent));
 }
