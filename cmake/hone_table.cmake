@@ -57,18 +57,31 @@ ${families}    };
   target_sources(hone_fast PRIVATE "${output}")
 endfunction()
 
-# hone_group_by_folder(<target>): where CMAKE_UNITY_BUILD is on, files of one folder are compiled together, fourteen at a
-# time.
-function(hone_group_by_folder target)
+# hone_group_by_folder(<target> <count> [<alone>]): where CMAKE_UNITY_BUILD is on, files of one folder are compiled
+# together, <count> at a time; but those that include themselves, once for each vector target, and those whose path
+# matches <alone>.
+function(hone_group_by_folder target count)
   get_target_property(sources ${target} SOURCES)
   foreach(source IN LISTS sources)
+    if(NOT IS_ABSOLUTE "${source}")
+      continue()  # objects of another target
+    endif()
+    get_source_file_property(generated "${source}" GENERATED)
+    set(includes_itself "")
+    if(EXISTS "${source}" AND NOT generated)
+      file(STRINGS "${source}" includes_itself REGEX "core/foreach_target.hpp")
+    endif()
+    if(includes_itself OR (ARGC GREATER 2 AND source MATCHES "${ARGV2}"))
+      set_source_files_properties("${source}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+      continue()
+    endif()
     get_filename_component(folder "${source}" DIRECTORY)
     file(RELATIVE_PATH name "${PROJECT_SOURCE_DIR}/src/hone" "${folder}")
     string(MAKE_C_IDENTIFIER "${name}" name)
     if(NOT DEFINED files_in_${name})
       set(files_in_${name} 0)
     endif()
-    math(EXPR group "${files_in_${name}} / 14")
+    math(EXPR group "${files_in_${name}} / ${count}")
     math(EXPR files_in_${name} "${files_in_${name}} + 1")
     set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${name}_${group}")
   endforeach()

@@ -17,7 +17,7 @@ Options with(std::initializer_list<std::pair<const std::string, OptionValue>> va
   return options;
 }
 
-Space mixed() {
+Space mixed_space() {
   return Space({choice("kind", {"a", "b", "c"}), real("x", 0, 1), integer("n", 1, 30),
                 when(real("y", 1e-3, 1, 0, true), "kind", {"a", "b"})});
 }
@@ -26,7 +26,7 @@ TEST(Nsga2, ReplaysAndKeepsToTheSpace) {
   for (const Options& options : {with({}), with({{"generational", true}}),
                                  with({{"crossover", std::string("sbx")}, {"mutation_prob", 1.0}})})
     for (const std::size_t objectives : {1u, 2u}) {
-      MemoryStudy study{mixed()};
+      MemoryStudy study{mixed_space()};
       study.directions.assign(objectives, Direction::maximize);
       const auto kept = make_sampling("nsga2", options);
       for (int i = 0; i < 60; ++i) {
@@ -47,7 +47,7 @@ TEST(Nsga2, ReplaysAndKeepsToTheSpace) {
 // A generation ends when it has as many finished trials as the population; running and failed ones
 // do not count.
 TEST(Nsga2, GenerationsFollowFromTheTrials) {
-  MemoryStudy study{mixed()};
+  MemoryStudy study{mixed_space()};
   const auto sampling = make_sampling("nsga2", with({}));
   const auto next = [&] {
     return study.next(*sampling).system_attributes.at("nsga2:generation").get<int>();
@@ -70,7 +70,7 @@ TEST(Nsga2, GenerationsFollowFromTheTrials) {
 TEST(Nsga2, GenerationalParentsStay) {
   const auto sampling =
       make_sampling("nsga2", with({{"generational", true}, {"crossover_prob", 1.0}}));
-  MemoryStudy a{mixed()};
+  MemoryStudy a{mixed_space()};
   a.run(*sampling, 12, [](const Assignment& v) { return std::vector<double>{v.at("x")}; });
   MemoryStudy b = a;
   // The eleventh and twelfth belong to generation 1: other values of theirs change nothing.
@@ -134,7 +134,7 @@ TEST(Nsga2, SmallSpaceIsGoneThrough) {
 }
 
 TEST(Nsga2, GivenValuesStay) {
-  MemoryStudy study{mixed()};
+  MemoryStudy study{mixed_space()};
   const auto sampling = make_sampling("nsga2", with({}));
   study.run(*sampling, 20, [](const Assignment& v) { return std::vector<double>{v.at("x")}; });
   const Sample sample = study.next(*sampling, {{"kind", 1}, {"y", 0.5}});

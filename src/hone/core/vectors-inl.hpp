@@ -6,7 +6,7 @@
 #define HONE_VECTORS_INL_HPP
 #endif
 
-#include <hwy/highway.h>
+#include "hone/core/highway-inl.hpp"
 
 #include <cstdint>
 #include <cstring>

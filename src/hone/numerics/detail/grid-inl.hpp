@@ -6,7 +6,7 @@
 #define HONE_GRID_INL_HPP
 #endif
 
-#include <hwy/highway.h>
+#include "hone/core/highway-inl.hpp"
 
 // On a lambda: its body goes where it is called, which a compiler does not do by itself for a large
 // one that is called in several places.

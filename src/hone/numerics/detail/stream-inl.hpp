@@ -8,7 +8,7 @@
 #endif
 
 #include <hwy/cache_control.h>
-#include <hwy/highway.h>
+#include "hone/core/highway-inl.hpp"
 
 #include <algorithm>
 #include <cstdint>

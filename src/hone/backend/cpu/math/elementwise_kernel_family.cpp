@@ -1,10 +1,10 @@
 // float32 functions of one number or two, in vectors: a line each.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/math/elementwise_kernel_family.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
 #include <cmath>
 #include <limits>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/math-inl.hpp"
 #include "hone/backend/kernel.hpp"

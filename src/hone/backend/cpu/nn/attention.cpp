@@ -3,8 +3,8 @@
 // values. Nothing of size length x length is kept.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/attention.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/attention.hpp"
 #include "hone/backend/cpu/detail/math-inl.hpp"

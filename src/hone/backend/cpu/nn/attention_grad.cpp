@@ -2,8 +2,8 @@
 // dropout masks drawn again; dk and dv of a head are summed in cache and written once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/attention_grad.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/attention.hpp"
 #include "hone/backend/cpu/detail/math-inl.hpp"

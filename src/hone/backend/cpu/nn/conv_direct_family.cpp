@@ -4,8 +4,8 @@
 // gathered to rows first: their taps would be too short a loop.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/conv_direct_family.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include <algorithm>
 #include <cstring>

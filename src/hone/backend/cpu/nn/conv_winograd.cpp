@@ -4,8 +4,8 @@
 // each of the 36 planes by its filters and transforms the products back, all of it in its cache.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/conv_winograd.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include <algorithm>
 #include <cstring>

@@ -4,8 +4,8 @@
 // both lengths.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/dense_attention.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/dense_attention-inl.hpp"
 #include "hone/backend/cpu/detail/dense_attention.hpp"

@@ -4,8 +4,8 @@
 // threads, keys are cut into parts whose dq are added at the end.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/dense_attention_grad.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/dense_attention-inl.hpp"
 #include "hone/backend/cpu/detail/dense_attention.hpp"

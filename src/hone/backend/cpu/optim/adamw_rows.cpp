@@ -1,8 +1,8 @@
 // adamw_rows: the rows are distinct, threads share them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/optim/adamw_rows.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/adamw-inl.hpp"
 #include "hone/backend/kernel.hpp"

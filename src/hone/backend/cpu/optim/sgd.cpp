@@ -1,8 +1,8 @@
 // sgd: one pass over the parameter, its gradient and momentum.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/optim/sgd.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
-#include <hwy/highway.h>
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/kernel.hpp"
 #include "hone/core/vectors-inl.hpp"
