@@ -148,6 +148,14 @@ TEST(Recipe, ThoseOfTheProjectAreRead) {
       EXPECT_THAT(outcome.out, AllOf(HasSubstr("bf16"), HasSubstr("fused")));
       continue;
     }
+    if (entry.path().stem() == "eager-vs-compiled") {
+      const Outcome outcome =
+          run_hone(scratch, {"run", entry.path().string(), "--set", "model=small-cnn", "--set",
+                             "batch=2", "--set", "runs=1,3"});
+      EXPECT_EQ(outcome.code, 0) << outcome.err;
+      EXPECT_THAT(outcome.out, AllOf(HasSubstr("compilation included"), HasSubstr("x eager")));
+      continue;
+    }
     // The data is not there, which is found only after the whole file was read.
     const bool search =
         hone::read_file(entry.path()).find("recipe = \"search\"") != std::string::npos;

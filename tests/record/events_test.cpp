@@ -10,6 +10,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
+#include "hone/record/bench_events.hpp"
 #include "hone/record/point_events.hpp"
 #include "hone/record/record.hpp"
 #include "hone/record/run_events.hpp"
@@ -154,7 +155,8 @@ const std::vector<Row>& rows() {
                                       row<PruningPoint>("float"),
                                       row<PruningPoint>("tuned"),
                                       row<CompressionPoint>("float"),
-                                      row<CompressionPoint>("stage")};
+                                      row<CompressionPoint>("stage"),
+                                      row<BenchPoint>()};
   return table;
 }
 
@@ -250,7 +252,7 @@ TEST(Events, EachHasItsName) {
     EXPECT_EQ(event_of(event.empty(), place), event.name.substr(0, event.name.find(' ')));
     names.insert(event.empty().at("event").text());
   }
-  EXPECT_EQ(names.size(), 13u);
+  EXPECT_EQ(names.size(), 14u);
 }
 
 // What files of before have: whole numbers without a fraction, null where a figure is undefined,

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "hone/report/bench_curves.hpp"
 #include "hone/report/compression.hpp"
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"
@@ -79,6 +80,8 @@ std::string one_run(const RunSummary& run, const Comparison& comparison) {
   if (!run.compression_points.empty())
     if (std::string stages = describe_compression(arrange_compression(run)); !stages.empty())
       return stages;
+  if (!run.bench_points.empty())
+    if (std::string gap = describe_bench(arrange_bench(run)); !gap.empty()) return gap;
   const FinalAccuracy& final = comparison.runs.front();
   std::string text = final.eval ? accuracy_of(*final.eval) + best_epoch(run) : how_far(run);
   if (final.eval && run.quantized && run.quantized->packed)

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/json.hpp"
+#include "hone/report/bench_curves.hpp"
 #include "hone/report/compression.hpp"
 #include "hone/report/finding.hpp"
 #include "hone/report/html.hpp"
@@ -144,6 +145,20 @@ Json compression_card(const CompressionStages& stages) {
       {"interval", fmt::format("{:.2f}–{:.2f} %", last.value->low * 100, last.value->high * 100)}};
 }
 
+// How much faster each form is at the last place.
+Json bench_card(const std::vector<BenchChart>& charts) {
+  Json facts = Json::array();
+  for (const BenchChart& chart : charts)
+    for (const BenchCurve& curve : chart.curves) {
+      const BenchRow& last = curve.rows.back();
+      if (std::isfinite(last.times_faster))
+        facts.push_back({fmt::format("{}, {} {:g}: {} against {}", chart.what, chart.axis,
+                                     last.point.at, curve.name, curve.against),
+                         fmt::format("{:.3g} x", last.times_faster)});
+    }
+  return {{"facts", std::move(facts)}, {"standing", "none"}, {"timed", true}};
+}
+
 Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison& comparison) {
   const RunSummary& run = runs[index];
   const FinalAccuracy& final = comparison.runs[index];
@@ -161,6 +176,7 @@ Json card(std::span<const RunSummary> runs, std::size_t index, const Comparison&
   if (!run.points.empty()) return sweep_card(arrange_sweep(run));
   if (!run.pruning_points.empty()) return pruning_card(arrange_pruning(run));
   if (!run.compression_points.empty()) return compression_card(arrange_compression(run));
+  if (!run.bench_points.empty()) return bench_card(arrange_bench(run));
   Json result{{"facts", std::move(facts)},
               {"standing", standings[static_cast<int>(final.standing)]},
               {"standing_text", describe_standing(runs, final)}};
@@ -237,6 +253,7 @@ Json report_data(std::span<const RunSummary> runs) {
          {"compression", runs[i].compression_points.empty()
                              ? Json()
                              : compression_data(arrange_compression(runs[i]))},
+         {"bench", runs[i].bench_points.empty() ? Json() : bench_data(arrange_bench(runs[i]))},
          {"layers", layers(runs[i])},
          {"kernels", kernels(runs[i])}});
   for (const ReportTable& table : report_tables(runs)) data["tables"].push_back(table_data(table));

@@ -97,6 +97,13 @@ void add(Collected& all, PruningPoint point) {
   replace(all.run.pruning_points, std::move(point), same);
 }
 
+void add(Collected& all, BenchPoint point) {
+  const auto same = [is = point](const BenchPoint& other) {
+    return other.what == is.what && other.series == is.series && other.at == is.at;
+  };
+  replace(all.run.bench_points, std::move(point), same);
+}
+
 void add(Collected& all, const TimingEvent& timing) {
   KernelRow& row = all.kernels[{timing.kernel, timing.op}];
   row.kernel = timing.kernel;
@@ -135,9 +142,10 @@ std::map<std::string, void (*)(Collected&, const Json&, const LinePlace&)> reade
 }
 
 void read_line(Collected& all, const Json& line, const LinePlace& place) {
-  static const auto readers = readers_of<RunEvent, ModelEvent, StepEvent, EvalEvent, TimingEvent,
-                                         MemoryEvent, EndEvent, ResumeEvent, QuantizedEvent,
-                                         PrunedEvent, SweepPoint, PruningPoint, CompressionPoint>();
+  static const auto readers =
+      readers_of<RunEvent, ModelEvent, StepEvent, EvalEvent, TimingEvent, MemoryEvent, EndEvent,
+                 ResumeEvent, QuantizedEvent, PrunedEvent, SweepPoint, PruningPoint,
+                 CompressionPoint, BenchPoint>();
   const auto reader = readers.find(event_of(line, place));
   if (reader != readers.end()) reader->second(all, line, place);
 }

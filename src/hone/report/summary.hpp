@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hone/core/json.hpp"
+#include "hone/record/bench_events.hpp"
 #include "hone/record/point_events.hpp"
 #include "hone/record/run_events.hpp"
 #include "hone/record/training_events.hpp"
@@ -38,6 +39,7 @@ struct RunSummary : RunEvent {
   std::vector<SweepPoint> points;  // in the order written, each once
   std::vector<PruningPoint> pruning_points;
   std::vector<CompressionPoint> compression_points;
+  std::vector<BenchPoint> bench_points;
   std::vector<KernelRow> kernels;  // most seconds first
   MemoryEvent memory;              // the largest of all continuations
   std::vector<std::int64_t> resumed_from;

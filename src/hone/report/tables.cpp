@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/json.hpp"
+#include "hone/report/bench_curves.hpp"
 #include "hone/report/compression.hpp"
 #include "hone/report/confusion.hpp"
 #include "hone/report/numbers.hpp"
@@ -423,6 +424,10 @@ std::vector<ReportTable> report_tables(Runs runs) {
     if (!run.compression_points.empty())
       tables.push_back(compression_table(arrange_compression(run),
                                          runs.size() == 1 ? "Stages" : "Stages of " + run.name));
+  for (const RunSummary& run : runs)
+    if (!run.bench_points.empty())
+      tables.push_back(
+          bench_table(arrange_bench(run), runs.size() == 1 ? "Times" : "Times of " + run.name));
   tables.push_back(quantized_table(runs));
   tables.push_back(pruned_table(runs));
   for (const RunSummary& run : runs)

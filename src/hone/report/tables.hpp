@@ -18,9 +18,9 @@ struct ReportCell {
 };
 
 struct ReportTable {
-  std::string id = {};  // overview, sweep, pruning, compression, quantized, pruned, pruned-latency,
-                        // pruned-weights, confusion, classes, evaluations, configuration, layers,
-                        // kernels, machine
+  std::string id = {};  // overview, sweep, pruning, compression, bench, quantized, pruned,
+                        // pruned-latency, pruned-weights, confusion, classes, evaluations,
+                        // configuration, layers, kernels, machine
   std::string title = {};
   std::string note = {};  // one sentence on how to read it; may be empty
   std::vector<TableColumn> columns = {};

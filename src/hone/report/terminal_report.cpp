@@ -15,7 +15,8 @@ bool folds(const std::string& id) { return id == "configuration" || id == "machi
 
 // Their rows are what was asked for.
 bool is_whole(const std::string& id) {
-  return id == "configuration" || id == "sweep" || id == "pruning" || id == "compression";
+  return id == "configuration" || id == "sweep" || id == "pruning" || id == "compression" ||
+         id == "bench";
 }
 
 }  // namespace

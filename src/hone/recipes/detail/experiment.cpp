@@ -119,10 +119,11 @@ Json Experiment::take(const ExperimentPoint& point,
     for (const auto& [name, value] : point.key.items()) result[name] = value;
     result["identity"] = identity_of(point);
     write_file_atomically(folder / result_file, result.dump(1) + "\n");
-    const auto measured = from_object<MeasuredPoint>(result, {point.title});
-    if (!std::isnan(measured.accuracy))
+    if (result.contains("accuracy")) {
+      const auto measured = from_object<MeasuredPoint>(result, {point.title});
       say(fmt::format("{}: accuracy {:.2f} %, loss {:.4f}", point.title, 100 * measured.accuracy,
                       measured.loss));
+    }
   }
   note(point, result);
   return result;

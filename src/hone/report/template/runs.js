@@ -18,7 +18,7 @@
       facts.split, facts.samples ? `${facts.samples} samples` : ''].filter(Boolean).join(' · ');
     const value = facts.accuracy
       ? [several || facts.of ? element('div', {class: 'big'}, facts.accuracy) : null, element('p', {class: 'note'}, `${facts.of || 'accuracy'}, ${unbroken(about)}`)]
-      : element('p', {class: 'note'}, 'No accuracy recorded.');
+      : facts.timed ? null : element('p', {class: 'note'}, 'No accuracy recorded.');
     return element('section', {class: 'card', style: `--run: var(${runVariable(index)})`},
       several ? element('h3', {}, run.name) : null,
       element('div', {class: 'chips'}, status, standing),
@@ -256,6 +256,40 @@
       size ? panel(`Size by sparsity${of}`, 'Of the tensors as they are saved.', size) : null];
   }
 
+  // Curves over the sizes of a timing experiment, both axes logarithmic.
+  function benchPlot(id, chart, title, value, text) {
+    const places = [...new Set(chart.curves.flatMap(curve => curve.rows.map(row => row.at)))].sort((a, b) => a - b);
+    const values = chart.curves.flatMap(curve => curve.rows.map(value)).filter(number => number > 0);
+    if (!values.length) return null;
+    const decades = Math.log10(Math.max(...values) / Math.min(...values));
+    return plot(id, theme => {
+      const traces = chart.curves.map((curve, index) => {
+        const rows = curve.rows.filter(row => value(row) > 0);
+        return {type: 'scatter', mode: 'lines+markers', name: plain(curve.name), x: rows.map(row => row.at),
+          y: rows.map(value), text: rows.map(row => plain(text(row))), line: {color: theme.run(index), width: 1.8},
+          marker: {color: theme.run(index), size: 7, symbol: splitSymbols[index % 4]},
+          hovertemplate: '%{text}<extra>%{fullData.name}</extra>'};
+      }).filter(trace => trace.x.length);
+      const layout = Object.assign(baseLayout(theme, 360), {showlegend: true,
+        xaxis: axis(theme, chart.axis, {type: 'log', tickvals: places, ticktext: places.map(String)}),
+        yaxis: axis(theme, title, {type: 'log', tickformat: '~g', dtick: decades > 3 ? 1 : 'D2'})});
+      layout.margin.t = 34;
+      return {traces, layout};
+    });
+  }
+
+  function benchPanels(run, index) {
+    if (!run.bench) return [];
+    const of = several ? ` of ${run.name}` : '';
+    return run.bench.charts.flatMap((chart, number) => {
+      const times = benchPlot(`plot-bench-${index}-${number}`, chart, 'milliseconds', row => 1e3 * row.median, row => row.text);
+      const memory = benchPlot(`plot-bench-memory-${index}-${number}`, chart, 'MiB',
+        row => row.bytes / 1048576, row => row.size);
+      return [times ? panel(`Time, ${chart.what}${of}`, 'Medians; both axes are logarithmic.', times) : null,
+        memory ? panel(`Memory, ${chart.what}${of}`, 'Beside inputs and weights.', memory) : null];
+    });
+  }
+
   // Accuracy against size, from stage to stage.
   function compressionPanels(run, index) {
     const stages = run.compression;
@@ -416,6 +450,7 @@
     ...section('Widths', runs.flatMap(sweepPanels), tables('sweep')),
     ...section('Sparsities', runs.flatMap(pruningPanels), tables('pruning')),
     ...section('Compression', runs.flatMap(compressionPanels), tables('compression')),
+    ...section('Times', runs.flatMap(benchPanels), tables('bench')),
     ...section('Training', curves.length ? element('div', {class: 'plots'}, curves) : null),
     ...section('Quantization', tables('quantized')),
     ...section('Pruning', tables('pruned'), tables('pruned-latency'), tables('pruned-weights')),
