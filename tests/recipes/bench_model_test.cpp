@@ -57,9 +57,15 @@ TEST(BenchModel, TextsHaveSequencesAndTokens) {
                "100000 tokens", "");
 }
 
+TEST(BenchModel, ABatchThatIsNotGivenHasOneSample) {
+  EXPECT_EQ(random_inputs(small_network(), {}).at("x").shape(), (Shape{1, 3, 20, 20}));
+}
+
 TEST(BenchModel, ShapesThatDoNotFitAreRefused) {
   const Model model = small_network();
-  EXPECT_ERROR(random_inputs(model, {}), ErrorCode::invalid_argument, "size of N", "--shape x=");
+  Model open = model;
+  open.graph.values.front().type.dims[2] = Dim("H");
+  EXPECT_ERROR(random_inputs(open, {}), ErrorCode::invalid_argument, "size of H", "--shape x=");
   EXPECT_ERROR(random_inputs(model, {{"x", {2, 3, 20}}}), ErrorCode::invalid_argument, "input x",
                "");
   EXPECT_ERROR(random_inputs(model, {{"x", {2, 4, 20, 20}}}), ErrorCode::invalid_argument,

@@ -169,8 +169,22 @@ TEST(ImageTraining, RefusesWhatCannotBeTrained) {
   Model tiny = picture_model("resnet18", {{"depths", "1,1,1,1,1"}, {"widths", "2,2,2,2,2"}});
   TrainOptions options = picture_options();
   options.batch = 1;
+  const auto check = [&] { check_training(tiny, samples_of(tiny, data), nullptr, options); };
   EXPECT_ERROR(train_pictures(tiny, data, options, scratch.path() / "a"),
-               ErrorCode::invalid_argument, "has no variance", "use a larger batch");
+               ErrorCode::invalid_argument, "has no variance", "choose another --batch");
+  EXPECT_FALSE(std::filesystem::exists(scratch.path() / "a"));
+  // Of twelve samples the last batch has one; it is not reached in the first step.
+  options.batch = 11;
+  options.steps = 1;
+  EXPECT_NO_THROW(check());
+  options.steps = 2;
+  EXPECT_ERROR(check(), ErrorCode::invalid_argument, "12 samples an epoch, 11 a step");
+  options.batch = 6;
+  EXPECT_NO_THROW(check());
+  options.accumulate = 4;
+  EXPECT_ERROR(check(), ErrorCode::invalid_argument, "6 a step in 4 micro-batches");
+  options.accumulate = 3;
+  EXPECT_NO_THROW(check());
   options = picture_options();
   options.metric = "mse";
   EXPECT_ERROR(check_training(model, samples_of(model, data), nullptr, options),

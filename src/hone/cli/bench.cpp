@@ -134,37 +134,38 @@ Command command_bench() {
   Command command{{"bench", "measures how long a model takes, by mode and kernel", {}}};
   command.arguments = {{"MODEL", "a model folder, an .onnx file, or the word attention"},
                        {"SHAPE", "more shapes: NAME=SIZE,SIZE,...", false, true}};
-  command.options = {{.name = "shape",
-                      .default_value = {},
-                      .help = "of an input: x=32,3,224,224; of texts: text=SEQUENCES,TOKENS; of "
-                              "attention: B,H,S,D"},
-                     {.name = "mode",
-                      .type = OptionType::text,
-                      .default_value = {},
-                      .help = "how the graph is run: eager, compiled (default) or both; attention: "
-                              "naive, fused or both (default)",
-                      .choices = {"eager", "compiled", "naive", "fused", "both"}},
-                     {.name = "runs",
-                      .type = OptionType::integer,
-                      .default_value = std::int64_t{10},
-                      .help = "runs that are counted",
-                      .minimum = 1,
-                      .maximum = 1e6},
-                     {.name = "warmup",
-                      .type = OptionType::integer,
-                      .default_value = std::int64_t{2},
-                      .help = "runs before them; the first makes the plan and packs weights",
-                      .minimum = 1,
-                      .maximum = 1e6},
-                     {.name = "threads",
-                      .type = OptionType::integer,
-                      .default_value = {},
-                      .help = "threads (default: all cores)",
-                      .minimum = 1}};
+  command.options = {
+      {.name = "shape",
+       .default_value = {},
+       .help = "of an input: x=32,3,224,224 (a first size left open is 1 without it); of texts: "
+               "text=SEQUENCES,TOKENS; of attention: B,H,S,D"},
+      {.name = "mode",
+       .type = OptionType::text,
+       .default_value = {},
+       .help = "how the graph is run: eager, compiled (default) or both; attention: "
+               "naive, fused or both (default)",
+       .choices = {"eager", "compiled", "naive", "fused", "both"}},
+      {.name = "runs",
+       .type = OptionType::integer,
+       .default_value = std::int64_t{10},
+       .help = "runs that are counted",
+       .minimum = 1,
+       .maximum = 1e6},
+      {.name = "warmup",
+       .type = OptionType::integer,
+       .default_value = std::int64_t{2},
+       .help = "runs before them; the first makes the plan and packs weights",
+       .minimum = 1,
+       .maximum = 1e6},
+      {.name = "threads",
+       .type = OptionType::integer,
+       .default_value = {},
+       .help = "threads (default: all cores)",
+       .minimum = 1}};
   for (OptionSpec& option : attention_bench_options()) command.options.push_back(std::move(option));
   command.placeholders = {{"shape", "NAME=SIZES"}};
   command.examples = {"hone bench bert-tiny --shape text=8,128 --mode both --runs 5",
-                      "hone bench runs/first --threads 1",
+                      "hone bench resnet18 --threads 1",
                       "hone bench attention --shape 1,8,512,64 --dtype bf16 --backward"};
   command.run = run_bench;
   return command;

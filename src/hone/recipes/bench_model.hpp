@@ -28,8 +28,9 @@ struct ModeTimes {
 };
 
 // Inputs drawn at random (from a seed): reals normal, whole numbers and booleans 0. `shapes` gives
-// the shape of inputs by name; one that is not named must have fixed sizes. Of a model of texts:
-// "text" is sequences, tokens. Throws Error(invalid_argument) naming the input.
+// the shape of inputs by name; of one that is not named only the first size, the batch, may be
+// open: it is 1. Of a model of texts: "text" is sequences, tokens. Throws Error(invalid_argument)
+// naming the input.
 std::map<std::string, Tensor> random_inputs(const Model& model,
                                             const std::map<std::string, Shape>& shapes);
 

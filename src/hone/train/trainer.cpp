@@ -282,6 +282,41 @@ private:
 
 }  // namespace
 
+namespace {
+
+// Batch norm takes the variance of at least two numbers a channel from every micro-batch, also from
+// the last of an epoch, which may be small.
+void check_batch_norm(const Model& model, const Samples& data, const TrainOptions& options) {
+  const auto smallest_part = [&](std::int64_t samples) {
+    return samples / std::min(options.accumulate, samples);
+  };
+  const std::int64_t epoch = samples_of_epoch(data.data, options), rest = epoch % options.batch;
+  std::int64_t fewest = smallest_part(std::min(options.batch, epoch));
+  if (rest > 0 && steps_of_run(data.data, options) >= steps_of_epoch(data.data, options))
+    fewest = std::min(fewest, smallest_part(rest));
+  for (const Node& node : model.graph.nodes) {
+    // (That of an imported network may be constant: it stays as it is.)
+    if (node.op != "batch_norm" || model.graph.value(node.inputs[3]).kind != ValueKind::buffer)
+      continue;
+    const std::vector<Dim>& dims = model.graph.type(node.inputs[0]).dims;
+    const auto axis = static_cast<std::size_t>(node.attributes.integer("axis"));
+    std::int64_t numbers = fewest;
+    for (std::size_t i = 1; i < dims.size(); ++i)
+      if (i != axis) numbers *= dims[i].is_fixed() ? dims[i].offset : 2;
+    if (numbers < 2)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{} would see one number a channel, which has no variance: with {} "
+                              "samples an epoch, {} a step{}, some pass through the model alone",
+                              model.graph.value(node.outputs[0]).name, epoch, options.batch,
+                              options.accumulate > 1
+                                  ? fmt::format(" in {} micro-batches", options.accumulate)
+                                  : ""),
+                  "choose another --batch, so that none is left with a single sample");
+  }
+}
+
+}  // namespace
+
 bool keeps_best(const TrainOptions& options, bool has_validation) {
   return options.keep == Keep::best || (options.keep == Keep::automatic && has_validation);
 }
@@ -313,6 +348,7 @@ void check_training(const Model& model, const Samples& data, const Samples* vali
   optimizer_options(options);
   make_schedule(options.schedule, options.lr, options.warmup, steps, options.schedule_options);
   check_selection(data, validation, options);
+  check_batch_norm(model, data, options);
   if (data.task->check_loss != nullptr)
     data.task->check_loss({options.class_weights, options.mixup > 0}, model.head.size);
   for (const auto& [name, given] :

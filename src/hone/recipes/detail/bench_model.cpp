@@ -40,6 +40,10 @@ Shape shape_of_input(const Value& value, const std::map<std::string, Shape>& sha
   const auto given = shapes.find(value.name);
   Shape shape;
   for (const Dim& dim : value.type.dims) {
+    if (given == shapes.end() && !dim.is_fixed() && shape.empty()) {
+      shape.push_back(1);  // what a first size counts are samples
+      continue;
+    }
     if (given == shapes.end() && !dim.is_fixed())
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("input {} is {}: the size of {} is not known", value.name,
