@@ -14,7 +14,7 @@ namespace hone {
 
 // Curves of more steps are thinned to at most this many points, keeping their extremes; where many
 // runs share a page, to fewer.
-inline constexpr std::size_t most_points_drawn = 2000;
+inline constexpr std::size_t most_points_drawn = 1900;
 std::size_t points_of_curve(std::size_t runs);
 
 // What the page draws: {title, finding, runs[...], tables[...], split, point_limit}. Not-recorded
