@@ -24,19 +24,6 @@ ExperimentSetup bench_setup(const RecipeCall& call) {
           .config = settings};
 }
 
-// "fused, f16": fused-f16.
-std::string folder_part(const std::string& text) {
-  std::string part;
-  for (const char c : text) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (kept)
-      part += c;
-    else if (!part.empty() && part.back() != '-')
-      part += '-';
-  }
-  return part;
-}
-
 }  // namespace
 
 std::vector<OptionSpec> bench_options(std::vector<OptionSpec> more) {
@@ -59,7 +46,7 @@ BenchExperiment::BenchExperiment(const RecipeCall& call, const RunWatcher& watch
 ExperimentPoint BenchExperiment::point_of(const BenchPoint& place) const {
   Json key{{"what", place.what}, {"series", place.series}, {"axis", place.axis}, {"at", place.at}};
   if (!place.against.empty()) key["against"] = place.against;
-  return {fmt::format("{}/{}/{:g}", folder_part(place.what), folder_part(place.series), place.at),
+  return {fmt::format("{}/{}/{:g}", folder_name(place.what), folder_name(place.series), place.at),
           fmt::format("{}, {}, {} {:g}", place.what, place.series, place.axis, place.at),
           std::move(key)};
 }

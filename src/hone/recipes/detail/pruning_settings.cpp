@@ -18,22 +18,6 @@ namespace {
 constexpr const char* tune_prefix = "tune_";
 constexpr const char* tenths = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9";
 
-// "L1, weights only": l1-weights-only.
-std::string folder_name(const std::string& name) {
-  std::string folder;
-  for (const char c : name) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (kept)
-      folder += c;
-    else if (c >= 'A' && c <= 'Z')
-      folder += static_cast<char>(c - 'A' + 'a');
-    else if (!folder.empty() && folder.back() != '-')
-      folder += '-';
-  }
-  while (!folder.empty() && folder.back() == '-') folder.pop_back();
-  return folder;
-}
-
 std::vector<double> read_sparsities(const std::string& list, const std::string& where) {
   std::vector<double> sparsities;
   const OptionSpec spec{"sparsities", OptionType::real, {}, "", 0, 1};

@@ -46,4 +46,19 @@ std::vector<std::int64_t> number_list(const RecipeCall& call, const char* key,
   return numbers;
 }
 
+std::string folder_name(const std::string& name) {
+  std::string folder;
+  for (const char c : name) {
+    const bool kept = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (kept)
+      folder += c;
+    else if (c >= 'A' && c <= 'Z')
+      folder += static_cast<char>(c - 'A' + 'a');
+    else if (!folder.empty() && folder.back() != '-')
+      folder += '-';
+  }
+  while (!folder.empty() && folder.back() == '-') folder.pop_back();
+  return folder;
+}
+
 }  // namespace hone
