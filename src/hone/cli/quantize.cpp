@@ -82,6 +82,9 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
                                       100.0 * static_cast<double>(outcome.bytes_after) /
                                           static_cast<double>(outcome.bytes_before))});
   table.add_row({"left in float32", to_string(outcome.left)});
+  if (outcome.folded_norms > 0)
+    table.add_row({"batch norm",
+                   fmt::format("{} went into the filters of convolutions", outcome.folded_norms)});
   table.add_row({"products", outcome.products});
   if (outcome.training && outcome.training->result.kept())
     add_main_metrics(table, *outcome.training->result.kept(), "rounded, validation");
@@ -162,7 +165,7 @@ CommandResult run_quantize(const CommandInput& input) {
     request.selections = load_format_file(input.options.text("formats"));
   }
   QuantizeSelection selection;
-  selection.nodes = input.options.text_or("nodes", "linear");
+  selection.nodes = input.options.text_or("nodes", layers_selection);
   selection.format = input.options.text_or("format", "");
   selection.keys = parted.format;
   if (!selection.format.empty() || !selection.keys.empty())
@@ -186,6 +189,7 @@ CommandResult run_quantize(const CommandInput& input) {
     request.training = std::move(training);
   }
   request.calibration = calibration_request(input, parted);
+  request.keep_batch_norm = input.options.boolean_or("keep_batch_norm", false);
   request.command = input.line;
   const QuantizeOutcome outcome = run_quantization(request, console_watcher());
   console().finish();
@@ -207,13 +211,20 @@ Command command_quantize() {
       {.name = "nodes",
        .default_value = {},
        .help = "what takes it: op types, names of nodes (hone explain), layers or parameters (hone "
-               "inspect), or regular expressions, separated by commas; default: linear"},
+               "inspect), or regular expressions, separated by commas; default: layers, all that "
+               "multiply "
+               "by a weight"},
       {.name = "formats",
        .default_value = {},
        .help =
            "instead: a TOML file of tables [[formats]] with nodes, format and options; the first "
            "that matches a node wins"},
       {.name = "out", .default_value = {}, .help = "folder of the packed model"},
+      {.name = "keep_batch_norm",
+       .type = OptionType::boolean,
+       .default_value = {},
+       .help = "leave batch norm beside convolutions that take a format; otherwise it goes into "
+               "their filters first, as it will when they run"},
       {.name = "calibrate",
        .default_value = {},
        .help =

@@ -89,9 +89,9 @@ CommandResult run_sensitivity(const CommandInput& input) {
     throw Error(ErrorCode::invalid_argument,
                 input.argument("MODEL") + ": is quantized already: the float model is needed",
                 "hone quantize MODEL --dequantize makes one");
-  const Quantization nodes = select_formats(
-      model.graph,
-      {{input.options.text_or("nodes", "linear"), input.options.text("format"), parted.format}});
+  const Quantization nodes =
+      select_formats(model.graph, {{input.options.text_or("nodes", layers_selection),
+                                    input.options.text("format"), parted.format}});
   refuse_untrained(nodes);
   refuse_unsigned_data(model.graph, nodes);
   catch_interrupts();
@@ -168,7 +168,7 @@ Command command_sensitivity() {
       {.name = "format", .default_value = {}, .help = "number format (hone format list)"});
   command.options.push_back(
       {.name = "nodes",
-       .default_value = "linear",
+       .default_value = layers_selection,
        .help =
            "which to try: op types, names of nodes, layers or parameters, or regular expressions, "
            "separated by commas"});

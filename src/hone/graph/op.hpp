@@ -74,6 +74,9 @@ struct QuantizeSlots {
   std::vector<int> data = {};
   int weight = -1;
   int bias = -1;
+  // Data is [N,C,...] and a weight [O,C/groups,...]: products run along dimension 1, and what a
+  // format calls a row are a place's channels and a filter.
+  bool planes = false;
   // The node rounds its probabilities itself: probabilities_attributes (ops/detail/quantizer.hpp).
   bool probabilities = false;
 };

@@ -65,7 +65,9 @@ Selection::Selection(const std::string& patterns) : text_(patterns) {
 
 bool Selection::matches(const Pattern& pattern, const std::string& op,
                         const std::vector<std::string>& names) {
-  return pattern.text == op || std::any_of(names.begin(), names.end(), [&](const auto& name) {
+  const bool layer = op == "linear" || op == "conv";
+  return pattern.text == op || (layer && pattern.text == layers_selection) ||
+         std::any_of(names.begin(), names.end(), [&](const auto& name) {
            return pattern.text == name || std::regex_match(name, pattern.expression);
          });
 }

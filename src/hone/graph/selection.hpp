@@ -16,7 +16,11 @@ namespace hone {
 // that it reads ("layer0.q", "encoder.0.dense", "encoder.0.dense.weight").
 std::vector<std::string> selection_names(const Graph& graph, const Node& node);
 
-// A list of patterns separated by commas: each an op type ("linear"), one of a node's
+// Nodes that multiply data by a trained weight, fully connected and convolutions alike: what takes
+// formats where nothing else is chosen.
+inline constexpr const char* const layers_selection = "layers";
+
+// A list of patterns separated by commas: each an op type ("linear"), "layers", one of a node's
 // selection_names, or a regular expression that matches one of them whole. A selection counts
 // which of its patterns matched anything.
 class Selection {

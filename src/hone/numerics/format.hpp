@@ -72,6 +72,9 @@ public:
     return true;
   }
 
+  // Whether every number is rounded by itself, the same way wherever it stands.
+  virtual bool by_elements() const { return false; }
+
   // Rounding that draws random numbers: quantize() rounds to nearest instead.
   virtual bool is_stochastic() const { return false; }
   virtual void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns,

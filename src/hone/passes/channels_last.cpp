@@ -10,6 +10,8 @@
 
 #include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
+#include "hone/ops/detail/quantizer.hpp"
+#include "hone/passes/detail/rounding.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
@@ -104,6 +106,7 @@ private:
       attributes.set("axis", std::int64_t{3});
       return graph_.apply("concat", inputs, attributes, name(node));
     }
+    if (is_rounding(node)) return rewrite_rounding(node);
     const Op& op = find_op(node.op);
     if (!op.elementwise || node.outputs.size() != 1 || !op.in_place.empty()) return none;
     std::vector<ValueId> inputs;
@@ -121,6 +124,19 @@ private:
     std::vector<ValueId> inputs{last(node.inputs[0]), w};
     if (node.inputs.size() > 2) inputs.push_back(node.inputs[2]);
     return graph_.apply("conv_channels_last", inputs, node.attributes, name(node));
+  }
+
+  // A place's channels lie beside each other then.
+  ValueId rewrite_rounding(const Node& node) {
+    Options attributes = node.attributes;
+    if (node.op != "quantize_learned") {
+      const bool by_elements = bind_quantizer(attributes)->by_elements();
+      if (rows_of(attributes) != TensorRows::channels && !by_elements) return none;
+      attributes.set("rows", std::string(name_of(TensorRows::last)));
+    }
+    std::vector<ValueId> inputs = node.inputs;
+    inputs[0] = last(inputs[0]);
+    return graph_.apply(node.op, inputs, attributes, name(node));
   }
 
   ValueId rewrite_pool(const Node& node) {

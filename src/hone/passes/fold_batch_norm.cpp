@@ -5,7 +5,10 @@
 //
 // Where nothing else reads the convolution and all numbers are tensors of the model.
 #include <cmath>
+#include <set>
 
+#include "hone/graph/weight.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
@@ -16,28 +19,90 @@ class Folder {
 public:
   Folder(Graph& graph, TensorStore& tensors) : graph_(graph), tensors_(tensors) {}
 
+  // What is folded becomes constants.
   int run() {
     int changes = 0;
-    std::vector<std::vector<NodeId>> readers = graph_.readers();
-    const std::size_t count = graph_.nodes.size();
-    for (std::size_t n = 0; n < count; ++n) {
-      const Node norm = graph_.nodes[n];
-      if (norm.op != "batch_norm" || norm.attributes.integer("axis") != 1) continue;
-      const Node* conv = graph_.producer(norm.inputs[0]);
-      if (conv == nullptr || conv->op != "conv" || is_read_elsewhere(readers, norm.inputs[0]))
-        continue;
-      if (!are_known({conv->inputs.begin() + 1, conv->inputs.end()}) ||
+    const std::vector<std::vector<NodeId>> readers = graph_.readers();
+    for (const NodeId id : norms_after_convs(readers)) {
+      const Node norm = graph_.node(id), conv = *graph_.producer(norm.inputs[0]);
+      if (!are_known({conv.inputs.begin() + 1, conv.inputs.end()}) ||
           !are_known({norm.inputs.begin() + 1, norm.inputs.end()}))
         continue;
-      fold(Node(*conv), norm);
+      const Folded folded = fold(conv.inputs[1], bias_of(conv), norm);
+      const ValueId y = graph_.apply(
+          "conv",
+          {conv.inputs[0], constant(graph_.value(conv.inputs[1]).name + ".normed", folded.weight),
+           constant(graph_.value(norm.inputs[2]).name + ".normed", folded.bias)},
+          conv.attributes, graph_.value(norm.outputs[0]).name + ".normed");
+      graph_.replace_uses(norm.outputs[0], y);
       ++changes;
     }
-    graph_.sort();
-    graph_.remove_dead();
+    finish();
+    return changes;
+  }
+
+  // What is folded stays a parameter, below masks and formats.
+  int run_for_good(const std::set<std::string>& wanted) {
+    int changes = 0;
+    const std::vector<std::vector<NodeId>> readers = graph_.readers();
+    const auto own = [&](ValueId id) {
+      return graph_.value(id).kind == ValueKind::parameter && !is_read_elsewhere(readers, id);
+    };
+    for (const NodeId id : norms_after_convs(readers)) {
+      const Node norm = graph_.node(id);
+      const NodeId conv = graph_.value(norm.inputs[0]).producer;
+      const ValueId y = graph_.node(conv).outputs[0];
+      const ValueId w = behind(graph_, graph_.node(conv).inputs[1]);
+      const ValueId b = behind_or_none(bias_of(graph_.node(conv)));
+      if (wanted.count(graph_.value(y).name) == 0 || !own(w) || (b != none && !own(b)) ||
+          !are_known({norm.inputs.begin() + 1, norm.inputs.end()}))
+        continue;
+      const Folded folded = fold(w, b, norm);
+      tensors_.set(graph_.value(w).name, folded.weight);
+      const std::string bias = b != none
+                                   ? graph_.value(b).name
+                                   : graph_.unique_name(layer_name(graph_.value(w).name) + ".bias");
+      tensors_.set(bias, folded.bias);
+      if (b == none) {
+        graph_.node(conv).inputs.resize(3, none);
+        graph_.node(conv).inputs[2] =
+            graph_.parameter(bias, {DType::f32, {Dim(folded.bias.size())}});
+      }
+      graph_.replace_uses(norm.outputs[0], y);
+      ++changes;
+    }
+    finish();
     return changes;
   }
 
 private:
+  struct Folded {
+    Tensor weight, bias;
+  };
+
+  void finish() {
+    graph_.sort();
+    graph_.remove_dead();
+  }
+
+  static ValueId bias_of(const Node& conv) {
+    return conv.inputs.size() > 2 ? conv.inputs[2] : none;
+  }
+  ValueId behind_or_none(ValueId id) const { return id == none ? none : behind(graph_, id); }
+
+  // Norms that alone read a convolution.
+  std::vector<NodeId> norms_after_convs(const std::vector<std::vector<NodeId>>& readers) const {
+    std::vector<NodeId> norms;
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Node& norm = graph_.nodes[n];
+      if (norm.op != "batch_norm" || norm.attributes.integer("axis") != 1) continue;
+      const Node* conv = graph_.producer(norm.inputs[0]);
+      if (conv != nullptr && conv->op == "conv" && !is_read_elsewhere(readers, norm.inputs[0]))
+        norms.push_back(static_cast<NodeId>(n));
+    }
+    return norms;
+  }
+
   bool is_read_elsewhere(const std::vector<std::vector<NodeId>>& readers, ValueId id) const {
     if (readers[static_cast<std::size_t>(id)].size() != 1) return true;
     for (const auto& [name, output] : graph_.outputs)
@@ -65,8 +130,8 @@ private:
     return id;
   }
 
-  void fold(const Node& conv, const Node& norm) {
-    const ValueId w = conv.inputs[1], b = conv.inputs.size() > 2 ? conv.inputs[2] : none;
+  // The filters w and their bias (or none) with the norm in them.
+  Folded fold(ValueId w, ValueId b, const Node& norm) const {
     const double epsilon = norm.attributes.real("epsilon");
     Tensor weights = tensors_.at(graph_.value(w).name).clone();
     const std::int64_t filters = weights.shape()[0];
@@ -82,12 +147,7 @@ private:
       const auto by = static_cast<float>(factor);
       for (std::int64_t i = 0; i < each; ++i) row[i] *= by;
     }
-    const ValueId folded =
-        graph_.apply("conv",
-                     {conv.inputs[0], constant(graph_.value(w).name + ".normed", weights),
-                      constant(graph_.value(norm.inputs[2]).name + ".normed", bias)},
-                     conv.attributes, graph_.value(norm.outputs[0]).name + ".normed");
-    graph_.replace_uses(norm.outputs[0], folded);
+    return {weights, bias};
   }
 
   Graph& graph_;
@@ -96,6 +156,13 @@ private:
 
 }  // namespace fold_batch_norm_pass
 }  // namespace
+
+int fold_batch_norm(Model& model, const std::set<std::string>& convs) {
+  using namespace fold_batch_norm_pass;
+  const int changes = Folder(model.graph, model.tensors).run_for_good(convs);
+  keep_named_tensors(model);
+  return changes;
+}
 
 Pass pass_fold_batch_norm() {
   using namespace fold_batch_norm_pass;

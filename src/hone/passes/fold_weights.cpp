@@ -17,7 +17,7 @@ namespace {
 namespace fold_weights_pass {
 
 bool is_packed_matrix(const Graph& graph, const Node& node) {
-  return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() > 1;
+  return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() == 2;
 }
 
 bool has_fixed_sizes(const Graph& graph, const Node& node) {

@@ -12,6 +12,7 @@
 #include "hone/core/json.hpp"
 #include "hone/graph/graph.hpp"
 #include "hone/numerics/format.hpp"
+#include "hone/numerics/tensor_rows.hpp"
 
 namespace hone {
 
@@ -54,6 +55,14 @@ Quantization formats_of(const Graph& graph);
 int apply_formats(Graph& graph, const Quantization& quantization);
 // The graph without any (packed bits stay: they are what the numbers are).
 void remove_formats(Graph& graph);
+
+// What a format calls a row of a value: of planes that convolutions read or gave (through nodes
+// that keep their order) the channels of a place, of a convolution's weight a filter, of all else
+// the numbers of the last dimension.
+TensorRows rows_of(const Graph& graph, ValueId id);
+// A format for a value: its whole-tensor functions go by the value's rows.
+std::unique_ptr<const Quantizer> bind_for(const Graph& graph, ValueId id,
+                                          const FormatChoice& choice);
 
 // The values of a slot as they are before any rounding: of data_in all that the node reads.
 std::vector<ValueId> slot_values(const Graph& graph, const std::string& node, Slot slot);

@@ -162,6 +162,8 @@ ValueId append_rounding(Graph& graph, ValueId id, const FormatChoice& choice,
   using namespace quantize_pass;
   Options attributes = format_options(choice.format, choice.options, choice.rule);
   attributes.set("slot", slot);
+  if (const TensorRows rows = rows_of(graph, id); rows != TensorRows::last)
+    attributes.set("rows", std::string(name_of(rows)));
   const std::string name = graph.value(id).name + ".q";
   if (!rounds_by_rows(graph, id, choice))
     return graph.apply("quantize_tensor", {id}, attributes, name);
@@ -191,7 +193,8 @@ Pass pass_quantize() {
   using namespace quantize_pass;
   Pass pass{{"quantize",
              "gives values of chosen nodes a number format",
-             {{"nodes", OptionType::text, std::string("linear"), "ops, names, regular expressions"},
+             {{"nodes", OptionType::text, std::string(layers_selection),
+               "ops, names, regular expressions"},
               {"format", OptionType::text, std::string(), "number format"},
               {"set", OptionType::text, std::string(), "its options: width=8,weight_width=4"}}}};
   pass.run = run;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "hone/graph/selection.hpp"
 #include "hone/passes/quantization.hpp"
 
 namespace hone {
@@ -13,7 +14,7 @@ namespace hone {
 // all slots ("width"), or for one ("weight_width"); also "rule", "format" (one slot: "bias_format";
 // "none" leaves it as it is).
 struct QuantizeSelection {
-  std::string nodes = "linear";
+  std::string nodes = layers_selection;
   std::string format;
   std::vector<std::pair<std::string, std::string>> keys;
   std::string where = {};  // "file: line n", where it was read; begins its errors

@@ -33,6 +33,8 @@ struct QuantizeRequest {
   std::optional<CalibrationRequest> calibration;
   // Train with the rounding first; its `model`, `out` and `quantize` are set here.
   std::optional<TrainRequest> training;
+  // Batch norm beside convolutions that take a format stays; else it goes into them first.
+  bool keep_batch_norm = false;
   bool overwrite = false;    // what a run left in `out` goes (clear_out)
   std::string command = {};  // for the record
 };
@@ -44,6 +46,7 @@ struct QuantizeOutcome {
   std::int64_t bytes_before = 0, bytes_after = 0;  // of all parameters
   FloatShare left;                                 // what took no format
   std::string products;                            // describe_products
+  int folded_norms = 0;                            // batch norms that went into convolutions
   std::int64_t learned_steps = 0;                  // that were trained
   std::optional<TrainOutcome> training;
 };

@@ -22,6 +22,7 @@ public:
   ValueQuantizer(std::string format, double bits, const Rule& rule)
       : RuleQuantizer(std::move(format), "mase", bits), rule_(rule) {}
 
+  bool by_elements() const override { return true; }
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     round_values(rule_, x, y, rows * columns);

@@ -108,6 +108,7 @@ public:
     check_packed(packed, bits_, 0, DType::f32);
     check_codes(packed, [this](std::uint32_t code) { return is_number(grid_, code, bits_); });
   }
+  bool by_elements() const override { return true; }
   double bits_per_value(const Shape&) const override { return bits_; }
   std::vector<float> values(std::size_t limit) const override {
     return grid_values(grid_, bits_, limit);

@@ -42,6 +42,7 @@ public:
   ElementRule(std::string format, std::string rule, double bits, Value value)
       : RuleQuantizer(std::move(format), std::move(rule), bits), value_(value) {}
 
+  bool by_elements() const override { return true; }
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     for (std::int64_t i = 0; i < rows * columns; ++i) y[i] = value_(x[i]);

@@ -23,8 +23,36 @@ OptionSpec slot_attribute() {
           .choices = {"", "data_out"}};
 }
 
+OptionSpec rows_attribute() {
+  return {.name = "rows",
+          .type = OptionType::text,
+          .default_value = std::string(name_of(TensorRows::last)),
+          .help =
+              "what shares a scale or a block: numbers of the last dimension, the channels of "
+              "a place, a filter",
+          .choices = tensor_rows_names()};
+}
+
+TensorRows rows_of(const Options& attributes) {
+  return parse_tensor_rows(attributes.text_or("rows", name_of(TensorRows::last)));
+}
+
+std::optional<std::int64_t> fixed_row_length(const std::vector<Dim>& dims, TensorRows rows) {
+  const bool last = rows == TensorRows::last;
+  if (dims.size() < (last ? 1u : 2u)) return std::nullopt;
+  const std::size_t first = last ? dims.size() - 1 : 1;
+  const std::size_t end = rows == TensorRows::channels ? 2 : dims.size();
+  std::int64_t length = 1;
+  for (std::size_t i = first; i < end; ++i) {
+    if (!dims[i].is_fixed()) return std::nullopt;
+    length *= dims[i].offset;
+  }
+  return length;
+}
+
 std::vector<OptionSpec> packed_attributes() {
   std::vector<OptionSpec> specs = format_attributes();
+  specs.push_back(rows_attribute());
   specs.push_back({"bits", OptionType::integer, std::nullopt, "of a code", 1, 32});
   specs.push_back({"shape", OptionType::text, std::nullopt, "of the numbers: 128,512"});
   return specs;
@@ -63,8 +91,10 @@ std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes) {
 
 std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes) {
   const std::string& name = attributes.text("format");
-  return bind_format(name, attributes.text_or("rule", "exact"),
-                     parse_format_options(find_format(name), attributes.text_or("options", "")));
+  return by_tensor_rows(
+      bind_format(name, attributes.text_or("rule", "exact"),
+                  parse_format_options(find_format(name), attributes.text_or("options", ""))),
+      rows_of(attributes));
 }
 
 Shape parse_shape(const std::string& text) {
@@ -109,8 +139,10 @@ Options format_options(const std::string& format, const std::string& options,
   return {{"format", format}, {"rule", rule}, {"options", options}};
 }
 
-PackedSample pack_sample(const Tensor& x, const std::string& format, const std::string& options) {
+PackedSample pack_sample(const Tensor& x, const std::string& format, const std::string& options,
+                         TensorRows rows) {
   PackedSample sample{{}, {}, format_options(format, options)};
+  sample.attributes.set("rows", std::string(name_of(rows)));
   PackedTensor packed = bind_quantizer(sample.attributes)->pack(x);
   sample.codes = packed.codes;
   sample.scales = packed.scales;

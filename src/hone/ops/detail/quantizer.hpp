@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "hone/numerics/format.hpp"
+#include "hone/numerics/tensor_rows.hpp"
 #include "hone/ops/detail/common.hpp"
 
 namespace hone {
@@ -15,6 +17,11 @@ std::vector<OptionSpec> format_attributes();
 // Which slot of a node a rounding is for, where the graph's form does not say it: "data_out" is
 // what the node before it gives, else it is what the nodes after it read.
 OptionSpec slot_attribute();
+// Which of a tensor's numbers form a row.
+OptionSpec rows_attribute();
+TensorRows rows_of(const Options& attributes);
+// How many numbers a row has; nothing where that is not known before a run.
+std::optional<std::int64_t> fixed_row_length(const std::vector<Dim>& dims, TensorRows rows);
 // The same as format_attributes and bits and shape: what packed numbers of the format look like.
 std::vector<OptionSpec> packed_attributes();
 
@@ -26,7 +33,8 @@ Options probabilities_options(const std::string& format, const std::string& opti
 // cannot be rounded by itself.
 std::unique_ptr<const Quantizer> bind_probabilities(const Options& attributes);
 
-// Throws Error(invalid_argument) naming the format and what is wrong.
+// The format that attributes name, by the rows that they name. Throws Error(invalid_argument)
+// naming the format and what is wrong.
 std::unique_ptr<const Quantizer> bind_quantizer(const Options& attributes);
 // The packed tensor that a node's codes and scales (may be null) are; not yet checked.
 PackedTensor packed_tensor(const Options& attributes, const Tensor& codes, const Tensor* scales);
@@ -44,6 +52,7 @@ struct PackedSample {
   Tensor codes, scales;
   Options attributes;
 };
-PackedSample pack_sample(const Tensor& x, const std::string& format, const std::string& options);
+PackedSample pack_sample(const Tensor& x, const std::string& format, const std::string& options,
+                         TensorRows rows = TensorRows::last);
 
 }  // namespace hone

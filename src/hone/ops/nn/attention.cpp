@@ -69,7 +69,7 @@ Op op_attention() {
         4,
         6,
         {"q", "k", "v", "offsets", "rng", "rows"}};
-  op.slots = {{0, 1, 2}, -1, -1, true};
+  op.slots = {.data = {0, 1, 2}, .probabilities = true};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

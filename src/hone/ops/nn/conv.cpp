@@ -140,7 +140,7 @@ Op op_conv() {
   options.push_back({"groups", OptionType::integer, std::int64_t{1},
                      "parts of the channels that stay apart", 1, 1e6});
   Op op{{"conv", "convolution over one to three dimensions", options}, 2, 3, {"x", "w", "b"}};
-  op.slots = {.data = {0}, .weight = 1, .bias = 2};
+  op.slots = {.data = {0}, .weight = 1, .bias = 2, .planes = true};
   op.infer = infer;
   op.reference = reference;
   op.gradient = gradient;

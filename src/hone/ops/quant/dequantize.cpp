@@ -20,13 +20,17 @@ void reference(const OpCall& call) {
 }
 
 std::vector<OpSample> samples() {
-  const auto make = [](const char* name, Shape shape, const char* format, const char* options) {
-    PackedSample packed = pack_sample(random_tensor(std::move(shape), 1), format, options);
+  const auto make = [](const char* name, Shape shape, const char* format, const char* options,
+                       TensorRows rows = TensorRows::last) {
+    PackedSample packed = pack_sample(random_tensor(std::move(shape), 1), format, options, rows);
     return OpSample{name, {packed.codes, packed.scales}, packed.attributes, {}, 1e-12};
   };
-  return {make("integer", {7, 19}, "integer", "width=5"), make("one", {1}, "integer", ""),
-          make("blocks", {9, 70}, "mxint", ""), make("channels", {9, 37}, "affine", "width=4"),
-          make("bits", {3, 21}, "binary_scaling", "")};
+  return {make("integer", {7, 19}, "integer", "width=5"),
+          make("one", {1}, "integer", ""),
+          make("blocks", {9, 70}, "mxint", ""),
+          make("channels", {9, 37}, "affine", "width=4"),
+          make("bits", {3, 21}, "binary_scaling", ""),
+          make("filters", {6, 5, 3, 3}, "affine", "width=4", TensorRows::filters)};
 }
 
 }  // namespace dequantize_op

@@ -8,8 +8,9 @@ namespace {
 namespace quantize_learned_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (!is_matrix(t[0]) || !is_vector(t[1]) || !(t[1].dims[0] == Dim(1)))
-    fail_shapes("quantize_learned", "x f32[R,C], step f32[1]", t);
+  if (t[0].dtype != DType::f32 || t[0].dims.empty() || !is_vector(t[1]) ||
+      !(t[1].dims[0] == Dim(1)))
+    fail_shapes("quantize_learned", "x f32[R,...], step f32[1]", t);
   return {t[0]};
 }
 

@@ -6,8 +6,8 @@ namespace {
 namespace quantize_learned_grad_op {
 
 std::vector<ValueType> infer(const OpTypes& t) {
-  if (!is_matrix(t[0]) || !is_vector(t[1]) || !(t[0] == t[2]))
-    fail_shapes("quantize_learned_grad", "x f32[R,C], step f32[1], dy f32[R,C]", t);
+  if (t[0].dtype != DType::f32 || t[0].dims.empty() || !is_vector(t[1]) || !(t[0] == t[2]))
+    fail_shapes("quantize_learned_grad", "x f32[R,...], step f32[1], dy f32[R,C]", t);
   return {t[0]};
 }
 

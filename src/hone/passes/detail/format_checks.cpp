@@ -5,6 +5,7 @@
 #include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
+#include "hone/ops/detail/quantizer.hpp"
 #include "hone/passes/detail/slots.hpp"
 
 namespace hone {
@@ -31,17 +32,19 @@ void refuse_untrained(const Quantization& quantization) {
 
 namespace {
 
-// What makes the rows of a format independent.
-std::string own_scales(const FormatChoice& choice, Slot slot, std::int64_t columns) {
+// What makes the rows of a format independent; a row is what `token` names.
+std::string own_scales(const FormatChoice& choice, Slot slot, std::int64_t columns,
+                       const std::string& token) {
   const Format& format = find_format(choice.format);
   const Options options = parse_format_options(format, choice.options);
   if (options.text_or("granularity", "") == "tensor")
     return fmt::format(
-        "granularity = channel gives each token a scale of its own{}",
-        format.fit_range == nullptr ? "" : "; --calibrate DATA fits one scale to all texts");
-  if (choice.rule == "exact") return "give block_size one number: blocks lie within a token then";
+        "granularity = channel gives each {} a scale of its own{}", token,
+        format.fit_range == nullptr ? "" : "; --calibrate DATA fits one scale to all samples");
+  if (choice.rule == "exact")
+    return fmt::format("give block_size one number: blocks lie within a {} then", token);
   if (options.contains("block_dim") && options.integer("block_dim") != -1)
-    return "leave block_dim out: blocks lie within a token then";
+    return fmt::format("leave block_dim out: blocks lie within a {} then", token);
   if (choice.format.rfind("mx", 0) == 0)
     return fmt::format("choose a block_size that divides {}, or rule exact", columns);
   return fmt::format("use rule exact, or leave the data as it is: {}_format = none", name_of(slot));
@@ -55,13 +58,16 @@ void refuse_shared_scales(const Graph& graph, const Quantization& quantization) 
       if (choice.learned || (slot != Slot::data_in && slot != Slot::data_out)) continue;
       for (ValueId id : slot_values(graph, formats.node, slot)) {
         const ValueType& type = graph.type(id);
-        if (is_weight(graph, id) || type.dims.size() != 2 || !type.dims[1].is_fixed()) continue;
-        const std::int64_t columns = type.dims[1].offset;
-        if (choice.bind()->by_rows(columns)) continue;
-        refuse(fmt::format("%{}: {} would share scales among all texts of a batch: what a text "
-                           "becomes would depend on the texts beside it",
-                           graph.value(id).name, to_string(choice)),
-               own_scales(choice, slot, columns));
+        const TensorRows rows = rows_of(graph, id);
+        const std::optional<std::int64_t> columns = fixed_row_length(type.dims, rows);
+        if (is_weight(graph, id) || type.dims.size() < 2 || !columns) continue;
+        if (choice.bind()->by_rows(*columns)) continue;
+        const bool planes = rows == TensorRows::channels;
+        refuse(fmt::format("%{}: {} would share scales among all {} of a batch: what a {} "
+                           "becomes would depend on the {} beside it",
+                           graph.value(id).name, to_string(choice), planes ? "pictures" : "texts",
+                           planes ? "picture" : "text", planes ? "pictures" : "texts"),
+               own_scales(choice, slot, *columns, planes ? "place" : "token"));
       }
     }
 }

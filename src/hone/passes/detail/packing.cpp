@@ -68,7 +68,8 @@ void pack_weights(Model& model) {
   parallel_items(static_cast<std::int64_t>(chosen.size()), [&](std::int64_t i, int) {
     const auto& [name, format] = chosen[static_cast<std::size_t>(i)];
     try {
-      made[static_cast<std::size_t>(i)] = format.bind()->pack(masked(name));
+      made[static_cast<std::size_t>(i)] =
+          bind_for(model.graph, model.graph.find(name), format)->pack(masked(name));
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("parameter '{}': {}", name, error.message()),
                   error.hint());
@@ -94,6 +95,8 @@ void pack_weights(Model& model) {
     Options attributes = format_options(format.format, format.options, format.rule);
     attributes.set("bits", std::int64_t{packed.code_bits});
     attributes.set("shape", shape_attribute(packed.shape));
+    if (const TensorRows rows = rows_of(graph, graph.find(name)); rows != TensorRows::last)
+      attributes.set("rows", std::string(name_of(rows)));
     graph.compute(graph.find(name), "dequantize", inputs, attributes);
   }
   graph.sort();
@@ -143,11 +146,10 @@ Tensor effective_weight(const Model& model, ValueId read) {
     const float step = model.tensors.at(graph.value(node->inputs[1]).name).as<float>()[0];
     return freeze_step(learned_choice(*node), step).bind()->quantize(before);
   }
-  const auto format = format_of_node(*node);
-  if (!format)
+  if (!is_rounding(*node))
     throw Error(ErrorCode::internal, fmt::format("%{} is computed by [{}]: it is no weight",
                                                  graph.value(read).name, node->op));
-  return format->bind()->quantize(before);
+  return bind_quantizer(node->attributes)->quantize(before);
 }
 
 void check_packed(const Model& model) {

@@ -190,7 +190,8 @@ void refuse_formats_without_zero(const Model& model) {
     const auto format = format_of_node(node);
     if (!format || !model.tensors.contains(weight)) continue;
     const Tensor& keep = model.tensors.at(graph.value(mask->inputs[1]).name);
-    const Tensor rounded = format->bind()->quantize(apply_mask(model.tensors.at(weight), keep));
+    const Tensor rounded =
+        bind_quantizer(node.attributes)->quantize(apply_mask(model.tensors.at(weight), keep));
     for (std::int64_t i = 0; i < keep.size(); ++i)
       if (keep.as<std::uint8_t>()[i] == 0 && rounded.as<float>()[i] != 0)
         throw Error(ErrorCode::invalid_argument,

@@ -37,6 +37,23 @@ std::optional<FormatChoice> output_format(const Graph& graph, ValueId output) {
   return std::nullopt;
 }
 
+// Whether a value follows from planes, their order kept: what changes no rank and moves no
+// dimension keeps it.
+bool came_from_planes(const Graph& graph, ValueId id) {
+  const std::size_t rank = graph.type(id).dims.size();
+  for (const Node* node = graph.producer(id); node != nullptr; node = graph.producer(id)) {
+    const Op& op = find_op(node->op);
+    if (op.slots.planes) return true;
+    if (node->op == "transpose" || node->op == "reshape" || node->inputs.empty()) return false;
+    ValueId next = none;
+    for (const ValueId input : node->inputs)
+      if (next == none && input != none && graph.type(input).dims.size() == rank) next = input;
+    if (next == none) return false;
+    id = next;
+  }
+  return false;
+}
+
 // The input of a node that a slot is, -1 where it has none.
 int slot_input(const Node& node, const QuantizeSlots& slots, Slot slot) {
   const int input = slot == Slot::weight ? slots.weight : slot == Slot::bias ? slots.bias : -1;
@@ -84,9 +101,32 @@ std::optional<FormatChoice> format_of_node(const Node& node) {
                       node.attributes.text("options")};
 }
 
+TensorRows rows_of(const Graph& graph, ValueId id) {
+  if (graph.type(id).dims.size() < 3) return TensorRows::last;
+  const ValueId own = behind(graph, id);
+  for (const Node& node : graph.nodes) {
+    const QuantizeSlots& slots = find_op(node.op).slots;
+    if (!slots.planes) continue;
+    const auto reads = [&](int input) {
+      return behind(graph, node.inputs[static_cast<std::size_t>(input)]) == own;
+    };
+    if (reads(slots.weight)) return TensorRows::filters;
+    if (std::any_of(slots.data.begin(), slots.data.end(), reads)) return TensorRows::channels;
+  }
+  return came_from_planes(graph, own) ? TensorRows::channels : TensorRows::last;
+}
+
+std::unique_ptr<const Quantizer> bind_for(const Graph& graph, ValueId id,
+                                          const FormatChoice& choice) {
+  return by_tensor_rows(choice.bind(), rows_of(graph, id));
+}
+
 bool rounds_by_rows(const Graph& graph, ValueId id, const FormatChoice& choice) {
   const std::vector<Dim>& dims = graph.type(id).dims;
-  return dims.size() == 2 && dims[1].is_fixed() && choice.bind()->by_rows(dims[1].offset);
+  if (dims.size() < 2) return false;
+  const auto quantizer = choice.bind();
+  const std::optional<std::int64_t> length = fixed_row_length(dims, rows_of(graph, id));
+  return length && quantizer->by_rows(*length);
 }
 
 Quantization formats_of(const Graph& graph) {

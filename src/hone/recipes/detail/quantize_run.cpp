@@ -11,6 +11,7 @@
 #include "hone/frontends/array_files.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/frontends/saved_model.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/packing.hpp"
@@ -31,7 +32,7 @@ void refuse_no_change(const Model& model) {
       if (slot != Slot::weight && slot != Slot::bias) return;
   for (const auto& [name, choice] : quantized_parameters(model.graph, formats)) {
     const Tensor& before = model.tensors.at(name);
-    const Tensor after = choice.bind()->quantize(before);
+    const Tensor after = bind_for(model.graph, model.graph.find(name), choice)->quantize(before);
     if (std::memcmp(before.data(), after.data(), before.bytes()) != 0) return;
   }
   throw Error(ErrorCode::invalid_argument, "the formats change no number of the model",
@@ -142,6 +143,7 @@ Json configuration(const QuantizeRequest& request) {
     config[request.selections.size() == 1 ? std::string("formats")
                                           : fmt::format("formats.{}", i + 1)] = part;
   }
+  if (request.keep_batch_norm) config["keep_batch_norm"] = true;
   if (request.calibration) config["calibrate"] = describe(*request.calibration);
   if (request.training) {
     config["qat"] = {{"data", request.training->data}};
@@ -152,8 +154,9 @@ Json configuration(const QuantizeRequest& request) {
 }
 
 // What was done, for the model's history.
-std::string history_line(const QuantizeRequest& request) {
+std::string history_line(const QuantizeRequest& request, int folded_norms) {
   std::string line = request.training ? "quantize, trained with the rounding:" : "quantize:";
+  if (folded_norms > 0) line += fmt::format(" {} batch norms into convolutions;", folded_norms);
   for (const QuantizeSelection& selection : request.selections) {
     line += fmt::format(" {} {}", selection.nodes, selection.format);
     for (const auto& [key, value] : selection.keys) line += fmt::format(" {}={}", key, value);
@@ -163,6 +166,14 @@ std::string history_line(const QuantizeRequest& request) {
   if (request.calibration) line += " calibrated on " + request.calibration->data + ";";
   line.pop_back();
   return line;
+}
+
+// Nodes whose weights take a format.
+std::set<std::string> rounded_nodes(const Quantization& formats) {
+  std::set<std::string> nodes;
+  for (const NodeFormats& node : formats)
+    if (node.slots.count(Slot::weight) != 0) nodes.insert(node.node);
+  return nodes;
 }
 
 void write_record(const QuantizeRequest& request, const Model& model,
@@ -208,6 +219,8 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
+  const std::set<std::string> rounded = rounded_nodes(formats);
+  if (!request.keep_batch_norm) outcome.folded_norms = fold_batch_norm(model, rounded);
   if (!request.training) refuse_untrained(formats);
   refuse_unsigned_parameters(model, formats);
   if (request.calibration)
@@ -220,6 +233,8 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     training.model = request.model;
     training.out = request.out / "training";
     training.formats = formats;
+    if (outcome.folded_norms > 0)
+      training.transform = [&rounded](Model& trained) { fold_batch_norm(trained, rounded); };
     outcome.training = run_training(training, watcher);
     if (!outcome.training->result.finished) return outcome;
     model = load_model({.name = training.out.string()});
@@ -228,7 +243,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   } else {
     set_formats(model, formats);
   }
-  model.history.push_back(history_line(request));
+  model.history.push_back(history_line(request, outcome.folded_norms));
   outcome.parameters = parameter_count(model);
   outcome.bytes_before = tensor_bytes(model);
   outcome.quantization = formats_of(model.graph);
@@ -254,6 +269,7 @@ Json to_json(const QuantizeOutcome& outcome, const fs::path& out) {
             {"bytes_after", outcome.bytes_after},
             {"float_parameters", outcome.left.float_parameters},
             {"left_in_float32", Json::object()},
+            {"folded_norms", outcome.folded_norms},
             {"products", outcome.products}};
   for (const auto& [op, count] : outcome.left.by_op) json["left_in_float32"][op] = count;
   if (outcome.training) json["training"] = to_json(*outcome.training, out / "training");

@@ -106,8 +106,10 @@ std::int64_t packed_bytes(const Model& model) {
   const Graph& graph = model.graph;
   double bits = 32.0 * static_cast<double>(left_in_float32(model).float_parameters);
   for (const auto& [name, choice] : quantized_parameters(graph, formats_of(graph))) {
-    const Shape shape = evaluate(graph.type(graph.find(name)), {});
-    bits += choice.bind()->bits_per_value(shape) * static_cast<double>(element_count(shape));
+    const ValueId id = graph.find(name);
+    const Shape shape = evaluate(graph.type(id), {});
+    bits += bind_for(graph, id, choice)->bits_per_value(shape) *
+            static_cast<double>(element_count(shape));
   }
   return static_cast<std::int64_t>(std::ceil(bits / 8));
 }

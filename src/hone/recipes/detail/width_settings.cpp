@@ -8,6 +8,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
+#include "hone/graph/selection.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/recipes/detail/recipe_keys.hpp"
 
@@ -66,7 +67,9 @@ std::vector<OptionSpec> width_options() {
        .help = "share of the width that lies after the point",
        .minimum = 0,
        .maximum = 1},
-      {.name = "nodes", .default_value = "linear", .help = "what takes the format, as --nodes"},
+      {.name = "nodes",
+       .default_value = layers_selection,
+       .help = "what takes the format, as --nodes"},
       {.name = "format_options",
        .default_value = "",
        .help = "list of more keys of the format: [\"rule=mase\", \"bias_format=none\"]"}};
@@ -79,7 +82,7 @@ WidthSettings read_width_settings(const RecipeCall& call) {
   WidthSettings settings;
   settings.base = read_base_settings(call, qat_prefix);
   settings.format = values.text_or("format", "integer");
-  settings.nodes = values.text_or("nodes", "linear");
+  settings.nodes = values.text_or("nodes", layers_selection);
   settings.fraction = values.real_or("fraction", settings.fraction);
   settings.widths = number_list(call, "widths", all_widths, 1);
   if (const std::string keys = values.text_or("format_options", ""); !keys.empty())

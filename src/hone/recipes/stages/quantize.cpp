@@ -15,7 +15,8 @@ namespace quantize_stage {
 
 std::vector<QuantizeSelection> selections_of(const Options& values, const std::string& where) {
   if (values.contains("formats")) return load_format_file(values.text("formats"));
-  QuantizeSelection selection{values.text_or("nodes", "linear"), values.text_or("format", ""), {}};
+  QuantizeSelection selection{
+      values.text_or("nodes", layers_selection), values.text_or("format", ""), {}};
   if (const std::string keys = values.text_or("format_options", ""); !keys.empty())
     for (const std::string& part : split(keys, ','))
       selection.keys.push_back(split_setting(part, where + ": key 'format_options'"));
@@ -80,30 +81,31 @@ double run(const StageCall& call) {
 
 Stage stage_quantize() {
   using namespace quantize_stage;
-  Stage stage{{"quantize",
-               "rounds weights and data to a number format, and packs the weights",
-               {{.name = "format", .default_value = {}, .help = "the number format"},
-                {.name = "nodes", .default_value = "linear", .help = "what takes it, as --nodes"},
-                {.name = "format_options",
-                 .default_value = {},
-                 .help = "list of keys of the format: [\"width=8\", \"bias_format=none\"]"},
-                {.name = "formats",
-                 .default_value = {},
-                 .help = "instead: a TOML file of [[formats]], the first that matches a node wins"},
-                {.name = "calibrate",
-                 .type = OptionType::boolean,
-                 .default_value = false,
-                 .help = "fit the ranges to the data first"},
-                {.name = "samples",
-                 .type = OptionType::integer,
-                 .default_value = std::int64_t{256},
-                 .help = "to calibrate on",
-                 .minimum = 1,
-                 .maximum = 1e9},
-                {.name = "range",
-                 .default_value = "mse",
-                 .help = "how a range is fitted",
-                 .choices = {"mse", "min_max", "moving_average", "percentile"}}}}};
+  Stage stage{
+      {"quantize",
+       "rounds weights and data to a number format, and packs the weights",
+       {{.name = "format", .default_value = {}, .help = "the number format"},
+        {.name = "nodes", .default_value = layers_selection, .help = "what takes it, as --nodes"},
+        {.name = "format_options",
+         .default_value = {},
+         .help = "list of keys of the format: [\"width=8\", \"bias_format=none\"]"},
+        {.name = "formats",
+         .default_value = {},
+         .help = "instead: a TOML file of [[formats]], the first that matches a node wins"},
+        {.name = "calibrate",
+         .type = OptionType::boolean,
+         .default_value = false,
+         .help = "fit the ranges to the data first"},
+        {.name = "samples",
+         .type = OptionType::integer,
+         .default_value = std::int64_t{256},
+         .help = "to calibrate on",
+         .minimum = 1,
+         .maximum = 1e9},
+        {.name = "range",
+         .default_value = "mse",
+         .help = "how a range is fitted",
+         .choices = {"mse", "min_max", "moving_average", "percentile"}}}}};
   stage.files = {"formats"};
   stage.check = check;
   stage.describe = describe;

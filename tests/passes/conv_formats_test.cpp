@@ -1,0 +1,163 @@
+// Formats on convolutions: every format, in every mode, packed or not, by filters and by the
+// channels of a place; what a picture becomes does not depend on the pictures beside it.
+#include <cstring>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hone/frontends/load_model.hpp"
+#include "hone/graph/weight.hpp"
+#include "hone/ops/detail/common.hpp"
+#include "hone/passes/batch_norm.hpp"
+#include "hone/passes/format_checks.hpp"
+#include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
+#include "hone/passes/select_formats.hpp"
+#include "hone/run/forward.hpp"
+#include "support/compare_models.hpp"
+#include "support/expect_error.hpp"
+
+namespace hone_test {
+namespace {
+
+using namespace hone;
+using Keys = std::vector<std::pair<std::string, std::string>>;
+
+// With statistics of batch norm that change something.
+Model picture_model(const std::string& name = "small-cnn") {
+  ModelRequest request{.name = name, .settings = {{"image_size", "16"}}, .seed = 3};
+  request.label_names = {"one", "two", "three"};
+  Model model = load_model(request);
+  std::uint32_t seed = 10;
+  for (const std::string& tensor : model.tensors.names()) {
+    if (tensor.find("running_") == std::string::npos) continue;
+    Tensor drawn = random_tensor(model.tensors.at(tensor).shape(), ++seed, 0.1);
+    if (tensor.find("running_var") != std::string::npos)
+      for (float& value : drawn.span<float>()) value = 1 + std::abs(value);
+    model.tensors.set(tensor, drawn);
+  }
+  return model;
+}
+
+Tensor answers(const Model& model, Mode mode, const Tensor& pictures) {
+  return make_forward(model, mode).run({{"pixel_values", pictures}}).at("logits").clone();
+}
+
+double largest_magnitude(const Tensor& x) {
+  double largest = 0;
+  for (const float value : x.span<const float>())
+    largest = std::max(largest, static_cast<double>(std::abs(value)));
+  return largest;
+}
+
+void quantize_convs(Model& model, const std::string& format, Keys keys = {}) {
+  set_formats(model, select_formats(model.graph, {{"conv", format, std::move(keys)}}));
+}
+
+std::set<std::string> convs_of(const Graph& graph) {
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes)
+    if (node.op == "conv") names.insert(graph.value(node.outputs[0]).name);
+  return names;
+}
+
+TEST(ConvFormats, EveryFormatInEveryModePackedOrNot) {
+  const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
+  const Model plain = picture_model();
+  const Tensor before = answers(plain, Mode::eager, pictures);
+  for (const Format& format : format_table()) {
+    // (The weights alone: data on the border of two numbers would fall to either side.)
+    Model model = plain;
+    quantize_convs(model, format.name, {{"data_in_format", "none"}});
+    const Tensor simulated = answers(model, Mode::reference, pictures);
+    EXPECT_GT(largest_difference(simulated, before), 0) << format.name;
+    const double tolerance = 1e-5 * (1 + largest_magnitude(simulated));
+    EXPECT_LT(largest_difference(simulated, answers(model, Mode::eager, pictures)), tolerance)
+        << format.name;
+    EXPECT_LT(largest_difference(simulated, answers(model, Mode::compiled, pictures)), tolerance)
+        << format.name;
+    Model packed = model;
+    pack_weights(packed);
+    check_packed(packed);
+    EXPECT_LT(tensor_bytes(packed), tensor_bytes(model)) << format.name;
+    for (const Mode mode : {Mode::eager, Mode::compiled})
+      EXPECT_LT(largest_difference(simulated, answers(packed, mode, pictures)), tolerance)
+          << format.name;
+    // The bits hold what was simulated.
+    for (const Node& node : model.graph.nodes) {
+      if (node.op != "conv") continue;
+      const std::string name = model.graph.value(behind(model.graph, node.inputs[1])).name;
+      EXPECT_TRUE(same_bits(effective_weight(model, node.inputs[1]),
+                            effective_weight(packed, packed.graph.find(name))))
+          << format.name << ": " << name;
+    }
+  }
+}
+
+TEST(ConvFormats, DataIsRoundedByTheChannelsOfAPlace) {
+  const Tensor pictures = random_tensor({3, 3, 16, 16}, 1);
+  for (const char* format : {"affine", "mxint", "integer", "block_fp"}) {
+    Model model = picture_model();
+    quantize_convs(model, format);
+    const Tensor together = answers(model, Mode::compiled, pictures);
+    for (std::int64_t n = 0; n < 3; ++n) {
+      Tensor one(DType::f32, {1, 3, 16, 16});
+      std::memcpy(one.as<float>(), pictures.as<float>() + n * one.size(), one.bytes());
+      const Tensor alone = answers(model, Mode::compiled, one);
+      for (std::int64_t c = 0; c < 3; ++c)
+        EXPECT_NEAR(alone.as<float>()[c], together.as<float>()[n * 3 + c], 2e-3) << format;
+    }
+    bool by_channels = false;
+    for (const Node& node : model.graph.nodes)
+      by_channels = by_channels || node.attributes.text_or("rows", "") == "channels";
+    EXPECT_TRUE(by_channels) << format;
+  }
+}
+
+TEST(ConvFormats, SharedScalesAreRefusedInTheWordsOfPictures) {
+  Model model = picture_model();
+  const auto formats = select_formats(
+      model.graph,
+      {{"conv", "affine", {{"data_in_granularity", "tensor"}, {"weight_granularity", "tensor"}}}});
+  EXPECT_ERROR(refuse_shared_scales(model.graph, formats), ErrorCode::invalid_argument,
+               "share scales among all pictures of a batch", "each place a scale of its own");
+}
+
+TEST(ConvFormats, LayersAreProductsWithWeights) {
+  const Model model = picture_model();
+  std::set<std::string> ops;
+  for (const NodeFormats& node : select_formats(model.graph, {{.format = "mxint"}}))
+    ops.insert(model.graph.node(model.graph.find_node(node.node)).op);
+  EXPECT_EQ(ops, (std::set<std::string>{"conv", "linear"}));
+}
+
+TEST(ConvFormats, BatchNormGoesIntoFiltersForGood) {
+  const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
+  for (const char* name : {"small-cnn", "resnet20", "mobilenet_v2"}) {
+    Model model = picture_model(name);
+    const Tensor before = answers(model, Mode::reference, pictures);
+    const std::set<std::string> convs = convs_of(model.graph);
+    EXPECT_EQ(fold_batch_norm(model, {*convs.begin()}), 1) << "what is asked for";
+    EXPECT_EQ(fold_batch_norm(model, convs), std::ssize(convs) - 1);
+    EXPECT_EQ(fold_batch_norm(model, convs), 0);
+    for (const Node& node : model.graph.nodes) EXPECT_NE(node.op, "batch_norm") << name;
+    EXPECT_EQ(convs_of(model.graph), convs);
+    const Tensor after = answers(model, Mode::reference, pictures);
+    EXPECT_LT(largest_difference(before, after), 1e-5 * (1 + largest_magnitude(before))) << name;
+    for (const Value& value : model.graph.values) EXPECT_NE(value.kind, ValueKind::constant);
+  }
+}
+
+TEST(ConvFormats, BatchNormStaysWhereItsConvolutionIsReadTwice) {
+  Model model = picture_model();
+  for (const Node& node : std::vector<Node>(model.graph.nodes))
+    if (node.op == "batch_norm") {
+      model.graph.outputs.emplace_back("seen", node.inputs[0]);
+      break;
+    }
+  const std::set<std::string> convs = convs_of(model.graph);
+  EXPECT_EQ(fold_batch_norm(model, convs), std::ssize(convs) - 1);
+}
+
+}  // namespace
+}  // namespace hone_test
