@@ -60,6 +60,9 @@ private:
     if (found != last_.end()) return found->second;
     const Node* producer = graph_.producer(id);
     if (producer != nullptr && producer->op == "expand") return last_[id] = expanded(id, *producer);
+    if (producer != nullptr && is_rounding(*producer))
+      if (const ValueId rounded = rewrite_rounding(Node(*producer)); rounded != none)
+        return last_[id] = rounded;
     return last_[id] = graph_.apply("transpose", {id}, {{"order", std::string(to_last)}},
                                     graph_.value(id).name + ".last");
   }

@@ -3,7 +3,8 @@
 //
 //   %y = linear(%x, quantize(mask(%w, %m)))   =>   %y = linear(%x, %w.q)   const %w.q
 //
-// Packed matrices stay packed (fuse_packed); their bits hold the mask, which goes.
+// Packed matrices stay packed (fuse_packed), and filters that meet rounded data (fuse_conv_int8);
+// their bits hold the mask, which goes.
 #include <algorithm>
 
 #include "hone/core/error.hpp"
@@ -16,8 +17,21 @@ namespace hone {
 namespace {
 namespace fold_weights_pass {
 
-bool is_packed_matrix(const Graph& graph, const Node& node) {
-  return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() == 2;
+bool is_packed(const Graph& graph, const Node& node) {
+  return node.op == "dequantize" && graph.type(node.outputs[0]).dims.size() > 1;
+}
+
+// Whether a convolution may read the bits as they are, by its rounded data (fuse_conv_int8).
+bool meets_codes(const Graph& graph, ValueId filters) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    const Node* data = node.op == "conv" ? graph.producer(node.inputs[0]) : nullptr;
+    return data != nullptr && data->op == "quantize" && node.inputs[1] == filters;
+  });
+}
+
+bool stays_packed(const Graph& graph, const Node& node) {
+  return is_packed(graph, node) &&
+         (graph.type(node.outputs[0]).dims.size() == 2 || meets_codes(graph, node.outputs[0]));
 }
 
 bool has_fixed_sizes(const Graph& graph, const Node& node) {
@@ -46,7 +60,7 @@ int run(const PassCall& call) {
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node node = graph.nodes[n];
     const Node* masked = node.op == "mask" ? graph.producer(node.inputs[0]) : nullptr;
-    if (masked != nullptr && is_packed_matrix(graph, *masked)) {
+    if (masked != nullptr && is_packed(graph, *masked)) {
       graph.replace_uses(node.outputs[0], node.inputs[0]);
       ++changes;
       continue;
@@ -56,7 +70,7 @@ int run(const PassCall& call) {
                             return id == none || is_tensor_of_model(graph.value(id).kind);
                           });
     // (Repeating is cheaper than reading what was repeated; sizes that a run knows are not there.)
-    if (!constant || node.op == "expand" || is_packed_matrix(graph, node) ||
+    if (!constant || node.op == "expand" || stays_packed(graph, node) ||
         !has_fixed_sizes(graph, node))
       continue;
     std::vector<const Tensor*> inputs;

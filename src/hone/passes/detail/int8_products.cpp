@@ -52,8 +52,24 @@ std::string refuse_int8_attention(const Graph& graph, const Node& node) {
   return refuse_attention_int8(*bind_quantizer(first), width.offset);
 }
 
+namespace {
+
+// (Of filters that became float32 their format is not known any more.)
+std::string refuse_int8_conv(const Graph& graph, const Node& node) {
+  if (node.attributes.integer("groups") != 1) return "its channels are parted in groups";
+  const Dim channels = graph.type(node.inputs[0]).dims[3];
+  const auto data = bind_quantizer(producer_of(graph, node.inputs[0], "quantize")->attributes);
+  if (!data->int8_layout(channels.is_fixed() ? channels.offset : 1))
+    return "the data's format has no codes of 8 bits";
+  return "the filters are not packed, or their format does not meet the data's";
+}
+
+}  // namespace
+
 std::string why_not_int8(const Graph& graph, const Node& node) {
   if (node.op == "linear_packed") return refuse_int8_linear(graph, node.inputs[0], node.attributes);
+  if (node.op == "conv_channels_last" && producer_of(graph, node.inputs[0], "quantize") != nullptr)
+    return refuse_int8_conv(graph, node);
   if (node.op == "attention" && producer_of(graph, node.inputs[0], "quantize") != nullptr)
     return refuse_int8_attention(graph, node);
   return "";

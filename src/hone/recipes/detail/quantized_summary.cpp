@@ -25,7 +25,8 @@ std::int64_t count_of(const Graph& graph, ValueId id) {
 }
 
 bool is_product(const std::string& op) {
-  return op.rfind("linear", 0) == 0 || op == "attention" || op == "attention_int8";
+  return op.rfind("linear", 0) == 0 || op.rfind("conv", 0) == 0 || op == "attention" ||
+         op == "attention_int8";
 }
 
 // Options that calibration and training fit.
@@ -127,7 +128,8 @@ std::string describe_products(const Model& model) {
       const Node& node = graph.node(planned.node);
       if (!is_product(node.op)) continue;
       ++products;
-      const bool on_codes = node.op == "linear_int8" || node.op == "attention_int8";
+      const bool on_codes =
+          node.op == "linear_int8" || node.op == "attention_int8" || node.op == "conv_int8";
       codes += on_codes;
       wide += on_codes && planned.kernel != nullptr &&
               planned.kernel->name.find("vnni") != std::string::npos;

@@ -1,0 +1,168 @@
+// conv_int8 on any machine: the codes of both sides become 16-bit numbers, of which one instruction
+// multiplies and adds pairs. Exact like the others.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "hone/backend/cpu/quant/conv_int8.cpp"
+#include "hone/core/foreach_target.hpp"  // must come first
+#include "hone/core/highway-inl.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "hone/backend/cpu/detail/conv_int8.hpp"
+#include "hone/backend/cpu/detail/int8_product.hpp"
+#include "hone/core/unroll.hpp"
+#include "hone/core/vectors-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+
+using I16 = hn::Repartition<std::int16_t, I32>;
+using Vec32 = hn::Vec<I32>;
+inline constexpr std::int64_t lanes = hn::MaxLanes(I32());
+
+struct Piece {
+  const BoundConvInt8* bound;
+  ConvInt8Filters<std::int16_t> filters;
+  const std::int16_t* codes;  // [places][columns]
+  const float* scales;        // as WindowRows
+  const float *bias, *add;
+  float* y;  // at the piece's first place
+};
+
+// Filters [first, first + vectors * lanes) of Rows places from `row` on. 6 x 2 sums stay in sixteen
+// registers.
+template <int Rows, int vectors>
+HWY_NOINLINE void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
+  const I32 di;
+  const I16 dw;
+  const F32 df;
+  const BoundConvInt8& bound = *piece.bound;
+  const ConvInt8& conv = bound.conv;
+  const std::int64_t columns = conv.columns(), n = bound.panels * int8_panel;
+  const std::int16_t* x = piece.codes + row * columns;
+  const std::int16_t* w[vectors];
+  HONE_UNROLL for (int j = 0; j < vectors; ++j) {
+    const std::int64_t o = first + j * lanes;
+    w[j] = piece.filters.codes + o / int8_panel * int8_panel * columns + o % int8_panel * 2;
+  }
+  VecF totals[Rows][vectors];
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int j = 0; j < vectors; ++j)
+      totals[r][j] = hn::Zero(df);
+  for (std::int64_t b = 0; b < conv.blocks(); ++b) {
+    Vec32 sum[Rows][vectors], rest[Rows][vectors];
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int j = 0; j < vectors; ++j)
+        sum[r][j] = rest[r][j] = hn::Zero(di);
+    for (std::int64_t k = b * conv.block; k < (b + 1) * conv.block; k += 2) {
+      hn::Vec<I16> right[vectors];
+      HONE_UNROLL for (int j = 0; j < vectors; ++j) right[j] = hn::LoadU(dw, w[j] + k * int8_panel);
+      HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+        std::int32_t two;
+        std::memcpy(&two, x + r * columns + k, sizeof two);
+        const auto left = hn::BitCast(dw, hn::Set(di, two));
+        HONE_UNROLL for (int j = 0; j < vectors; ++j) sum[r][j] =
+            hn::ReorderWidenMulAccumulate(di, left, right[j], sum[r][j], rest[r][j]);
+      }
+    }
+    HONE_UNROLL for (int j = 0; j < vectors; ++j) {
+      const std::int64_t at = b * n + first + j * lanes;
+      HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+        VecF scale = hn::LoadU(df, piece.filters.scales + at);
+        if (piece.scales != nullptr)
+          scale = hn::Mul(scale, hn::Set(df, piece.scales[(row + r) * conv.blocks() + b]));
+        const Vec32 whole = hn::Add(hn::RearrangeToOddPlusEven(sum[r][j], rest[r][j]),
+                                    hn::LoadU(di, piece.filters.sums + at));
+        totals[r][j] = hn::MulAdd(hn::ConvertTo(df, whole), scale, totals[r][j]);
+      }
+    }
+  }
+  const VecF high = hn::Set(df, bound.high);
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+    HONE_UNROLL for (int j = 0; j < vectors; ++j) {
+      const std::int64_t o = first + j * lanes, left = conv.filters - o;
+      if (left <= 0) break;
+      const auto mask = hn::FirstN(df, static_cast<std::size_t>(std::min(left, lanes)));
+      const std::int64_t at = (row + r) * conv.filters + o;
+      VecF v = totals[r][j];
+      if (piece.bias != nullptr) v = hn::Add(v, masked_load(mask, df, piece.bias + o));
+      if (piece.add != nullptr) v = hn::Add(v, masked_load(mask, df, piece.add + at));
+      if (bound.relu) v = min_or_second(high, max_or_second(hn::Zero(df), v));
+      blended_store(v, mask, df, piece.y + at);
+    }
+  }
+}
+
+template <int vectors>
+void places_of(const Piece& piece, std::int64_t count, std::int64_t first) {
+  std::int64_t row = 0;
+  if (piece.bound->conv.blocks() == 1)
+    for (; row + 6 <= count; row += 6) tile<6, vectors>(piece, row, first);
+  for (; row + 3 <= count; row += 3) tile<3, vectors>(piece, row, first);
+  for (; row < count; ++row) tile<1, vectors>(piece, row, first);
+}
+
+void widen(const std::uint8_t* from, std::int64_t count, std::int16_t* to) {
+  const hn::Rebind<std::uint8_t, I16> bytes;
+  constexpr std::int64_t step = 2 * lanes;
+  std::int64_t i = 0;
+  for (; i + step <= count; i += step)
+    hn::StoreU(hn::PromoteTo(I16(), hn::LoadU(bytes, from + i)), I16(), to + i);
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+void run_conv_int8(const KernelCall& call) {
+  const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
+  const auto filters = conv_int8_filters<std::int16_t>(bound, call.workspace);
+  const ConvInt8Sizes sizes = conv_int8_sizes(call);
+  // Kept from call to call, of all convolutions.
+  static thread_local PlaceCodes kept;
+  PlaceCodes& places = kept;
+  encode_places(call, places);
+  for_conv_pieces(
+      sizes.places(), 2 * bound.conv.columns(), bound.panels, 6,
+      [&](std::int64_t first, std::int64_t count, std::int64_t panel, std::int64_t end) {
+        static thread_local WindowRows rows;
+        static thread_local std::vector<std::int16_t> codes;
+        gather_windows(bound, sizes, places, first, count, rows);
+        const std::int64_t numbers = count * bound.conv.columns();
+        codes.resize(std::max(codes.size(), static_cast<std::size_t>(numbers)));
+        widen(rows.codes, numbers, codes.data());
+        const std::int64_t at = first * bound.conv.filters;
+        const Piece piece{&bound,
+                          filters,
+                          codes.data(),
+                          rows.scales,
+                          call.has(3) ? call.in(3).as() : nullptr,
+                          call.has(4) ? call.in(4).as() + at : nullptr,
+                          call.out(0).as() + at};
+        std::int64_t o = panel * int8_panel;
+        for (; o + 2 * lanes <= end * int8_panel; o += 2 * lanes) places_of<2>(piece, count, o);
+        if (o < end * int8_panel) places_of<1>(piece, count, o);
+      });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace hone {
+HWY_EXPORT(run_conv_int8);
+
+Kernel cpu_kernel_conv_int8() {
+  Kernel kernel{{"cpu.conv_int8", "rows of windows meet filters, by 16-bit instructions"},
+                "conv_int8",
+                RowRule::whole,
+                10};
+  kernel.bind = bind_node_conv_int8;
+  kernel.workspace = conv_int8_workspace<std::int16_t>;
+  kernel.begin = begin_conv_int8<std::int16_t>;
+  kernel.begin_once = true;
+  kernel.begin_end = 3;
+  kernel.run = [](const KernelCall& call) { HWY_DYNAMIC_DISPATCH(run_conv_int8)(call); };
+  return kernel;
+}
+
+}  // namespace hone
+#endif
