@@ -128,9 +128,7 @@ void encode_places(const KernelCall& call, PlaceCodes& to) {
         call.in(0).as() + first * conv.channels, count, conv.channels,
         reinterpret_cast<std::int8_t*>(codes), conv.padded,
         conv.data_layout.fixed ? unused.data() : to.scales.data() + first * scales, zeros.data());
-    const auto flip = static_cast<std::uint8_t>(conv.data_layout.has_zero ? 0 : 0x80);
-    if (flip != 0)
-      for (std::int64_t i = 0; i < count * conv.padded; ++i) codes[i] ^= flip;
+    if (!conv.data_layout.has_zero) move_up(codes, count * conv.padded);
   });
 }
 

@@ -1,24 +1,10 @@
 // encode_int8: the format's vector kernel, then signed codes moved up by 128.
-#include <cstring>
-
 #include "hone/backend/cpu/detail/bound_quantizer.hpp"
+#include "hone/backend/cpu/detail/int8_product.hpp"
 #include "hone/ops/detail/int8.hpp"
 
 namespace hone {
 namespace {
-
-// Flips the highest bit of each of `count` codes, a multiple of four.
-void move_up(std::uint8_t* codes, std::int64_t count) {
-  using Vector [[gnu::vector_size(32)]] = std::uint64_t;
-  std::int64_t i = 0;
-  for (; i + 32 <= count; i += 32) {
-    Vector vector;
-    std::memcpy(&vector, codes + i, 32);
-    vector ^= 0x8080808080808080u;
-    std::memcpy(codes + i, &vector, 32);
-  }
-  for (; i < count; ++i) codes[i] ^= 0x80u;
-}
 
 void run(const KernelCall& call) {
   const Quantizer& quantizer = bound_quantizer(call);
