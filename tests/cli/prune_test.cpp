@@ -115,10 +115,10 @@ TEST(Prune, RefusesWhatChangesNothingOrCannotBe) {
         "activations change nothing");
   fails({"--sparsity", "0"}, "sparsity 0 changes nothing");
   fails({"--sparsity", "0.5", "--epochs", "1"}, "needs --data");
-  fails({"--sparsity", "0.5", "--lr", "1e-3"}, "--lr changes nothing");
-  fails({"--sparsity", "0.5", "--data", "reviews"}, "--data changes nothing");
-  fails({"--sparsity", "0.5", "--gradual", "cubic"}, "--gradual changes nothing");
-  fails({"--sparsity", "0.5", "--threshold"}, "--threshold changes nothing");
+  fails({"--sparsity", "0.5", "--lr", "1e-3"}, "--lr changes nothing without");
+  fails({"--sparsity", "0.5", "--data", "reviews"}, "--data changes nothing without");
+  fails({"--sparsity", "0.5", "--gradual", "cubic"}, "--gradual changes nothing without");
+  fails({"--sparsity", "0.5", "--threshold"}, "--threshold changes nothing without");
   fails({"--sparsity", "0.5", "--method", "wanda"}, "--data");
   fails({"--sparsity", "0.5", "--nodes", "layer9.q"}, "matches no node");
   fails({"--sparsity", "0.5", "--nodes", "gelu"}, "takes no mask");

@@ -5,17 +5,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "hone/frontends/load_model.hpp"
 #include "hone/graph/weight.hpp"
-#include "hone/ops/detail/common.hpp"
 #include "hone/passes/batch_norm.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/prune.hpp"
 #include "hone/passes/select_formats.hpp"
-#include "hone/run/forward.hpp"
 #include "support/compare_models.hpp"
 #include "support/expect_error.hpp"
+#include "support/picture_model.hpp"
 
 namespace hone_test {
 namespace {
@@ -23,47 +21,13 @@ namespace {
 using namespace hone;
 using Keys = std::vector<std::pair<std::string, std::string>>;
 
-// With statistics of batch norm that change something.
-Model picture_model(const std::string& name = "small-cnn") {
-  ModelRequest request{.name = name, .settings = {{"image_size", "16"}}, .seed = 3};
-  request.label_names = {"one", "two", "three"};
-  Model model = load_model(request);
-  std::uint32_t seed = 10;
-  for (const std::string& tensor : model.tensors.names()) {
-    if (tensor.find("running_") == std::string::npos) continue;
-    Tensor drawn = random_tensor(model.tensors.at(tensor).shape(), ++seed, 0.1);
-    if (tensor.find("running_var") != std::string::npos)
-      for (float& value : drawn.span<float>()) value = 1 + std::abs(value);
-    model.tensors.set(tensor, drawn);
-  }
-  return model;
-}
-
-Tensor answers(const Model& model, Mode mode, const Tensor& pictures) {
-  return make_forward(model, mode).run({{"pixel_values", pictures}}).at("logits").clone();
-}
-
-double largest_magnitude(const Tensor& x) {
-  double largest = 0;
-  for (const float value : x.span<const float>())
-    largest = std::max(largest, static_cast<double>(std::abs(value)));
-  return largest;
-}
-
 void quantize_convs(Model& model, const std::string& format, Keys keys = {}) {
   set_formats(model, select_formats(model.graph, {{"conv", format, std::move(keys)}}));
 }
 
-std::set<std::string> convs_of(const Graph& graph) {
-  std::set<std::string> names;
-  for (const Node& node : graph.nodes)
-    if (node.op == "conv") names.insert(graph.value(node.outputs[0]).name);
-  return names;
-}
-
 TEST(ConvFormats, EveryFormatInEveryModePackedOrNot) {
   const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
-  const Model plain = picture_model();
+  const Model plain = drawn_picture_model();
   const Tensor before = answers(plain, Mode::eager, pictures);
   for (const Format& format : format_table()) {
     // (The weights alone: data on the border of two numbers would fall to either side.)
@@ -97,7 +61,7 @@ TEST(ConvFormats, EveryFormatInEveryModePackedOrNot) {
 TEST(ConvFormats, DataIsRoundedByTheChannelsOfAPlace) {
   const Tensor pictures = random_tensor({3, 3, 16, 16}, 1);
   for (const char* format : {"affine", "mxint", "integer", "block_fp"}) {
-    Model model = picture_model();
+    Model model = drawn_picture_model();
     quantize_convs(model, format);
     const Tensor together = answers(model, Mode::compiled, pictures);
     for (std::int64_t n = 0; n < 3; ++n) {
@@ -115,7 +79,7 @@ TEST(ConvFormats, DataIsRoundedByTheChannelsOfAPlace) {
 }
 
 TEST(ConvFormats, SharedScalesAreRefusedInTheWordsOfPictures) {
-  Model model = picture_model();
+  Model model = drawn_picture_model();
   const auto formats = select_formats(
       model.graph,
       {{"conv", "affine", {{"data_in_granularity", "tensor"}, {"weight_granularity", "tensor"}}}});
@@ -124,7 +88,7 @@ TEST(ConvFormats, SharedScalesAreRefusedInTheWordsOfPictures) {
 }
 
 TEST(ConvFormats, LayersAreProductsWithWeights) {
-  const Model model = picture_model();
+  const Model model = drawn_picture_model();
   std::set<std::string> ops;
   for (const NodeFormats& node : select_formats(model.graph, {{.format = "mxint"}}))
     ops.insert(model.graph.node(model.graph.find_node(node.node)).op);
@@ -134,7 +98,7 @@ TEST(ConvFormats, LayersAreProductsWithWeights) {
 TEST(ConvFormats, BatchNormGoesIntoFiltersForGood) {
   const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
   for (const char* name : {"small-cnn", "resnet20", "mobilenet_v2"}) {
-    Model model = picture_model(name);
+    Model model = drawn_picture_model(name);
     const Tensor before = answers(model, Mode::reference, pictures);
     const std::set<std::string> convs = convs_of(model.graph);
     EXPECT_EQ(fold_batch_norm(model, {*convs.begin()}), 1) << "what is asked for";
@@ -149,7 +113,7 @@ TEST(ConvFormats, BatchNormGoesIntoFiltersForGood) {
 }
 
 TEST(ConvFormats, BatchNormStaysWhereItsConvolutionIsReadTwice) {
-  Model model = picture_model();
+  Model model = drawn_picture_model();
   for (const Node& node : std::vector<Node>(model.graph.nodes))
     if (node.op == "batch_norm") {
       model.graph.outputs.emplace_back("seen", node.inputs[0]);

@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::size_t shown_samples = 3;
 
-void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
-            const std::string& action) {
+void refuse_in_data(const CommandInput& input, std::initializer_list<const char*> flags,
+                    const std::string& action) {
   for (const char* flag : flags)
     if (input.options.contains(flag))
       throw UsageError(fmt::format("{} changes nothing in hone data {}", flag_name(flag), action),
@@ -31,7 +31,7 @@ void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
 }
 
 CommandResult list_data(const CommandInput& input) {
-  refuse(input, {"out", "split"}, "list");
+  refuse_in_data(input, {"out", "split"}, "list");
   TerminalTable table({{"data", Align::left}, {"", Align::left}});
   Json results = Json::array();
   for (const DatasetKind& kind : dataset_table()) {
@@ -174,7 +174,7 @@ Json show_split(const DataRequest& request) {
 }
 
 CommandResult show_data(const CommandInput& input) {
-  refuse(input, {"out"}, "show");
+  refuse_in_data(input, {"out"}, "show");
   if (!input.has("DATA"))
     throw UsageError("DATA is missing: which data to show", "for example hone data show reviews");
   const Settings given = command_settings(input, {}, false);
@@ -192,7 +192,7 @@ CommandResult show_data(const CommandInput& input) {
 }
 
 CommandResult fetch_data(const CommandInput& input) {
-  refuse(input, {"split"}, "fetch");
+  refuse_in_data(input, {"split"}, "fetch");
   const std::string name = input.argument("DATA");
   const std::vector<std::string> known{"imdb"};
   if (name != "imdb")

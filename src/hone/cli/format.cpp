@@ -20,8 +20,8 @@
 namespace hone {
 namespace {
 
-void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
-            const std::string& action, bool takes_format) {
+void refuse_in_format(const CommandInput& input, std::initializer_list<const char*> flags,
+                      const std::string& action, bool takes_format) {
   if (!takes_format && input.has("FORMAT"))
     throw UsageError(fmt::format("hone format {} takes no FORMAT ('{}')", action,
                                  printable(input.argument("FORMAT"), 100)),
@@ -36,7 +36,7 @@ void refuse(const CommandInput& input, std::initializer_list<const char*> flags,
 }
 
 CommandResult list_formats(const CommandInput& input) {
-  refuse(input, {"rule", "in", "out", "manifest"}, "list", false);
+  refuse_in_format(input, {"rule", "in", "out", "manifest"}, "list", false);
   TerminalTable table(
       {{"format", Align::left}, {"bits", Align::right}, {"rules", Align::left}, {"", Align::left}});
   Json results = Json::array();
@@ -69,7 +69,7 @@ Options chosen_options(const CommandInput& input, const Format& format) {
 }
 
 CommandResult show_format(const CommandInput& input) {
-  refuse(input, {"in", "out", "manifest"}, "show", true);
+  refuse_in_format(input, {"in", "out", "manifest"}, "show", true);
   const Format& format = chosen_format(input, "show");
   const std::string rule = input.options.text_or("rule", "exact");
   const Options options = chosen_options(input, format);
@@ -154,7 +154,7 @@ CommandResult apply_format(const CommandInput& input) {
 }
 
 CommandResult apply_manifest(const CommandInput& input) {
-  refuse(input, {"rule"}, "apply --manifest", true);
+  refuse_in_format(input, {"rule"}, "apply --manifest", true);
   if (input.has("FORMAT") || !input.settings.empty())
     throw UsageError("FORMAT and --set change nothing with --manifest: its cases say them",
                      "leave them out");
@@ -186,7 +186,7 @@ CommandResult run_format(const CommandInput& input) {
   if (action == "list") return list_formats(input);
   if (action == "show") return show_format(input);
   if (action == "docs") {
-    refuse(input, {"rule", "in", "out", "manifest"}, "docs", false);
+    refuse_in_format(input, {"rule", "in", "out", "manifest"}, "docs", false);
     console().print(formats_page());
     return {};
   }

@@ -32,8 +32,8 @@ bool trains(const CommandInput& input) {
   return is_set("epochs") || is_set("steps");
 }
 
-void refuse(const CommandInput& input, const std::vector<std::string>& names,
-            const std::string& without, const std::string& hint) {
+void refuse_without(const CommandInput& input, const std::vector<std::string>& names,
+                    const std::string& without, const std::string& hint) {
   for (const std::string& name : names)
     if (input.options.contains(name))
       throw UsageError(fmt::format("{} changes nothing without {}", flag_name(name), without),
@@ -46,18 +46,18 @@ void refuse_training_options(const CommandInput& input, const PruneRequest& requ
   for (const std::string& name : pruning_training_flags)
     if (name != "threads" && name != "seed" && !(name == "max_length" && reads_data(request)))
       names.push_back(name);
-  refuse(input, names, "training", "leave it out, or train: --data DATA --epochs 1");
+  refuse_without(input, names, "training", "leave it out, or train: --data DATA --epochs 1");
   for (const auto& [key, value] : input.settings)
     if (!reads_data(request) || key.rfind("data.", 0) != 0)
       throw UsageError(fmt::format("--set {} changes nothing without training", key),
                        "leave it out, or train: --data DATA --epochs 1");
   if (std::none_of(request.selections.begin(), request.selections.end(),
                    [](const PruneSelection& selection) { return selection.method == "random"; }))
-    refuse(input, {"seed"}, "method random or training", "leave it out");
+    refuse_without(input, {"seed"}, "method random or training", "leave it out");
   if (!reads_data(request))
-    refuse(input, {"data", "tokenizer", "samples"},
-           "a method that looks at data, a threshold of activations, or training",
-           "leave it out, or train: --epochs 1");
+    refuse_without(input, {"data", "tokenizer", "samples"},
+                   "a method that looks at data, a threshold of activations, or training",
+                   "leave it out, or train: --epochs 1");
 }
 
 PruneSelection selection_of(const CommandInput& input) {
@@ -85,8 +85,9 @@ void refuse_beside_removing(const CommandInput& input) {
                                  "gradual_end", "gradual_every", "resume"};
   for (const std::string& name : pruning_training_flags)
     if (name != "threads") names.push_back(name);
-  refuse(input, names, "--sparsity, --budget or --activations",
-         "--remove alone takes out what is zero already: leave it out, or prune and remove in one");
+  refuse_without(
+      input, names, "--sparsity, --budget or --activations",
+      "--remove alone takes out what is zero already: leave it out, or prune and remove in one");
   if (!input.settings.empty())
     throw UsageError(
         fmt::format("--set {} changes nothing of --remove alone", input.settings.front().first),
@@ -113,14 +114,14 @@ void choose_selections(const CommandInput& input, PruneRequest& request) {
   const std::string& method = selection.method;
   if (input.options.text_or("rule", "exact") != "mase" || (method != "l1" && method != "random"))
     names.emplace_back("method");
-  refuse(input, names, "--sparsity or --budget",
-         "give the share of the weights that goes: --sparsity 0.5");
+  refuse_without(input, names, "--sparsity or --budget",
+                 "give the share of the weights that goes: --sparsity 0.5");
 }
 
 void choose_gradual(const CommandInput& input, PruneRequest& request) {
   if (!input.options.contains("gradual")) {
-    refuse(input, {"gradual_begin", "gradual_end", "gradual_every"}, "--gradual",
-           "let the sparsity grow: --gradual cubic");
+    refuse_without(input, {"gradual_begin", "gradual_end", "gradual_every"}, "--gradual",
+                   "let the sparsity grow: --gradual cubic");
     return;
   }
   GradualRequest gradual;
@@ -158,7 +159,7 @@ PruneRequest make_request(const CommandInput& input) {
         .random = request.mase && input.options.text_or("method", "l1") == "random",
         .by_threshold = input.options.boolean_or("threshold", false)};
   else
-    refuse(input, {"threshold"}, "--activations", "leave it out");
+    refuse_without(input, {"threshold"}, "--activations", "leave it out");
   request.activation_nodes = input.options.text_or("nodes", "");
   choose_gradual(input, request);
   request.data = input.options.text_or("data", "");
@@ -174,7 +175,7 @@ PruneRequest make_request(const CommandInput& input) {
   if (request.data.empty())
     throw UsageError("training needs --data", "the data to train on, for example imdb:PATH");
   if (!reads_data(request))
-    refuse(input, {"samples"}, "a method that looks at data", "leave it out");
+    refuse_without(input, {"samples"}, "a method that looks at data", "leave it out");
   TrainRequest training;
   training.data = request.data;
   training.tokenizer = request.tokenizer;
@@ -233,10 +234,11 @@ std::vector<OptionSpec> pruning_options() {
            {"local", "global"}),
       text("granularity",
            "what goes together: element, 2:4 (any N:M), 4x4 (any block), row, column, head, "
-           "neuron, layer; default: element"),
+           "neuron, channel (of planes between convolutions), layer; default: element"),
       text("nodes",
            "what is pruned: op types, names of nodes, layers or parameters, or regular "
-           "expressions, separated by commas; default: linear, without the classifier"),
+           "expressions, separated by commas; default: layers (linear, conv), without the "
+           "classifier"),
       text("budget",
            "instead: a TOML file of tables [[prune]] with nodes and sparsity (method, "
            "granularity); the first that matches a node wins"),
@@ -264,7 +266,8 @@ std::vector<OptionSpec> pruning_options() {
       number("gradual_every", OptionType::integer,
              "steps between new masks; default: a hundredth of all", 1, 1e9),
       flag("remove",
-           "take out what is zero as a whole (heads, neurons, branches): smaller shapes, the same "
+           "take out what is zero as a whole (heads, neurons, channels, branches): smaller shapes, "
+           "the same "
            "answers; alone, of a MODEL that is pruned already, or after pruning and training"),
       number("tokens", OptionType::integer,
              "length of the text that latency is measured with; default: 128, or the model's limit",

@@ -12,8 +12,8 @@ namespace hone {
 
 // What a graph calls the mask of a weight.
 std::string mask_name(const std::string& weight);
-// Nodes whose weight may be masked, chosen by graph/selection.hpp; "": every linear node but the
-// one that makes the logits. Throws Error(invalid_argument) when a pattern matches none.
+// Nodes whose weight may be masked, chosen by graph/selection.hpp; "": every layer (linear, conv)
+// but the one that makes the logits. Throws Error(invalid_argument) when a pattern matches none.
 std::vector<NodeId> prunable_nodes(const Graph& graph, const std::string& selection);
 // Their weights, each once, in the order of the graph.
 std::vector<std::string> weights_of_nodes(const Graph& graph, const std::vector<NodeId>& nodes);
@@ -37,10 +37,10 @@ void zero_masked(Model& model);
 // of what the mask drops.
 void refuse_formats_without_zero(const Model& model);
 
-// The groups of structures (heads of attention, neurons between two linear nodes, layers of both)
-// among `weights`, by family; regions count these weights. Structures that reach beyond them are
-// refused unless none of their weights is among them. Throws Error(invalid_argument) when there
-// are none.
+// The groups of structures (heads of attention, neurons between two linear nodes, channels between
+// convolutions, layers of heads and neurons) among `weights`, by family; regions count these
+// weights. Structures that reach beyond them are refused unless none of their weights is among
+// them. Throws Error(invalid_argument) when there are none.
 std::vector<std::vector<MaskGroup>> structures_of(const Graph& graph, MaskGranularity::Kind kind,
                                                   const std::vector<std::string>& weights);
 

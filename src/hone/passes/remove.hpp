@@ -17,10 +17,14 @@ struct Removal {
     std::int64_t before = 0, after = 0;
   };
   std::vector<Part> neurons, heads;
+  std::vector<Part> channels;         // of the planes that a convolution gives
   std::vector<std::string> branches;  // linear nodes whose whole branch went
   std::int64_t parameters_before = 0, parameters_after = 0;
 };
 
+// Channels of planes go the same way where convolutions alone read them, with the numbers of their
+// batch norms.
+//
 // Rewrites the model so that its answers stay the same (to the rounding of sums) while less is
 // computed. Columns of a hidden value that nobody reads (zero columns in all products that read it)
 // go, with the rows of the products that make them; columns that are the same for every row (a zero

@@ -82,6 +82,7 @@ void fields(FieldVisitor& visitor, PrunedEvent& event) {
   const Presence of_removal = event.removed ? always : where_set;
   visitor.list("heads", event.heads, of_removal);
   visitor.list("neurons", event.neurons, of_removal);
+  visitor.list("channels", event.channels, where_set);
   visitor.texts("branches", event.branches, of_removal);
   visitor.count("parameters_after", event.parameters_after, of_removal);
   visitor.count("bytes_before", event.bytes_before, of_removal);

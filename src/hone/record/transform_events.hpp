@@ -58,7 +58,7 @@ struct PrunedDataEntry {
 };
 void fields(FieldVisitor& visitor, PrunedDataEntry& entry);
 
-// Heads or neurons of a node.
+// Heads, neurons or channels of a node.
 struct RemovedEntry {
   std::string node;
   double before = not_recorded, after = not_recorded;
@@ -92,7 +92,7 @@ struct PrunedEvent {
 
   // Where structures were taken out.
   bool removed = false;
-  std::vector<RemovedEntry> heads, neurons;
+  std::vector<RemovedEntry> heads, neurons, channels;
   std::vector<std::string> branches;
   double parameters_after = not_recorded;
   double bytes_before = not_recorded, bytes_after = not_recorded;  // of the tensors

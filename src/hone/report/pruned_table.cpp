@@ -31,8 +31,9 @@ std::string activations(const PrunedEvent& pruned) {
 // "256 of 512 neurons, 2 branches".
 std::string removed(const PrunedEvent& pruned) {
   std::vector<std::string> parts;
-  for (const auto& [kind, entries] :
-       {std::pair{"heads", &pruned.heads}, {"neurons", &pruned.neurons}}) {
+  for (const auto& [kind, entries] : {std::pair{"heads", &pruned.heads},
+                                      {"neurons", &pruned.neurons},
+                                      {"channels", &pruned.channels}}) {
     double before = 0, after = 0;
     for (const RemovedEntry& entry : *entries) {
       before += entry.before;

@@ -11,18 +11,19 @@ namespace hone {
 
 // Numbers that go together.
 struct MaskGranularity {
-  enum class Kind { element, n_of_m, block, row, column, head, neuron, layer };
+  enum class Kind { element, n_of_m, block, row, column, head, neuron, channel, layer };
   Kind kind = Kind::element;
   // n_of_m: `first` of every `second` numbers of a row stay. block: first rows by second columns.
   std::int64_t first = 0, second = 0;
 
   bool operator==(const MaskGranularity&) const = default;
-  // Heads, neurons and layers: parts of several weights, which the graph tells.
+  // Heads, neurons, channels and layers: parts of several weights, which the graph tells.
   bool is_structural() const {
-    return kind == Kind::head || kind == Kind::neuron || kind == Kind::layer;
+    return kind == Kind::head || kind == Kind::neuron || kind == Kind::channel ||
+           kind == Kind::layer;
   }
 };
-// "element", "2:4", "4x4", "row", "column", "head", "neuron", "layer". Throws
+// "element", "2:4", "4x4", "row", "column", "head", "neuron", "channel", "layer". Throws
 // Error(invalid_argument).
 MaskGranularity parse_mask_granularity(const std::string& text);
 std::string to_string(const MaskGranularity& granularity);

@@ -19,8 +19,9 @@ enum class PrunerNeeds {
 };
 
 struct PrunerCall {
-  const Tensor& weight;  // f32[N,K], or of any other shape where no input norms are needed
-  // f32[K]: the root of the sum of squares of input k over all tokens. With needs = input_norms.
+  const Tensor& weight;  // f32[N,K], filters f32[N,K,...], or of any other shape without norms
+  // f32[K]: the root of the sum of squares of input k over all tokens, or of channel k over all
+  // places. With needs = input_norms.
   const Tensor* input_norms = nullptr;
   // f32, as the weight: of the mean loss. With needs = gradients.
   const Tensor* gradient = nullptr;

@@ -14,8 +14,10 @@ Pruner pruner_wanda() {
     const float* w = call.weight.as<float>();
     const float* norms = call.input_norms->as<float>();
     const std::int64_t columns = call.input_norms->size();
+    std::int64_t taps = 1;
+    for (std::size_t d = 2; d < call.weight.shape().size(); ++d) taps *= call.weight.shape()[d];
     for (std::int64_t i = 0; i < call.weight.size(); ++i)
-      scores[i] = std::fabs(w[i]) * norms[i % columns];
+      scores[i] = std::fabs(w[i]) * norms[i / taps % columns];
   };
   return pruner;
 }

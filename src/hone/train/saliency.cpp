@@ -50,12 +50,16 @@ std::map<std::string, Tensor> input_norms(const Model& model,
     const ValueId x =
         slots.data.empty() ? none : node.inputs[static_cast<std::size_t>(slots.data[0])];
     const std::vector<Dim>& dims = graph.type(weight).dims;
-    if (x == none || graph.type(x).dims.size() != 2 || dims.size() != 2 ||
-        !(graph.type(x).dims[1] == dims[1]))
+    // A matrix meets the columns of its data, a filter the channels of its planes.
+    const std::vector<Dim> read = x == none ? std::vector<Dim>{} : graph.type(x).dims;
+    const bool meets =
+        slots.planes ? read.size() == dims.size() : read.size() == 2 && dims.size() == 2;
+    if (!meets || !(read[1] == dims[1]))
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("'{}': {} multiplies no inputs, which wanda takes the norms of", name,
                               node.op),
-                  "choose another method for it");
+                  slots.planes ? "its channels are parted in groups: choose another method for it"
+                               : "choose another method for it");
     graph.outputs.emplace_back(fmt::format("read.{}", reads.size()), x);
     reads.emplace_back(graph.outputs.back().first, name);
     sums[name].resize(static_cast<std::size_t>(dims[1].offset));
@@ -68,9 +72,11 @@ std::map<std::string, Tensor> input_norms(const Model& model,
     for (const auto& [output, weight] : reads) {
       const Tensor& x = results.at(output);
       std::vector<double>& sum = sums.at(weight);
-      for (std::int64_t i = 0; i < x.size(); ++i)
-        sum[static_cast<std::size_t>(i) % sum.size()] +=
-            static_cast<double>(x.as<float>()[i]) * x.as<float>()[i];
+      const std::int64_t rows = x.shape()[0] * x.shape()[1];
+      const std::int64_t places = rows == 0 ? 0 : x.size() / rows;
+      const float* at = x.as<float>();
+      for (std::int64_t i = 0; i < x.size(); ++i, ++at)
+        sum[static_cast<std::size_t>(i / places) % sum.size()] += static_cast<double>(*at) * *at;
     }
   });
   std::map<std::string, Tensor> norms;

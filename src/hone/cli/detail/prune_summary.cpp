@@ -36,6 +36,7 @@ std::string removed_parts(const RemovalOutcome& removal) {
   };
   add(removal.heads, "heads");
   add(removal.neurons, "neurons");
+  add(removal.channels, "channels");
   for (const std::string& branch : removal.branches)
     table.add_row({branch, "with all that leads to it", "1", "0"});
   return table.render(console().style(), 0);

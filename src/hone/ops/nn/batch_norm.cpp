@@ -2,6 +2,7 @@
 // each channel (dimension `axis`).
 #include <cmath>
 
+#include "hone/core/error.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/numbers.hpp"
 
@@ -33,6 +34,18 @@ void reference(const OpCall& call) {
   }
 }
 
+std::vector<ValueId> gradient(const GradientCall& call) {
+  for (const std::size_t i : {3, 4})
+    if (call.graph.value(call.in(i)).kind == ValueKind::parameter)
+      throw Error(ErrorCode::unsupported,
+                  "[batch_norm] has no gradient by its mean and variance, which are known numbers");
+  const NodeId node = call.graph.append(
+      "batch_norm_grad", {call.in(0), call.in(1), call.in(3), call.in(4), call.grad()},
+      call.attributes());
+  const std::vector<ValueId> made = call.graph.node(node).outputs;
+  return {made[0], made[1], made[2], none, none};
+}
+
 std::vector<OpSample> samples() {
   const auto make = [](const char* name, Shape shape, std::int64_t axis) {
     const std::int64_t channels = shape[static_cast<std::size_t>(axis)];
@@ -40,6 +53,7 @@ std::vector<OpSample> samples() {
     for (std::uint32_t seed : {2, 3, 4, 5})
       sample.inputs.push_back(random_tensor({channels}, seed));
     for (float& variance : sample.inputs[4].span<float>()) variance = std::abs(variance) + 0.1f;
+    if (sample.inputs[0].size() > 0) sample.differentiable = {0, 1, 2};
     return sample;
   };
   return {make("planes", {2, 3, 5, 4}, 1), make("channels last", {2, 5, 4, 19}, 3),
@@ -60,6 +74,7 @@ Op op_batch_norm() {
         {"x", "scale", "shift", "mean", "variance"}};
   op.infer = infer;
   op.reference = reference;
+  op.gradient = gradient;
   op.flop = [](const std::vector<Shape>& inputs, const Options&) {
     return 2.0 * static_cast<double>(element_count(inputs[0]));
   };

@@ -96,7 +96,7 @@ std::string mask_name(const std::string& weight) { return weight + ".mask"; }
 std::vector<NodeId> prunable_nodes(const Graph& graph, const std::string& selection) {
   const auto takes = [&](const Node& node) { return weight_of(graph, node) != none; };
   std::vector<NodeId> nodes =
-      select_nodes(graph, selection.empty() ? "linear" : selection, takes, "mask");
+      select_nodes(graph, selection.empty() ? layers_selection : selection, takes, "mask");
   if (!selection.empty()) return nodes;
   for (const auto& [name, id] : graph.outputs)
     if (name == "logits") std::erase(nodes, graph.value(behind(graph, id)).producer);

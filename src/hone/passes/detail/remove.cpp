@@ -9,6 +9,7 @@
 #include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
+#include "hone/passes/detail/channels.hpp"
 #include "hone/passes/detail/column_constants.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
@@ -22,14 +23,15 @@ using Flags = std::vector<bool>;
 
 std::int64_t count(const Flags& flags) { return std::count(flags.begin(), flags.end(), true); }
 
-// Numbers of a tensor along one dimension of a matrix (or of a vector) that are kept.
+// Numbers of a tensor along its dimension 0 or 1 that are kept.
 Tensor slice(const Tensor& tensor, const Flags& dropped, int dimension) {
   const Shape& shape = tensor.shape();
   Shape smaller = shape;
   smaller[static_cast<std::size_t>(dimension)] -= count(dropped);
   Tensor result(tensor.dtype(), smaller);
   const std::int64_t columns = shape.size() == 1 ? 1 : shape[1];
-  const std::size_t size = size_of(tensor.dtype());
+  std::size_t size = size_of(tensor.dtype());
+  for (std::size_t d = 2; d < shape.size(); ++d) size *= static_cast<std::size_t>(shape[d]);
   const auto* from = static_cast<const std::byte*>(tensor.data());
   auto* to = static_cast<std::byte*>(result.data());
   for (std::int64_t r = 0; r < shape[0]; ++r)
@@ -51,6 +53,7 @@ public:
     }
     drop_branches();
     drop_columns();
+    drop_channels();
     drop_full_masks();
     infer_types();
     graph_.sort();
@@ -292,6 +295,62 @@ private:
     }
   }
 
+  // --- channels that no convolution reads
+
+  // Input channels of a convolution whose weights are all zero.
+  Flags unread_channels(NodeId conv) const {
+    const Tensor w = effective_weight(model_, graph_.node(conv).inputs[1]);
+    const Shape& shape = w.shape();
+    const std::int64_t taps = shape[2] * element_count({shape.begin() + 3, shape.end()});
+    Flags unread(static_cast<std::size_t>(shape[1]), true);
+    for (std::int64_t i = 0; i < w.size(); ++i)
+      if (w.as<float>()[i] != 0) unread[static_cast<std::size_t>(i / taps % shape[1])] = false;
+    return unread;
+  }
+
+  // Whether each of these inputs of a node is a parameter, or a number of batch norm, of its own.
+  bool owns(NodeId id, std::size_t first, std::size_t end) const {
+    const Node& node = graph_.node(id);
+    for (std::size_t i = first; i < std::min(end, node.inputs.size()); ++i) {
+      const ValueId read = node.inputs[i];
+      const bool buffer = read != none && graph_.value(read).kind == ValueKind::buffer &&
+                          readers_of(read).size() == 1;
+      if (read != none && !buffer && own_parameter(read) == none) return false;
+    }
+    return true;
+  }
+
+  void drop_channels() {
+    for (const Channels& channels : channels_of(graph_)) {
+      bool own = owns(channels.conv, 1, 3);
+      for (const NodeId node : channels.depthwise) own = own && owns(node, 1, 3);
+      for (const NodeId node : channels.norms) own = own && owns(node, 1, 5);
+      for (const NodeId node : channels.readers) own = own && owns(node, 1, 2);
+      if (!own) continue;
+      Flags dead(static_cast<std::size_t>(channels.count), true);
+      for (const NodeId reader : channels.readers) {
+        const Flags unread = unread_channels(reader);
+        for (std::size_t c = 0; c < dead.size(); ++c) dead[c] = dead[c] && unread[c];
+      }
+      // One stays in any case.
+      if (count(dead) == channels.count) dead[0] = false;
+      if (count(dead) == 0) continue;
+      const auto rows = [&](NodeId node, std::size_t end) {
+        for (std::size_t i = 1; i < std::min(end, graph_.node(node).inputs.size()); ++i)
+          if (graph_.node(node).inputs[i] != none) shrink(graph_.node(node).inputs[i], dead, 0);
+      };
+      rows(channels.conv, 3);
+      for (const NodeId node : channels.norms) rows(node, 5);
+      for (const NodeId node : channels.depthwise) {
+        rows(node, 3);
+        graph_.node(node).attributes.set("groups", channels.count - count(dead));
+      }
+      for (const NodeId node : channels.readers) shrink(graph_.node(node).inputs[1], dead, 1);
+      removal_.channels.push_back({graph_.value(graph_.node(channels.conv).outputs[0]).name,
+                                   channels.count, channels.count - count(dead)});
+    }
+  }
+
   bool feeds_attention(ValueId id) const {
     for (const NodeId reader : readers_of(id))
       if (graph_.node(reader).op == "attention") return true;
@@ -387,9 +446,10 @@ Removal remove_structures(Model& model) {
         ErrorCode::invalid_argument,
         fmt::format("{}: nothing to remove: {}", model.name,
                     masks_of(model.graph).empty()
-                        ? "no weight has a mask, and no head, neuron or branch is zero"
-                        : "zeros are scattered: no head, neuron or branch is zero as a whole"),
-        "prune whole structures: hone prune --granularity head (or neuron, layer)");
+                        ? "no weight has a mask, and no head, neuron, channel or branch is zero"
+                        : "zeros are scattered: no head, neuron, channel or branch is zero as a "
+                          "whole"),
+        "prune whole structures: hone prune --granularity head (or neuron, channel, layer)");
   model.graph = std::move(smaller.graph);
   model.tensors = std::move(smaller.tensors);
   return removal;

@@ -7,6 +7,7 @@
 #include "hone/core/error.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
+#include "hone/passes/detail/channels.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/passes/prune.hpp"
 
@@ -91,7 +92,58 @@ public:
       }
   }
 
+  // Of each convolution inside the network, without the layers that make the logits.
+  std::vector<std::vector<MaskGroup>> channels() const {
+    std::vector<std::vector<MaskGroup>> families;
+    for (const Channels& each : channels_of(graph_)) {
+      std::vector<ValueId> rows{filters(each.conv)}, columns;
+      for (const NodeId node : each.depthwise) rows.push_back(filters(node));
+      for (const NodeId node : each.readers) columns.push_back(filters(node));
+      std::vector<ValueId> all = rows;
+      all.insert(all.end(), columns.begin(), columns.end());
+      if (std::find(all.begin(), all.end(), none) != all.end() || !chosen_together(all, each.conv))
+        continue;
+      std::vector<MaskGroup> groups(static_cast<std::size_t>(each.count));
+      for (std::int64_t c = 0; c < each.count; ++c) {
+        MaskGroup& group = groups[static_cast<std::size_t>(c)];
+        for (const ValueId id : rows) {
+          const Shape shape = evaluate(graph_.type(id), {});
+          group.push_back({number(id), c, 1, 0, element_count(shape) / shape[0]});
+        }
+        for (const ValueId id : columns) {
+          const Shape shape = evaluate(graph_.type(id), {});
+          const std::int64_t taps = element_count(shape) / (shape[0] * shape[1]);
+          group.push_back({number(id), 0, shape[0], c * taps, taps});
+        }
+      }
+      families.push_back(std::move(groups));
+    }
+    return families;
+  }
+
 private:
+  // The weight of a convolution, none where it has none of the model.
+  ValueId filters(NodeId conv) const {
+    const ValueId id = behind(graph_, graph_.node(conv).inputs[1]);
+    return is_weight(graph_, id) ? id : none;
+  }
+
+  // Whether all of a structure's weights are selected; false where none is.
+  bool chosen_together(const std::vector<ValueId>& all, NodeId at) const {
+    std::string chosen, left;
+    for (const ValueId id : all) {
+      const std::string& name = graph_.value(id).name;
+      (number_.count(name) != 0 ? chosen : left) = name;
+    }
+    if (chosen.empty()) return false;
+    if (!left.empty())
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("'{}' is selected, '{}' is not: both belong to %{}", chosen, left,
+                              graph_.value(graph_.node(at).outputs[0]).name),
+                  "structures go from all of their weights: select them together");
+    return true;
+  }
+
   ValueId find_logits() const {
     for (const auto& [name, id] : graph_.outputs)
       if (name == "logits") return id;
@@ -132,17 +184,7 @@ private:
     std::vector<ValueId> all = structure.before;
     all.insert(all.end(), structure.after.begin(), structure.after.end());
     if (structure.after.empty() || std::find(all.begin(), all.end(), none) != all.end()) return;
-    std::string chosen, left;
-    for (const ValueId id : all) {
-      const std::string& name = graph_.value(id).name;
-      (number_.count(name) != 0 ? chosen : left) = name;
-    }
-    if (chosen.empty() || !seen_.insert(all).second) return;
-    if (!left.empty())
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("'{}' is selected, '{}' is not: both belong to %{}", chosen, left,
-                              graph_.value(graph_.node(structure.at).outputs[0]).name),
-                  "structures go from all of their weights: select them together");
+    if (!chosen_together(all, structure.at) || !seen_.insert(all).second) return;
     list.push_back(std::move(structure));
   }
 
@@ -159,6 +201,13 @@ std::vector<std::vector<MaskGroup>> structures_of(const Graph& graph, MaskGranul
                                                   const std::vector<std::string>& weights) {
   using Kind = MaskGranularity::Kind;
   Finder finder(graph, weights);
+  if (kind == Kind::channel) {
+    std::vector<std::vector<MaskGroup>> channels = finder.channels();
+    if (channels.empty())
+      throw Error(ErrorCode::invalid_argument, "the selected nodes hold no channels to prune",
+                  "channels are those between convolutions that nothing is added to");
+    return channels;
+  }
   const std::vector<Structure> attentions =
       kind == Kind::neuron ? std::vector<Structure>{} : finder.attentions();
   const std::vector<Structure> neurons =

@@ -9,8 +9,8 @@ namespace hone {
 namespace {
 
 std::string describe(const PruneSelection& selection) {
-  std::string text =
-      fmt::format("{} {}", selection.nodes.empty() ? "linear" : selection.nodes, selection.method);
+  std::string text = fmt::format(
+      "{} {}", selection.nodes.empty() ? layers_selection : selection.nodes, selection.method);
   if (selection.sparsity) text += fmt::format(" {:g}", *selection.sparsity);
   if (!(selection.granularity == MaskGranularity{}))
     text += fmt::format(" of {}", to_string(selection.granularity));
@@ -29,6 +29,7 @@ void add_removal(PrunedEvent& event, const RemovalOutcome& removal) {
   event.removed = true;
   event.heads = entries_of(removal.heads);
   event.neurons = entries_of(removal.neurons);
+  event.channels = entries_of(removal.channels);
   event.branches = removal.branches;
   event.parameters_after = static_cast<double>(removal.parameters_after);
   event.bytes_before = static_cast<double>(removal.bytes_before);
@@ -65,7 +66,7 @@ Json configuration(const PruneRequest& request) {
               {"rule", request.mase ? "mase" : "exact"}};
   for (std::size_t i = 0; i < request.selections.size(); ++i) {
     const PruneSelection& selection = request.selections[i];
-    Json part{{"nodes", selection.nodes.empty() ? "linear" : selection.nodes},
+    Json part{{"nodes", selection.nodes.empty() ? layers_selection : selection.nodes},
               {"method", selection.method},
               {"granularity", to_string(selection.granularity)}};
     if (selection.sparsity) part["sparsity"] = *selection.sparsity;

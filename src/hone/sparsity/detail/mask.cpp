@@ -23,7 +23,8 @@ struct NamedKind {
 };
 constexpr NamedKind named_kinds[] = {{"element", Kind::element}, {"row", Kind::row},
                                      {"column", Kind::column},   {"head", Kind::head},
-                                     {"neuron", Kind::neuron},   {"layer", Kind::layer}};
+                                     {"neuron", Kind::neuron},   {"channel", Kind::channel},
+                                     {"layer", Kind::layer}};
 
 // "16x32" at 'x' as two numbers from 1; false: it is no such text.
 bool parse_pair(const std::string& text, char between, std::int64_t& first, std::int64_t& second) {
@@ -245,8 +246,9 @@ MaskGranularity parse_mask_granularity(const std::string& text) {
     granularity.kind = Kind::block;
     return granularity;
   }
-  refuse(fmt::format("unknown granularity '{}'", text),
-         "element, row, column, head, neuron, layer, N:M such as 2:4, or blocks such as 4x4");
+  refuse(
+      fmt::format("unknown granularity '{}'", text),
+      "element, row, column, head, neuron, channel, layer, N:M such as 2:4, or blocks such as 4x4");
 }
 
 std::string to_string(const MaskGranularity& granularity) {

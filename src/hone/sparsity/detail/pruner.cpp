@@ -24,7 +24,7 @@ Tensor score_weight(const Pruner& pruner, const PrunerCall& call) {
   const Shape& shape = call.weight.shape();
   if (pruner.needs == PrunerNeeds::input_norms) {
     if (call.input_norms == nullptr) refuse("the norms of the inputs are missing");
-    if (shape.size() != 2 || call.input_norms->shape() != Shape{shape[1]})
+    if (shape.size() < 2 || call.input_norms->shape() != Shape{shape[1]})
       refuse(fmt::format("input norms {} do not fit a weight {}",
                          to_string(call.input_norms->shape()), to_string(shape)));
   }
