@@ -56,15 +56,6 @@ ConvInt8Filters<Code> conv_int8_filters(const BoundConvInt8& bound, std::byte* w
           reinterpret_cast<float*>(sums + number_bytes(bound))};
 }
 
-ConvInt8Sizes conv_int8_sizes(const KernelCall& call) {
-  const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
-  const auto &x = call.in(0).dims, &y = call.out(0).dims;
-  const Window& w = bound.window;
-  return {x[0],           x[1],         x[2],        y[1],        y[2],
-          w.strides[0],   w.strides[1], w.before[0], w.before[1], w.dilations[0],
-          w.dilations[1], bound.relu,   bound.high};
-}
-
 template <typename Code>
 void begin_conv_int8(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
@@ -110,89 +101,81 @@ template ConvInt8Filters<std::int16_t> conv_int8_filters(const BoundConvInt8&, s
 template void begin_conv_int8<std::int8_t>(const KernelCall& call);
 template void begin_conv_int8<std::int16_t>(const KernelCall& call);
 
-void encode_places(const KernelCall& call, PlaceCodes& to) {
-  const ConvInt8& conv = static_cast<const BoundConvInt8*>(call.bound)->conv;
-  const std::int64_t places = call.in(0).size() / conv.channels;
-  const std::int64_t scales = conv.place_scales();
-  to.codes.resize(static_cast<std::size_t>(places * conv.padded));
-  if (!conv.data_layout.fixed) to.scales.resize(static_cast<std::size_t>(places * scales));
-  constexpr std::int64_t piece = 256;
-  parallel_items((places + piece - 1) / piece, [&](std::int64_t item, int) {
-    static thread_local std::vector<std::int32_t> zeros;
-    static thread_local std::vector<float> unused;
-    const std::int64_t first = item * piece, count = std::min(piece, places - first);
-    zeros.resize(static_cast<std::size_t>(count));
-    unused.resize(static_cast<std::size_t>(count * scales));
-    std::uint8_t* codes = to.codes.data() + first * conv.padded;
-    conv.data->encode_int8(
-        call.in(0).as() + first * conv.channels, count, conv.channels,
-        reinterpret_cast<std::int8_t*>(codes), conv.padded,
-        conv.data_layout.fixed ? unused.data() : to.scales.data() + first * scales, zeros.data());
-    if (!conv.data_layout.has_zero) move_up(codes, count * conv.padded);
+void encode_planes(const KernelCall& call, CodePlanes& planes) {
+  const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
+  const ConvInt8& conv = bound.conv;
+  const Window& window = bound.window;
+  const auto &x = call.in(0).dims, &y = call.out(0).dims;
+  planes.images = x[0];
+  planes.height = x[1];
+  planes.width = x[2];
+  planes.out_height = y[1];
+  planes.out_width = y[2];
+  const auto reach = [&](std::size_t d, std::int64_t size, std::int64_t out) {
+    return std::max(window.before[d] + size, (out - 1) * window.strides[d] + window.reach(d));
+  };
+  planes.padded_height = reach(0, x[1], y[1]);
+  planes.padded_width = reach(1, x[2], y[2]);
+  const std::int64_t rows = planes.images * planes.padded_height;
+  const std::int64_t padded = conv.padded, scales = conv.place_scales();
+  const std::int64_t row_codes = planes.padded_width * padded;
+  const bool fixed = conv.data_layout.fixed;
+  planes.codes.resize(static_cast<std::size_t>(rows * row_codes));
+  if (!fixed) planes.scales.resize(static_cast<std::size_t>(rows * planes.padded_width * scales));
+  const auto zero = static_cast<std::uint8_t>(conv.zero);
+  parallel_ranges(rows, [&](std::int64_t from, std::int64_t to, int) {
+    std::vector<std::int32_t> zeros(static_cast<std::size_t>(planes.width));
+    std::vector<float> unused(static_cast<std::size_t>(fixed ? planes.width * scales : 0));
+    for (std::int64_t row = from; row < to; ++row) {
+      std::uint8_t* codes = planes.codes.data() + row * row_codes;
+      const std::int64_t h = row % planes.padded_height - window.before[0];
+      if (h < 0 || h >= planes.height) {
+        std::fill(codes, codes + row_codes, zero);
+        continue;
+      }
+      const std::int64_t first = window.before[1];
+      std::uint8_t* own = codes + first * padded;
+      std::fill(codes, own, zero);
+      std::fill(own + planes.width * padded, codes + row_codes, zero);
+      const std::int64_t image = row / planes.padded_height;
+      float* own_scales = fixed
+                              ? unused.data()
+                              : planes.scales.data() + (row * planes.padded_width + first) * scales;
+      conv.data->encode_int8(
+          call.in(0).as() + (image * planes.height + h) * planes.width * conv.channels,
+          planes.width, conv.channels, reinterpret_cast<std::int8_t*>(own), padded, own_scales,
+          zeros.data());
+      if (!conv.data_layout.has_zero) move_up(own, planes.width * padded);
+      // (Columns that fill up meet weights of zero.)
+    }
   });
 }
 
-void gather_windows(const BoundConvInt8& bound, const ConvInt8Sizes& s, const PlaceCodes& places,
-                    std::int64_t first, std::int64_t count, WindowRows& rows) {
+WindowRuns window_runs(const BoundConvInt8& bound, const CodePlanes& planes) {
   const ConvInt8& conv = bound.conv;
-  const std::int64_t padded = conv.padded, scales = conv.place_scales();
-  const bool fixed = conv.data_layout.fixed;
-  const bool places_as_they_are = conv.taps() == 1 && s.stride_h == 1 && s.stride_w == 1 &&
-                                  s.out_height == s.height && s.out_width == s.width &&
-                                  s.before_h == 0 && s.before_w == 0;
-  if (places_as_they_are) {
-    rows.codes = places.codes.data() + first * padded;
-    rows.scales = fixed ? nullptr : places.scales.data() + first * scales;
-    if (fixed || conv.blocks() == scales) return;
-  } else {
-    rows.own_codes.resize(static_cast<std::size_t>(count * conv.columns()));
-    rows.codes = rows.own_codes.data();
-  }
-  if (!fixed) rows.own_scales.resize(static_cast<std::size_t>(count * conv.blocks()));
-  rows.scales = fixed ? nullptr : rows.own_scales.data();
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t p = first + i, ow = p % s.out_width, row = p / s.out_width;
-    const std::int64_t oh = row % s.out_height, n = row / s.out_height;
-    const std::int64_t image = n * s.height * s.width;
-    const std::int64_t w0 = ow * s.stride_w - s.before_w;
-    std::uint8_t* to = places_as_they_are ? nullptr : rows.own_codes.data() + i * conv.columns();
-    float* scale = fixed ? nullptr : rows.own_scales.data() + i * conv.blocks();
-    for (std::int64_t r = 0; r < conv.kernel[0]; ++r) {
-      const std::int64_t h = oh * s.stride_h - s.before_h + r * s.dilation_h;
-      const bool in_height = h >= 0 && h < s.height;
-      // The taps of a row lie together.
-      if (to != nullptr && fixed && s.dilation_w == 1) {
-        const std::int64_t taps = conv.kernel[1];
-        const std::int64_t from = in_height ? std::clamp<std::int64_t>(-w0, 0, taps) : taps;
-        const std::int64_t end = std::max(from, std::min(taps, s.width - w0));
-        std::memset(to, conv.zero, static_cast<std::size_t>(from * padded));
-        if (end > from)
-          std::memcpy(to + from * padded,
-                      places.codes.data() + (image + h * s.width + w0 + from) * padded,
-                      static_cast<std::size_t>((end - from) * padded));
-        std::memset(to + end * padded, conv.zero, static_cast<std::size_t>((taps - end) * padded));
-        to += taps * padded;
-        continue;
-      }
-      for (std::int64_t c = 0; c < conv.kernel[1]; ++c) {
-        const std::int64_t w = w0 + c * s.dilation_w;
-        const bool inside = in_height && w >= 0 && w < s.width;
-        const std::int64_t place = image + h * s.width + w;
-        if (to != nullptr) {
-          if (inside)
-            std::memcpy(to, places.codes.data() + place * padded, static_cast<std::size_t>(padded));
-          else
-            std::memset(to, conv.zero, static_cast<std::size_t>(padded));
-          to += padded;
-        }
-        if (fixed) continue;
-        const std::int64_t tap = r * conv.kernel[1] + c, each = padded / conv.block;
-        for (std::int64_t b = tap * each; b < (tap + 1) * each; ++b)
-          scale[b] =
-              inside ? places.scales[static_cast<std::size_t>(place * scales + conv.place_scale(b))]
-                     : 0.0f;
-      }
+  const Window& window = bound.window;
+  const bool together = window.dilations[1] == 1;
+  WindowRuns made;
+  made.length = together ? conv.kernel[1] * conv.padded : conv.padded;
+  for (std::int64_t r = 0; r < conv.kernel[0]; ++r)
+    for (std::int64_t c = 0; c < conv.kernel[1]; ++c) {
+      const std::int64_t place =
+          r * window.dilations[0] * planes.padded_width + c * window.dilations[1];
+      made.taps.push_back(place);
+      if (!together || c == 0) made.runs.push_back(place * conv.padded);
     }
+  return made;
+}
+
+void window_places(const BoundConvInt8& bound, const CodePlanes& planes, std::int64_t first,
+                   std::int64_t count, std::vector<std::int64_t>& places) {
+  places.resize(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t p = first + i, w = p % planes.out_width, row = p / planes.out_width;
+    const std::int64_t h = row % planes.out_height, n = row / planes.out_height;
+    places[static_cast<std::size_t>(i)] =
+        (n * planes.padded_height + h * bound.window.strides[0]) * planes.padded_width +
+        w * bound.window.strides[1];
   }
 }
 

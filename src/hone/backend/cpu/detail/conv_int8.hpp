@@ -1,4 +1,4 @@
-// What the kernels of conv_int8 share: codes of the places, panels of filters, rows of windows.
+// What the kernels of conv_int8 share: planes of codes with their pads, panels of filters, windows.
 #pragma once
 
 #include <functional>
@@ -9,12 +9,14 @@
 
 namespace hone {
 
-struct ConvInt8Sizes {
-  std::int64_t images, height, width;  // of x
-  std::int64_t out_height, out_width;
-  std::int64_t stride_h, stride_w, before_h, before_w, dilation_h, dilation_w;
-  bool relu;
-  float high;
+// Planes of x as codes: with the zero around them that windows reach, so that all of a window's
+// codes lie at fixed distances from its first.
+struct CodePlanes {
+  std::int64_t images = 0, height = 0, width = 0;    // of x
+  std::int64_t padded_height = 0, padded_width = 0;  // of the codes
+  std::int64_t out_height = 0, out_width = 0;        // of y
+  std::vector<std::uint8_t> codes = {};  // [images][padded_height][padded_width][padded]
+  std::vector<float> scales = {};        // [..][place_scales]; none where there is one for all
 
   std::int64_t places() const { return images * out_height * out_width; }
 };
@@ -39,7 +41,6 @@ struct ConvInt8Filters {
 };
 
 std::shared_ptr<const void> bind_node_conv_int8(const KernelQuery& query);
-ConvInt8Sizes conv_int8_sizes(const KernelCall& call);
 template <typename Code>
 std::size_t conv_int8_workspace(const KernelQuery& query);
 template <typename Code>
@@ -48,25 +49,19 @@ ConvInt8Filters<Code> conv_int8_filters(const BoundConvInt8& bound, std::byte* w
 template <typename Code>
 void begin_conv_int8(const KernelCall& call);
 
-// x as codes.
-struct PlaceCodes {
-  std::vector<std::uint8_t> codes = {};  // [places][padded]
-  std::vector<float> scales = {};        // [places][place_scales]; none where there is one for all
-};
-// On all threads.
-void encode_places(const KernelCall& call, PlaceCodes& to);
+// Rounds x, on all threads.
+void encode_planes(const KernelCall& call, CodePlanes& planes);
 
-// The windows of some places in a row each.
-struct WindowRows {
-  const std::uint8_t* codes = nullptr;  // [count][columns]
-  const float* scales = nullptr;        // [count][blocks]; null: one for all
-  std::vector<std::uint8_t> own_codes = {};
-  std::vector<float> own_scales = {};
+// What lies together of a window: runs of `length` codes, at these distances from its first; a tap
+// begins at `taps[t]`.
+struct WindowRuns {
+  std::int64_t length = 0;
+  std::vector<std::int64_t> runs = {}, taps = {};
 };
-// Of places [first, first + count) of y; x itself where a window is a place.
-void gather_windows(const BoundConvInt8& bound, const ConvInt8Sizes& sizes,
-                    const PlaceCodes& places, std::int64_t first, std::int64_t count,
-                    WindowRows& rows);
+WindowRuns window_runs(const BoundConvInt8& bound, const CodePlanes& planes);
+// Where the windows of places [first, first + count) of y begin, in places of the planes.
+void window_places(const BoundConvInt8& bound, const CodePlanes& planes, std::int64_t first,
+                   std::int64_t count, std::vector<std::int64_t>& places);
 
 // Calls body(first place, count, first panel, end) in pieces for the threads: windows stay in cache
 // while they meet the panels.

@@ -11,6 +11,7 @@
 
 #include "hone/backend/cpu/detail/conv_int8.hpp"
 #include "hone/backend/cpu/detail/int8_product.hpp"
+#include "hone/core/threads.hpp"
 #include "hone/core/unroll.hpp"
 #include "hone/core/vectors-inl.hpp"
 
@@ -25,8 +26,10 @@ inline constexpr std::int64_t lanes = hn::MaxLanes(I32());
 struct Piece {
   const BoundConvInt8* bound;
   ConvInt8Filters<std::int16_t> filters;
-  const std::int16_t* codes;  // [places][columns]
-  const float* scales;        // as WindowRows
+  const std::int16_t* codes;  // as CodePlanes::codes
+  const CodePlanes* planes;
+  const WindowRuns* windows;
+  const std::int64_t* places;  // where the windows begin
   const float *bias, *add;
   float* y;  // at the piece's first place
 };
@@ -41,7 +44,9 @@ HWY_NOINLINE void tile(const Piece& piece, std::int64_t row, std::int64_t first)
   const BoundConvInt8& bound = *piece.bound;
   const ConvInt8& conv = bound.conv;
   const std::int64_t columns = conv.columns(), n = bound.panels * int8_panel;
-  const std::int16_t* x = piece.codes + row * columns;
+  const std::int16_t* x[Rows];
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) x[r] =
+      piece.codes + piece.places[row + r] * conv.padded;
   const std::int16_t* w[vectors];
   HONE_UNROLL for (int j = 0; j < vectors; ++j) {
     const std::int64_t o = first + j * lanes;
@@ -50,27 +55,44 @@ HWY_NOINLINE void tile(const Piece& piece, std::int64_t row, std::int64_t first)
   VecF totals[Rows][vectors];
   HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int j = 0; j < vectors; ++j)
       totals[r][j] = hn::Zero(df);
-  for (std::int64_t b = 0; b < conv.blocks(); ++b) {
+  // A block is a part of a tap, or the whole window in its runs.
+  const std::int64_t blocks = conv.blocks();
+  const WindowRuns& windows = *piece.windows;
+  for (std::int64_t b = 0; b < blocks; ++b) {
     Vec32 sum[Rows][vectors], rest[Rows][vectors];
     HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int j = 0; j < vectors; ++j)
         sum[r][j] = rest[r][j] = hn::Zero(di);
-    for (std::int64_t k = b * conv.block; k < (b + 1) * conv.block; k += 2) {
-      hn::Vec<I16> right[vectors];
-      HONE_UNROLL for (int j = 0; j < vectors; ++j) right[j] = hn::LoadU(dw, w[j] + k * int8_panel);
-      HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-        std::int32_t two;
-        std::memcpy(&two, x + r * columns + k, sizeof two);
-        const auto left = hn::BitCast(dw, hn::Set(di, two));
-        HONE_UNROLL for (int j = 0; j < vectors; ++j) sum[r][j] =
-            hn::ReorderWidenMulAccumulate(di, left, right[j], sum[r][j], rest[r][j]);
+    const std::int64_t tap = windows.taps[static_cast<std::size_t>(conv.tap_of(b))];
+    const std::int64_t inside = tap * conv.padded + b * conv.block % conv.padded;
+    const std::int64_t length = blocks == 1 ? windows.length : conv.block;
+    const std::size_t runs = blocks == 1 ? windows.runs.size() : 1;
+    std::int64_t column = b * conv.block;
+    for (std::size_t run = 0; run < runs; ++run) {
+      const std::int64_t offset = blocks == 1 ? windows.runs[run] : inside;
+      for (std::int64_t k = offset; k < offset + length; k += 2, column += 2) {
+        hn::Vec<I16> right[vectors];
+        HONE_UNROLL for (int j = 0; j < vectors; ++j) right[j] =
+            hn::LoadU(dw, w[j] + column * int8_panel);
+        HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+          std::int32_t two;
+          std::memcpy(&two, x[r] + k, sizeof two);
+          const auto left = hn::BitCast(dw, hn::Set(di, two));
+          HONE_UNROLL for (int j = 0; j < vectors; ++j) sum[r][j] =
+              hn::ReorderWidenMulAccumulate(di, left, right[j], sum[r][j], rest[r][j]);
+        }
       }
     }
     HONE_UNROLL for (int j = 0; j < vectors; ++j) {
       const std::int64_t at = b * n + first + j * lanes;
       HONE_UNROLL for (int r = 0; r < Rows; ++r) {
         VecF scale = hn::LoadU(df, piece.filters.scales + at);
-        if (piece.scales != nullptr)
-          scale = hn::Mul(scale, hn::Set(df, piece.scales[(row + r) * conv.blocks() + b]));
+        if (!conv.data_layout.fixed)
+          scale = hn::Mul(
+              scale,
+              hn::Set(
+                  df,
+                  piece.planes->scales[static_cast<std::size_t>(
+                      (piece.places[row + r] + tap) * conv.place_scales() + conv.place_scale(b))]));
         const Vec32 whole = hn::Add(hn::RearrangeToOddPlusEven(sum[r][j], rest[r][j]),
                                     hn::LoadU(di, piece.filters.sums + at));
         totals[r][j] = hn::MulAdd(hn::ConvertTo(df, whole), scale, totals[r][j]);
@@ -114,25 +136,30 @@ void widen(const std::uint8_t* from, std::int64_t count, std::int16_t* to) {
 void run_conv_int8(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
   const auto filters = conv_int8_filters<std::int16_t>(bound, call.workspace);
-  const ConvInt8Sizes sizes = conv_int8_sizes(call);
   // Kept from call to call, of all convolutions.
-  static thread_local PlaceCodes kept;
-  PlaceCodes& places = kept;
-  encode_places(call, places);
+  static thread_local CodePlanes kept;
+  static thread_local std::vector<std::int16_t> kept_codes;
+  CodePlanes& planes = kept;
+  encode_planes(call, planes);
+  const WindowRuns windows = window_runs(bound, planes);
+  kept_codes.resize(std::max(kept_codes.size(), planes.codes.size()));
+  std::int16_t* const codes = kept_codes.data();
+  parallel_ranges(static_cast<std::int64_t>(planes.codes.size()),
+                  [&](std::int64_t from, std::int64_t to, int) {
+                    widen(planes.codes.data() + from, to - from, codes + from);
+                  });
   for_conv_pieces(
-      sizes.places(), 2 * bound.conv.columns(), bound.panels, 6,
+      planes.places(), 2 * bound.conv.columns(), bound.panels, 6,
       [&](std::int64_t first, std::int64_t count, std::int64_t panel, std::int64_t end) {
-        static thread_local WindowRows rows;
-        static thread_local std::vector<std::int16_t> codes;
-        gather_windows(bound, sizes, places, first, count, rows);
-        const std::int64_t numbers = count * bound.conv.columns();
-        codes.resize(std::max(codes.size(), static_cast<std::size_t>(numbers)));
-        widen(rows.codes, numbers, codes.data());
+        static thread_local std::vector<std::int64_t> places;
+        window_places(bound, planes, first, count, places);
         const std::int64_t at = first * bound.conv.filters;
         const Piece piece{&bound,
                           filters,
-                          codes.data(),
-                          rows.scales,
+                          codes,
+                          &planes,
+                          &windows,
+                          places.data(),
                           call.has(3) ? call.in(3).as() : nullptr,
                           call.has(4) ? call.in(4).as() + at : nullptr,
                           call.out(0).as() + at};
@@ -151,7 +178,7 @@ namespace hone {
 HWY_EXPORT(run_conv_int8);
 
 Kernel cpu_kernel_conv_int8() {
-  Kernel kernel{{"cpu.conv_int8", "rows of windows meet filters, by 16-bit instructions"},
+  Kernel kernel{{"cpu.conv_int8", "windows of places meet filters, by 16-bit instructions"},
                 "conv_int8",
                 RowRule::whole,
                 10};

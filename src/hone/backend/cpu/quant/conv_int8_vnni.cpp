@@ -1,4 +1,4 @@
-// conv_int8 with AVX-512 VNNI: windows in rows of codes meet panels of 64 filters.
+// conv_int8 with AVX-512 VNNI: windows of places meet panels of 64 filters.
 #include "hone/backend/cpu/detail/conv_int8.hpp"
 #include "hone/backend/cpu/detail/int8_product.hpp"
 #include "hone/backend/cpu/detail/vnni.hpp"
@@ -12,44 +12,89 @@ namespace {
 struct Piece {
   const BoundConvInt8* bound;
   ConvInt8Filters<std::int8_t> filters;
-  const WindowRows* rows;
+  const CodePlanes* planes;
+  const WindowRuns* windows;
+  const std::int64_t* places;  // where the windows begin
   const float *bias, *add;
   float* y;  // at the piece's first place
 };
+
+// sums[r][p] += the products of `columns` codes (a multiple of 4) at x[r] and of panel p of w.
+template <int Rows, int Panels>
+HONE_VNNI_TARGET inline void add_run(const std::uint8_t* const (&x)[Rows], std::int64_t offset,
+                                     const std::int8_t* w, std::int64_t panel, std::int64_t columns,
+                                     __m512i (&sums)[Rows][Panels]) {
+  const std::int64_t end = offset + columns;
+  for (std::int64_t k = offset; k != end; k += 4, w += 64) {
+    __m512i codes[Panels];
+    HONE_UNROLL for (int p = 0; p < Panels; ++p) codes[p] = _mm512_load_si512(w + p * panel);
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+      const __m512i four = four_codes(x[r] + k);
+      HONE_UNROLL for (int p = 0; p < Panels; ++p) {
+        // Of large tiles GCC 12 copies and spills the sums around its built-in function.
+        if constexpr (Rows * Panels > 12)
+          asm("vpdpbusd %2, %1, %0" : "+v"(sums[r][p]) : "v"(four), "v"(codes[p]));
+        else
+          sums[r][p] = _mm512_dpbusd_epi32(sums[r][p], four, codes[p]);
+      }
+    }
+  }
+}
 
 template <int Rows, int Panels>
 HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
   const BoundConvInt8& bound = *piece.bound;
   const ConvInt8& conv = bound.conv;
   const std::int64_t columns = conv.columns(), n = bound.panels * int8_panel;
-  const std::uint8_t* x = piece.rows->codes + row * columns;
+  const std::int64_t panel = int8_panel * columns, blocks = conv.blocks();
+  const std::uint8_t* x[Rows];
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) x[r] =
+      piece.planes->codes.data() + piece.places[row + r] * conv.padded;
   const std::int8_t* w = piece.filters.codes + first * columns;
   __m512 totals[Rows][Panels];
-  HONE_UNROLL for (int p = 0; p < Panels; ++p) {
-    const std::int64_t left = conv.filters - first - p * int8_panel;
-    const __mmask16 mask = left >= int8_panel ? 0xFFFF
-                           : left <= 0        ? 0
-                                              : static_cast<__mmask16>((1u << left) - 1u);
-    const __m512 bias = piece.bias != nullptr
-                            ? _mm512_maskz_loadu_ps(mask, piece.bias + first + p * int8_panel)
-                            : _mm512_setzero_ps();
-    HONE_UNROLL for (int r = 0; r < Rows; ++r) totals[r][p] = bias;
-  }
-  for (std::int64_t b = 0; b < conv.blocks(); ++b) {
+  if (blocks == 1) {
     __m512i sums[Rows][Panels];
     HONE_UNROLL for (int p = 0; p < Panels; ++p) {
-      const __m512i zero = _mm512_load_si512(piece.filters.sums + b * n + first + p * int8_panel);
+      const __m512i zero = _mm512_load_si512(piece.filters.sums + first + p * int8_panel);
       HONE_UNROLL for (int r = 0; r < Rows; ++r) sums[r][p] = zero;
     }
-    add_products(x + b * conv.block, columns, w + b * conv.block * int8_panel, int8_panel * columns,
-                 conv.block, sums);
+    for (const std::int64_t offset : piece.windows->runs) {
+      add_run(x, offset, w, panel, piece.windows->length, sums);
+      w += piece.windows->length * int8_panel;
+    }
     HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+      const float* scales =
+          conv.data_layout.fixed ? nullptr : piece.planes->scales.data() + piece.places[row + r];
       HONE_UNROLL for (int p = 0; p < Panels; ++p) {
-        __m512 scale = _mm512_load_ps(piece.filters.scales + b * n + first + p * int8_panel);
-        if (piece.rows->scales != nullptr)
-          scale = _mm512_mul_ps(scale,
-                                _mm512_set1_ps(piece.rows->scales[(row + r) * conv.blocks() + b]));
-        totals[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][p]), scale, totals[r][p]);
+        __m512 scale = _mm512_load_ps(piece.filters.scales + first + p * int8_panel);
+        // (A window of one tap and one scale.)
+        if (scales != nullptr) scale = _mm512_mul_ps(scale, _mm512_set1_ps(*scales));
+        totals[r][p] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][p]), scale);
+      }
+    }
+  } else {
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int p = 0; p < Panels; ++p)
+        totals[r][p] = _mm512_setzero_ps();
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const std::int64_t tap = piece.windows->taps[static_cast<std::size_t>(conv.tap_of(b))];
+      __m512i sums[Rows][Panels];
+      HONE_UNROLL for (int p = 0; p < Panels; ++p) {
+        const __m512i zero = _mm512_load_si512(piece.filters.sums + b * n + first + p * int8_panel);
+        HONE_UNROLL for (int r = 0; r < Rows; ++r) sums[r][p] = zero;
+      }
+      add_run(x, tap * conv.padded + b * conv.block % conv.padded, w + b * conv.block * int8_panel,
+              panel, conv.block, sums);
+      HONE_UNROLL for (int r = 0; r < Rows; ++r) {
+        const float* scales = conv.data_layout.fixed
+                                  ? nullptr
+                                  : piece.planes->scales.data() +
+                                        (piece.places[row + r] + tap) * conv.place_scales() +
+                                        conv.place_scale(b);
+        HONE_UNROLL for (int p = 0; p < Panels; ++p) {
+          __m512 scale = _mm512_load_ps(piece.filters.scales + b * n + first + p * int8_panel);
+          if (scales != nullptr) scale = _mm512_mul_ps(scale, _mm512_set1_ps(*scales));
+          totals[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][p]), scale, totals[r][p]);
+        }
       }
     }
   }
@@ -62,6 +107,7 @@ HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t fi
           left >= int8_panel ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
       const std::int64_t at = (row + r) * conv.filters + j;
       __m512 v = totals[r][p];
+      if (piece.bias != nullptr) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, piece.bias + j));
       if (piece.add != nullptr) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, piece.add + at));
       // NaN stays NaN.
       if (bound.relu) v = _mm512_min_ps(high, _mm512_max_ps(zero, v));
@@ -73,20 +119,22 @@ HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t fi
 void run(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
   const auto filters = conv_int8_filters<std::int8_t>(bound, call.workspace);
-  const ConvInt8Sizes sizes = conv_int8_sizes(call);
   // Kept from call to call, of all convolutions.
-  static thread_local PlaceCodes kept;
-  PlaceCodes& places = kept;
-  encode_places(call, places);
+  static thread_local CodePlanes kept;
+  CodePlanes& planes = kept;
+  encode_planes(call, planes);
+  const WindowRuns windows = window_runs(bound, planes);
   for_conv_pieces(
-      sizes.places(), bound.conv.columns(), bound.panels, 6,
+      planes.places(), bound.conv.columns(), bound.panels, 6,
       [&](std::int64_t first, std::int64_t count, std::int64_t panel, std::int64_t end) {
-        static thread_local WindowRows rows;
-        gather_windows(bound, sizes, places, first, count, rows);
+        static thread_local std::vector<std::int64_t> places;
+        window_places(bound, planes, first, count, places);
         const std::int64_t at = first * bound.conv.filters;
         const Piece piece{&bound,
                           filters,
-                          &rows,
+                          &planes,
+                          &windows,
+                          places.data(),
                           call.has(3) ? call.in(3).as() : nullptr,
                           call.has(4) ? call.in(4).as() + at : nullptr,
                           call.out(0).as() + at};
@@ -108,7 +156,7 @@ void run(const KernelCall&) {}
 }  // namespace
 
 Kernel cpu_kernel_conv_int8_vnni() {
-  Kernel kernel{{"cpu.conv_int8_vnni", "rows of windows meet 64 filters, by AVX-512 VNNI"},
+  Kernel kernel{{"cpu.conv_int8_vnni", "windows of 6 places meet 64 filters, by AVX-512 VNNI"},
                 "conv_int8",
                 RowRule::whole,
                 20};
