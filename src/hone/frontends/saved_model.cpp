@@ -198,8 +198,10 @@ struct Layout {
 };
 Layout layout_of(const Model& model) {
   Layout layout{model.config};
-  // Made by no architecture.
-  if (!layout.config.is_object() || model.task == tensors_task) return layout;
+  // Made by no architecture: imported.
+  const Json& config = layout.config;
+  if (!config.is_object() || !(config.contains("model_type") || config.contains("architecture")))
+    return layout;
   const Architecture& architecture = architecture_of(layout.config, "config.json");
   Blueprint blueprint = architecture.make(layout.config, "config.json");
   if (blueprint.facts.labels != model.labels) {

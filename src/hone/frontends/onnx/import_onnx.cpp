@@ -10,6 +10,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/text.hpp"
 #include "hone/frontends/onnx/onnx_call.hpp"
+#include "hone/frontends/vision_config.hpp"
 #include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/verify.hpp"
@@ -86,8 +87,9 @@ struct Scope {
 
 class Import {
 public:
-  Import(const std::filesystem::path& path, const std::map<std::string, Tensor>& known)
-      : file_(read_onnx(path)), known_(known) {
+  Import(const std::filesystem::path& path, const std::map<std::string, Tensor>& known,
+         const PictureTask* pictures = nullptr)
+      : file_(read_onnx(path)), known_(known), pictures_(pictures) {
     for (const OnnxFunction& function : file_.functions)
       if (!functions_.emplace(std::pair(function.domain, function.name), &function).second)
         throw Error(ErrorCode::bad_format,
@@ -119,7 +121,8 @@ private:
       auto term = std::make_shared<OnnxTerm>();
       term->constant = tensor;
       term->name = graph_name_of(name);
-      term->is_trained = tensor.dtype() == DType::f32;
+      // (Single numbers are scales and bounds.)
+      term->is_trained = tensor.dtype() == DType::f32 && tensor.size() > 1;
       term->is_narrow = graph.narrow.contains(name);
       scope.terms[name] = std::move(term);
     }
@@ -145,7 +148,11 @@ private:
       } else {
         for (std::size_t i = 0; i < input.dims->size(); ++i) {
           const OnnxDim& dim = (*input.dims)[i];
-          if (dim.size)
+          if (pictures_ != nullptr && input.dims->size() == 4 && i == 0)
+            type.dims.emplace_back("B");
+          else if (pictures_ != nullptr && i > 1 && !dim.size && pictures_->image_size > 0)
+            type.dims.emplace_back(pictures_->image_size);
+          else if (dim.size)
             type.dims.emplace_back(*dim.size);
           else
             type.dims.emplace_back(dim.name.empty()
@@ -154,8 +161,8 @@ private:
         }
       }
       auto term = std::make_shared<OnnxTerm>();
-      term->id =
-          model_.graph.input(model_.graph.unique_name(graph_name_of(input.name)), std::move(type));
+      const std::string name = pictures_ != nullptr ? "pixel_values" : graph_name_of(input.name);
+      term->id = model_.graph.input(model_.graph.unique_name(name), std::move(type));
       if (known != known_.end() && known->second.dtype() == *input.dtype)
         term->constant = known->second;
       top_.terms[input.name] = std::move(term);
@@ -390,7 +397,7 @@ private:
     std::set<std::string> names;
     for (const OnnxValue& output : file_.graph.outputs) {
       const std::string of = fmt::format("output '{}'", printable(output.name, 100));
-      const std::shared_ptr<OnnxTerm> found = top_.find(output.name);
+      const std::shared_ptr<OnnxTerm> found = top_.find(before_softmax(output.name));
       if (found == nullptr) throw Error(ErrorCode::bad_format, of + " is computed by nothing");
       const std::string name = graph_name_of(output.name);
       if (!names.insert(name).second) throw Error(ErrorCode::bad_format, of + " is there twice");
@@ -402,6 +409,19 @@ private:
       model_.graph.outputs.emplace_back(name, id);
     }
     if (model_.graph.outputs.empty()) throw Error(ErrorCode::bad_format, "it has no output");
+  }
+
+  // Of a classifier the task has a softmax of its own: what stands before the file's are the
+  // logits.
+  std::string before_softmax(const std::string& output) {
+    if (pictures_ == nullptr) return output;
+    for (const OnnxNode& node : file_.graph.nodes)
+      if (node.op == "Softmax" && node.domain.empty() && node.outputs.front() == output) {
+        model_.report.notes.emplace_back(
+            "the softmax at its end is left out: the task has its own");
+        return node.inputs.front();
+      }
+    return output;
   }
 
   static ValueType type_of(const Tensor& tensor) {
@@ -433,6 +453,12 @@ private:
   void finish() {
     model_.name = file_.path.string();
     model_.task = "tensors";
+    // Means and variances are known numbers, not trained ones.
+    for (const Node& node : model_.graph.nodes)
+      if (node.op == "batch_norm")
+        for (const std::size_t i : {3, 4})
+          if (Value& value = model_.graph.value(node.inputs[i]); value.kind == ValueKind::parameter)
+            value.kind = ValueKind::buffer;
     // Inputs that nothing reads stay: a run is given them.
     model_.graph.remove_dead(true);
     keep_named_tensors(model_);
@@ -444,6 +470,7 @@ private:
 
   OnnxFile file_;
   const std::map<std::string, Tensor>& known_;
+  const PictureTask* pictures_;  // null: a network for whatever its user knows
   std::map<std::pair<std::string, std::string>, const OnnxFunction*> functions_;
   std::vector<const OnnxFunction*> calls_;  // that are being put in place
   std::int64_t converted_ = 0;
@@ -464,14 +491,91 @@ std::string graph_name_of(const std::string& onnx_name) {
   return name.empty() ? "_" : name;
 }
 
-Model import_onnx(const std::filesystem::path& file, const std::map<std::string, Tensor>& known) {
+namespace {
+
+// Errors begin with the file.
+template <typename Body>
+Model of_file(const std::filesystem::path& file, const Body& body) {
   try {
-    return Import(file, known).run();
+    return body();
   } catch (const Error& error) {
     const std::string where = file.string();
     if (error.message().starts_with(where)) throw;
     throw Error(error.code(), fmt::format("{}: {}", where, error.message()), error.hint());
   }
+}
+
+[[noreturn]] void refuse_as_classifier(const std::string& what, const std::string& hint = "") {
+  throw Error(ErrorCode::unsupported, "it is no classifier of pictures: " + what, hint);
+}
+
+// Names what the task reads and gives, and checks that they are there.
+void take_pictures(Model& model, const PictureTask& task) {
+  Graph& graph = model.graph;
+  std::vector<ValueId> inputs;
+  for (std::size_t i = 0; i < graph.values.size(); ++i)
+    if (graph.values[i].kind == ValueKind::input) inputs.push_back(static_cast<ValueId>(i));
+  if (inputs.size() != 1 || graph.outputs.size() != 1)
+    refuse_as_classifier(fmt::format("it has {} inputs and {} outputs, one of each is wanted",
+                                     inputs.size(), graph.outputs.size()));
+  const Value& pixels = graph.value(inputs[0]);
+  const std::vector<Dim> x = pixels.type.dims;
+  if (pixels.type.dtype != DType::f32 || x.size() != 4 || !x[1].is_fixed() ||
+      (x[1].offset != 1 && x[1].offset != 3))
+    refuse_as_classifier(
+        fmt::format("its input %{} is {}, pictures are f32[B,C,H,W] with 1 or 3 channels",
+                    pixels.name, to_string(pixels.type)));
+  if (!x[2].is_fixed() || !x[3].is_fixed())
+    refuse_as_classifier(
+        fmt::format("its input is {}: the size of pictures is open", to_string(pixels.type)),
+        "--image-size N gives it");
+  const ValueId logits = graph.outputs[0].second;
+  const ValueType& y = graph.type(logits);
+  if (y.dtype != DType::f32 || y.dims.size() != 2 || !(y.dims[0] == x[0]) || !y.dims[1].is_fixed())
+    refuse_as_classifier(
+        fmt::format("its output is {}, logits are f32[B, classes] of every picture", to_string(y)),
+        "batches must stay open: torch.onnx.export(..., dynamic_axes) or dynamic_shapes");
+  model.head = make_head("single_label_classification", y.dims[1].offset, "its output");
+  model.labels = task.labels;
+  if (model.labels.empty())
+    for (std::int64_t i = 0; i < model.head.size; ++i)
+      model.labels.push_back(fmt::format("LABEL_{}", i));
+  if (std::ssize(model.labels) != model.head.size)
+    refuse_as_classifier(fmt::format("{} labels are given, it has {} classes", model.labels.size(),
+                                     model.head.size));
+  ImageInput image = usual_image_input(x[1].offset, std::min(x[2].offset, x[3].offset));
+  image.height = x[2].offset;
+  image.width = x[3].offset;
+  if (task.resize > 0) image.resize = task.resize;
+  if (!task.mean.empty()) image.mean = task.mean;
+  if (!task.deviation.empty()) image.deviation = task.deviation;
+  check_image_input(image, "its pictures");
+  model.image = image;
+  model.task = "image_classification";
+  // (What learning rates follow from: the features that are classified.)
+  const Node* classifier = graph.producer(logits);
+  const std::vector<Dim> features =
+      classifier == nullptr ? y.dims : graph.type(classifier->inputs[0]).dims;
+  model.width = features.back().is_fixed() ? features.back().offset : model.head.size;
+  graph.outputs = {{"logits", logits}};
+  graph.remove_dead();
+  keep_named_tensors(model);
+  verify_graph(graph);
+}
+
+}  // namespace
+
+Model import_onnx(const std::filesystem::path& file, const std::map<std::string, Tensor>& known) {
+  return of_file(file, [&] { return Import(file, known).run(); });
+}
+
+Model import_picture_classifier(const std::filesystem::path& file, const PictureTask& task) {
+  return of_file(file, [&] {
+    const std::map<std::string, Tensor> nothing;
+    Model model = Import(file, nothing, &task).run();
+    take_pictures(model, task);
+    return model;
+  });
 }
 
 Model import_onnx_for(const std::filesystem::path& file,

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "hone/core/tensor.hpp"
 #include "hone/model/model.hpp"
@@ -19,6 +20,19 @@ namespace hone {
 // the model is one for these numbers of those inputs alone.
 Model import_onnx(const std::filesystem::path& file,
                   const std::map<std::string, Tensor>& known = {});
+
+// What a file cannot say of a network that names what a picture shows.
+struct PictureTask {
+  std::vector<std::string> labels = {};          // of its classes; empty: LABEL_0, ...
+  std::int64_t image_size = 0;                   // of a side, where the file leaves it open
+  std::int64_t resize = 0;                       // as ImageInput; 0: the usual one
+  std::vector<float> mean = {}, deviation = {};  // as ImageInput; empty: the usual ones
+};
+// The file as a model for the task image_classification: its one input is pixel_values, its one
+// output the logits (those before a softmax at its end), batches are of any size. It is trained,
+// evaluated, quantized and pruned as built-in networks are. Throws what import_onnx throws, and
+// Error(unsupported) where inputs, outputs or labels do not fit, saying what is there.
+Model import_picture_classifier(const std::filesystem::path& file, const PictureTask& task);
 
 // For one run with these inputs: where the file is refused without their numbers, those of the
 // lists and single numbers among them are known.

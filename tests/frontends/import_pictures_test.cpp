@@ -1,0 +1,135 @@
+// Imported networks of pictures: named for the task, they answer as the file does, are trained,
+// saved and loaded; what is no classifier of pictures is refused saying why.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "frontends/onnx_writer.hpp"
+#include "hone/data/shape_generator.hpp"
+#include "hone/frontends/onnx/export_onnx.hpp"
+#include "hone/frontends/onnx/import_onnx.hpp"
+#include "hone/frontends/saved_model.hpp"
+#include "hone/tasks/task.hpp"
+#include "hone/train/trainer.hpp"
+#include "support/compare_models.hpp"
+#include "support/expect_error.hpp"
+#include "support/picture_model.hpp"
+#include "support/scratch_directory.hpp"
+
+namespace hone_test {
+namespace {
+
+using namespace hone;
+
+std::vector<float> random_numbers(std::int64_t count) {
+  const Tensor drawn = random_tensor({count}, 7);
+  const auto values = drawn.span<const float>();
+  return {values.begin(), values.end()};
+}
+
+// [N,3,8,8] -> convolution -> mean -> linear to two classes.
+OnnxWriter small_classifier(const OnnxDims& dims, bool softmax = false) {
+  OnnxWriter w;
+  w.input("data", dims);
+  w.floats("k", {4, 3, 3, 3}, random_numbers(108));
+  w.floats("m", {4, 2}, {1, -1, 2, -2, 3, -3, 4, -4});
+  w.node("Conv", {"data", "k"}, {"c"});
+  w.node("GlobalAveragePool", {"c"}, {"p"});
+  OnnxWriter::set(w.node("Flatten", {"p"}, {"f"}), "axis", std::int64_t{1});
+  w.node("MatMul", {"f", "m"}, {softmax ? "z" : "y"});
+  if (softmax) OnnxWriter::set(w.node("Softmax", {"z"}, {"y"}), "axis", std::int64_t{-1});
+  w.output("y", {"N", "2"});
+  return w;
+}
+
+TEST(ImportPictures, AnswersAsTheFileAndLearns) {
+  const ScratchDirectory scratch;
+  const Model original = drawn_picture_model();
+  const auto file = scratch.path() / "cnn.onnx";
+  export_onnx(original, file);
+  Model model = import_picture_classifier(file, {.labels = {"one", "two", "three"}});
+  EXPECT_EQ(model.task, "image_classification");
+  EXPECT_EQ(model.labels, original.labels);
+  EXPECT_EQ(model.head.size, 3);
+  EXPECT_EQ(model.width, 64);
+  const Tensor pictures = random_tensor({3, 3, 16, 16}, 1);
+  const Tensor wanted = answers(original, Mode::reference, pictures);
+  EXPECT_LT(largest_difference(wanted, answers(model, Mode::compiled, pictures)), 1e-5);
+  // Means and variances are known numbers: training moves the rest.
+  EXPECT_EQ(model.graph.value(model.graph.find("level1.0.bn.running_mean")).kind,
+            ValueKind::buffer);
+  save_model(scratch.path() / "saved", model, model.tensors);
+  const Model loaded = load_model({.name = (scratch.path() / "saved").string()});
+  EXPECT_TRUE(same_bits(answers(model, Mode::compiled, pictures),
+                        answers(loaded, Mode::compiled, pictures)));
+  EXPECT_EQ(loaded.labels, model.labels);
+  EXPECT_EQ(loaded.image, model.image);
+}
+
+TEST(ImportPictures, TrainsInEveryModeTheSame) {
+  const ScratchDirectory scratch;
+  const auto file = scratch.path() / "cnn.onnx";
+  export_onnx(drawn_picture_model(), file);
+  TokenizedData data = draw_shapes(12, 1, false, drawn_picture_model().image);
+  for (auto& label : data.labels) label %= 3;
+  TrainOptions options;
+  options.steps = 3;
+  options.batch = 4;
+  options.lr = 0.01;
+  std::vector<std::vector<double>> losses;
+  for (const Mode mode : {Mode::reference, Mode::compiled}) {
+    Model model = import_picture_classifier(file, {});
+    options.mode = mode;
+    losses.emplace_back();
+    TrainEvents events;
+    events.on_step = [&](const StepReport& step) { losses.back().push_back(step.loss); };
+    train(model, samples_of(model, data), nullptr, options,
+          scratch.path() / (mode == Mode::reference ? "reference" : "compiled"), false, nullptr,
+          events, {});
+  }
+  ASSERT_EQ(losses[0].size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(losses[0][i], losses[1][i], 1e-4) << i;
+  EXPECT_NE(losses[0][0], losses[0][2]);
+}
+
+TEST(ImportPictures, BatchesSizesAndSoftmax) {
+  const ScratchDirectory scratch;
+  const auto import = [&](const OnnxWriter& w, const PictureTask& task) {
+    return import_picture_classifier(w.write(scratch.path() / "m.onnx"), task);
+  };
+  // A fixed batch of a network that takes any.
+  const Model fixed = import(small_classifier({"1", "3", "8", "8"}), {});
+  EXPECT_EQ(fixed.labels, (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
+  const Tensor pictures = random_tensor({3, 3, 8, 8}, 1);
+  const Tensor wanted = answers(fixed, Mode::eager, pictures);
+  EXPECT_EQ(wanted.shape(), (Shape{3, 2}));
+  const Model open = import(small_classifier({"N", "3", "H", "W"}), {.image_size = 8});
+  EXPECT_TRUE(same_bits(answers(open, Mode::eager, pictures), wanted));
+  const Model ended = import(small_classifier({"N", "3", "8", "8"}, true), {});
+  EXPECT_TRUE(same_bits(answers(ended, Mode::eager, pictures), wanted)) << "logits before softmax";
+  EXPECT_THAT(ended.report.notes, testing::ElementsAre(testing::HasSubstr("softmax")));
+  const Model prepared = import(small_classifier({"N", "3", "8", "8"}),
+                                {.resize = 9, .mean = {0, 0, 0}, .deviation = {1, 1, 1}});
+  EXPECT_EQ(prepared.image, (ImageInput{3, 8, 8, 9, {0, 0, 0}, {1, 1, 1}}));
+}
+
+TEST(ImportPictures, RefusesWhatIsNone) {
+  const ScratchDirectory scratch;
+  const auto refused = [&](const OnnxWriter& w, const PictureTask& task, const char* message) {
+    const auto file = w.write(scratch.path() / "m.onnx");
+    EXPECT_ERROR(import_picture_classifier(file, task), ErrorCode::unsupported, message);
+  };
+  refused(small_classifier({"N", "3", "8", "8"}), {.labels = {"a", "b", "c"}},
+          "3 labels are given, it has 2 classes");
+  refused(small_classifier({"N", "3", "H", "W"}), {}, "the size of pictures is open");
+  OnnxWriter two = small_classifier({"N", "3", "8", "8"});
+  two.output("p", {"N", "4", "1", "1"});
+  refused(two, {}, "1 inputs and 2 outputs");
+  OnnxWriter flat;
+  flat.input("x", {"N", "4"});
+  flat.node("Relu", {"x"}, {"y"});
+  flat.output("y", {"N", "4"});
+  refused(flat, {}, "pictures are f32[B,C,H,W]");
+}
+
+}  // namespace
+}  // namespace hone_test
