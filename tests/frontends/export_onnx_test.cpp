@@ -18,11 +18,13 @@
 #include "hone/frontends/onnx/onnx_builder.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/select_formats.hpp"
 #include "hone/run/executor.hpp"
 #include "hone/run/forward.hpp"
 #include "support/expect_error.hpp"
+#include "support/picture_model.hpp"
 
 namespace hone_test {
 namespace {
@@ -253,6 +255,41 @@ TEST_F(ExportOnnx, RoundedValuesAreTheSameAsArithmeticAndAsIntegers) {
     const bool rounds_data = one.tolerance == step;
     EXPECT_EQ(count_of(ops_of(file), "QuantizeLinear") > 0, rounds_data);
   }
+}
+
+// Filters have a step each, data one of the channels of a place.
+TEST_F(ExportOnnx, RoundedConvolutionsAreTheSame) {
+  const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
+  struct Case {
+    const char* format;
+    std::vector<std::pair<std::string, std::string>> keys;
+    bool has_qdq;
+  };
+  for (const Case& one :
+       std::vector<Case>{{"affine", {{"data_in_format", "none"}}, true},
+                         {"affine", {{"width", "4"}, {"data_in_format", "none"}}, true},
+                         {"affine", {}, false},
+                         {"affine", {{"symmetric", "false"}}, false},
+                         {"integer", {{"frac_width", "5"}}, true}, {"integer", {{"frac_width", "5"},{"data_in_format","none"}}, true}, {"integer", {{"frac_width", "5"},{"bias_format","none"}}, true}}) {
+    Model model = drawn_picture_model();
+    fold_batch_norm(model, convs_of(model.graph));
+    quantize_model(model, one.format, one.keys);
+    const Tensor wanted = answers(model, Mode::eager, pictures);
+    const double tolerance = (one.keys.empty() || one.keys.back().second != "none" ? 2e-2 : 1e-5) *
+                             (1 + largest_magnitude(wanted));
+    for (const bool qdq : {false, true}) {
+      if (qdq && !one.has_qdq) continue;
+      export_onnx(model, folder / "conv.onnx", {.qdq = qdq});
+      const Model again = import_onnx(folder / "conv.onnx");
+      EXPECT_LT(largest_difference(wanted, answers(again, Mode::eager, pictures)), tolerance)
+          << one.format << (qdq ? " as integers" : "");
+    }
+  }
+  Model groups = drawn_picture_model();
+  quantize_model(groups, "affine",
+                 {{"granularity", "group"}, {"group_size", "9"}, {"data_in_format", "none"}});
+  EXPECT_ERROR(export_onnx(groups, folder / "g.onnx", {.qdq = true}), ErrorCode::unsupported,
+               "groups that cross the places of a filter", "granularity=channel");
 }
 
 TEST_F(ExportOnnx, FormatsWithoutAMeaningAreRefusedByName) {

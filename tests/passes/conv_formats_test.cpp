@@ -58,6 +58,31 @@ TEST(ConvFormats, EveryFormatInEveryModePackedOrNot) {
   }
 }
 
+// Of formats with codes of 8 bits packed convolutions run on them.
+TEST(ConvFormats, CodesGiveWhatWasSimulated) {
+  const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
+  for (const auto& [format, keys] :
+       std::vector<std::pair<std::string, Keys>>{{"integer", {{"frac_width", "5"}}},
+                                                 {"integer", {{"width", "4"}}},
+                                                 {"affine", {{"data_in_scale", "0.03"}}},
+                                                 {"affine", {}},
+                                                 {"mxint", {}}}) {
+    Model model = drawn_picture_model();
+    fold_batch_norm(model, convs_of(model.graph));
+    quantize_convs(model, format, keys);
+    const Tensor simulated = answers(model, Mode::reference, pictures);
+    pack_weights(model);
+    const Graph graph = make_forward_graph(model, Mode::compiled);
+    const auto on_codes = std::count_if(graph.nodes.begin(), graph.nodes.end(),
+                                        [](const Node& node) { return node.op == "conv_int8"; });
+    // (Blocks of 32 do not fill 3 and 16 channels.)
+    EXPECT_EQ(on_codes, format == "mxint" ? 3 : 5) << format;
+    EXPECT_LT(largest_difference(simulated, answers(model, Mode::compiled, pictures)),
+              5e-2 * (1 + largest_magnitude(simulated)))
+        << format;
+  }
+}
+
 TEST(ConvFormats, DataIsRoundedByTheChannelsOfAPlace) {
   const Tensor pictures = random_tensor({3, 3, 16, 16}, 1);
   for (const char* format : {"affine", "mxint", "integer", "block_fp"}) {

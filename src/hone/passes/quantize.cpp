@@ -162,7 +162,7 @@ ValueId append_rounding(Graph& graph, ValueId id, const FormatChoice& choice,
   using namespace quantize_pass;
   Options attributes = format_options(choice.format, choice.options, choice.rule);
   attributes.set("slot", slot);
-  if (const TensorRows rows = rows_of(graph, id); rows != TensorRows::last)
+  if (const TensorRows rows = rows_of(graph, id, choice); rows != TensorRows::last)
     attributes.set("rows", std::string(name_of(rows)));
   const std::string name = graph.value(id).name + ".q";
   if (!rounds_by_rows(graph, id, choice))

@@ -140,16 +140,32 @@ std::string dequantized(OnnxBuilder& builder, const PackedTensor& packed, const 
       number -= std::int64_t{1} << packed.code_bits;
     numbers.push_back(number + shift);
   }
-  const std::int64_t columns = packed.shape.empty() ? 1 : packed.shape.back();
+  // Filters lie place by place, the tensor channel by channel.
+  const TensorRows rows = packed_rows(attributes);
+  const bool filters = rows == TensorRows::filters && packed.shape.size() > 1;
+  if (filters) {
+    const std::vector<std::int64_t> packed_order = numbers;
+    const std::int64_t channels = packed.shape[1];
+    const std::int64_t taps = count == 0 ? 0 : count / (packed.shape[0] * channels);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t o = i / (channels * taps), c = i / taps % channels, t = i % taps;
+      numbers[static_cast<std::size_t>(i)] =
+          packed_order[static_cast<std::size_t>((o * taps + t) * channels + c)];
+    }
+  }
+  const std::int64_t columns = row_length(packed.shape, rows);
   const std::int64_t groups = packed.scales.empty() ? 1 : packed.scales.shape()[0];
   Shape shape;
   OnnxAttributes where;
   if (groups > 1) {
     const std::int64_t width =
         codes.granularity == "group" ? std::min(codes.group, columns) : columns;
-    if (packed.shape.size() == 2 && width == columns) {
+    if ((packed.shape.size() == 2 || filters) && width == columns) {
       shape = {groups};
       where["axis"] = onnx_value(std::int64_t{0});
+    } else if (filters) {
+      refuse_format(attributes, "has steps of groups that cross the places of a filter",
+                    "granularity=channel gives each filter one");
     } else if (!packed.shape.empty() && columns > 0) {
       if (builder.opset() < 21)
         refuse_format(
@@ -191,10 +207,14 @@ std::string as_arithmetic(OnnxBuilder& b, const std::string& x, const ValueType&
   if (codes.granularity == "group")
     refuse_format(attributes, "takes steps of groups of data from the data",
                   "granularity=channel, or --calibrate");
+  // Of what shares a step: all of it, or a row.
   std::vector<std::int64_t> axes;
   const auto rank = static_cast<std::int64_t>(type.dims.size());
-  for (std::int64_t d = codes.granularity == "tensor" ? 0 : rank - 1; d < rank; ++d)
-    axes.push_back(d);
+  const TensorRows rows = rows_of(attributes);
+  const bool whole = codes.granularity == "tensor";
+  const std::int64_t first = whole ? 0 : rows == TensorRows::last ? rank - 1 : 1;
+  const std::int64_t end = !whole && rows == TensorRows::channels ? 2 : rank;
+  for (std::int64_t d = first; d < end; ++d) axes.push_back(d);
   const std::string least_step = number(std::numeric_limits<float>::min());
   const std::string high = number(codes.high);
   if (codes.is_signed) {

@@ -21,7 +21,7 @@ std::string refuse_conv_int8(std::shared_ptr<const Quantizer> data, const Option
   made.channels = shape[1];
   made.kernel = {shape[2], shape[3]};
   made.padded = code_columns(made.channels);
-  made.taps_last = rows_of(weight) == TensorRows::last;
+  made.taps_last = packed_rows(weight) == TensorRows::last;
   const auto x = data->int8_layout(made.channels);
   const auto w = made.weight->int8_layout(made.taps() * made.channels);
   if (!x) return "the data's format has no codes of 8 bits";

@@ -37,6 +37,10 @@ TensorRows rows_of(const Options& attributes) {
   return parse_tensor_rows(attributes.text_or("rows", name_of(TensorRows::last)));
 }
 
+TensorRows packed_rows(const Options& attributes) {
+  return bind_quantizer(attributes)->by_elements() ? TensorRows::last : rows_of(attributes);
+}
+
 std::optional<std::int64_t> fixed_row_length(const std::vector<Dim>& dims, TensorRows rows) {
   const bool last = rows == TensorRows::last;
   if (dims.size() < (last ? 1u : 2u)) return std::nullopt;

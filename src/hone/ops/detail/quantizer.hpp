@@ -20,6 +20,9 @@ OptionSpec slot_attribute();
 // Which of a tensor's numbers form a row.
 OptionSpec rows_attribute();
 TensorRows rows_of(const Options& attributes);
+// The order in which the format packs a tensor: by those rows, or as it lies where every number is
+// by itself.
+TensorRows packed_rows(const Options& attributes);
 // How many numbers a row has; nothing where that is not known before a run.
 std::optional<std::int64_t> fixed_row_length(const std::vector<Dim>& dims, TensorRows rows);
 // The same as format_attributes and bits and shape: what packed numbers of the format look like.

@@ -95,7 +95,7 @@ void pack_weights(Model& model) {
     Options attributes = format_options(format.format, format.options, format.rule);
     attributes.set("bits", std::int64_t{packed.code_bits});
     attributes.set("shape", shape_attribute(packed.shape));
-    if (const TensorRows rows = rows_of(graph, graph.find(name)); rows != TensorRows::last)
+    if (const TensorRows rows = rows_of(graph, graph.find(name), format); rows != TensorRows::last)
       attributes.set("rows", std::string(name_of(rows)));
     graph.compute(graph.find(name), "dequantize", inputs, attributes);
   }

@@ -116,6 +116,10 @@ TensorRows rows_of(const Graph& graph, ValueId id) {
   return came_from_planes(graph, own) ? TensorRows::channels : TensorRows::last;
 }
 
+TensorRows rows_of(const Graph& graph, ValueId id, const FormatChoice& choice) {
+  return choice.bind()->by_elements() ? TensorRows::last : rows_of(graph, id);
+}
+
 std::unique_ptr<const Quantizer> bind_for(const Graph& graph, ValueId id,
                                           const FormatChoice& choice) {
   return by_tensor_rows(choice.bind(), rows_of(graph, id));
