@@ -88,7 +88,7 @@ struct QuantizeJob {
   std::string format;              // hone format list
   std::string out;                 // the folder of the packed model
   SettingMap options = {};         // of the format, for all slots ("width") or one ("weight_width")
-  std::string nodes = "linear";    // what takes it: op types, names, regular expressions, by commas
+  std::string nodes = "layers";    // what takes it: op types, names, regular expressions, by commas
   std::string calibrate = "";      // data to fit ranges to; "": none
   std::string train_on = "";       // data to train on with the rounding; "": rounded only
   SettingMap train_settings = {};  // of that training

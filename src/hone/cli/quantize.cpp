@@ -13,6 +13,7 @@
 #include "hone/core/error.hpp"
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/load_model.hpp"
+#include "hone/frontends/saved_model.hpp"
 #include "hone/model/model.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/recipes/format_file.hpp"
@@ -91,15 +92,19 @@ std::string summary(const QuantizeOutcome& outcome, const std::filesystem::path&
   table.add_row({"saved in", out.string()});
   std::string text = table.render(console().style(), 0);
   text += left_hint(outcome.left, from_file);
-  text += "other libraries cannot read it; --dequantize writes what they can\n";
+  text +=
+      outcome.folded_norms > 0
+          ? "other libraries cannot read it, nor what --dequantize writes: its batch norm is in "
+            "the filters (hone export writes ONNX)\n"
+          : "other libraries cannot read it; --dequantize writes what they can\n";
   if (!outcome.packed) text += fmt::format("{}\n", not_packed);
   return text;
 }
 
 CommandResult dequantize(const CommandInput& input) {
-  for (const char* name : {"format", "formats", "nodes", "data"})
+  for (const char* name : {"format", "formats", "nodes", "data", "keep_batch_norm"})
     if (input.options.contains(name))
-      throw UsageError(fmt::format("--{} and --dequantize are both given", name),
+      throw UsageError(fmt::format("{} and --dequantize are both given", flag_name(name)),
                        "give one of them");
   if (!input.settings.empty() || input.options.boolean_or("qat", false))
     throw UsageError("--dequantize takes no settings", "leave them out");
@@ -113,8 +118,11 @@ CommandResult dequantize(const CommandInput& input) {
   model.history.emplace_back("dequantize");
   if (input.options.boolean_or("overwrite", false)) clear_out(out);
   save_with_tokenizer(model, out);
-  console().print(fmt::format("saved in {}: {} as float32\n", out.string(),
-                              format_bytes(static_cast<double>(tensor_bytes(model)))));
+  console().print(fmt::format("saved in {}: {} as float32{}\n", out.string(),
+                              format_bytes(static_cast<double>(tensor_bytes(model))),
+                              is_plain(model) ? ""
+                                              : " (hone's own form: it is not the network that "
+                                                "other libraries have by its name)"));
   return {0,
           {{"out", out.string()}, {"bytes_before", before}, {"bytes_after", tensor_bytes(model)}}};
 }
@@ -224,7 +232,8 @@ Command command_quantize() {
        .type = OptionType::boolean,
        .default_value = {},
        .help = "leave batch norm beside convolutions that take a format; otherwise it goes into "
-               "their filters first, as it will when they run"},
+               "their filters first, as it will when they run (of a network that --qat starts "
+               "afresh it stays)"},
       {.name = "calibrate",
        .default_value = {},
        .help =

@@ -11,6 +11,7 @@
 #include "hone/cli/detail/split_data.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/format_checks.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/select_formats.hpp"
@@ -57,6 +58,7 @@ Parted part(const CommandInput& input) {
 // The model with these nodes quantized, packed as it would be stored.
 Model quantized(const Model& model, const Quantization& nodes) {
   Model copy = model;
+  fold_batch_norm(copy, nodes);
   set_formats(copy, nodes);
   pack_weights(copy);
   return copy;

@@ -6,12 +6,19 @@
 
 namespace hone {
 
+namespace {
+
+// The value that one stands for; itself where it stands for none.
+ValueId behind_once(const Graph& graph, ValueId id) {
+  const Node* producer = graph.producer(id);
+  const int input = producer == nullptr ? -1 : find_op(producer->op).stands_for;
+  return input < 0 ? id : producer->inputs[static_cast<std::size_t>(input)];
+}
+
+}  // namespace
+
 ValueId behind(const Graph& graph, ValueId id) {
-  while (const Node* producer = graph.producer(id)) {
-    const int input = find_op(producer->op).stands_for;
-    if (input < 0) break;
-    id = producer->inputs[static_cast<std::size_t>(input)];
-  }
+  for (ValueId next = behind_once(graph, id); next != id; next = behind_once(graph, id)) id = next;
   return id;
 }
 
@@ -31,6 +38,19 @@ std::vector<ValueId> weights_of(const Graph& graph, const Node& node) {
       weights.push_back(id);
   }
   return weights;
+}
+
+ValueId own_parameter(const Graph& graph, const std::vector<std::vector<NodeId>>& readers,
+                      ValueId read) {
+  if (read == none) return none;
+  const ValueId id = behind(graph, read);
+  if (graph.value(id).kind != ValueKind::parameter) return none;
+  for (ValueId at = read;; at = behind_once(graph, at)) {
+    if (readers[static_cast<std::size_t>(at)].size() != 1) return none;
+    for (const auto& [name, output] : graph.outputs)
+      if (output == at) return none;
+    if (at == id) return id;
+  }
 }
 
 Graph skeleton(const Graph& graph) {

@@ -22,6 +22,12 @@ bool is_weight(const Graph& graph, ValueId id);
 // inputs.
 std::vector<ValueId> weights_of(const Graph& graph, const Node& node);
 
+// The parameter behind a value that one node alone reads, as one node alone reads each value
+// between
+// (`readers`: of Graph::readers); none where there is none, or others share it.
+ValueId own_parameter(const Graph& graph, const std::vector<std::vector<NodeId>>& readers,
+                      ValueId read);
+
 // The graph with nothing between its weights, its data and its nodes: what a model computes, its
 // formats, masks and packed bits aside.
 Graph skeleton(const Graph& graph);

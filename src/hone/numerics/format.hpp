@@ -75,6 +75,10 @@ public:
   // Whether every number is rounded by itself, the same way wherever it stands.
   virtual bool by_elements() const { return false; }
 
+  // Whether tensors of more than two dimensions are rounded by what they are, not by rows: rules of
+  // systems that have blocks of planes, or refuse them, in ways of their own.
+  virtual bool by_shape() const { return false; }
+
   // Rounding that draws random numbers: quantize() rounds to nearest instead.
   virtual bool is_stochastic() const { return false; }
   virtual void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns,

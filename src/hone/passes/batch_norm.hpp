@@ -5,6 +5,7 @@
 #include <string>
 
 #include "hone/model/model.hpp"
+#include "hone/passes/quantization.hpp"
 
 namespace hone {
 
@@ -12,5 +13,8 @@ namespace hone {
 // stay parameters: `convs` names those that may change, by their outputs. A norm stays where
 // something else reads the convolution or shares its filters. Returns how many went.
 int fold_batch_norm(Model& model, const std::set<std::string>& convs);
+// Of the convolutions whose filters take one of these formats, before they do: what runs is
+// rounded.
+int fold_batch_norm(Model& model, const Quantization& formats);
 
 }  // namespace hone

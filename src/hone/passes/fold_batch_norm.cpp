@@ -45,16 +45,15 @@ public:
   int run_for_good(const std::set<std::string>& wanted) {
     int changes = 0;
     const std::vector<std::vector<NodeId>> readers = graph_.readers();
-    const auto own = [&](ValueId id) {
-      return graph_.value(id).kind == ValueKind::parameter && !is_read_elsewhere(readers, id);
-    };
     for (const NodeId id : norms_after_convs(readers)) {
       const Node norm = graph_.node(id);
       const NodeId conv = graph_.value(norm.inputs[0]).producer;
       const ValueId y = graph_.node(conv).outputs[0];
-      const ValueId w = behind(graph_, graph_.node(conv).inputs[1]);
-      const ValueId b = behind_or_none(bias_of(graph_.node(conv)));
-      if (wanted.count(graph_.value(y).name) == 0 || !own(w) || (b != none && !own(b)) ||
+      const ValueId bias_read = bias_of(graph_.node(conv));
+      const ValueId w = own_parameter(graph_, readers, graph_.node(conv).inputs[1]);
+      const ValueId b = own_parameter(graph_, readers, bias_read);
+      if (wanted.count(graph_.value(y).name) == 0 || w == none ||
+          (bias_read != none && b == none) ||
           !are_known({norm.inputs.begin() + 1, norm.inputs.end()}))
         continue;
       const Folded folded = fold(w, b, norm);
@@ -88,7 +87,6 @@ private:
   static ValueId bias_of(const Node& conv) {
     return conv.inputs.size() > 2 ? conv.inputs[2] : none;
   }
-  ValueId behind_or_none(ValueId id) const { return id == none ? none : behind(graph_, id); }
 
   // Norms that alone read a convolution.
   std::vector<NodeId> norms_after_convs(const std::vector<std::vector<NodeId>>& readers) const {
@@ -156,6 +154,13 @@ private:
 
 }  // namespace fold_batch_norm_pass
 }  // namespace
+
+int fold_batch_norm(Model& model, const Quantization& formats) {
+  std::set<std::string> convs;
+  for (const NodeFormats& node : formats)
+    if (node.slots.count(Slot::weight) != 0) convs.insert(node.node);
+  return fold_batch_norm(model, convs);
+}
 
 int fold_batch_norm(Model& model, const std::set<std::string>& convs) {
   using namespace fold_batch_norm_pass;

@@ -24,14 +24,17 @@ bool is_packed(const Graph& graph, const Node& node) {
 // Whether a convolution may read the bits as they are, by its rounded data (fuse_conv_int8).
 bool meets_codes(const Graph& graph, ValueId filters) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    const Node* data = node.op == "conv" ? graph.producer(node.inputs[0]) : nullptr;
-    return data != nullptr && data->op == "quantize" && node.inputs[1] == filters;
+    if (node.op != "conv" || node.inputs[1] != filters || node.attributes.integer("groups") != 1)
+      return false;
+    const Node* data = graph.producer(node.inputs[0]);
+    return data != nullptr && data->op == "quantize";
   });
 }
 
 bool stays_packed(const Graph& graph, const Node& node) {
+  const std::size_t rank = graph.type(node.outputs[0]).dims.size();
   return is_packed(graph, node) &&
-         (graph.type(node.outputs[0]).dims.size() == 2 || meets_codes(graph, node.outputs[0]));
+         (rank == 2 || (rank == 4 && meets_codes(graph, node.outputs[0])));
 }
 
 bool has_fixed_sizes(const Graph& graph, const Node& node) {
@@ -57,14 +60,15 @@ int run(const PassCall& call) {
   Graph& graph = call.graph;
   if (call.tensors == nullptr || !graph.updates.empty()) return 0;
   int changes = 0;
+  for (const Node& node : std::vector<Node>(graph.nodes)) {
+    const Node* masked = node.op == "mask" ? graph.producer(node.inputs[0]) : nullptr;
+    if (masked == nullptr || !is_packed(graph, *masked)) continue;
+    graph.replace_uses(node.outputs[0], node.inputs[0]);
+    ++changes;
+  }
+  graph.remove_dead();
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node node = graph.nodes[n];
-    const Node* masked = node.op == "mask" ? graph.producer(node.inputs[0]) : nullptr;
-    if (masked != nullptr && is_packed(graph, *masked)) {
-      graph.replace_uses(node.outputs[0], node.inputs[0]);
-      ++changes;
-      continue;
-    }
     const bool constant = !node.inputs.empty() &&
                           std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
                             return id == none || is_tensor_of_model(graph.value(id).kind);

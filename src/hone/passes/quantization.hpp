@@ -60,7 +60,8 @@ void remove_formats(Graph& graph);
 // that keep their order) the channels of a place, of a convolution's weight a filter, of all else
 // the numbers of the last dimension.
 TensorRows rows_of(const Graph& graph, ValueId id);
-// The same for a format: of one that rounds every number by itself no rows need to be named.
+// The same for a format: of one that rounds every number by itself, or goes by a tensor's shape, no
+// rows need to be named.
 TensorRows rows_of(const Graph& graph, ValueId id, const FormatChoice& choice);
 // A format for a value: its whole-tensor functions go by the value's rows.
 std::unique_ptr<const Quantizer> bind_for(const Graph& graph, ValueId id,

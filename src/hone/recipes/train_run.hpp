@@ -46,6 +46,9 @@ struct TrainRequest {
   std::vector<QuantizeSelection> quantize = {};
   // The same, already selected (and calibrated); comes before `quantize`.
   Quantization formats = {};
+  // Batch norm beside convolutions that take one of these formats stays while they are trained;
+  // that of a network that starts afresh always does.
+  bool keep_batch_norm = false;
   // Changes the model once it is loaded, before its formats are chosen; the same whenever the run
   // is resumed.
   std::function<void(Model& model)> transform = {};

@@ -115,6 +115,7 @@ public:
       : RuleQuantizer(options.format, "mase", bits), options_(options), by_rows_(by_rows) {}
 
   bool by_rows(std::int64_t) const override { return by_rows_; }
+  bool by_shape() const override { return true; }
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override {
     if (rows * columns == 0) return;
     if (options_.kind == BlockKind::log && by_rows_ && rows > 1) {

@@ -72,6 +72,7 @@ public:
   using Quantizer::quantize;
   void quantize(const float* x, float* y, std::int64_t rows, std::int64_t columns) const override;
   Tensor quantize(const Tensor& x) const override { return function_(x); }
+  bool by_shape() const override { return true; }
   bool by_rows(std::int64_t columns) const override {
     return row_run_ > 0 && columns % row_run_ == 0;
   }

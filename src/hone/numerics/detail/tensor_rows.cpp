@@ -152,7 +152,8 @@ Tensor from_rows(const Tensor& matrix, const Shape& shape, TensorRows rows) {
 
 std::unique_ptr<const Quantizer> by_tensor_rows(std::unique_ptr<const Quantizer> quantizer,
                                                 TensorRows rows) {
-  if (rows == TensorRows::last || quantizer->by_elements()) return quantizer;
+  if (rows == TensorRows::last || quantizer->by_elements() || quantizer->by_shape())
+    return quantizer;
   return std::make_unique<ByTensorRows>(std::move(quantizer), rows);
 }
 

@@ -28,7 +28,8 @@ std::string refuse_conv_int8(std::shared_ptr<const Quantizer> data, const Option
   if (!w) return "the weight's format has no codes of 8 bits";
   if (w->has_zero) return "the codes of the weight count from a zero";
   if (x->has_zero && !x->fixed) return "the codes of each place count from a zero of its own";
-  if (made.taps_last && w->block != 0) return "blocks of the weight cross its taps";
+  // (Scales of whatever lies in the last dimension are no filter's.)
+  if (made.taps_last && !w->fixed) return "the scales of the weight are not its filters'";
   made.data_layout = *x;
   made.weight_layout = *w;
   made.zero = x->has_zero ? x->zero : 128;

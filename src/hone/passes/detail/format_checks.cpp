@@ -58,7 +58,7 @@ void refuse_shared_scales(const Graph& graph, const Quantization& quantization) 
       if (choice.learned || (slot != Slot::data_in && slot != Slot::data_out)) continue;
       for (ValueId id : slot_values(graph, formats.node, slot)) {
         const ValueType& type = graph.type(id);
-        const TensorRows rows = rows_of(graph, id);
+        const TensorRows rows = rows_of(graph, id, choice);
         const std::optional<std::int64_t> columns = fixed_row_length(type.dims, rows);
         if (is_weight(graph, id) || type.dims.size() < 2 || !columns) continue;
         if (choice.bind()->by_rows(*columns)) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -37,19 +38,37 @@ std::optional<FormatChoice> output_format(const Graph& graph, ValueId output) {
   return std::nullopt;
 }
 
-// Whether a value follows from planes, their order kept: what changes no rank and moves no
-// dimension keeps it.
-bool came_from_planes(const Graph& graph, ValueId id) {
-  const std::size_t rank = graph.type(id).dims.size();
-  for (const Node* node = graph.producer(id); node != nullptr; node = graph.producer(id)) {
-    const Op& op = find_op(node->op);
-    if (op.slots.planes) return true;
-    if (node->op == "transpose" || node->op == "reshape" || node->inputs.empty()) return false;
-    ValueId next = none;
-    for (const ValueId input : node->inputs)
-      if (next == none && input != none && graph.type(input).dims.size() == rank) next = input;
-    if (next == none) return false;
-    id = next;
+// The values around one that have its order of dimensions: through nodes that move none and give
+// the same rank.
+bool keeps_order(const Graph& graph, const Node& node, ValueId in, ValueId out) {
+  return node.op != "transpose" && node.op != "reshape" &&
+         graph.type(in).dims.size() == graph.type(out).dims.size();
+}
+
+// Whether a value follows from planes, or leads to a convolution of them, their order kept.
+bool is_planes(const Graph& graph, ValueId id) {
+  std::vector<ValueId> todo{id};
+  std::set<ValueId> seen{id};
+  const auto reach = [&](ValueId next) {
+    if (next != none && seen.insert(next).second) todo.push_back(next);
+  };
+  while (!todo.empty()) {
+    const ValueId at = todo.back();
+    todo.pop_back();
+    if (const Node* producer = graph.producer(at)) {
+      if (find_op(producer->op).slots.planes) return true;
+      for (const ValueId input : producer->inputs)
+        if (input != none && keeps_order(graph, *producer, input, at)) reach(input);
+    }
+    for (const Node& reader : graph.nodes) {
+      if (std::find(reader.inputs.begin(), reader.inputs.end(), at) == reader.inputs.end())
+        continue;
+      const QuantizeSlots& slots = find_op(reader.op).slots;
+      for (const int data : slots.planes ? slots.data : std::vector<int>{})
+        if (reader.inputs[static_cast<std::size_t>(data)] == at) return true;
+      if (!slots.planes && keeps_order(graph, reader, at, reader.outputs[0]))
+        reach(reader.outputs[0]);
+    }
   }
   return false;
 }
@@ -106,18 +125,15 @@ TensorRows rows_of(const Graph& graph, ValueId id) {
   const ValueId own = behind(graph, id);
   for (const Node& node : graph.nodes) {
     const QuantizeSlots& slots = find_op(node.op).slots;
-    if (!slots.planes) continue;
-    const auto reads = [&](int input) {
-      return behind(graph, node.inputs[static_cast<std::size_t>(input)]) == own;
-    };
-    if (reads(slots.weight)) return TensorRows::filters;
-    if (std::any_of(slots.data.begin(), slots.data.end(), reads)) return TensorRows::channels;
+    if (slots.planes && behind(graph, node.inputs[static_cast<std::size_t>(slots.weight)]) == own)
+      return TensorRows::filters;
   }
-  return came_from_planes(graph, own) ? TensorRows::channels : TensorRows::last;
+  return is_planes(graph, own) ? TensorRows::channels : TensorRows::last;
 }
 
 TensorRows rows_of(const Graph& graph, ValueId id, const FormatChoice& choice) {
-  return choice.bind()->by_elements() ? TensorRows::last : rows_of(graph, id);
+  const auto quantizer = choice.bind();
+  return quantizer->by_elements() || quantizer->by_shape() ? TensorRows::last : rows_of(graph, id);
 }
 
 std::unique_ptr<const Quantizer> bind_for(const Graph& graph, ValueId id,
@@ -129,6 +145,7 @@ bool rounds_by_rows(const Graph& graph, ValueId id, const FormatChoice& choice) 
   const std::vector<Dim>& dims = graph.type(id).dims;
   if (dims.size() < 2) return false;
   const auto quantizer = choice.bind();
+  if (dims.size() > 2 && quantizer->by_shape()) return false;
   const std::optional<std::int64_t> length = fixed_row_length(dims, rows_of(graph, id));
   return length && quantizer->by_rows(*length);
 }

@@ -80,16 +80,8 @@ private:
     return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
                        [&](const auto& output) { return output.second == id; });
   }
-  // The parameter behind a value that one node alone reads, or none.
   ValueId own_parameter(ValueId read) const {
-    if (read == none) return none;
-    const ValueId id = behind(graph_, read);
-    if (graph_.value(id).kind != ValueKind::parameter) return none;
-    // Each value between has one reader.
-    for (ValueId at = read;; at = graph_.producer(at)->inputs[0]) {
-      if (readers_of(at).size() != 1 || is_output(at)) return none;
-      if (at == id) return id;
-    }
+    return hone::own_parameter(graph_, graph_.readers(), read);
   }
 
   // --- columns that are the same for every row

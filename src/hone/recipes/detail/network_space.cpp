@@ -7,8 +7,10 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/graph/op.hpp"
 #include "hone/graph/selection.hpp"
 #include "hone/numerics/format.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/bypass.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/passes/prune.hpp"
@@ -37,7 +39,7 @@ std::vector<std::string> nodes_of(const Graph& graph, const NodeChoices& choices
   std::vector<std::string> names;
   Selection selection(choices.nodes);
   for (const Node& node : graph.nodes)
-    if ((bypassed ? can_bypass(graph, node) : node.op == "linear" || node.op == "embedding") &&
+    if ((bypassed ? can_bypass(graph, node) : find_op(node.op).slots.weight >= 0) &&
         selection.matches(graph, node))
       names.push_back(graph.value(node.outputs[0]).name);
   return names;
@@ -339,7 +341,11 @@ void apply_node_choices(Model& model, const std::vector<NodeChoices>& choices,
     set_masks(model, plan.masks(model, nullptr, 1));
     model.history.push_back(fmt::format("prune {} nodes", pruning.selections.size()));
   }
-  if (!formats.empty()) set_formats(model, select_formats(model.graph, formats));
+  if (formats.empty()) return;
+  const Quantization taken = select_formats(model.graph, formats);
+  // (A network that starts afresh is trained with its norms.)
+  if (!model.directory.empty()) fold_batch_norm(model, taken);
+  set_formats(model, taken);
 }
 
 }  // namespace hone

@@ -1,4 +1,5 @@
 #include "hone/recipes/prune_run.hpp"
+#include "hone/graph/selection.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -214,10 +215,19 @@ private:
     std::vector<std::string> names;
     for (const NodeId node : nodes)
       names.push_back(model.graph.value(model.graph.node(node).outputs[0]).name);
+    for (const std::string& name : data_of_nodes(model.graph, nodes))
+      if (const ValueType& type = model.graph.type(model.graph.find(name));
+          pruning.sparsity > 0 && type.dims.size() != 2)
+        throw Error(ErrorCode::unsupported,
+                    fmt::format("activations: %{} is {}: only rows of numbers are dropped, planes "
+                                "are not",
+                                name, to_string(type)),
+                    "name linear nodes: --nodes linear");
     if (prune_data(model, names, pruning) == 0 && pruning.sparsity > 0)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("activations change nothing: '{}' reads no data of real numbers",
-                              request_.activation_nodes),
+                              request_.activation_nodes.empty() ? layers_selection
+                                                                : request_.activation_nodes),
                   "name linear nodes, or leave the activations out");
   }
 

@@ -168,14 +168,6 @@ std::string history_line(const QuantizeRequest& request, int folded_norms) {
   return line;
 }
 
-// Nodes whose weights take a format.
-std::set<std::string> rounded_nodes(const Quantization& formats) {
-  std::set<std::string> nodes;
-  for (const NodeFormats& node : formats)
-    if (node.slots.count(Slot::weight) != 0) nodes.insert(node.node);
-  return nodes;
-}
-
 void write_record(const QuantizeRequest& request, const Model& model,
                   const QuantizeOutcome& outcome, const RunEvent& run, double seconds) {
   Record record(request.out / "record.jsonl");
@@ -219,8 +211,20 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
-  const std::set<std::string> rounded = rounded_nodes(formats);
-  if (!request.keep_batch_norm) outcome.folded_norms = fold_batch_norm(model, rounded);
+  Model folded = model;  // shares its numbers
+  // (What starts afresh is trained with its norms.)
+  const bool fresh = model.directory.empty() && request.training;
+  const int norms = fresh ? 0 : fold_batch_norm(folded, formats);
+  if (request.keep_batch_norm && norms == 0)
+    throw Error(ErrorCode::invalid_argument,
+                request.model +
+                    ": keep_batch_norm changes nothing: no batch norm would go into a "
+                    "convolution that takes a format",
+                "leave it out");
+  if (!request.keep_batch_norm && norms > 0) {
+    model = std::move(folded);
+    outcome.folded_norms = norms;
+  }
   if (!request.training) refuse_untrained(formats);
   refuse_unsigned_parameters(model, formats);
   if (request.calibration)
@@ -233,8 +237,7 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     training.model = request.model;
     training.out = request.out / "training";
     training.formats = formats;
-    if (outcome.folded_norms > 0)
-      training.transform = [&rounded](Model& trained) { fold_batch_norm(trained, rounded); };
+    training.keep_batch_norm = request.keep_batch_norm;
     outcome.training = run_training(training, watcher);
     if (!outcome.training->result.finished) return outcome;
     model = load_model({.name = training.out.string()});

@@ -1,4 +1,5 @@
 #include "hone/recipes/detail/search_space.hpp"
+#include "hone/graph/selection.hpp"
 
 #include <algorithm>
 
@@ -118,7 +119,7 @@ std::vector<NodeChoices> read_node_choices(const toml::table& space, const std::
   const toml::node* list = space.get("nodes");
   if (list == nullptr || !list->is_array_of_tables()) return all;
   for (const toml::node& entry : *list->as_array()) {
-    NodeChoices choices{.nodes = "linear", .where = toml_place(file, entry)};
+    NodeChoices choices{.nodes = layers_selection, .where = toml_place(file, entry)};
     for (const auto& [key, node] : *entry.as_table()) {
       const std::string name(key.str());
       if (name == "nodes" || name == "shared") {

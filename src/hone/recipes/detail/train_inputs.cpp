@@ -8,6 +8,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/usage_error.hpp"
 #include "hone/frontends/load_model.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/lora.hpp"
 #include "hone/passes/packing.hpp"
@@ -108,6 +109,10 @@ private:
     if (request_.transform) request_.transform(in.model);
     Quantization formats = request_.formats;
     if (!request_.quantize.empty()) formats = select_formats(in.model.graph, request_.quantize);
+    if (!formats.empty() && !request_.keep_batch_norm && !in.model.directory.empty())
+      if (const int norms = fold_batch_norm(in.model, formats); norms > 0)
+        say(fmt::format("{}: {} batch norms go into the filters of convolutions", request_.model,
+                        norms));
     if (!formats.empty()) set_formats(in.model, formats);
     if (const auto nodes = formats_of(in.model.graph).size(); nodes > 0)
       say(fmt::format(

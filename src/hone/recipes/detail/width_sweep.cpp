@@ -6,6 +6,7 @@
 #include "hone/core/json.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/frontends/load_model.hpp"
+#include "hone/passes/batch_norm.hpp"
 #include "hone/passes/packing.hpp"
 #include "hone/recipes/detail/width_settings.hpp"
 #include "hone/recipes/quantize_run.hpp"
@@ -92,7 +93,9 @@ private:
     const ExperimentPoint point = point_of("ptq", width, seed);
     return experiment_.take<SweepPoint>(point, [&](const fs::path&) {
       Model model = base_.model();
-      set_formats(model, select_formats(model.graph, {settings_.selection(width)}));
+      const Quantization formats = select_formats(model.graph, {settings_.selection(width)});
+      fold_batch_norm(model, formats);
+      set_formats(model, formats);
       pack_weights(model);
       return measure(point, model);
     });

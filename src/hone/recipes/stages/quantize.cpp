@@ -60,6 +60,7 @@ double run(const StageCall& call) {
   request.selections = selections_of(call.values, "[[stages]]");
   request.out = call.out;
   request.overwrite = true;
+  request.keep_batch_norm = call.values.boolean_or("keep_batch_norm", false);
   request.command = call.command;
   if (call.values.boolean_or("calibrate", false)) {
     CalibrationRequest calibration;
@@ -92,6 +93,11 @@ Stage stage_quantize() {
         {.name = "formats",
          .default_value = {},
          .help = "instead: a TOML file of [[formats]], the first that matches a node wins"},
+        {.name = "keep_batch_norm",
+         .type = OptionType::boolean,
+         .default_value = false,
+         .help = "leave batch norm beside convolutions that take a format; otherwise it "
+                 "goes into their filters first"},
         {.name = "calibrate",
          .type = OptionType::boolean,
          .default_value = false,

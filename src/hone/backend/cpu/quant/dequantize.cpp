@@ -1,4 +1,6 @@
 // dequantize: rows shared among the threads.
+#include <cstring>
+
 #include "hone/backend/cpu/detail/bound_quantizer.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/numerics/detail/quantizers.hpp"
@@ -10,6 +12,12 @@ void run(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundPacked*>(call.bound);
   const PackedTensor packed =
       bound.view(call.in(0), call.inputs.size() > 1 ? &call.in(1) : nullptr);
+  // (Filters are decoded as a whole: their rows are not those of the tensor.)
+  if (packed_rows(*call.attributes) != TensorRows::last) {
+    const Tensor whole = bound.quantizer->unpack(packed);
+    if (whole.size() > 0) std::memcpy(call.out(0).data, whole.data(), whole.bytes());
+    return;
+  }
   const MatrixView view = matrix_view(bound.shape);
   parallel_ranges(view.rows, [&](std::int64_t from, std::int64_t to, int) {
     if (from < to)
