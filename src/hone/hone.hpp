@@ -26,9 +26,8 @@ namespace hone {
 using SettingMap = std::map<std::string, std::string>;
 
 struct OpenOptions {
-  std::string tokenizer;  // a folder or file; "": the model's own
-  std::int64_t max_length =
-      0;  // tokens of a text, the rest is cut; 0: what the model takes, at most 512
+  std::string tokenizer;        // a folder or file; "": the model's own
+  std::int64_t max_length = 0;  // tokens of a text, the rest is cut; 0: what the model takes
 };
 
 // Metrics, logits, and which samples were right.

@@ -88,7 +88,7 @@ TEST(Compress, StagesFollowEachOtherAndAKilledRunContinues) {
   EXPECT_GT(result("7-pack").at("latency").get<double>(), 0);
   // Masks and formats are still there in the end: half of the weights are zero.
   const Outcome inspect = run_hone(scratch, {"inspect", "runs/c/seed-0/7-pack/model"});
-  EXPECT_THAT(inspect.out, AllOf(HasSubstr("integer"), HasSubstr("prune: linear l1 0.5")));
+  EXPECT_THAT(inspect.out, AllOf(HasSubstr("integer"), HasSubstr("prune: layers l1 0.5")));
   EXPECT_THAT(run_hone(scratch, {"report", "runs/c", "-o", "r.html"}).out,
               AllOf(HasSubstr("Stages"), HasSubstr("7. pack")));
   // Another last step keeps those before it.

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "cli/program.hpp"
-#include "frontends/onnx_writer.hpp"
+#include "frontends/small_classifier.hpp"
 #include "hone/cli/command.hpp"
 #include "hone/core/json.hpp"
 #include "hone/data/review_generator.hpp"
@@ -125,6 +125,8 @@ protected:
     const OnnxDims pictures{"batch", "3", "224", "224"};
     network.input("x", pictures).output("y", pictures).node("Relu", {"x"}, {"y"});
     network.write(scratch_.path() / "network.onnx");
+    small_classifier({"N", "3", "8", "8"}).write(scratch_.path() / "photos.onnx");
+    scratch_.write("names.txt", "one\ntwo\n");
     hone::TensorStore inputs;
     inputs.set("x", hone::Tensor(hone::DType::f32, {2, 3, 224, 224}));
     hone::write_arrays(scratch_.path() / "inputs.npz", inputs);

@@ -47,6 +47,10 @@ TEST(Lora, TrainPredictEvaluateMergeAndGoOn) {
   EXPECT_EQ(run_hone(scratch, {"explain", "a"}).code, 0);
   EXPECT_EQ(run_hone(scratch, {"inspect", "a"}).code, 0);
   EXPECT_NE(first_logit(scratch, "a"), first_logit(scratch, "m"));
+  for (const char* unused : {"--dense", "--dequantize"})
+    EXPECT_THAT(run_hone(scratch, {"merge", "a", unused, "--out", "p"}).err,
+                HasSubstr("changes nothing"))
+        << unused;
   const Outcome merged = run_hone(scratch, {"merge", "a", "--out", "p"});
   ASSERT_EQ(merged.code, 0) << merged.err;
   EXPECT_THAT(merged.out, HasSubstr("adapter default merged into 2 layers"));

@@ -136,6 +136,20 @@ TEST(Quantize, RecordsOfTrainingWithTheRounding) {
   };
   EXPECT_NEAR(size("q/training/record.jsonl"), size("q/record.jsonl"),
               0.02 * size("q/record.jsonl"));
+  // A finished run continues with more steps and is packed anew; without --resume it is left alone.
+  const auto again = [&](std::vector<std::string> more) {
+    std::vector<std::string> words{"quantize", "m",     "--format",          "affine", "--set",
+                                   "width=4",  "--set", "learned_step=true", "--qat",  "--data",
+                                   "reviews",  "--set", "data.samples=240",  "--lr",   "1e-3",
+                                   "--out",    "q"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_hone(scratch, words);
+  };
+  EXPECT_THAT(again({"--steps", "6"}).err, HasSubstr("already holds a model"));
+  const Outcome longer = again({"--steps", "6", "--resume", "--json", "q.json"});
+  ASSERT_EQ(longer.code, 0) << longer.err;
+  EXPECT_EQ(read_json(scratch.path() / "q.json").at("training").at("steps"), 6);
+  EXPECT_EQ(run_hone(scratch, {"predict", "q", "great"}).code, 0);
 }
 
 TEST(Quantize, NamesOfInspectAndScalesOfAll) {
@@ -319,6 +333,11 @@ TEST(Quantize, RefusesWhatChangesNothing) {
   };
   refused({}, "--format");
   refused({"--format", "integr"}, "integer");
+  refused({"--format", "integer", "--keep-batch-norm"}, "keep_batch_norm changes nothing");
+  ASSERT_EQ(run_hone(scratch, {"quantize", "m", "--format", "mxint", "--out", "mx"}).code, 0);
+  const Outcome twice = run_hone(scratch, {"quantize", "mx", "--format", "mxint", "--out", "q"});
+  EXPECT_NE(twice.code, 0);
+  EXPECT_THAT(twice.err, HasSubstr("takes these formats already"));
   refused({"--format", "integer", "--epochs", "2"}, "--epochs changes nothing without --qat");
   refused({"--format", "integer", "--set", "optimizer=sgd"}, "changes nothing without --qat");
   refused({"--format", "integer", "--samples", "9"},

@@ -84,6 +84,22 @@ TEST(Tokenize, PaddingOfAFileIsLeftOutAndSaidAndThatOfTheFlagIsMasked) {
   mask.resize(9, 0);
   EXPECT_EQ(line({"--pad", "9"}).at("ids").get<Ids>(), padded);
   EXPECT_EQ(line({"--pad", "9"}).at("attention_mask").get<Ids>(), mask);
+  // As transformers pads where the files say so.
+  auto config = hone::parse_json(hone::read_file(scratch.path() / "t/tokenizer_config.json"));
+  config["padding_side"] = "left";
+  scratch.write("t/tokenizer_config.json", config.dump());
+  Ids before(9 - whole.size(), tokenizer.pad_id()), left(9 - whole.size(), 0);
+  before.insert(before.end(), whole.begin(), whole.end());
+  left.resize(9, 1);
+  EXPECT_EQ(line({"--pad", "9"}).at("ids").get<Ids>(), before);
+  EXPECT_EQ(line({"--pad", "9"}).at("attention_mask").get<Ids>(), left);
+  EXPECT_EQ(line({}).at("ids").get<Ids>(), whole);
+  config["padding_side"] = "middle";
+  scratch.write("t/tokenizer_config.json", config.dump());
+  EXPECT_THAT(run_hone(scratch, {"tokenize", "t", "I"}).err,
+              HasSubstr("'padding_side' is 'middle'"));
+  config["padding_side"] = "right";
+  scratch.write("t/tokenizer_config.json", config.dump());
   Ids pair;
   std::vector<std::uint8_t> types;
   tokenizer.encode_pair("I loved the plot", "good", 0, pair, types);

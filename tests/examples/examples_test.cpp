@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -90,6 +92,18 @@ TEST_F(Examples, GiveWhatTheProgramGives) {
   EXPECT_THAT(
       compared.text,
       HasSubstr(fmt::format("model: {:.4f}\n", test.at("models")[0].at("accuracy").get<double>())));
+}
+
+// Trains, quantizes, opens, predicts, judges and compares.
+TEST_F(Examples, TheWholeInFifteenLines) {
+  const Printed printed = run(example("whole") + "both");
+  ASSERT_EQ(printed.code, 0) << printed.text;
+  EXPECT_THAT(printed.text, testing::MatchesRegex("positive, accuracy 0\\.[89][0-9]* and "
+                                                  "0\\.[89][0-9]*, p = [0-9.e-]+\n"));
+  EXPECT_LE(
+      std::ranges::count(hone::read_file(fs::path(HONE_SOURCE_DIR) / "examples/whole.cpp"), '\n'),
+      15);
+  EXPECT_EQ(run(example("whole") + "both").code, 1) << "the folder holds a run";
 }
 
 TEST_F(Examples, ErrorsAreHones) {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "frontends/onnx_writer.hpp"
+#include "frontends/small_classifier.hpp"
 #include "hone/data/shape_generator.hpp"
 #include "hone/frontends/onnx/export_onnx.hpp"
 #include "hone/frontends/onnx/import_onnx.hpp"
@@ -19,27 +19,6 @@ namespace hone_test {
 namespace {
 
 using namespace hone;
-
-std::vector<float> random_numbers(std::int64_t count) {
-  const Tensor drawn = random_tensor({count}, 7);
-  const auto values = drawn.span<const float>();
-  return {values.begin(), values.end()};
-}
-
-// [N,3,8,8] -> convolution -> mean -> linear to two classes.
-OnnxWriter small_classifier(const OnnxDims& dims, bool softmax = false) {
-  OnnxWriter w;
-  w.input("data", dims);
-  w.floats("k", {4, 3, 3, 3}, random_numbers(108));
-  w.floats("m", {4, 2}, {1, -1, 2, -2, 3, -3, 4, -4});
-  w.node("Conv", {"data", "k"}, {"c"});
-  w.node("GlobalAveragePool", {"c"}, {"p"});
-  OnnxWriter::set(w.node("Flatten", {"p"}, {"f"}), "axis", std::int64_t{1});
-  w.node("MatMul", {"f", "m"}, {softmax ? "z" : "y"});
-  if (softmax) OnnxWriter::set(w.node("Softmax", {"z"}, {"y"}), "axis", std::int64_t{-1});
-  w.output("y", {"N", "2"});
-  return w;
-}
 
 TEST(ImportPictures, AnswersAsTheFileAndLearns) {
   const ScratchDirectory scratch;

@@ -60,7 +60,7 @@ TEST(PruningCurves, RowsAreOrderedAndJudged) {
   EXPECT_EQ(largest_without_loss(l1), 0.5);
   const std::string finding = describe_pruning(curves);
   EXPECT_THAT(finding, HasSubstr("L1 is better than random at 50 %."));
-  EXPECT_THAT(finding, HasSubstr("L1 and random: no difference detected at 25 %."));
+  EXPECT_THAT(finding, HasSubstr("L1 and random: no difference detected at 25 % (n = 1,000)."));
   EXPECT_THAT(finding, HasSubstr("L1: no difference to the float model detected up to 50 % (n = "
                                  "1,000)."));
   const std::vector<RunSummary> runs{summarize(lines(), "x")};

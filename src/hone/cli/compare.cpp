@@ -141,8 +141,8 @@ CommandResult run_compare(const CommandInput& input) {
   }
   const std::string result = verdict(test, a, b);
   const std::string finding =
-      fmt::format("McNemar's test ({}): p {}: {}", test.exact ? "exact" : "chi-square",
-                  (test.p < 1e-4 ? "" : "= ") + format_p(test.p), result);
+      fmt::format("McNemar's test ({}): p {}: {} (n = {})", test.exact ? "exact" : "chi-square",
+                  (test.p < 1e-4 ? "" : "= ") + format_p(test.p), result, data.size());
   console().print(layer_table(nodes) + "\n" + table.render(console().style(), 0) +
                   terminal_text(finding, console().style()) + "\n");
   Json results{{"samples", samples},

@@ -139,8 +139,8 @@ Command command_import() {
       {"out", "DIR"}, {"task", "TASK"}, {"labels", "NAMES"}, {"mean", "LIST"}, {"std", "LIST"}};
   command.required = {"out"};
   command.examples = {"hone import network.onnx --out models/network",
-                      "hone import resnet18.onnx --task image_classification --labels names.txt "
-                      "--out models/resnet"};
+                      "hone import photos.onnx --task image_classification --labels names.txt "
+                      "--out models/photos"};
   command.run = run_import;
   return command;
 }

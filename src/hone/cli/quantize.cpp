@@ -154,13 +154,16 @@ std::optional<CalibrationRequest> calibration_request(const CommandInput& input,
 
 CommandResult run_quantize(const CommandInput& input) {
   apply_threads(input);
-  refuse_overwriting(input);
+  // (A finished run with the rounding continues with more epochs and is packed anew.)
+  const bool resumes =
+      input.options.boolean_or("qat", false) && input.options.boolean_or("resume", false);
+  if (!resumes || input.options.boolean_or("overwrite", false)) refuse_overwriting(input);
   if (input.options.boolean_or("dequantize", false)) return dequantize(input);
   const PartedSettings parted = part_settings(input);
   QuantizeRequest request;
   request.model = input.argument("MODEL");
   request.out = input.options.text("out");
-  request.overwrite = input.options.boolean_or("overwrite", false);
+  request.overwrite = input.options.boolean_or("overwrite", false) || resumes;
   if (input.options.contains("formats")) {
     for (const char* name : {"format", "nodes"})
       if (input.options.contains(name))

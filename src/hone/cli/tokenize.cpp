@@ -68,6 +68,7 @@ private:
 struct Padding {
   std::int64_t to = 0;
   std::int32_t id = 0;
+  bool before = false;  // the text
 };
 
 // A JSON line a text.
@@ -110,10 +111,15 @@ private:
   }
   template <typename T>
   char* list(std::span<const T> numbers, std::int32_t pad, char* at) const {
+    const auto length = static_cast<std::int64_t>(numbers.size());
+    const std::int64_t pads = std::max<std::int64_t>(0, padding_.to - length);
+    const auto fill = [&] {
+      for (std::int64_t i = 0; i < pads; ++i) at = writer_.write(pad, at);
+    };
+    if (padding_.before) fill();
     for (const T number : numbers) at = writer_.write(number, at);
-    auto length = static_cast<std::int64_t>(numbers.size());
-    for (; length < padding_.to; ++length) at = writer_.write(pad, at);
-    return length > 0 ? at - 1 : at;  // without the last comma
+    if (!padding_.before) fill();
+    return length + pads > 0 ? at - 1 : at;  // without the last comma
   }
 
   const IdWriter& writer_;
@@ -187,7 +193,8 @@ CommandResult run_tokenize(const CommandInput& input) {
   const ChosenTokenizer chosen = load_named_tokenizer(name);
   const InputTexts texts = read_texts(input, command_settings(input, {}, false).data);
   const std::int64_t limit = limit_of(name, chosen, input.options.integer_or("max_length", 0));
-  const Padding padding{input.options.integer_or("pad", 0), chosen.tokenizer.pad_id()};
+  const Padding padding{input.options.integer_or("pad", 0), chosen.tokenizer.pad_id(),
+                        chosen.tokenizer.definition().pad_left};
   const double begin = now_seconds();
   const std::vector<Chunk> chunks = encode(chosen.tokenizer, texts, limit);
   const double seconds = now_seconds() - begin;

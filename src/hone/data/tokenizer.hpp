@@ -60,6 +60,7 @@ struct TokenizerDefinition {
   Template single;             // what stands around one text; all of type 0
   Template pair;               // and around two; empty: pairs are refused
   bool truncate_left = false;  // texts that are too long lose their beginning, not their end
+  bool pad_left = false;       // where padding is asked for, it stands before the text
   bool split_special = false;  // special tokens in a text are text like any other
   // What the tokens are for: {"cls_token", "[CLS]"}; and special tokens without such a name.
   std::vector<std::pair<std::string, std::string>> roles;

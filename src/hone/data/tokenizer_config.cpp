@@ -84,7 +84,8 @@ public:
     out_.split_chinese = flag(section, "tokenize_chinese_chars");
     out_.strip_accents = flag(section, "strip_accents");
     out_.split_special = section.get<bool>("split_special_tokens", false);
-    read_side(section);
+    out_.truncate_left = is_left(section, "truncation_side");
+    out_.pad_left = is_left(section, "padding_side").value_or(false);
     read_lengths();
     read_inputs();
     refuse_unknown();
@@ -122,12 +123,13 @@ private:
                   "save it again with save_pretrained, or set tokenizer_class to BertTokenizer");
   }
 
-  void read_side(const Section& section) {
-    if (section.find("truncation_side") == nullptr) return;
-    const std::string side = section.get<std::string>("truncation_side");
+  // Whether a side is the left one; nothing where it is not given.
+  std::optional<bool> is_left(const Section& section, const char* key) {
+    if (section.find(key) == nullptr) return std::nullopt;
+    const std::string side = section.get<std::string>(key);
     if (side != "left" && side != "right")
-      fail(path_, fmt::format("'truncation_side' is '{}', expected 'left' or 'right'", side));
-    out_.truncate_left = side == "left";
+      fail(path_, fmt::format("'{}' is '{}', expected 'left' or 'right'", key, side));
+    return side == "left";
   }
 
   // Numbers that are no length of a text (1e30) stand for "no limit".

@@ -80,6 +80,7 @@ OrderedJson pack_identity(const TokenizerDefinition& d) {
 
 void pack_rest(const TokenizerDefinition& d, OrderedJson& head) {
   head["roles"] = d.roles;
+  head["pad_left"] = d.pad_left;
   head["extra_special"] = d.extra_special;
   head["model_max_length"] = d.model_max_length;
   head["saved_truncation"] = d.saved_truncation;
@@ -102,6 +103,7 @@ void unpack_head(const OrderedJson& head, TokenizerDefinition& d) {
   d.single = unpack_template(head.at("single"));
   d.pair = unpack_template(head.at("pair"));
   head.at("truncate_left").get_to(d.truncate_left);
+  d.pad_left = head.value("pad_left", false);
   head.at("split_special").get_to(d.split_special);
   for (const OrderedJson& token : head.at("added"))
     d.added.push_back({token.at(0).get<std::string>(), token.at(1).get<std::int32_t>(),

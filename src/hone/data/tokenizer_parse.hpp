@@ -43,6 +43,7 @@ struct ConfigTokenizer {
   std::optional<bool> strip_accents;
   std::optional<bool> split_chinese;
   std::optional<bool> truncate_left;
+  bool pad_left = false;
   bool split_special = false;
   bool gives_types = true;  // token types are among the model's inputs
   std::int64_t model_max_length = 0;

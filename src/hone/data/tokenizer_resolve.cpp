@@ -99,6 +99,7 @@ public:
     if (config_.is_bert) make_templates();
     if (!config_.gives_types)
       for (TemplatePiece& piece : d_.pair) piece.type = 0;
+    d_.pad_left = config_.pad_left;
     d_.truncate_left = config_.truncate_left.value_or(json && json->truncates_left);
     d_.split_special = config_.split_special;
     d_.model_max_length = config_.model_max_length;

@@ -24,9 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // 1: no tensor is stored by its bits (sparse_tensors.hpp). 2: no model of the task `tensors`. 3: no
-// pictures.
-constexpr std::int64_t form_version = 4, first_with_sparse = 2, first_with_tensors = 3,
-                       first_with_pictures = 4;
+// pictures. 4: no packed codes are stored by their mask.
+constexpr std::int64_t form_version = 5, first_with_sparse = 2, first_with_tensors = 3,
+                       first_with_pictures = 4, first_with_sparse_codes = 5;
 constexpr const char* damaged_model =
     "the file is damaged, was edited, or belongs to another model";
 
@@ -289,7 +289,9 @@ void save_model(const fs::path& directory, const Model& model, const TensorStore
       write_adapter(folder, model, tensors, main_adapter(adapters));
   };
   const TensorStore stored = store_sparse(model.graph, tensors);
-  const std::int64_t version = holds_sparse(model.graph, stored) ? first_with_sparse : 1;
+  const std::int64_t version = holds_sparse_codes(model.graph, stored) ? first_with_sparse_codes
+                               : holds_sparse(model.graph, stored)     ? first_with_sparse
+                                                                       : 1;
   save_model_directory(directory, layout.config, stored, copies, more,
                        {own_weights_file,
                         {{own_graph_file, print_graph(model.graph)},

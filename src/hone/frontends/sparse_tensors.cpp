@@ -1,5 +1,6 @@
 #include "hone/frontends/sparse_tensors.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <map>
@@ -10,6 +11,9 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/graph/op.hpp"
+#include "hone/numerics/detail/bit_stream.hpp"
+#include "hone/ops/detail/quantizer.hpp"
 #include "hone/passes/prune.hpp"
 
 namespace hone {
@@ -18,7 +22,8 @@ namespace {
 // What another tensor costs in the header of the file, about.
 constexpr std::int64_t entry_bytes = 100;
 
-const std::string bits_end = ".bits", values_end = ".sparse_values", own_bits_end = ".sparse_bits";
+const std::string bits_end = ".bits", values_end = ".sparse_values", own_bits_end = ".sparse_bits",
+                  codes_end = ".sparse_codes";
 
 std::string bits_name(const std::string& mask) { return mask + bits_end; }
 std::string values_name(const std::string& weight) { return weight + values_end; }
@@ -90,6 +95,60 @@ std::optional<SparseWeight> sparse_weight(const Tensor& weight, const Tensor& ma
   return sparse;
 }
 
+// The codes of a packed weight, in the order of its mask.
+struct MaskedCodes {
+  std::string weight, mask;
+  int bits = 0;
+  Shape shape = {};
+};
+
+// By the tensor of codes. (Filters are packed in another order than their masks have.)
+std::map<std::string, MaskedCodes> masked_codes(const Graph& graph) {
+  std::map<std::string, MaskedCodes> all;
+  for (const auto& [weight, mask] : masks_of(graph)) {
+    const Node* packed = graph.producer(graph.find(weight));
+    if (packed == nullptr || packed->op != "dequantize" ||
+        packed_rows(packed->attributes) != TensorRows::last)
+      continue;
+    all[graph.value(packed->inputs[0]).name] = {
+        weight, mask, static_cast<int>(packed->attributes.integer("bits")),
+        hone::parse_shape(packed->attributes.text("shape"))};
+  }
+  return all;
+}
+
+// Four bytes of the code that all dropped numbers have, then the codes of the others; nothing where
+// that is no smaller, or the dropped ones differ.
+std::optional<Tensor> sparse_codes(const Tensor& codes, const Tensor& mask, const MaskedCodes& of) {
+  const std::int64_t count = element_count(of.shape);
+  if (mask.dtype() != DType::u8 || mask.size() != count || codes.dtype() != DType::u8 ||
+      codes.size() != static_cast<std::int64_t>(packed_bytes(count, of.bits)))
+    return std::nullopt;
+  const auto* keep = mask.as<const std::uint8_t>();
+  std::optional<std::uint32_t> dropped;
+  BitWriter writer(count, of.bits);
+  BitReader reader(codes.as<const std::byte>(), of.bits);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint32_t code = reader.get();
+    if (keep[i] > 1) return std::nullopt;
+    if (keep[i] != 0) {
+      writer.put(code);
+    } else if (dropped.value_or(code) == code) {
+      dropped = code;
+    } else {
+      return std::nullopt;
+    }
+  }
+  const std::vector<std::byte> kept = writer.finish();
+  const auto size = static_cast<std::int64_t>(kept.size()) + 4;
+  if (!dropped || size + entry_bytes >= codes.size()) return std::nullopt;
+  Tensor sparse(DType::u8, {size});
+  for (int b = 0; b < 4; ++b)
+    sparse.as<std::uint8_t>()[b] = static_cast<std::uint8_t>(*dropped >> (8 * b));
+  if (!kept.empty()) std::memcpy(sparse.as<std::byte>() + 4, kept.data(), kept.size());
+  return sparse;
+}
+
 [[noreturn]] void refuse_tensor(const std::string& name, const std::string& what) {
   throw Error(ErrorCode::bad_format, fmt::format("tensor '{}': {}", name, what),
               "the file is damaged, was edited, or belongs to another model");
@@ -121,7 +180,8 @@ std::string base_of(const Graph& graph, const std::string& name, const std::stri
   if (!name.ends_with(end) || graph.find(name) != none) return "";
   std::string base = name.substr(0, name.size() - end.size());
   const ValueId id = graph.find(base);
-  const ValueKind kind = end == bits_end ? ValueKind::buffer : ValueKind::parameter;
+  const bool buffer = end == bits_end || end == codes_end;
+  const ValueKind kind = buffer ? ValueKind::buffer : ValueKind::parameter;
   return id != none && graph.value(id).kind == kind ? base : "";
 }
 
@@ -152,6 +212,35 @@ Tensor weight_of_values(const std::string& name, const Tensor& values, Shape sha
   return weight;
 }
 
+// The inverse of sparse_codes.
+Tensor codes_of_sparse(const std::string& name, const Tensor& sparse, const Tensor& mask,
+                       const MaskedCodes& of) {
+  const std::int64_t count = element_count(of.shape);
+  if (mask.dtype() != DType::u8 || mask.size() != count)
+    refuse_tensor(of.mask, fmt::format("is {}{}, expected u8{}", name_of(mask.dtype()),
+                                       to_string(mask.shape()), to_string(of.shape)));
+  const auto* keep = mask.as<const std::uint8_t>();
+  std::int64_t kept = 0;
+  for (std::int64_t i = 0; i < count; ++i) kept += keep[i] != 0;
+  const auto size = static_cast<std::int64_t>(packed_bytes(kept, of.bits)) + 4;
+  if (sparse.dtype() != DType::u8 || sparse.shape() != Shape{size})
+    refuse_tensor(
+        name, fmt::format("is {}{}, expected u8[{}]: codes of {} numbers", name_of(sparse.dtype()),
+                          to_string(sparse.shape()), size, kept));
+  std::uint32_t dropped = 0;
+  for (int b = 0; b < 4; ++b)
+    dropped |= static_cast<std::uint32_t>(sparse.as<const std::uint8_t>()[b]) << (8 * b);
+  if (of.bits < 32 && (dropped >> of.bits) != 0)
+    refuse_tensor(name, fmt::format("its code of dropped numbers has more than {} bits", of.bits));
+  BitReader reader(sparse.as<const std::byte>() + 4, of.bits);
+  BitWriter writer(count, of.bits);
+  for (std::int64_t i = 0; i < count; ++i) writer.put(keep[i] != 0 ? reader.get() : dropped);
+  const std::vector<std::byte> bytes = writer.finish();
+  Tensor codes(DType::u8, {static_cast<std::int64_t>(bytes.size())});
+  if (!bytes.empty()) std::memcpy(codes.data(), bytes.data(), bytes.size());
+  return codes;
+}
+
 }  // namespace
 
 TensorStore store_sparse(const Graph& graph, const TensorStore& tensors) {
@@ -164,9 +253,17 @@ TensorStore store_sparse(const Graph& graph, const TensorStore& tensors) {
     if (tensors.contains(mask)) masks.insert(mask);
     if (tensors.contains(weight) && tensors.contains(mask)) mask_of[weight] = mask;
   }
+  const std::map<std::string, MaskedCodes> packed = masked_codes(graph);
   TensorStore stored;
   for (const std::string& name : tensors.names()) {
     const Tensor& tensor = tensors.at(name);
+    const auto codes = packed.find(name);
+    if (codes != packed.end() && tensors.contains(codes->second.mask) && is_free(name + codes_end))
+      if (std::optional<Tensor> sparse =
+              sparse_codes(tensor, tensors.at(codes->second.mask), codes->second)) {
+        stored.set(name + codes_end, std::move(*sparse));
+        continue;
+      }
     if (masks.count(name) != 0 && is_free(bits_name(name)))
       if (std::optional<Tensor> bits = bits_of_mask(tensor)) {
         stored.set(bits_name(name), std::move(*bits));
@@ -191,9 +288,11 @@ TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
       refuse_tensor(from, fmt::format("'{}' is stored a second time", name));
     tensors.set(name, std::move(tensor));
   };
-  std::vector<std::string> sparse;  // weights
+  std::vector<std::string> sparse, codes;  // weights; codes of weights
   for (const std::string& name : stored.names()) {
-    if (const std::string mask = base_of(graph, name, bits_end); !mask.empty())
+    if (const std::string of = base_of(graph, name, codes_end); !of.empty())
+      codes.push_back(of);
+    else if (const std::string mask = base_of(graph, name, bits_end); !mask.empty())
       set(mask, name, mask_of_bits(name, stored.at(name), shape_of(graph, mask)));
     else if (const std::string values = base_of(graph, name, values_end); !values.empty())
       sparse.push_back(values);
@@ -201,6 +300,15 @@ TensorStore restore_sparse(const Graph& graph, const TensorStore& stored) {
       tensors.set(name, stored.at(name));
     else if (!stored.contains(values_name(base_of(graph, name, own_bits_end))))
       refuse_tensor(name, "the numbers that its bits keep are missing");
+  }
+  const std::map<std::string, MaskedCodes> packed = masked_codes(graph);
+  for (const std::string& name : codes) {
+    const std::string from = name + codes_end;
+    const auto of = packed.find(name);
+    if (of == packed.end() || !tensors.contains(of->second.mask))
+      refuse_tensor(from, "the mask that says what numbers it holds is missing");
+    set(name, from,
+        codes_of_sparse(from, stored.at(from), tensors.at(of->second.mask), of->second));
   }
   const auto masks = masks_of(graph);
   for (const std::string& weight : sparse) {
@@ -235,6 +343,12 @@ bool holds_sparse(const Graph& graph, const TensorStore& stored) {
   for (const std::string& name : stored.names())
     for (const std::string& end : {bits_end, values_end})
       if (!base_of(graph, name, end).empty()) return true;
+  return false;
+}
+
+bool holds_sparse_codes(const Graph& graph, const TensorStore& stored) {
+  for (const std::string& name : stored.names())
+    if (!base_of(graph, name, codes_end).empty()) return true;
   return false;
 }
 

@@ -7,6 +7,10 @@
 //   WEIGHT.sparse_bits    u8[ceil(n / 8)]: which numbers those are, where it is not the mask that
 //                         says so (a dropped number that is not +0)
 //
+//   CODES.sparse_codes    u8[n]: of the packed codes of a masked weight the one that all dropped
+//                         numbers have (four bytes, the lowest first), then those of the others,
+//                         end to end
+//
 // Every number keeps its bits, NaN and -0 too.
 #pragma once
 
@@ -20,7 +24,8 @@ TensorStore store_sparse(const Graph& graph, const TensorStore& tensors);
 // The opposite. Throws Error(bad_format) naming the tensor when sizes, bits and values do not fit
 // together.
 TensorStore restore_sparse(const Graph& graph, const TensorStore& stored);
-// Whether anything is stored so.
+// Whether bits or values are stored so, and whether codes are.
 bool holds_sparse(const Graph& graph, const TensorStore& stored);
+bool holds_sparse_codes(const Graph& graph, const TensorStore& stored);
 
 }  // namespace hone

@@ -16,6 +16,12 @@ Mode parse_mode(const std::string& text);
 // Of a source graph.
 std::vector<PassRequest> inference_pipeline(Mode mode);
 
+// Of a source graph with a loss: the gradients of that network as it runs forward (no dropout,
+// known means and variances).
+std::vector<PassRequest> gradient_pipeline();
+// Of a source graph: as other runtimes take it, packed texts as dense batches where it has them.
+std::vector<PassRequest> export_pipeline(bool packed_texts);
+
 struct TrainingLowering {
   Mode mode = Mode::compiled;
   DropoutRates dropout = {};

@@ -14,9 +14,9 @@ namespace hone {
 struct PruningVerdict {
   std::int64_t tokens = 0;  // of the one text
   int threads = 0;
-  // "dense": the same numbers without masks and without pruned data; "masked": as it runs, on
-  // sparse kernels where they win; "removed": zeros that lie in structures taken out, where there
-  // are some.
+  // "dense": the same numbers without masks and without pruned data; "masked": with them, all
+  // products dense; "sparse": on sparse kernels where they win, where some do; "removed": zeros
+  // that lie in structures taken out, where there are some.
   std::vector<Latency> latencies;
   std::int64_t products = 0, sparse = 0;  // linear nodes of the masked model, those run sparse
   std::string dense_because;              // why a masked one is not; "" where all are

@@ -59,7 +59,8 @@ std::string describe_compression(const CompressionStages& stages) {
   if (first.number == 0)
     text += fmt::format(" ({} in {} before)", format_percent(first.value->accuracy),
                         format_bytes(bytes_of(first)));
-  if (last.to_float.verdict == Verdict::noise) text += ", no difference detected";
+  if (last.to_float.verdict == Verdict::noise)
+    text += ", no difference detected" + in_brackets(last.value);
   if (!last.cost.speed.empty()) text += "; " + last.cost.speed;
   return text;
 }

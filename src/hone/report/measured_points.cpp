@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "hone/report/finding.hpp"
 #include "hone/report/mean_interval.hpp"
 #include "hone/report/numbers.hpp"
 #include "hone/report/paired_test.hpp"
@@ -82,6 +83,11 @@ Json short_number(double value) {
 
 std::string show_latency(double seconds) {
   return std::isfinite(seconds) ? fmt::format("{} ms", format_significant(1e3 * seconds, 3)) : "—";
+}
+
+std::string in_brackets(const std::optional<SweepValue>& value) {
+  const std::string count = value ? sample_count(value->samples) : "";
+  return count.empty() ? "" : " (" + count + ")";
 }
 
 Json cost_data(const MeasuredCost& cost) {

@@ -34,6 +34,9 @@ struct SweepDifference {
 
 using MeasuredPoints = std::vector<const MeasuredPoint*>;
 
+// " (n = 25,000)": of how many samples; "" where that is not known.
+std::string in_brackets(const std::optional<SweepValue>& value);
+
 // Ascending.
 MeasuredPoints by_seed(MeasuredPoints points);
 // Ascending by seed; none: nothing.

@@ -60,11 +60,6 @@ std::string list_shares(const std::vector<double>& sparsities) {
   return fmt::format("{} and {}", fmt::join(texts, ", "), last);
 }
 
-std::string in_brackets(const std::optional<SweepValue>& base) {
-  const std::string count = base ? sample_count(base->samples) : "";
-  return count.empty() ? "" : " (" + count + ")";
-}
-
 }  // namespace
 
 PruningCurves arrange_pruning(const RunSummary& run) {
@@ -123,12 +118,13 @@ std::string describe_pruning(const PruningCurves& curves) {
     std::map<Verdict, std::vector<double>> at;
     for (const PruningRow& row : curve.rows) at[row.to_other.verdict].push_back(row.sparsity);
     for (const auto& [verdict, form] :
-         {std::pair{Verdict::better, "{} is better than {} at {}."},
-          {Verdict::worse, "{} is worse than {} at {}."},
-          {Verdict::noise, "{} and {}: no difference detected at {}."}})
+         {std::pair{Verdict::better, "{} is better than {} at {}{}."},
+          {Verdict::worse, "{} is worse than {} at {}{}."},
+          {Verdict::noise, "{} and {}: no difference detected at {}{}."}})
       if (!at[verdict].empty())
-        sentences.push_back(
-            fmt::format(fmt::runtime(form), curve.name, curve.against, list_shares(at[verdict])));
+        sentences.push_back(fmt::format(fmt::runtime(form), curve.name, curve.against,
+                                        list_shares(at[verdict]),
+                                        verdict == Verdict::noise ? n : ""));
   }
   for (const PruningCurveRows& curve : curves.curves)
     if (const double largest = largest_without_loss(curve); largest > 0)

@@ -96,7 +96,7 @@ std::map<std::string, Tensor> loss_gradients(const Model& model,
   unpack_weights(numbers);
   Graph graph = numbers.graph;
   append_loss(graph, *data.task);
-  run_passes(graph, {{"set_dropout", {{"training", false}}}, {"differentiate"}});
+  run_passes(graph, gradient_pipeline());
   std::map<std::string, std::vector<double>> sums;
   std::erase_if(graph.outputs, [&](const auto& output) {
     const std::string name = output.first.substr(output.first.find('.') + 1);

@@ -12,6 +12,7 @@
 #include "hone/graph/verify.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/pass.hpp"
+#include "hone/passes/pipelines.hpp"
 
 namespace hone {
 namespace {
@@ -26,10 +27,8 @@ bool is_packed_text(const Graph& graph) {
 Model lowered(const Model& model) {
   Model result = model;
   freeze_learned_steps(result);
-  std::vector<PassRequest> passes{{"set_dropout", {{"training", false}}}};
   const bool packed = is_packed_text(result.graph);
-  if (packed) passes.push_back({"dense_sequences"});
-  run_passes(result.graph, passes);
+  run_passes(result.graph, export_pipeline(packed));
   // Inputs that nothing reads stay where users know them by name.
   if (!packed)
     for (const Value& value : model.graph.values)

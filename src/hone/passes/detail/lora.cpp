@@ -597,7 +597,13 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
     throw Error(ErrorCode::invalid_argument, model.name + ": has no adapter to merge",
                 "hone train MODEL --lora rank=8 --data DATA --out DIR makes one");
   Model changed = model;
-  if (const auto nodes = formats_of(changed.graph).size(); nodes > 0 && !settings.dequantize)
+  const auto refuse_unused = [&](const char* what, const char* why) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: {} changes nothing: {}", model.name, what, why), "leave it out");
+  };
+  const auto nodes = formats_of(changed.graph).size();
+  if (nodes == 0 && settings.dequantize) refuse_unused("dequantize", "the base is float32");
+  if (nodes > 0 && !settings.dequantize)
     throw Error(
         ErrorCode::invalid_argument,
         fmt::format("{}: {} nodes take number formats, {}: what an adapter adds has no bits "
@@ -612,9 +618,11 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
     if (node.op == "lora")
       paths[graph.value(base_of(graph, node).outputs[0]).name].push_back(&node);
   std::map<std::string, Tensor> merged;
+  bool any_mask = false;
   for (const auto& [name, list] : paths) {
     const Node& base = graph.node(graph.find_node(name));
     const ValueId weight = linear_weight(graph, base);
+    any_mask = any_mask || base.inputs[1] != weight;
     if (base.inputs[1] != weight && !settings.dense)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{}: {} is pruned: merging fills its zeros", model.name,
@@ -622,6 +630,7 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
                   "give --dense to let them go");
     merged[graph.value(weight).name] = merged_weight(changed, base, list);
   }
+  if (settings.dense && !any_mask) refuse_unused("dense", "no merged layer is pruned");
   for (const auto& [name, list] : paths) {
     Node& base = graph.node(graph.find_node(name));
     base.inputs[1] = linear_weight(graph, base);

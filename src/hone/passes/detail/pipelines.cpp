@@ -44,6 +44,16 @@ std::vector<PassRequest> inference_pipeline(Mode mode) {
   return passes;
 }
 
+std::vector<PassRequest> gradient_pipeline() {
+  return {{"set_dropout", {{"training", false}}}, {"differentiate"}};
+}
+
+std::vector<PassRequest> export_pipeline(bool packed_texts) {
+  std::vector<PassRequest> passes{{"set_dropout", {{"training", false}}}};
+  if (packed_texts) passes.push_back({"dense_sequences"});
+  return passes;
+}
+
 std::vector<PassRequest> training_pipeline(const TrainingLowering& lowering) {
   std::vector<PassRequest> passes = backward_pipeline(lowering);
   passes.push_back({"append_optimizer", lowering.optimizer});

@@ -106,6 +106,16 @@ SparseChoice choose_sparse(const Tensor& weight, double max_cost) {
   return choice;
 }
 
+namespace {
+
+double density_of(const Tensor& weight) {
+  const auto numbers = weight.span<const float>();
+  const auto left = std::count_if(numbers.begin(), numbers.end(), [](float x) { return x != 0; });
+  return numbers.empty() ? 0 : static_cast<double>(left) / static_cast<double>(numbers.size());
+}
+
+}  // namespace
+
 std::vector<ProductNote> describe_sparse_products(const Model& model) {
   const Graph& graph = model.graph;
   const auto masks = masks_of(graph);
@@ -123,6 +133,8 @@ std::vector<ProductNote> describe_sparse_products(const Model& model) {
     if (node.inputs[1] == weight && packed == nullptr) {
       note.reason = "no mask";
     } else if (packed != nullptr) {
+      // (What it would cost as float32 is not asked; how much of it is left is what its bits say.)
+      note.choice.density = density_of(effective_weight(model, weight));
       note.reason = "its numbers are packed: products read their bits, zeros among them";
     } else {
       note.choice = choose_sparse(effective_weight(model, node.inputs[1]));

@@ -36,18 +36,19 @@ std::string against_dense(const Speedup& speed) {
 }
 
 std::string describe(const PruningVerdict& verdict) {
-  const auto speed = [&](std::size_t i) {
-    return speedup(verdict.latencies.front(), verdict.latencies[i]);
-  };
-  if (verdict.removed) return against_dense(speed(2));
-  std::string text = against_dense(speed(1));
+  const Latency &dense = verdict.latencies.front(), &last = verdict.latencies.back();
+  if (verdict.removed) return against_dense(speedup(dense, last));
+  // As it runs: on sparse kernels where there are some.
+  const Latency& masked = verdict.latencies[verdict.sparse > 0 ? 2 : 1];
+  std::string text = against_dense(speedup(dense, masked));
   if (verdict.sparse > 0)
     text += fmt::format(": {} of {} products run on the numbers that are left", verdict.sparse,
                         verdict.products);
   else if (!verdict.dense_because.empty())
     text += ": " + verdict.dense_because;
-  if (verdict.latencies.size() > 2 && speedup(verdict.latencies[1], verdict.latencies[2]).faster())
-    text += fmt::format("; removed (hone prune --remove) it would be {}", against_dense(speed(2)));
+  if (&last != &masked && speedup(masked, last).faster())
+    text += fmt::format("; removed (hone prune --remove) it would be {}",
+                        against_dense(speedup(dense, last)));
   return text;
 }
 
@@ -66,7 +67,9 @@ PruningVerdict judge_pruning(const Model& masked, const Model* removed, std::int
   }
   Model dense = masked;
   drop_pruning(dense);
-  std::vector<LatencyCandidate> candidates{{"dense", std::move(dense)}, {"masked", masked}};
+  std::vector<LatencyCandidate> candidates{{"dense", std::move(dense)},
+                                           {"masked", masked, {"fuse_sparse"}}};
+  if (verdict.sparse > 0) candidates.push_back({"sparse", masked});
   if (removed != nullptr)
     candidates.push_back({"removed", *removed});
   else if (std::optional<Model> smaller = try_removing(masked))

@@ -207,7 +207,12 @@ QuantizeOutcome run_quantization(const QuantizeRequest& request, const RunWatche
     watcher.say(
         request.model +
         " is quantized already: its formats are replaced, its rounded numbers rounded again");
+  const Quantization before = formats;
   if (!request.selections.empty()) formats = select_formats(model.graph, request.selections);
+  if (!request.selections.empty() && !request.training && !request.calibration && formats == before)
+    throw Error(ErrorCode::invalid_argument,
+                request.model + ": takes these formats already: nothing would change",
+                "choose others; --dequantize turns back");
   if (formats.empty())
     throw Error(ErrorCode::invalid_argument, request.model + ": has no formats of its own",
                 "name one with --format: hone format list");
