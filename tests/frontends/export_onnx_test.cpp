@@ -270,7 +270,9 @@ TEST_F(ExportOnnx, RoundedConvolutionsAreTheSame) {
                          {"affine", {{"width", "4"}, {"data_in_format", "none"}}, true},
                          {"affine", {}, false},
                          {"affine", {{"symmetric", "false"}}, false},
-                         {"integer", {{"frac_width", "5"}}, true}, {"integer", {{"frac_width", "5"},{"data_in_format","none"}}, true}, {"integer", {{"frac_width", "5"},{"bias_format","none"}}, true}}) {
+                         {"integer", {{"frac_width", "5"}}, true},
+                         {"integer", {{"frac_width", "5"}, {"data_in_format", "none"}}, true},
+                         {"integer", {{"frac_width", "5"}, {"bias_format", "none"}}, true}}) {
     Model model = drawn_picture_model();
     fold_batch_norm(model, convs_of(model.graph));
     quantize_model(model, one.format, one.keys);

@@ -11,6 +11,7 @@
 #include "hone/graph/selection.hpp"
 #include "hone/graph/weight.hpp"
 #include "hone/ops/detail/mask.hpp"
+#include "hone/ops/detail/quantizer.hpp"
 #include "hone/passes/detail/rounding.hpp"
 #include "hone/passes/learned_steps.hpp"
 #include "hone/passes/packing.hpp"
