@@ -44,6 +44,30 @@ TEST(ImportPictures, AnswersAsTheFileAndLearns) {
   EXPECT_EQ(loaded.image, model.image);
 }
 
+// What is learned of one set of classes serves another.
+TEST(ImportPictures, AFreshHeadForOtherClasses) {
+  const ScratchDirectory scratch;
+  const auto file = scratch.path() / "cnn.onnx";
+  export_onnx(drawn_picture_model(), file);
+  const Model before = import_picture_classifier(file, {});
+  save_model(scratch.path() / "saved", before, before.tensors);
+  ModelRequest request{.name = (scratch.path() / "saved").string(), .seed = 5};
+  request.fresh_head = true;
+  request.label_names = {"a", "b", "c", "d", "e"};
+  const Model fresh = load_model(request);
+  EXPECT_EQ(fresh.labels, request.label_names);
+  EXPECT_EQ(fresh.head.size, 5);
+  const Tensor pictures = random_tensor({2, 3, 16, 16}, 1);
+  EXPECT_EQ(answers(fresh, Mode::compiled, pictures).shape(), (Shape{2, 5}));
+  EXPECT_TRUE(same_bits(fresh.tensors.at("level1.0.conv.weight"),
+                        before.tensors.at("level1.0.conv.weight")));
+  save_model(scratch.path() / "fresh", fresh, fresh.tensors);
+  const Model again = load_model({.name = (scratch.path() / "fresh").string()});
+  EXPECT_EQ(again.labels, request.label_names);
+  EXPECT_TRUE(
+      same_bits(answers(again, Mode::eager, pictures), answers(fresh, Mode::eager, pictures)));
+}
+
 TEST(ImportPictures, TrainsInEveryModeTheSame) {
   const ScratchDirectory scratch;
   const auto file = scratch.path() / "cnn.onnx";

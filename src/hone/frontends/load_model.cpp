@@ -12,6 +12,7 @@
 #include "hone/frontends/hugging_face.hpp"
 #include "hone/frontends/onnx/import_onnx.hpp"
 #include "hone/frontends/saved_model.hpp"
+#include "hone/passes/lora.hpp"
 
 namespace hone {
 namespace {
@@ -148,6 +149,55 @@ Model build(const ModelRequest& request) {
   return model;
 }
 
+// A new classifier for a model that is no plain one any more: imported, pruned, rounded.
+void start_head_afresh(Model& model, const ModelRequest& request) {
+  if (request.label_names.empty())
+    refuse_fresh_head(request.name, "no labels for a new classifier", "give data with labels");
+  if (!adapters_of(model.graph).empty())
+    refuse_fresh_head(request.name, "it carries an adapter", "merge it first: hone merge");
+  Graph& graph = model.graph;
+  ValueId logits = none;
+  for (const auto& [name, id] : graph.outputs)
+    if (name == "logits") logits = id;
+  const Node* head = logits == none ? nullptr : graph.producer(logits);
+  if (head == nullptr || head->op != "linear")
+    refuse_fresh_head(request.name, "its answers are no linear node's", "train it as it is");
+  const bool biased = head->inputs.size() > 2 && head->inputs[2] != none;
+  for (std::size_t i = 1; i < (biased ? 3u : 2u); ++i)
+    if (const Node* between = graph.producer(head->inputs[i]))
+      refuse_fresh_head(
+          request.name,
+          fmt::format("its classifier is {}", between->op == "mask" ? "pruned" : "rounded"),
+          between->op == "mask"
+              ? "start the classifier first, of the model that was pruned"
+              : fmt::format("hone quantize {} --dequantize --out DIR first", request.name));
+  const auto labels = static_cast<std::int64_t>(request.label_names.size());
+  const ValueId weight = head->inputs[1], bias = biased ? head->inputs[2] : none;
+  const std::int64_t width = graph.type(weight).dims[1].offset;
+  std::vector<ParameterSpec> specs{{graph.value(weight).name, {labels, width}}};
+  graph.value(weight).type.dims[0] = Dim(labels);
+  if (biased) {
+    specs.push_back({graph.value(bias).name, {labels}, Initializer::zeros});
+    graph.value(bias).type.dims[0] = Dim(labels);
+  }
+  graph.value(logits).type.dims[1] = Dim(labels);
+  const TensorStore fresh = initialize_parameters(specs, request.seed);
+  for (const std::string& name : fresh.names()) {
+    model.tensors.set(name, fresh.at(name));
+    model.report.initialized.push_back(name);
+  }
+  model.head = make_head("single_label_classification", labels, request.name);
+  model.labels = request.label_names;
+  if (is_made_by_architecture(model.config)) {
+    const Architecture& architecture = architecture_of(model.config, request.name);
+    model.config = architecture.with_labels(model.config, model.labels, request.name);
+  }
+  model.report.notes.push_back(
+      fmt::format("its classifier is dropped, a new one starts afresh for {} labels: {}", labels,
+                  list_some(model.labels)));
+  model.history.push_back(fmt::format("a fresh classifier of {} labels", labels));
+}
+
 // A run that was stopped has its weights in last/ only.
 fs::path place_of(const fs::path& path) {
   if (is_adapter(path)) return place_of(adapter_base(path));
@@ -185,15 +235,8 @@ Model load_model(const ModelRequest& request) {
                               request.name, request.settings.front().first));
     const fs::path place = place_of(path);
     if (is_saved_model(place)) {
-      if (request.fresh_head)
-        refuse_fresh_head(
-            request.name,
-            "it is no plain model any more: pruned, removed, quantized or with an adapter",
-            fmt::format("start the classifier first, of the model that it was made of; or take out "
-                        "what was done: formats by hone quantize {} --dequantize, adapters by hone "
-                        "merge",
-                        request.name));
       model = load_saved_model(place, request.check_values);
+      if (request.fresh_head) start_head_afresh(model, request);
     } else {
       model = load_hugging_face(place, request);
     }

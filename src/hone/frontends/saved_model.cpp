@@ -198,10 +198,7 @@ struct Layout {
 };
 Layout layout_of(const Model& model) {
   Layout layout{model.config};
-  // Made by no architecture: imported.
-  const Json& config = layout.config;
-  if (!config.is_object() || !(config.contains("model_type") || config.contains("architecture")))
-    return layout;
+  if (!is_made_by_architecture(layout.config)) return layout;  // imported
   const Architecture& architecture = architecture_of(layout.config, "config.json");
   Blueprint blueprint = architecture.make(layout.config, "config.json");
   if (blueprint.facts.labels != model.labels) {
@@ -218,6 +215,10 @@ Layout layout_of(const Model& model) {
 }
 
 }  // namespace
+
+bool is_made_by_architecture(const Json& config) {
+  return config.is_object() && (config.contains("model_type") || config.contains("architecture"));
+}
 
 bool is_saved_model(const fs::path& directory) { return fs::exists(directory / own_facts_file); }
 

@@ -21,6 +21,8 @@ namespace hone {
 
 // Whether a directory holds a model in hone's own form.
 bool is_saved_model(const std::filesystem::path& directory);
+// Whether a configuration names an architecture; that of an imported model names none.
+bool is_made_by_architecture(const Json& config);
 // Throws Error naming the file and the place: bad_format for what is damaged or does not fit
 // together, unsupported for a newer version, numeric for NaN or infinity (with `check_values`).
 Model load_saved_model(const std::filesystem::path& directory, bool check_values);
