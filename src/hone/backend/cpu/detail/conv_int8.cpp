@@ -6,7 +6,6 @@
 
 #include "hone/backend/cpu/detail/conv.hpp"
 #include "hone/backend/cpu/detail/int8_product.hpp"
-#include "hone/core/threads.hpp"
 
 namespace hone {
 namespace {
@@ -179,23 +178,18 @@ void window_places(const BoundConvInt8& bound, const CodePlanes& planes, std::in
   }
 }
 
-void for_conv_pieces(
-    std::int64_t places, std::int64_t columns, std::int64_t panels, std::int64_t step,
-    const std::function<void(std::int64_t, std::int64_t, std::int64_t, std::int64_t)>& body) {
-  if (places == 0 || panels == 0) return;
+ConvPieces::ConvPieces(std::int64_t all_places, std::int64_t row_bytes, std::int64_t all_panels,
+                       std::int64_t step)
+    : places(all_places), panels(all_panels) {
   constexpr std::int64_t bytes = 256 << 10;
   const std::int64_t wanted = 4 * thread_count();
-  std::int64_t chunk = std::clamp(bytes / columns / step, std::int64_t{2}, std::int64_t{32}) * step;
+  const std::int64_t steps = row_bytes == 0 ? 32 : bytes / row_bytes / step;
+  chunk = std::clamp(steps, std::int64_t{2}, std::int64_t{32}) * step;
   while (chunk > 2 * step && places < wanted * chunk) chunk = (chunk / 2 + step - 1) / step * step;
-  const std::int64_t chunks = (places + chunk - 1) / chunk;
-  // Groups of four panels stay together.
-  const std::int64_t groups = (panels + 3) / 4;
-  const std::int64_t parts = std::clamp((wanted + chunks - 1) / chunks, std::int64_t{1}, groups);
-  parallel_items(chunks * parts, [&](std::int64_t item, int) {
-    const std::int64_t part = item / chunks, first = item % chunks * chunk;
-    body(first, std::min(chunk, places - first), groups * part / parts * 4,
-         std::min(panels, groups * (part + 1) / parts * 4));
-  });
+  chunks = panels == 0 ? 0 : (places + chunk - 1) / chunk;
+  parts = chunks == 0
+              ? 1
+              : std::clamp((wanted + chunks - 1) / chunks, std::int64_t{1}, (panels + 3) / 4);
 }
 
 }  // namespace hone

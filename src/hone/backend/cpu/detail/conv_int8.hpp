@@ -1,10 +1,11 @@
 // What the kernels of conv_int8 share: planes of codes with their pads, panels of filters, windows.
 #pragma once
 
-#include <functional>
+#include <algorithm>
 #include <vector>
 
 #include "hone/backend/cpu/detail/bound_quantizer.hpp"
+#include "hone/core/threads.hpp"
 #include "hone/ops/detail/conv_int8.hpp"
 
 namespace hone {
@@ -63,10 +64,55 @@ WindowRuns window_runs(const BoundConvInt8& bound, const CodePlanes& planes);
 void window_places(const BoundConvInt8& bound, const CodePlanes& planes, std::int64_t first,
                    std::int64_t count, std::vector<std::int64_t>& places);
 
-// Calls body(first place, count, first panel, end) in pieces for the threads: windows stay in cache
-// while they meet the panels.
-void for_conv_pieces(
-    std::int64_t places, std::int64_t columns, std::int64_t panels, std::int64_t step,
-    const std::function<void(std::int64_t, std::int64_t, std::int64_t, std::int64_t)>& body);
+// Some places of y and what their tiles read.
+template <typename Code>
+struct ConvInt8Piece {
+  const BoundConvInt8* bound;
+  ConvInt8Filters<Code> filters;
+  const CodePlanes* planes;
+  const WindowRuns* windows;
+  std::int64_t count = 0;                       // places
+  const std::int64_t* places = nullptr;         // where their windows begin
+  std::int64_t first_panel = 0, end_panel = 0;  // of filters
+  const float *bias = nullptr, *add = nullptr;  // add: as y
+  float* y = nullptr;                           // of the first place
+};
+
+// Cuts places and panels into pieces for the threads, such that windows stay in cache while they
+// meet panels: whole multiples of `step` places where there are as many.
+struct ConvPieces {
+  std::int64_t places, panels, chunk, chunks, parts;
+
+  ConvPieces(std::int64_t places, std::int64_t row_bytes, std::int64_t panels, std::int64_t step);
+};
+
+// Calls body(piece) on all threads; x has been rounded to `planes`.
+template <typename Code, typename Body>
+void for_conv_pieces(const KernelCall& call, const CodePlanes& planes, std::int64_t step,
+                     const Body& body) {
+  const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
+  const WindowRuns windows = window_runs(bound, planes);
+  const std::int64_t filters = bound.conv.filters;
+  const ConvPieces cut(planes.places(),
+                       bound.conv.columns() * static_cast<std::int64_t>(sizeof(Code)), bound.panels,
+                       step);
+  parallel_items(cut.chunks * cut.parts, [&](std::int64_t item, int) {
+    static thread_local std::vector<std::int64_t> places;
+    const std::int64_t part = item / cut.chunks, first = item % cut.chunks * cut.chunk;
+    ConvInt8Piece<Code> piece{&bound, conv_int8_filters<Code>(bound, call.workspace), &planes,
+                              &windows};
+    piece.count = std::min(cut.chunk, cut.places - first);
+    window_places(bound, planes, first, piece.count, places);
+    piece.places = places.data();
+    // Groups of four panels stay together.
+    const std::int64_t groups = (cut.panels + 3) / 4;
+    piece.first_panel = groups * part / cut.parts * 4;
+    piece.end_panel = std::min(cut.panels, groups * (part + 1) / cut.parts * 4);
+    if (call.has(3)) piece.bias = call.in(3).as();
+    if (call.has(4)) piece.add = call.in(4).as() + first * filters;
+    piece.y = call.out(0).as() + first * filters;
+    body(piece);
+  });
+}
 
 }  // namespace hone

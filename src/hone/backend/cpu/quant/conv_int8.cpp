@@ -23,15 +23,8 @@ using I16 = hn::Repartition<std::int16_t, I32>;
 using Vec32 = hn::Vec<I32>;
 inline constexpr std::int64_t lanes = hn::MaxLanes(I32());
 
-struct Piece {
-  const BoundConvInt8* bound;
-  ConvInt8Filters<std::int16_t> filters;
+struct Piece : ConvInt8Piece<std::int16_t> {
   const std::int16_t* codes;  // as CodePlanes::codes
-  const CodePlanes* planes;
-  const WindowRuns* windows;
-  const std::int64_t* places;  // where the windows begin
-  const float *bias, *add;
-  float* y;  // at the piece's first place
 };
 
 // Filters [first, first + vectors * lanes) of Rows places from `row` on. 6 x 2 sums stay in sixteen
@@ -134,39 +127,24 @@ void widen(const std::uint8_t* from, std::int64_t count, std::int16_t* to) {
 }
 
 void run_conv_int8(const KernelCall& call) {
-  const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
-  const auto filters = conv_int8_filters<std::int16_t>(bound, call.workspace);
   // Kept from call to call, of all convolutions.
   static thread_local CodePlanes kept;
   static thread_local std::vector<std::int16_t> kept_codes;
   CodePlanes& planes = kept;
   encode_planes(call, planes);
-  const WindowRuns windows = window_runs(bound, planes);
   kept_codes.resize(std::max(kept_codes.size(), planes.codes.size()));
   std::int16_t* const codes = kept_codes.data();
   parallel_ranges(static_cast<std::int64_t>(planes.codes.size()),
                   [&](std::int64_t from, std::int64_t to, int) {
                     widen(planes.codes.data() + from, to - from, codes + from);
                   });
-  for_conv_pieces(
-      planes.places(), 2 * bound.conv.columns(), bound.panels, 6,
-      [&](std::int64_t first, std::int64_t count, std::int64_t panel, std::int64_t end) {
-        static thread_local std::vector<std::int64_t> places;
-        window_places(bound, planes, first, count, places);
-        const std::int64_t at = first * bound.conv.filters;
-        const Piece piece{&bound,
-                          filters,
-                          codes,
-                          &planes,
-                          &windows,
-                          places.data(),
-                          call.has(3) ? call.in(3).as() : nullptr,
-                          call.has(4) ? call.in(4).as() + at : nullptr,
-                          call.out(0).as() + at};
-        std::int64_t o = panel * int8_panel;
-        for (; o + 2 * lanes <= end * int8_panel; o += 2 * lanes) places_of<2>(piece, count, o);
-        if (o < end * int8_panel) places_of<1>(piece, count, o);
-      });
+  for_conv_pieces<std::int16_t>(call, planes, 6, [&](const ConvInt8Piece<std::int16_t>& own) {
+    const Piece piece{own, codes};
+    std::int64_t o = piece.first_panel * int8_panel;
+    const std::int64_t end = piece.end_panel * int8_panel;
+    for (; o + 2 * lanes <= end; o += 2 * lanes) places_of<2>(piece, piece.count, o);
+    if (o < end) places_of<1>(piece, piece.count, o);
+  });
 }
 
 }  // namespace HWY_NAMESPACE

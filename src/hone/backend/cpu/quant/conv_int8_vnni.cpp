@@ -8,16 +8,7 @@ namespace {
 
 #ifdef HONE_VNNI
 
-// What the tiles of one piece share.
-struct Piece {
-  const BoundConvInt8* bound;
-  ConvInt8Filters<std::int8_t> filters;
-  const CodePlanes* planes;
-  const WindowRuns* windows;
-  const std::int64_t* places;  // where the windows begin
-  const float *bias, *add;
-  float* y;  // at the piece's first place
-};
+using Piece = ConvInt8Piece<std::int8_t>;
 
 // sums[r][p] += the products of `columns` codes (a multiple of 4) at x[r] and of panel p of w.
 template <int Rows, int Panels>
@@ -118,35 +109,20 @@ HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t fi
 
 void run(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
-  const auto filters = conv_int8_filters<std::int8_t>(bound, call.workspace);
   // Kept from call to call, of all convolutions.
   static thread_local CodePlanes kept;
   CodePlanes& planes = kept;
   encode_planes(call, planes);
-  const WindowRuns windows = window_runs(bound, planes);
-  for_conv_pieces(
-      planes.places(), bound.conv.columns(), bound.panels, 6,
-      [&](std::int64_t first, std::int64_t count, std::int64_t panel, std::int64_t end) {
-        static thread_local std::vector<std::int64_t> places;
-        window_places(bound, planes, first, count, places);
-        const std::int64_t at = first * bound.conv.filters;
-        const Piece piece{&bound,
-                          filters,
-                          &planes,
-                          &windows,
-                          places.data(),
-                          call.has(3) ? call.in(3).as() : nullptr,
-                          call.has(4) ? call.in(4).as() + at : nullptr,
-                          call.out(0).as() + at};
-        const auto each = [&]<int Rows, int Panels>(std::int64_t row, std::int64_t column) {
-          tile<Rows, Panels>(piece, row, panel * int8_panel + column);
-        };
-        const std::int64_t columns = (end - panel) * int8_panel;
-        if (bound.conv.blocks() == 1)
-          for_tiles<6>(count, columns, each);
-        else
-          for_tiles<3>(count, columns, each);
-      });
+  for_conv_pieces<std::int8_t>(call, planes, 6, [&](const Piece& piece) {
+    const auto each = [&]<int Rows, int Panels>(std::int64_t row, std::int64_t column) {
+      tile<Rows, Panels>(piece, row, piece.first_panel * int8_panel + column);
+    };
+    const std::int64_t columns = (piece.end_panel - piece.first_panel) * int8_panel;
+    if (bound.conv.blocks() == 1)
+      for_tiles<6>(piece.count, columns, each);
+    else
+      for_tiles<3>(piece.count, columns, each);
+  });
 }
 
 #else
