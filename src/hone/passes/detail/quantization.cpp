@@ -47,10 +47,11 @@ bool keeps_order(const Graph& graph, const Node& node, ValueId in, ValueId out) 
 
 // Whether a value follows from planes, or leads to a convolution of them, their order kept.
 bool is_planes(const Graph& graph, ValueId id) {
+  const std::vector<std::vector<NodeId>> readers = graph.readers();
   std::vector<ValueId> todo{id};
   std::set<ValueId> seen{id};
   const auto reach = [&](ValueId next) {
-    if (next != none && seen.insert(next).second) todo.push_back(next);
+    if (seen.insert(next).second) todo.push_back(next);
   };
   while (!todo.empty()) {
     const ValueId at = todo.back();
@@ -60,9 +61,8 @@ bool is_planes(const Graph& graph, ValueId id) {
       for (const ValueId input : producer->inputs)
         if (input != none && keeps_order(graph, *producer, input, at)) reach(input);
     }
-    for (const Node& reader : graph.nodes) {
-      if (std::find(reader.inputs.begin(), reader.inputs.end(), at) == reader.inputs.end())
-        continue;
+    for (const NodeId number : readers[static_cast<std::size_t>(at)]) {
+      const Node& reader = graph.node(number);
       const QuantizeSlots& slots = find_op(reader.op).slots;
       for (const int data : slots.planes ? slots.data : std::vector<int>{})
         if (reader.inputs[static_cast<std::size_t>(data)] == at) return true;
