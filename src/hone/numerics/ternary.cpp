@@ -70,7 +70,7 @@ Format format_ternary() {
   format.notes =
       "Two bits a number (the code 2 is not used) and two float32 a group. An infinity makes its "
       "group zero; NaN stays and makes the rest of its group zero. Rule mase takes "
-      "four-dimensional tensors only, so models here cannot use it.";
+      "four-dimensional tensors only: the filters of convolutions.";
   format.for_data = format.for_bias = false;
   format.bind = bind;
   format.uses = {{"threshold", "rule", std::string("exact")},
