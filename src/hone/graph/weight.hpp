@@ -22,9 +22,8 @@ bool is_weight(const Graph& graph, ValueId id);
 // inputs.
 std::vector<ValueId> weights_of(const Graph& graph, const Node& node);
 
-// The parameter behind a value that one node alone reads, as one node alone reads each value
-// between
-// (`readers`: of Graph::readers); none where there is none, or others share it.
+// The parameter behind a value, where one node alone reads the value, the parameter and all between
+// them (`readers`: of Graph::readers); none where there is none, or others share it.
 ValueId own_parameter(const Graph& graph, const std::vector<std::vector<NodeId>>& readers,
                       ValueId read);
 

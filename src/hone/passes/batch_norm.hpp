@@ -13,8 +13,7 @@ namespace hone {
 // stay parameters: `convs` names those that may change, by their outputs. A norm stays where
 // something else reads the convolution or shares its filters. Returns how many went.
 int fold_batch_norm(Model& model, const std::set<std::string>& convs);
-// Of the convolutions whose filters take one of these formats, before they do: what runs is
-// rounded.
+// Of the convolutions whose filters take one of these formats, before they do.
 int fold_batch_norm(Model& model, const Quantization& formats);
 
 }  // namespace hone
