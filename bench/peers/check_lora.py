@@ -54,6 +54,7 @@ VARIANTS = [
     Variant("rsLoRA", {"use_rslora": True}, ALPHA / RANK**0.5),
     Variant("DoRA", {"use_dora": True}),
     Variant("LoRA, every dense layer", {"target_modules": ["query", "key", "value", "dense"]}),
+    Variant("LoRA, a layer's own alpha", {"alpha_pattern": {"layer.0.attention.self.query": 3}}),
     Variant("LoRA, classifier", {"modules_to_save": ["classifier"]}),
     Variant("DoRA, classifier", {"use_dora": True, "modules_to_save": ["classifier"]}),
 ]

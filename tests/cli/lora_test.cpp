@@ -47,7 +47,7 @@ TEST(Lora, TrainPredictEvaluateMergeAndGoOn) {
   EXPECT_EQ(run_hone(scratch, {"explain", "a"}).code, 0);
   EXPECT_EQ(run_hone(scratch, {"inspect", "a"}).code, 0);
   EXPECT_NE(first_logit(scratch, "a"), first_logit(scratch, "m"));
-  for (const char* unused : {"--dense", "--dequantize"})
+  for (const char* unused : {"--dense", "--keep-masks", "--dequantize"})
     EXPECT_THAT(run_hone(scratch, {"merge", "a", unused, "--out", "p"}).err,
                 HasSubstr("changes nothing"))
         << unused;

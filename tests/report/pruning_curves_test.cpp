@@ -77,11 +77,27 @@ TEST(PruningCurves, TheFindingIsNeverMoreThanWasMeasured) {
   EXPECT_EQ(cost({point("float", "", 0, 0.9)}), "");
   EXPECT_EQ(cost({point("tuned", "a", 0.5, 0.9, 0.9)}), "");
   EXPECT_EQ(cost({point("float", "", 0, 0.9), point("tuned", "a", 0.5, 0.6, 1e-9)}),
-            "Accuracy is lost at every sparsity that was tried (n = 1,000)");
-  // A gap below a lossless sparsity counts.
+            "Accuracy is lost at every sparsity that was tried, least at 50 %: a (n = 1,000)");
+  EXPECT_EQ(cost({point("float", "", 0, 0.9), point("tuned", "a", 0.5, 0.6, 1e-9),
+                  point("tuned", "b", 0.25, 0.7, 1e-9), point("tuned", "b", 0.5, 0.5, 1e-9)}),
+            "Accuracy is lost at every sparsity that was tried, least at 25 %: b (n = 1,000)");
+  // A loss below a lossless sparsity is said.
   EXPECT_EQ(cost({point("float", "", 0, 0.9), point("tuned", "a", 0.25, 0.6, 1e-9),
                   point("tuned", "a", 0.5, 0.9, 0.9)}),
-            "Accuracy is lost at every sparsity that was tried (n = 1,000)");
+            "50 % pruned cost no detectable accuracy, though less did: a (n = 1,000)");
+}
+
+TEST(PruningCurves, WhereNothingIsLostIsSaidOfEveryPoint) {
+  const auto where = [](const std::vector<Json>& lines) {
+    return where_without_loss(arrange_pruning(summarize(lines, "x")).curves.at(0));
+  };
+  const Json base = point("float", "", 0, 0.9);
+  EXPECT_EQ(where({base, point("tuned", "a", 0.5, 0.6, 1e-9)}), "");
+  EXPECT_EQ(where({base, point("tuned", "a", 0.25, 0.9), point("tuned", "a", 0.5, 0.6, 1e-9)}),
+            "up to 25 %");
+  EXPECT_EQ(where({base, point("tuned", "a", 0.25, 0.6, 1e-9), point("tuned", "a", 0.5, 0.9),
+                   point("tuned", "a", 0.75, 0.9)}),
+            "at 50 % and 75 %");
 }
 
 TEST(PruningCurves, SpeedsStandBesideTheirPoints) {

@@ -171,6 +171,50 @@ TEST_P(EveryKind, SavedLoadedAndReadByItself) {
 INSTANTIATE_TEST_SUITE_P(Lora, EveryKind, testing::Values("lora", "rslora", "dora"),
                          [](const auto& instance) { return instance.param; });
 
+// The factor of each layer is alpha / rank with the alpha that the pattern gives it, here and in
+// the files.
+TEST(LoraFiles, EachLayerMayHaveAnAlphaOfItsOwn) {
+  const ScratchDirectory scratch;
+  Model base = small_bert();
+  save_model(scratch.path() / "base", base, base.tensors);
+  base = load_model({.name = (scratch.path() / "base").string()});
+  LoraSettings settings = kind("lora");
+  const TensorStore numbers = used_adapter(base, settings);
+  settings.alphas = {{"encoder\\.layer\\.0\\..*query", 3.0}, {"value", 7.0}};
+  Model model = base;
+  add_adapter(model, settings, numbers);
+  const Adapter adapter = adapters_of(model.graph).at(0);
+  for (const AdaptedLayer& layer : adapter.layers)
+    EXPECT_EQ(layer.alpha, layer.layer == query              ? 3.0
+                           : layer.layer.ends_with(".value") ? 7.0
+                                                             : settings.alpha)
+        << layer.layer;
+  const Model plain = [&] {
+    Model one = base;
+    add_adapter(one, kind("lora"), numbers);
+    merge_adapters(one, {});
+    return one;
+  }();
+  Model merged = model;
+  merge_adapters(merged, {});
+  const auto added = [&](const Model& of) {
+    return of.tensors.at(query + ".weight").as<float>()[5] -
+           base.tensors.at(query + ".weight").as<float>()[5];
+  };
+  EXPECT_NEAR(added(merged), added(plain) * 3.0 / settings.alpha, 1e-6);
+  save_model(scratch.path() / "m", model, model.tensors);
+  EXPECT_NE(read_file(scratch.path() / "m/adapter_config.json").find("\"alpha_pattern\""),
+            std::string::npos);
+  std::filesystem::create_directories(scratch.path() / "a");
+  for (const char* name : {"adapter_config.json", "adapter_model.safetensors"})
+    std::filesystem::copy_file(scratch.path() / "m" / name, scratch.path() / "a" / name);
+  const Model alone = load_model({.name = (scratch.path() / "a").string()});
+  EXPECT_TRUE(same_bits(answers(alone), answers(model)));
+  settings.alphas = {{"(", 3.0}};
+  EXPECT_ERROR(add_adapter(model, settings, numbers), ErrorCode::invalid_argument,
+               "alpha_pattern '(' is neither a name nor a regular expression");
+}
+
 // The whole run, and one that was stopped and went on; best/ and --out hold the adapter.
 TEST(LoraTraining, ResumesBitForBit) {
   const ScratchDirectory scratch;
@@ -278,6 +322,27 @@ TEST(LoraOnMasks, MergesOnlyWhenAsked) {
   merge_adapters(model, {.dense = true});
   EXPECT_TRUE(is_plain(model));
   EXPECT_LT(largest_difference(answers(model), before), 1e-6);
+}
+
+// What stays masked is the sum of base and adapter, zero where the mask drops it.
+TEST(LoraOnMasks, MasksStayWhereAskedFor) {
+  Model model = small_bert();
+  const std::string weight = query + ".weight";
+  Tensor kept(DType::u8, {36, 36});
+  for (std::int64_t i = 0; i < kept.size(); i += 2) kept.as<std::uint8_t>()[i] = 1;
+  set_masks(model, {{weight, kept}});
+  const LoraSettings settings = kind("lora");
+  add_adapter(model, settings, used_adapter(model, settings));
+  Model dense = model;
+  merge_adapters(dense, {.dense = true});
+  EXPECT_ERROR(merge_adapters(model, {.dense = true, .keep_masks = true}),
+               ErrorCode::invalid_argument, "dense lets the masks go", "give one");
+  merge_adapters(model, {.keep_masks = true});
+  EXPECT_EQ(masks_of(model.graph).count(weight), 1u);
+  EXPECT_FALSE(has_adapters(model.graph));
+  for (std::int64_t i = 0; i < kept.size(); ++i)
+    ASSERT_EQ(model.tensors.at(weight).as<float>()[i],
+              i % 2 == 0 ? dense.tensors.at(weight).as<float>()[i] : 0.0f);
 }
 
 // Rows of zeros (heads and neurons that are gone) have no direction to rescale: they stay zero.

@@ -25,7 +25,8 @@ CommandResult run_merge(const CommandInput& input) {
     layers += adapter.layers.size();
   }
   merge_adapters(model, {.dequantize = input.options.boolean_or("dequantize", false),
-                         .dense = input.options.boolean_or("dense", false)});
+                         .dense = input.options.boolean_or("dense", false),
+                         .keep_masks = input.options.boolean_or("keep-masks", false)});
   if (input.options.boolean_or("overwrite", false)) clear_out(out);
   save_with_tokenizer(model, out);
   console().print(fmt::format("saved in {}: adapter {} merged into {} layers, {} as float32\n",
@@ -51,6 +52,11 @@ Command command_merge() {
                       .type = OptionType::boolean,
                       .default_value = {},
                       .help = "let the masks of pruned layers go: an adapter fills their zeros"},
+                     {.name = "keep-masks",
+                      .type = OptionType::boolean,
+                      .default_value = {},
+                      .help = "keep the masks of pruned layers: what the adapter adds behind them "
+                              "is dropped, so answers may change"},
                      {.name = "overwrite",
                       .type = OptionType::boolean,
                       .default_value = {},

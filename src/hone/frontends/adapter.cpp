@@ -58,9 +58,9 @@ void refuse_other_kinds(const Json& config) {
     if (flag(config, key)) refuse(fmt::format("key '{}' is true", key));
   if (const Json* bias = member(config, "bias"); bias != nullptr && bias->text() != "none")
     refuse(fmt::format("key 'bias' is '{}': biases are not trained", printable(bias->text())));
-  for (const char* key : {"alpha_pattern", "target_parameters", "trainable_token_indices",
-                          "layer_replication", "alora_invocation_tokens", "use_bdlora",
-                          "monteclora_config", "velora_config", "kasa_config", "arrow_config"})
+  for (const char* key : {"target_parameters", "trainable_token_indices", "layer_replication",
+                          "alora_invocation_tokens", "use_bdlora", "monteclora_config",
+                          "velora_config", "kasa_config", "arrow_config"})
     if (const Json* found = member(config, key);
         found != nullptr && !((found->is_array() || found->is_object()) && found->empty()))
       refuse(fmt::format("key '{}' is given", key));
@@ -80,6 +80,9 @@ LoraSettings read_settings(const Json& config) {
   if (settings.rank < 1)
     throw Error(ErrorCode::bad_format, fmt::format("key 'r' is {}", settings.rank));
   settings.alpha = config.at("lora_alpha").get<double>();
+  if (const Json* alphas = member(config, "alpha_pattern"))
+    for (const auto& [pattern, alpha] : alphas->items())
+      settings.alphas.emplace_back(pattern, alpha.get<double>());
   if (const Json* dropout = member(config, "lora_dropout"))
     settings.dropout = dropout->get<double>();
   settings.rank_stabilized = flag(config, "use_rslora");
@@ -189,9 +192,11 @@ fs::path adapter_base(const fs::path& directory) {
 void write_adapter(const fs::path& folder, const Model& model, const TensorStore& tensors,
                    const Adapter& adapter) {
   const LoraSettings& settings = adapter.settings;
-  Json ranks = Json::object();
-  for (const AdaptedLayer& layer : adapter.layers)
+  Json ranks = Json::object(), alphas = Json::object();
+  for (const AdaptedLayer& layer : adapter.layers) {
     if (layer.rank != settings.rank) ranks[layer.layer] = layer.rank;
+    if (layer.alpha != settings.alpha) alphas[layer.layer] = number(layer.alpha);
+  }
   const std::string head = layer_name(head_weight(model));
   const bool trains_head =
       std::find(settings.trained.begin(), settings.trained.end(), head) != settings.trained.end();
@@ -212,7 +217,7 @@ void write_adapter(const fs::path& folder, const Model& model, const TensorStore
       {"init_lora_weights", true},
       {"inference_mode", true},
       {"rank_pattern", ranks},
-      {"alpha_pattern", Json::object()}};
+      {"alpha_pattern", alphas}};
   TensorStore named;
   const TensorStore own = adapter_tensors(model.graph, tensors, adapter);
   for (const std::string& name : own.names())

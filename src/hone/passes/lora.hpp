@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hone/core/tensor_store.hpp"
@@ -27,6 +28,9 @@ struct LoraSettings {
   std::string targets = {};
   bool rank_stabilized = false;  // alpha / sqrt(rank) (rsLoRA)
   bool magnitude = false;        // DoRA
+  // Other alphas, by ends of layer names or regular expressions; the first that matches counts
+  // (PEFT's alpha_pattern).
+  std::vector<std::pair<std::string, double>> alphas = {};
   // Layers beside the adapter that are trained as they are (PEFT's modules_to_save): ends of names.
   std::vector<std::string> trained = {};
 };
@@ -36,9 +40,11 @@ struct AdaptedLayer {
   std::string node;   // the linear node, by its output
   std::string layer;  // as its parameters call it: "encoder.layer.0.attention.self.query"
   std::int64_t rank = 0;
+  double alpha = 0;
 };
 struct Adapter {
-  LoraSettings settings;  // rank: the largest; targets: as PEFT would name the layers
+  // rank: the largest; alpha: of the first layer; targets: as PEFT would name the layers.
+  LoraSettings settings;
   std::vector<AdaptedLayer> layers;
   bool is_trained = false;
 };
@@ -73,6 +79,7 @@ TensorStore adapter_tensors(const Graph& graph, const TensorStore& tensors, cons
 struct MergeSettings {
   bool dequantize = false;  // formats may go
   bool dense = false;       // masks of adapted layers may go
+  bool keep_masks = false;  // they stay: what an adapter adds behind them is dropped
 };
 // Adds every adapter to the weights of its layers and takes it out; nothing is frozen any more.
 // Throws Error(invalid_argument) when there is none, or naming what the settings do not allow.

@@ -116,9 +116,9 @@ Json sweep_card(const Sweep& sweep) {
 Json pruning_card(const PruningCurves& curves) {
   Json facts = Json::array();
   for (const PruningCurveRows& curve : curves.curves) {
-    const double largest = largest_without_loss(curve);
-    facts.push_back({"no difference detected, " + curve.name,
-                     largest > 0 ? fmt::format("up to {:g} %", 100 * largest) : "at no sparsity"});
+    const std::string where = where_without_loss(curve);
+    facts.push_back(
+        {"no difference detected, " + curve.name, where.empty() ? "at no sparsity" : where});
   }
   if (curves.base) facts.push_back({"test samples", sample_count(curves.base->samples)});
   Json result{{"facts", std::move(facts)}, {"standing", "none"}, {"of", "float32 accuracy"}};

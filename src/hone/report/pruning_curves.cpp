@@ -95,19 +95,42 @@ double largest_without_loss(const PruningCurveRows& curve) {
   return largest;
 }
 
+std::string where_without_loss(const PruningCurveRows& curve) {
+  if (const double largest = largest_without_loss(curve); largest > 0)
+    return "up to " + sparsity_text(largest);
+  std::vector<double> shares;
+  for (const PruningRow& row : curve.rows)
+    if (row.to_float.verdict != Verdict::unknown && row.to_float.verdict != Verdict::worse)
+      shares.push_back(row.sparsity);
+  return shares.empty() ? "" : "at " + list_shares(shares);
+}
+
 std::string describe_pruning_cost(const PruningCurves& curves) {
   const PruningCurveRows* best = nullptr;
-  bool compared = false;
+  // Of all points: the largest sparsity without a detected loss, and the point that loses least.
+  const PruningRow *kept = nullptr, *least = nullptr;
+  std::string of_kept, of_least;
   for (const PruningCurveRows& curve : curves.curves) {
-    for (const PruningRow& row : curve.rows) compared |= row.to_float.verdict != Verdict::unknown;
     if (best == nullptr || largest_without_loss(curve) > largest_without_loss(*best)) best = &curve;
+    for (const PruningRow& row : curve.rows) {
+      if (row.to_float.verdict == Verdict::unknown) continue;
+      if (least == nullptr || row.to_float.points > least->to_float.points)
+        least = &row, of_least = curve.name;
+      if (row.to_float.verdict != Verdict::worse &&
+          (kept == nullptr || row.sparsity > kept->sparsity))
+        kept = &row, of_kept = curve.name;
+    }
   }
-  if (!compared) return "";
+  if (least == nullptr) return "";
   const std::string n = in_brackets(curves.base);
-  const double largest = largest_without_loss(*best);
-  return largest > 0 ? fmt::format("{} pruned cost no detectable accuracy: {}{}",
-                                   sparsity_text(largest), best->name, n)
-                     : fmt::format("Accuracy is lost at every sparsity that was tried{}", n);
+  if (const double largest = largest_without_loss(*best); largest > 0)
+    return fmt::format("{} pruned cost no detectable accuracy: {}{}", sparsity_text(largest),
+                       best->name, n);
+  if (kept != nullptr)
+    return fmt::format("{} pruned cost no detectable accuracy, though less did: {}{}",
+                       sparsity_text(kept->sparsity), of_kept, n);
+  return fmt::format("Accuracy is lost at every sparsity that was tried, least at {}: {}{}",
+                     sparsity_text(least->sparsity), of_least, n);
 }
 
 std::string describe_pruning(const PruningCurves& curves) {
@@ -127,9 +150,9 @@ std::string describe_pruning(const PruningCurves& curves) {
                                         verdict == Verdict::noise ? n : ""));
   }
   for (const PruningCurveRows& curve : curves.curves)
-    if (const double largest = largest_without_loss(curve); largest > 0)
-      sentences.push_back(fmt::format("{}: no difference to the float model detected up to {}{}.",
-                                      curve.name, sparsity_text(largest), n));
+    if (const std::string where = where_without_loss(curve); !where.empty())
+      sentences.push_back(
+          fmt::format("{}: no difference to the float model detected {}{}.", curve.name, where, n));
   return fmt::format("{}", fmt::join(sentences, " "));
 }
 

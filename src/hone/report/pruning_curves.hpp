@@ -32,6 +32,9 @@ struct PruningCurves {
 PruningCurves arrange_pruning(const RunSummary& run);
 // The largest sparsity up to which no loss against float is more than noise; 0: none.
 double largest_without_loss(const PruningCurveRows& curve);
+// Where no loss was detected: "up to 50 %", or "at 30 % and 50 %" where a smaller sparsity lost; ""
+// where nowhere.
+std::string where_without_loss(const PruningCurveRows& curve);
 // The headline: how much may go without a loss, by the best curve. "" where nothing was compared.
 std::string describe_pruning_cost(const PruningCurves& curves);
 // Sentences: where curves differ, up to where nothing is lost.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <regex>
 #include <set>
 
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include "hone/ops/detail/lora.hpp"
 #include "hone/passes/detail/rounding.hpp"
 #include "hone/passes/packing.hpp"
+#include "hone/passes/prune.hpp"
 #include "hone/passes/quantization.hpp"
 
 namespace hone {
@@ -142,8 +144,12 @@ void check_settings(const LoraSettings& settings) {
   if (!named)
     refuse_lora(fmt::format("name '{}' is no name of an adapter", printable(settings.name, 60)),
                 "letters, digits, '_' and '-'");
-  if (!std::isfinite(settings.alpha) || settings.alpha <= 0)
-    refuse_lora(fmt::format("alpha is {:g}", settings.alpha), "it is above 0");
+  const auto check_alpha = [](double alpha) {
+    if (!std::isfinite(alpha) || alpha <= 0)
+      refuse_lora(fmt::format("alpha is {:g}", alpha), "it is above 0");
+  };
+  check_alpha(settings.alpha);
+  for (const auto& [pattern, alpha] : settings.alphas) check_alpha(alpha);
   if (!(settings.dropout >= 0 && settings.dropout < 1))
     refuse_lora(fmt::format("dropout is {:g}", settings.dropout), "it is from 0 to below 1");
 }
@@ -251,6 +257,20 @@ const LinearLayer* find_layer(const std::vector<LinearLayer>& layers, const std:
   return found;
 }
 
+// The alpha of a layer, chosen as PEFT chooses it.
+double alpha_of(const LoraSettings& settings, const std::string& layer) {
+  for (const auto& [pattern, alpha] : settings.alphas) {
+    if (ends_with_part(layer, pattern)) return alpha;
+    try {
+      if (std::regex_match(layer, std::regex("(.*\\.)?(" + pattern + ")"))) return alpha;
+    } catch (const std::regex_error& error) {
+      refuse_lora(fmt::format("alpha_pattern '{}' is neither a name nor a regular expression: {}",
+                              printable(pattern, 200), error.what()));
+    }
+  }
+  return settings.alpha;
+}
+
 class Inserter {
 public:
   Inserter(Model& model, const LoraSettings& settings)
@@ -262,7 +282,8 @@ public:
     const ValueId a = parameter(layer.layer, part_a, *tensors.a);
     const ValueId b = parameter(layer.layer, part_b, *tensors.b);
     const ValueId base = given_out(graph_, node.outputs[0]);
-    const Options scale{{"alpha", settings_.alpha}, {"rank_stabilized", settings_.rank_stabilized}};
+    const Options scale{{"alpha", alpha_of(settings_, layer.layer)},
+                        {"rank_stabilized", settings_.rank_stabilized}};
     Options attributes = scale;
     attributes.set("adapter", settings_.name);
     ValueId made = graph_.apply("lora", {base, read_by_path(node), a, b}, attributes,
@@ -455,8 +476,11 @@ std::vector<Adapter> adapters_of(const Graph& graph) {
     }
     const Node& base = base_of(graph, node);
     const std::int64_t rank = graph.type(node.inputs[2]).dims[0].offset;
-    found->layers.push_back({graph.value(base.outputs[0]).name,
-                             layer_name(graph.value(linear_weight(graph, base)).name), rank});
+    const AdaptedLayer& layer = found->layers.emplace_back(AdaptedLayer{
+        graph.value(base.outputs[0]).name, layer_name(graph.value(linear_weight(graph, base)).name),
+        rank, node.attributes.real("alpha")});
+    if (layer.alpha != found->settings.alpha)
+      found->settings.alphas.emplace_back(layer.layer, layer.alpha);
     found->settings.rank = std::max(found->settings.rank, rank);
     const Node* read = graph.producer(node.inputs[1]);
     // (Where the base reads it too, it is the model's own.)
@@ -596,6 +620,9 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
   if (!has_adapters(model.graph))
     throw Error(ErrorCode::invalid_argument, model.name + ": has no adapter to merge",
                 "hone train MODEL --lora rank=8 --data DATA --out DIR makes one");
+  if (settings.dense && settings.keep_masks)
+    throw Error(ErrorCode::invalid_argument,
+                model.name + ": dense lets the masks go, keep-masks keeps them", "give one");
   Model changed = model;
   const auto refuse_unused = [&](const char* what, const char* why) {
     throw Error(ErrorCode::invalid_argument,
@@ -623,24 +650,28 @@ void merge_adapters(Model& model, const MergeSettings& settings) {
     const Node& base = graph.node(graph.find_node(name));
     const ValueId weight = linear_weight(graph, base);
     any_mask = any_mask || base.inputs[1] != weight;
-    if (base.inputs[1] != weight && !settings.dense)
+    if (base.inputs[1] != weight && !settings.dense && !settings.keep_masks)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{}: {} is pruned: merging fills its zeros", model.name,
                               graph.value(weight).name),
-                  "give --dense to let them go");
+                  "give --dense to let them go, or --keep-masks to drop what the adapter adds "
+                  "behind them");
     merged[graph.value(weight).name] = merged_weight(changed, base, list);
   }
   if (settings.dense && !any_mask) refuse_unused("dense", "no merged layer is pruned");
-  for (const auto& [name, list] : paths) {
-    Node& base = graph.node(graph.find_node(name));
-    base.inputs[1] = linear_weight(graph, base);
-  }
+  if (settings.keep_masks && !any_mask) refuse_unused("keep-masks", "no merged layer is pruned");
+  if (!settings.keep_masks)
+    for (const auto& [name, list] : paths) {
+      Node& base = graph.node(graph.find_node(name));
+      base.inputs[1] = linear_weight(graph, base);
+    }
   for (const Adapter& adapter : adapters_of(graph)) take_out(graph, adapter.settings.name);
   for (Value& value : graph.values) value.frozen = false;
   for (auto& [name, tensor] : merged) changed.tensors.set(name, tensor);
   graph.sort();
   graph.remove_dead();
   keep_named_tensors(changed);
+  zero_masked(changed);
   changed.history.emplace_back("merge adapters");
   model = std::move(changed);
 }

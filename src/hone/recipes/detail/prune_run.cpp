@@ -280,7 +280,13 @@ private:
       training.before_step = [&](Model& current, const Samples& data, std::int64_t step,
                                  std::int64_t steps) { grow(current, data, step, steps); };
     }
-    outcome_.training = run_training(training, watcher_);
+    try {
+      outcome_.training = run_training(training, watcher_);
+    } catch (const Error&) {
+      // What was refused before its first step leaves nothing.
+      if (!training.resume && !fs::exists(training.out)) fs::remove_all(masked);
+      throw;
+    }
     if (!outcome_.training->result.finished) return;
     model = load_model({.name = training.out.string()});
     // (What momentum moved behind a mask that grew while training.)

@@ -11,7 +11,8 @@ namespace merge_stage {
 double run(const StageCall& call) {
   Model model = load_model({.name = call.model});
   merge_adapters(model, {.dequantize = call.values.boolean_or("dequantize", false),
-                         .dense = call.values.boolean_or("dense", false)});
+                         .dense = call.values.boolean_or("dense", false),
+                         .keep_masks = call.values.boolean_or("keep_masks", false)});
   save_with_tokenizer(model, call.out);
   return 0;
 }
@@ -30,7 +31,11 @@ Stage stage_merge() {
                 {.name = "dense",
                  .type = OptionType::boolean,
                  .default_value = false,
-                 .help = "let the masks of pruned layers go"}}}};
+                 .help = "let the masks of pruned layers go"},
+                {.name = "keep_masks",
+                 .type = OptionType::boolean,
+                 .default_value = false,
+                 .help = "keep them: what the adapters add behind them is dropped"}}}};
   stage.run = run;
   return stage;
 }
