@@ -33,10 +33,18 @@ template <typename Body>
 void for_each_vector_target(const Body& body) {
   std::vector<std::string> seen;
   for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
-    const std::int64_t target = rest & -rest;
+    std::int64_t target = rest & -rest;
+    std::string beside;
+#if HWY_ARCH_X86
+    // No vectors of its own, but kernels of tiles (AMX) beside those of AVX3.
+    if (target == HWY_AVX3_DL) {
+      target |= HWY_AVX3;
+      beside = " and AVX3_DL";
+    }
+#endif
     const TargetScope scope(target);
     // A target that hone was not built for falls back to another one.
-    const std::string name = hone::cpu_vector_target();
+    const std::string name = hone::cpu_vector_target() + beside;
     bool again = false;
     for (const std::string& other : seen) again = again || other == name;
     if (again) continue;

@@ -57,6 +57,11 @@ std::vector<OptionSpec> conv_int8_attributes() {
   specs.push_back({"relu", OptionType::boolean, false, "negative results become 0"});
   specs.push_back({"high", OptionType::real, double{std::numeric_limits<float>::max()},
                    "with relu: the largest result", 0});
+  specs.push_back({"give_format", OptionType::text, std::string(),
+                   "number format of the codes of y that are given; empty: none are"});
+  specs.push_back({"give_rule", OptionType::text, std::string("exact"), "its rule"});
+  specs.push_back({"give_options", OptionType::text, std::string(), "its options"});
+  specs.push_back({"give_values", OptionType::boolean, true, "y is given itself too"});
   return specs;
 }
 
@@ -68,6 +73,31 @@ ConvInt8 bind_conv_int8(const Options& attributes) {
       attributes, &conv);
   if (!why_not.empty()) throw Error(ErrorCode::invalid_argument, "[conv_int8] " + why_not);
   return conv;
+}
+
+GivenCodes bind_given_codes(const Options& attributes) {
+  GivenCodes given;
+  if (attributes.text("give_format").empty()) return given;
+  given.quantizer =
+      bind_quantizer(format_options(attributes.text("give_format"), attributes.text("give_options"),
+                                    attributes.text("give_rule")));
+  const auto layout = given.quantizer->int8_layout(code_columns(1));
+  if (!layout || !layout->fixed || layout->block != 0)
+    throw Error(ErrorCode::invalid_argument,
+                "[conv_int8] give_format: its numbers do not share a scale of 8-bit codes");
+  given.layout = *layout;
+  given.values = attributes.boolean("give_values");
+  return given;
+}
+
+void encode_given(const GivenCodes& given, const float* y, std::int64_t rows, std::int64_t columns,
+                  std::uint8_t* codes, std::int64_t stride) {
+  std::vector<std::int32_t> zeros(static_cast<std::size_t>(rows));
+  std::vector<float> scales(static_cast<std::size_t>(rows));
+  given.quantizer->encode_int8(y, rows, columns, reinterpret_cast<std::int8_t*>(codes), stride,
+                               scales.data(), zeros.data());
+  if (given.layout.has_zero) return;
+  move_up(codes, rows * stride);
 }
 
 void filter_codes(const ConvInt8& conv, const PackedTensor& packed, std::int64_t first,

@@ -41,10 +41,23 @@ struct ConvInt8 {
 std::string refuse_conv_int8(std::shared_ptr<const Quantizer> data, const Options& weight,
                              ConvInt8* conv);
 
+// What conv_int8 gives besides y, or in its place: y rounded to 8-bit codes that share a scale and
+// a zero, as the convolution after it reads them.
+struct GivenCodes {
+  std::shared_ptr<const Quantizer> quantizer;  // null: none
+  bool values = true;                          // y itself is given too
+  Int8Layout layout = {};
+};
 // The attributes of conv_int8: int8_attributes, the window, and what follows at once.
 std::vector<OptionSpec> conv_int8_attributes();
 // Throws Error(invalid_argument) where refuse_conv_int8 has a reason.
 ConvInt8 bind_conv_int8(const Options& attributes);
+// Throws Error(invalid_argument) for a format whose codes do not share a scale.
+GivenCodes bind_given_codes(const Options& attributes);
+// Codes of signed formats are moved up by 128; of `columns` numbers of each of `rows` rows, whose
+// first codes lie `stride` apart.
+void encode_given(const GivenCodes& given, const float* y, std::int64_t rows, std::int64_t columns,
+                  std::uint8_t* codes, std::int64_t stride);
 // The codes of filters [first, first + count) by rows of a place, i8[count][columns], those that
 // fill up 0; their scales [count][weight_scales] (null: the layout is fixed).
 void filter_codes(const ConvInt8& conv, const PackedTensor& packed, std::int64_t first,

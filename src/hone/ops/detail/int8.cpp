@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 
 #include <fmt/format.h>
@@ -82,6 +83,18 @@ Int8Product bind_int8(const Options& attributes) {
   const std::string why_not = refuse_int8(std::move(data), std::move(weight), shape[1], &product);
   if (!why_not.empty()) throw Error(ErrorCode::invalid_argument, "[linear_int8] " + why_not);
   return product;
+}
+
+void move_up(std::uint8_t* codes, std::int64_t count) {
+  using Vector [[gnu::vector_size(32)]] = std::uint64_t;
+  std::int64_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    Vector vector;
+    std::memcpy(&vector, codes + i, 32);
+    vector ^= 0x8080808080808080u;
+    std::memcpy(codes + i, &vector, 32);
+  }
+  for (; i < count; ++i) codes[i] ^= 0x80u;
 }
 
 }  // namespace hone

@@ -49,6 +49,9 @@ std::string refuse_int8(std::shared_ptr<const Quantizer> data,
 // numbers.
 std::string refuse_attention_int8(const Quantizer& data, std::int64_t width);
 
+// Flips the highest bit of each of `count` codes: signed codes are moved up by 128.
+void move_up(std::uint8_t* codes, std::int64_t count);
+
 // The attributes of linear_int8: the weight's packed_attributes and the data's format.
 std::vector<OptionSpec> int8_attributes();
 // Throws Error(invalid_argument) where refuse_int8 has a reason.

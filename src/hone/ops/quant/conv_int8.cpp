@@ -1,5 +1,7 @@
 // conv_channels_last(quantize(x), w, b, add) with sums of whole numbers: x [N,H,W,C] is rounded to
-// 8-bit codes, a place a row, the filters w [O,C,KH,KW] are packed ones.
+// 8-bit codes, a place a row, the filters w [O,C,KH,KW] are packed ones. x may be codes already,
+// u8[N,H,W,C in whole fours], and y may be given as codes, for the convolution after this one.
+#include <cstring>
 #include <limits>
 
 #include "hone/ops/detail/conv_int8.hpp"
@@ -12,9 +14,14 @@ namespace conv_int8_op {
 std::vector<ValueType> infer(const OpTypes& t) {
   const ConvInt8 conv = bind_conv_int8(*t.attributes);
   const auto fail = [&] {
-    fail_shapes("conv_int8", "x f32[N,H,W,C], packed w of one group, b f32[O], add as y", t);
+    fail_shapes("conv_int8",
+                "x f32[N,H,W,C] or its codes u8 (a scale for all, C in whole fours), packed w of "
+                "one group, b f32[O], add as y",
+                t);
   };
-  if (t[0].dtype != DType::f32 || t[0].dims.size() != 4 || !(t[0].dims[3] == Dim(conv.channels)))
+  const bool codes = t[0].dtype == DType::u8 && conv.data_layout.fixed;
+  if ((t[0].dtype != DType::f32 && !codes) || t[0].dims.size() != 4 ||
+      !(t[0].dims[3] == Dim(codes ? conv.padded : conv.channels)))
     fail();
   if (t.has(3) && (!is_vector(t[3]) || !(t[3].dims[0] == Dim(conv.filters)))) fail();
   check_packed_types("conv_int8", t, 1);
@@ -22,19 +29,45 @@ std::vector<ValueType> infer(const OpTypes& t) {
   const std::vector<Dim> sizes = window_sizes({t[0].dims[1], t[0].dims[2]}, window, "conv_int8");
   const ValueType y{DType::f32, {t[0].dims[0], sizes[0], sizes[1], Dim(conv.filters)}};
   if (t.has(4) && !(t[4] == y)) fail();
-  return {y};
+  const GivenCodes given = bind_given_codes(*t.attributes);
+  std::vector<ValueType> outputs;
+  if (given.values) outputs.push_back(y);
+  if (given.quantizer != nullptr) {
+    outputs.push_back({DType::u8, y.dims});
+    outputs.back().dims[3] = Dim(code_columns(conv.filters));
+  }
+  return outputs;
+}
+
+// What codes of x stand for.
+Tensor decode(const ConvInt8& conv, const Tensor& codes) {
+  Shape shape = codes.shape();
+  shape[3] = conv.channels;
+  Tensor x(DType::f32, shape);
+  const std::int32_t zero = conv.zero;
+  for (std::int64_t i = 0; i < x.size(); ++i)
+    x.as<float>()[i] =
+        conv.data_layout.scale *
+        static_cast<float>(
+            codes.as<std::uint8_t>()[i / conv.channels * conv.padded + i % conv.channels] - zero);
+  return x;
 }
 
 void reference(const OpCall& call) {
   const ConvInt8 conv = bind_conv_int8(*call.attributes);
+  const GivenCodes given = bind_given_codes(*call.attributes);
   const Tensor w = conv.weight->unpack(
       packed_tensor(*call.attributes, call.in(1), call.has(2) ? &call.in(2) : nullptr));
-  const Tensor x = conv.data->quantize(call.in(0));
+  const Tensor x =
+      call.in(0).dtype() == DType::u8 ? decode(conv, call.in(0)) : conv.data->quantize(call.in(0));
   const Window window = window_of(*call.attributes, conv.kernel, "conv_int8");
   const bool relu = call.attributes->boolean("relu");
   const double high = call.attributes->real("high");
-  const Shape &from = x.shape(), &to = call.out(0).shape();
-  if (call.out(0).size() == 0) return;
+  const Shape& from = x.shape();
+  Shape to = call.out(0).shape();
+  to[3] = conv.filters;
+  Tensor y(DType::f32, to);
+  if (y.size() == 0) return;
   std::int64_t i = 0;
   Shape at(4, 0);
   do {
@@ -52,11 +85,14 @@ void reference(const OpCall& call) {
           sum += static_cast<double>(place[c]) *
                  weights[(c * conv.kernel[0] + r) * conv.kernel[1] + s];
       }
-    call.out(0).as<float>()[i++] = static_cast<float>(!relu        ? sum
-                                                      : sum < 0    ? 0
-                                                      : sum > high ? high
-                                                                   : sum);
+    y.as<float>()[i++] = static_cast<float>(!relu ? sum : sum < 0 ? 0 : sum > high ? high : sum);
   } while (advance(at, to));
+  if (given.values) std::memcpy(call.out(0).data(), y.data(), y.bytes());
+  if (given.quantizer == nullptr) return;
+  Tensor& codes = call.out(given.values ? 1 : 0);
+  const std::int64_t padded = codes.shape()[3];
+  encode_given(given, y.as<float>(), y.size() / conv.filters, conv.filters,
+               codes.as<std::uint8_t>(), padded);
 }
 
 double flop(const std::vector<Shape>& inputs, const Options& attributes) {
@@ -75,6 +111,7 @@ struct Case {
   Options attributes = {};
   Shape add = {};
   bool bias = true;
+  bool codes = false;  // x is given as codes
 };
 
 OpSample sample_of(const Case& one) {
@@ -89,7 +126,20 @@ OpSample sample_of(const Case& one) {
   w.attributes.set("data_format", std::string(one.data));
   w.attributes.set("data_rule", std::string("exact"));
   w.attributes.set("data_options", std::string(one.data_options));
-  OpSample sample{one.name, {random_tensor(one.x, 1), w.codes, w.scales}, w.attributes, {}, 1e-5};
+  Tensor x = random_tensor(one.x, 1);
+  if (one.codes) {
+    const GivenCodes given = bind_given_codes({{"give_format", std::string(one.data)},
+                                               {"give_rule", std::string("exact")},
+                                               {"give_options", std::string(one.data_options)},
+                                               {"give_values", false}});
+    Shape shape = one.x;
+    shape[3] = code_columns(one.x[3]);
+    Tensor encoded(DType::u8, shape);
+    encode_given(given, x.as<float>(), x.size() / one.x[3], one.x[3], encoded.as<std::uint8_t>(),
+                 shape[3]);
+    x = encoded;
+  }
+  OpSample sample{one.name, {x, w.codes, w.scales}, w.attributes, {}, 1e-5};
   sample.inputs.push_back(one.bias ? random_tensor({one.w[0]}, 3) : Tensor());
   sample.inputs.push_back(one.add.empty() ? Tensor() : random_tensor(one.add, 4));
   return sample;
@@ -176,6 +226,42 @@ std::vector<OpSample> samples() {
             "mxint",
             "block_size=16",
             {{"pads", text("0,0,1,1")}}},
+           {"codes to codes",
+            {2, 6, 9, 22},
+            {36, 22, 3, 3},
+            "integer",
+            fixed,
+            "integer",
+            fine,
+            {{"pads", text("1,1,1,1")},
+             {"relu", true},
+             {"give_format", text("integer")},
+             {"give_options", text("width=8 frac_width=5")},
+             {"give_values", false}},
+            {},
+            true,
+            true},
+           {"codes where they lie, to values and codes",
+            {2, 5, 7, 64},
+            {34, 64, 1, 1},
+            "affine",
+            "scale=0.03 zero_point=20 symmetric=false",
+            "affine",
+            "",
+            {{"give_format", text("affine")},
+             {"give_options", text("scale=0.02 zero_point=90 symmetric=false")}},
+            {2, 5, 7, 34},
+            true,
+            true},
+           {"a row in tiles",
+            {1, 3, 35, 32},
+            {50, 32, 3, 3},
+            "integer",
+            fixed,
+            "integer",
+            fine,
+            {{"pads", text("1,1,1,1")}},
+            {1, 3, 35, 50}},
            {"no planes", {0, 4, 4, 8}, {8, 8, 3, 3}, "integer", fixed, "integer", fine}})
     list.push_back(sample_of(one));
   return list;

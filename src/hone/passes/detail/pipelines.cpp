@@ -38,8 +38,8 @@ std::vector<PassRequest> inference_pipeline(Mode mode) {
   if (mode == Mode::compiled)
     for (const char* name :
          {"round_gathered", "fold_weights", "fold_batch_norm", "fuse_clip", "fuse_attention",
-          "channels_last", "fuse_conv", "fuse_conv_int8", "fold_weights", "push_gather",
-          "fuse_packed", "fuse_sparse", "group_rows"})
+          "channels_last", "fuse_conv", "fuse_conv_int8", "hand_on_codes", "fold_weights",
+          "push_gather", "fuse_packed", "fuse_sparse", "group_rows"})
       passes.push_back({name});
   return passes;
 }

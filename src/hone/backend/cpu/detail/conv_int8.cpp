@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "hone/backend/cpu/detail/conv.hpp"
@@ -24,6 +25,7 @@ BoundConvInt8 bind(const KernelQuery& query) {
   bound.panels = (bound.conv.filters + int8_panel - 1) / int8_panel;
   bound.relu = attributes.boolean("relu");
   bound.high = largest_result(attributes.real("high"));
+  bound.given = bind_given_codes(attributes);
   return bound;
 }
 
@@ -118,15 +120,25 @@ void encode_planes(const KernelCall& call, CodePlanes& planes) {
   const std::int64_t rows = planes.images * planes.padded_height;
   const std::int64_t padded = conv.padded, scales = conv.place_scales();
   const std::int64_t row_codes = planes.padded_width * padded;
-  const bool fixed = conv.data_layout.fixed;
-  planes.codes.resize(static_cast<std::size_t>(rows * row_codes));
+  const bool fixed = conv.data_layout.fixed, coded = call.in(0).dtype == DType::u8;
+  if (coded && planes.padded_height == x[1] && planes.padded_width == x[2]) {
+    planes.codes = call.in(0).as<std::uint8_t>();
+    return;
+  }
+  const auto bytes = static_cast<std::size_t>(rows * row_codes);
+  if (planes.room < bytes) {
+    planes.own = hwy::AllocateAligned<std::uint8_t>(bytes);
+    if (planes.own == nullptr) throw std::bad_alloc();
+    planes.room = bytes;
+  }
+  planes.codes = planes.own.get();
   if (!fixed) planes.scales.resize(static_cast<std::size_t>(rows * planes.padded_width * scales));
   const auto zero = static_cast<std::uint8_t>(conv.zero);
   parallel_ranges(rows, [&](std::int64_t from, std::int64_t to, int) {
     std::vector<std::int32_t> zeros(static_cast<std::size_t>(planes.width));
     std::vector<float> unused(static_cast<std::size_t>(fixed ? planes.width * scales : 0));
     for (std::int64_t row = from; row < to; ++row) {
-      std::uint8_t* codes = planes.codes.data() + row * row_codes;
+      std::uint8_t* codes = planes.own.get() + row * row_codes;
       const std::int64_t h = row % planes.padded_height - window.before[0];
       if (h < 0 || h >= planes.height) {
         std::fill(codes, codes + row_codes, zero);
@@ -137,13 +149,17 @@ void encode_planes(const KernelCall& call, CodePlanes& planes) {
       std::fill(codes, own, zero);
       std::fill(own + planes.width * padded, codes + row_codes, zero);
       const std::int64_t image = row / planes.padded_height;
+      const std::int64_t at = (image * planes.height + h) * planes.width;
+      if (coded) {
+        std::memcpy(own, call.in(0).as<std::uint8_t>() + at * padded,
+                    static_cast<std::size_t>(planes.width * padded));
+        continue;
+      }
       float* own_scales = fixed
                               ? unused.data()
                               : planes.scales.data() + (row * planes.padded_width + first) * scales;
-      conv.data->encode_int8(
-          call.in(0).as() + (image * planes.height + h) * planes.width * conv.channels,
-          planes.width, conv.channels, reinterpret_cast<std::int8_t*>(own), padded, own_scales,
-          zeros.data());
+      conv.data->encode_int8(call.in(0).as() + at * conv.channels, planes.width, conv.channels,
+                             reinterpret_cast<std::int8_t*>(own), padded, own_scales, zeros.data());
       if (!conv.data_layout.has_zero) move_up(own, planes.width * padded);
       // (Columns that fill up meet weights of zero.)
     }
@@ -176,6 +192,19 @@ void window_places(const BoundConvInt8& bound, const CodePlanes& planes, std::in
         (n * planes.padded_height + h * bound.window.strides[0]) * planes.padded_width +
         w * bound.window.strides[1];
   }
+}
+
+void give_codes(const GivenCodes& given, std::int64_t filters, const float* y, std::int64_t count,
+                std::int64_t first, std::int64_t end, std::uint8_t* codes) {
+  const std::int64_t padded = code_columns(filters);
+  if (first == 0 && end == filters) {
+    encode_given(given, y, count, filters, codes, padded);
+    return;
+  }
+  const std::int64_t stride = (end == filters ? padded : end) - first;
+  for (std::int64_t r = 0; r < count; ++r)
+    encode_given(given, y + r * filters + first, 1, end - first, codes + r * padded + first,
+                 stride);
 }
 
 ConvPieces::ConvPieces(std::int64_t all_places, std::int64_t row_bytes, std::int64_t all_panels,

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <vector>
 
+#include <hwy/aligned_allocator.h>
+
 #include "hone/backend/cpu/detail/bound_quantizer.hpp"
+#include "hone/backend/cpu/detail/int8_product.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/ops/detail/conv_int8.hpp"
 
@@ -16,10 +19,16 @@ struct CodePlanes {
   std::int64_t images = 0, height = 0, width = 0;    // of x
   std::int64_t padded_height = 0, padded_width = 0;  // of the codes
   std::int64_t out_height = 0, out_width = 0;        // of y
-  std::vector<std::uint8_t> codes = {};  // [images][padded_height][padded_width][padded]
-  std::vector<float> scales = {};        // [..][place_scales]; none where there is one for all
+  // [images][padded_height][padded_width][padded]: `own`, or x where those are codes without pads.
+  const std::uint8_t* codes = nullptr;
+  std::vector<float> scales = {};  // [..][place_scales]; none where there is one for all
+  hwy::AlignedFreeUniquePtr<std::uint8_t[]> own = nullptr;
+  std::size_t room = 0;  // of `own`
 
   std::int64_t places() const { return images * out_height * out_width; }
+  std::int64_t count(const ConvInt8& conv) const {
+    return images * padded_height * padded_width * conv.padded;
+  }
 };
 
 struct BoundConvInt8 {
@@ -29,6 +38,7 @@ struct BoundConvInt8 {
   std::int64_t panels = 0;  // of int8_panel filters
   bool relu = false;
   float high = 0;
+  GivenCodes given;
 };
 
 // The filters in the workspace, in this order. Code is i8, four of a filter beside each other, or
@@ -50,7 +60,7 @@ ConvInt8Filters<Code> conv_int8_filters(const BoundConvInt8& bound, std::byte* w
 template <typename Code>
 void begin_conv_int8(const KernelCall& call);
 
-// Rounds x, on all threads.
+// Rounds x on all threads, or takes its codes.
 void encode_planes(const KernelCall& call, CodePlanes& planes);
 
 // What lies together of a window: runs of `length` codes, at these distances from its first; a tap
@@ -75,7 +85,7 @@ struct ConvInt8Piece {
   const std::int64_t* places = nullptr;         // where their windows begin
   std::int64_t first_panel = 0, end_panel = 0;  // of filters
   const float *bias = nullptr, *add = nullptr;  // add: as y
-  float* y = nullptr;                           // of the first place
+  float* y = nullptr;  // of the first place; where it is not given: scratch
 };
 
 // Cuts places and panels into pieces for the threads, such that windows stay in cache while they
@@ -86,18 +96,25 @@ struct ConvPieces {
   ConvPieces(std::int64_t places, std::int64_t row_bytes, std::int64_t panels, std::int64_t step);
 };
 
-// Calls body(piece) on all threads; x has been rounded to `planes`.
+// Filters [first, end) of `count` places from the y of the first place to its codes.
+void give_codes(const GivenCodes& given, std::int64_t filters, const float* y, std::int64_t count,
+                std::int64_t first, std::int64_t end, std::uint8_t* codes);
+
+// Calls body(piece) on all threads; x has been rounded to `planes`. What is given as codes is
+// rounded while it is in cache.
 template <typename Code, typename Body>
 void for_conv_pieces(const KernelCall& call, const CodePlanes& planes, std::int64_t step,
                      const Body& body) {
   const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
   const WindowRuns windows = window_runs(bound, planes);
   const std::int64_t filters = bound.conv.filters;
+  const GivenCodes& given = bound.given;
   const ConvPieces cut(planes.places(),
                        bound.conv.columns() * static_cast<std::int64_t>(sizeof(Code)), bound.panels,
                        step);
   parallel_items(cut.chunks * cut.parts, [&](std::int64_t item, int) {
     static thread_local std::vector<std::int64_t> places;
+    static thread_local std::vector<float> scratch;
     const std::int64_t part = item / cut.chunks, first = item % cut.chunks * cut.chunk;
     ConvInt8Piece<Code> piece{&bound, conv_int8_filters<Code>(bound, call.workspace), &planes,
                               &windows};
@@ -110,8 +127,14 @@ void for_conv_pieces(const KernelCall& call, const CodePlanes& planes, std::int6
     piece.end_panel = std::min(cut.panels, groups * (part + 1) / cut.parts * 4);
     if (call.has(3)) piece.bias = call.in(3).as();
     if (call.has(4)) piece.add = call.in(4).as() + first * filters;
-    piece.y = call.out(0).as() + first * filters;
+    if (!given.values)
+      scratch.resize(std::max(scratch.size(), static_cast<std::size_t>(piece.count * filters)));
+    piece.y = given.values ? call.out(0).as() + first * filters : scratch.data();
     body(piece);
+    if (given.quantizer == nullptr) return;
+    give_codes(given, filters, piece.y, piece.count, piece.first_panel * int8_panel,
+               std::min(filters, piece.end_panel * int8_panel),
+               call.out(given.values ? 1 : 0).as<std::uint8_t>() + first * code_columns(filters));
   });
 }
 

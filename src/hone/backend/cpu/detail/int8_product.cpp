@@ -22,18 +22,6 @@ BoundInt8 bind(const KernelQuery& query) {
 
 }  // namespace
 
-void move_up(std::uint8_t* codes, std::int64_t count) {
-  using Vector [[gnu::vector_size(32)]] = std::uint64_t;
-  std::int64_t i = 0;
-  for (; i + 32 <= count; i += 32) {
-    Vector vector;
-    std::memcpy(&vector, codes + i, 32);
-    vector ^= 0x8080808080808080u;
-    std::memcpy(codes + i, &vector, 32);
-  }
-  for (; i < count; ++i) codes[i] ^= 0x80u;
-}
-
 std::size_t BoundInt8::workspace_bytes() const {
   const auto n = static_cast<std::size_t>(padded_outputs);
   const auto blocks = static_cast<std::size_t>(product.blocks());

@@ -9,10 +9,6 @@ namespace hone {
 // Outputs of one panel: the 32-bit lanes of the widest vectors.
 inline constexpr std::int64_t int8_panel = 16;
 
-// Flips the highest bit of each of `count` codes, a multiple of four: signed codes are moved up by
-// 128.
-void move_up(std::uint8_t* codes, std::int64_t count);
-
 // What begin() writes into the workspace, in this order; N is rounded up to whole panels.
 //   codes   i8 [N / 16][K / 4][16][4]
 //   sums    i32[blocks][N]   of the codes of a block

@@ -61,6 +61,11 @@ HONE_VNNI_TARGET inline void add_products(const std::uint8_t* x, std::int64_t st
   }
 }
 
+// The first `left` lanes of a panel of outputs, at most all.
+inline __mmask16 lanes_left(std::int64_t left) {
+  return left >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
+}
+
 // Calls body.operator()<Rows, Panels>(row, column) for tiles of Rows rows and Panels * 16 columns
 // that cover `rows` rows and `columns` columns (a multiple of 16): Step rows and four panels where
 // they fit.

@@ -132,12 +132,12 @@ void run_conv_int8(const KernelCall& call) {
   static thread_local std::vector<std::int16_t> kept_codes;
   CodePlanes& planes = kept;
   encode_planes(call, planes);
-  kept_codes.resize(std::max(kept_codes.size(), planes.codes.size()));
+  const std::int64_t count = planes.count(static_cast<const BoundConvInt8*>(call.bound)->conv);
+  kept_codes.resize(std::max(kept_codes.size(), static_cast<std::size_t>(count)));
   std::int16_t* const codes = kept_codes.data();
-  parallel_ranges(static_cast<std::int64_t>(planes.codes.size()),
-                  [&](std::int64_t from, std::int64_t to, int) {
-                    widen(planes.codes.data() + from, to - from, codes + from);
-                  });
+  parallel_ranges(count, [&](std::int64_t from, std::int64_t to, int) {
+    widen(planes.codes + from, to - from, codes + from);
+  });
   for_conv_pieces<std::int16_t>(call, planes, 6, [&](const ConvInt8Piece<std::int16_t>& own) {
     const Piece piece{own, codes};
     std::int64_t o = piece.first_panel * int8_panel;

@@ -1,14 +1,10 @@
 // conv_int8 with AVX-512 VNNI: windows of places meet panels of 64 filters.
-#include "hone/backend/cpu/detail/conv_int8.hpp"
-#include "hone/backend/cpu/detail/int8_product.hpp"
-#include "hone/backend/cpu/detail/vnni.hpp"
+#include "hone/backend/cpu/detail/conv_int8_avx512.hpp"
 
 namespace hone {
 namespace {
 
 #ifdef HONE_VNNI
-
-using Piece = ConvInt8Piece<std::int8_t>;
 
 // sums[r][p] += the products of `columns` codes (a multiple of 4) at x[r] and of panel p of w.
 template <int Rows, int Panels>
@@ -33,14 +29,14 @@ HONE_VNNI_TARGET inline void add_run(const std::uint8_t* const (&x)[Rows], std::
 }
 
 template <int Rows, int Panels>
-HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
+HONE_VNNI_TARGET void tile(const ConvBytes& piece, std::int64_t row, std::int64_t first) {
   const BoundConvInt8& bound = *piece.bound;
   const ConvInt8& conv = bound.conv;
   const std::int64_t columns = conv.columns(), n = bound.panels * int8_panel;
   const std::int64_t panel = int8_panel * columns, blocks = conv.blocks();
   const std::uint8_t* x[Rows];
   HONE_UNROLL for (int r = 0; r < Rows; ++r) x[r] =
-      piece.planes->codes.data() + piece.places[row + r] * conv.padded;
+      piece.planes->codes + piece.places[row + r] * conv.padded;
   const std::int8_t* w = piece.filters.codes + first * columns;
   __m512 totals[Rows][Panels];
   if (blocks == 1) {
@@ -53,16 +49,8 @@ HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t fi
       add_run(x, offset, w, panel, piece.windows->length, sums);
       w += piece.windows->length * int8_panel;
     }
-    HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-      const float* scales =
-          conv.data_layout.fixed ? nullptr : piece.planes->scales.data() + piece.places[row + r];
-      HONE_UNROLL for (int p = 0; p < Panels; ++p) {
-        __m512 scale = _mm512_load_ps(piece.filters.scales + first + p * int8_panel);
-        // (A window of one tap and one scale.)
-        if (scales != nullptr) scale = _mm512_mul_ps(scale, _mm512_set1_ps(*scales));
-        totals[r][p] = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[r][p]), scale);
-      }
-    }
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int p = 0; p < Panels; ++p)
+        totals[r][p] = scaled_sums(piece, row + r, first + p * int8_panel, sums[r][p]);
   } else {
     HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int p = 0; p < Panels; ++p)
         totals[r][p] = _mm512_setzero_ps();
@@ -89,22 +77,8 @@ HONE_VNNI_TARGET void tile(const Piece& piece, std::int64_t row, std::int64_t fi
       }
     }
   }
-  const __m512 zero = _mm512_setzero_ps(), high = _mm512_set1_ps(bound.high);
-  HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-    HONE_UNROLL for (int p = 0; p < Panels; ++p) {
-      const std::int64_t j = first + p * int8_panel, left = conv.filters - j;
-      if (left <= 0) break;
-      const __mmask16 mask =
-          left >= int8_panel ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
-      const std::int64_t at = (row + r) * conv.filters + j;
-      __m512 v = totals[r][p];
-      if (piece.bias != nullptr) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, piece.bias + j));
-      if (piece.add != nullptr) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, piece.add + at));
-      // NaN stays NaN.
-      if (bound.relu) v = _mm512_min_ps(high, _mm512_max_ps(zero, v));
-      _mm512_mask_storeu_ps(piece.y + at, mask, v);
-    }
-  }
+  HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int p = 0; p < Panels; ++p)
+      give_filters(piece, row + r, first + p * int8_panel, totals[r][p]);
 }
 
 void run(const KernelCall& call) {
@@ -113,7 +87,7 @@ void run(const KernelCall& call) {
   static thread_local CodePlanes kept;
   CodePlanes& planes = kept;
   encode_planes(call, planes);
-  for_conv_pieces<std::int8_t>(call, planes, 6, [&](const Piece& piece) {
+  for_conv_pieces<std::int8_t>(call, planes, 6, [&](const ConvBytes& piece) {
     const auto each = [&]<int Rows, int Panels>(std::int64_t row, std::int64_t column) {
       tile<Rows, Panels>(piece, row, piece.first_panel * int8_panel + column);
     };

@@ -1,70 +1,36 @@
 // linear_int8 with AVX-512 VNNI: four products of bytes and their sum a lane and instruction.
 #include "hone/backend/cpu/detail/int8_product.hpp"
-#include "hone/backend/cpu/detail/vnni.hpp"
+#include "hone/backend/cpu/detail/linear_int8_avx512.hpp"
 
 namespace hone {
 namespace {
 
 #ifdef HONE_VNNI
 
-// What the tiles of one call share.
-struct Pass {
-  const BoundInt8* bound;
-  Int8Weights w;
-  const std::uint8_t* x;
-  const float* scales;
-  std::int64_t stride;  // of the scales
-  const float* bias;
-  float* y;
-};
-
 // Rows x Panels outputs whose row has one scale.
 template <int Rows, int Panels>
-HONE_VNNI_TARGET void whole_rows(const Pass& pass, std::int64_t row, std::int64_t first) {
+HONE_VNNI_TARGET void whole_rows(const Int8Rows& pass, std::int64_t row, std::int64_t first) {
   const BoundInt8& bound = *pass.bound;
   const std::int64_t columns = bound.padded_columns;
-  const bool weight_zero = bound.product.weight_layout.has_zero;
   __m512i sums[Rows][Panels];
   HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-    const float* scales = pass.scales + (row + r) * pass.stride;
-    const __m512i zero = _mm512_set1_epi32(-static_cast<std::int32_t>(scales[pass.stride - 1]));
+    const __m512i zero = pass.minus_zero(row + r);
     HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
         _mm512_mullo_epi32(zero, _mm512_load_si512(pass.w.sums + first + p * int8_panel));
   }
   add_products(pass.x + row * columns, columns, pass.w.codes + first * columns,
                int8_panel * columns, columns, sums);
   HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-    const float* scales = pass.scales + (row + r) * pass.stride;
-    const __m512 scale = _mm512_set1_ps(scales[0]);
-    std::int32_t row_sum = 0;
-    if (weight_zero) {
-      for (std::int64_t k = 0; k < bound.product.columns; ++k)
-        row_sum += pass.x[(row + r) * columns + k];
-      row_sum -= static_cast<std::int32_t>(bound.product.columns) *
-                 static_cast<std::int32_t>(scales[pass.stride - 1]);
-    }
-    HONE_UNROLL for (int p = 0; p < Panels; ++p) {
-      const std::int64_t j = first + p * int8_panel;
-      if (j >= bound.outputs) break;
-      __m512i sum = sums[r][p];
-      if (weight_zero)
-        sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(_mm512_load_si512(pass.w.zeros + j),
-                                                       _mm512_set1_epi32(row_sum)));
-      const std::int64_t left = bound.outputs - j;
-      const __mmask16 mask =
-          left >= int8_panel ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
-      const __m512 factor = _mm512_mul_ps(scale, _mm512_load_ps(pass.w.scales + j));
-      const __m512 bias =
-          pass.bias != nullptr ? _mm512_maskz_loadu_ps(mask, pass.bias + j) : _mm512_setzero_ps();
-      _mm512_mask_storeu_ps(pass.y + (row + r) * bound.outputs + j, mask,
-                            _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, bias));
-    }
+    const std::int32_t row_sum =
+        bound.product.weight_layout.has_zero ? pass.row_sum(row + r) : std::int32_t{0};
+    HONE_UNROLL for (int p = 0; p < Panels; ++p)
+        give_outputs(pass, row + r, first + p * int8_panel, sums[r][p], row_sum);
   }
 }
 
 // The same where blocks of a row have scales of their own.
 template <int Rows, int Panels>
-HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int64_t first) {
+HONE_VNNI_TARGET void blocked_rows(const Int8Rows& pass, std::int64_t row, std::int64_t first) {
   const BoundInt8& bound = *pass.bound;
   const Int8Product& product = bound.product;
   const std::int64_t columns = bound.padded_columns;
@@ -79,8 +45,7 @@ HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int6
     const std::int64_t to = std::min(columns, from + product.block);
     __m512i sums[Rows][Panels];
     HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-      const float* scales = pass.scales + (row + r) * pass.stride;
-      const __m512i zero = _mm512_set1_epi32(-static_cast<std::int32_t>(scales[pass.stride - 1]));
+      const __m512i zero = pass.minus_zero(row + r);
       HONE_UNROLL for (int p = 0; p < Panels; ++p) sums[r][p] =
           _mm512_mullo_epi32(zero, _mm512_load_si512(pass.w.sums + b * n + first + p * int8_panel));
     }
@@ -112,9 +77,7 @@ HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int6
     HONE_UNROLL for (int p = 0; p < Panels; ++p) {
       const std::int64_t j = first + p * int8_panel;
       if (j >= bound.outputs) break;
-      const std::int64_t left = bound.outputs - j;
-      const __mmask16 mask =
-          left >= int8_panel ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
+      const __mmask16 mask = lanes_left(bound.outputs - j);
       const __m512 bias =
           pass.bias != nullptr ? _mm512_maskz_loadu_ps(mask, pass.bias + j) : _mm512_setzero_ps();
       _mm512_mask_storeu_ps(pass.y + (row + r) * bound.outputs + j, mask,
@@ -124,11 +87,8 @@ HONE_VNNI_TARGET void blocked_rows(const Pass& pass, std::int64_t row, std::int6
 }
 
 void run(const KernelCall& call) {
-  const auto& bound = *static_cast<const BoundInt8*>(call.bound);
-  const Pass pass{
-      &bound,          bound.weights(call.workspace), call.in(0).as<std::uint8_t>(),
-      call.in(1).as(), call.in(1).columns(),          call.has(4) ? call.in(4).as() : nullptr,
-      call.out(0).as()};
+  const Int8Rows pass(call);
+  const BoundInt8& bound = *pass.bound;
   const std::int64_t rows = call.in(0).rows();
   // As many rows at once as leave the sums in registers.
   if (bound.product.blocks() == 1)

@@ -1,0 +1,81 @@
+// Kernels on 8-bit codes against each other: whatever the sizes leave at the ends of tiles, all
+// give the same bits.
+#include <cstring>
+#include <optional>
+
+#include <gtest/gtest.h>
+
+#include "contract/sample_run.hpp"
+#include "hone/ops/detail/int8.hpp"
+#include "support/vector_targets.hpp"
+
+namespace hone_test {
+namespace {
+
+// Runs the sample by every set of instructions.
+void expect_same_bits(const char* op, const OpSample& sample) {
+  std::vector<std::string> kernels;
+  std::optional<Tensor> first;
+  for_each_vector_target([&] {
+    const Graph graph = sample_graph(find_op(op), sample, false);
+    kernels.push_back(choose_kernel({graph, graph.nodes[0], {{"R", 1}}, 2}).kernel->name);
+    Executor executor(sample_graph(find_op(op), sample, false),
+                      ExecutorOptions{.use_kernels = true});
+    const Tensor y = run_once(executor, find_op(op), sample)[0].clone();
+    if (!first) first = y;
+    EXPECT_EQ(std::memcmp(first->data(), y.data(), y.bytes()), 0)
+        << sample.name << ": " << kernels.front() << " and " << kernels.back();
+  });
+}
+
+TEST(Int8Kernels, ProductsAreTheSameForEveryNumberOfRows) {
+  const std::string data = "affine", options = "symmetric=false";
+  for (const std::int64_t columns : {16, 60, 64, 100, 192})
+    for (const std::int64_t outputs : {1, 16, 33, 70})
+      for (const std::int64_t rows : {1, 2, 15, 16, 17, 31, 32, 33, 47, 64, 97}) {
+        const Tensor x = random_tensor({rows, columns}, 1);
+        const std::vector<Tensor> encoded =
+            evaluate_reference(find_op("encode_int8"), {&x}, format_options(data, options));
+        PackedSample w = pack_sample(random_tensor({outputs, columns}, 2), data, options);
+        w.attributes.set("data_format", data);
+        w.attributes.set("data_rule", std::string("exact"));
+        w.attributes.set("data_options", options);
+        const OpSample sample{std::to_string(rows) + " x " + std::to_string(columns) + " x " +
+                                  std::to_string(outputs),
+                              {encoded[0], encoded[1], w.codes, w.scales, Tensor()},
+                              w.attributes,
+                              {},
+                              1e-6};
+        expect_same_bits("linear_int8", sample);
+      }
+}
+
+TEST(Int8Kernels, ConvolutionsAreTheSameForEveryWidth) {
+  for (const std::int64_t width : {1, 2, 7, 15, 16, 17, 33, 50})
+    for (const std::int64_t channels : {8, 20, 64})
+      for (const std::int64_t filters : {5, 32, 49})
+        for (const bool one_by_one : {false, true})
+          for (const char* strides : {"1,1", "2,2"}) {
+            const std::int64_t size = one_by_one ? 1 : 3;
+            PackedSample w = pack_sample(random_tensor({filters, channels, size, size}, 2, 0.1),
+                                         "affine", "", TensorRows::filters);
+            w.attributes.set("data_format", std::string("integer"));
+            w.attributes.set("data_rule", std::string("exact"));
+            w.attributes.set("data_options", std::string("width=8 frac_width=5"));
+            w.attributes.set("strides", std::string(strides));
+            if (!one_by_one) w.attributes.set("pads", std::string("1,1,1,1"));
+            w.attributes.set("relu", true);
+            const OpSample sample{"width " + std::to_string(width) + ", " +
+                                      std::to_string(channels) + " to " + std::to_string(filters) +
+                                      (one_by_one ? ", 1 x 1" : ", 3 x 3") + ", strides " + strides,
+                                  {random_tensor({2, 5, width, channels}, 1), w.codes, w.scales,
+                                   random_tensor({filters}, 3)},
+                                  w.attributes,
+                                  {},
+                                  1e-6};
+            expect_same_bits("conv_int8", sample);
+          }
+}
+
+}  // namespace
+}  // namespace hone_test
