@@ -127,6 +127,7 @@ protected:
     network.write(scratch_.path() / "network.onnx");
     small_classifier({"N", "3", "8", "8"}).write(scratch_.path() / "photos.onnx");
     scratch_.write("names.txt", "one\ntwo\n");
+    run("hone export runs/first -o reviews.onnx");
     hone::TensorStore inputs;
     inputs.set("x", hone::Tensor(hone::DType::f32, {2, 3, 224, 224}));
     hone::write_arrays(scratch_.path() / "inputs.npz", inputs);

@@ -4,12 +4,14 @@
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/bench_attention.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/named_inputs.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/core/usage_error.hpp"
+#include "hone/frontends/array_files.hpp"
 #include "hone/frontends/load_model.hpp"
 #include "hone/recipes/bench_model.hpp"
 #include "hone/recipes/train_run.hpp"
@@ -106,7 +108,11 @@ CommandResult run_bench(const CommandInput& input) {
                              .warmup = static_cast<int>(input.options.integer_or("warmup", 2))};
   const std::map<std::string, Shape> shapes = parse_shapes(input);
   Model model = load_model({.name = input.argument("MODEL")});
-  const std::map<std::string, Tensor> inputs = random_inputs(model, shapes);
+  const std::string file = input.options.text_or("in", "");
+  if (!file.empty() && !shapes.empty())
+    throw UsageError("--in and shapes: the file's tensors have shapes of their own", "give one");
+  const std::map<std::string, Tensor> inputs =
+      file.empty() ? random_inputs(model, shapes) : inputs_of(model.graph, read_arrays(file), file);
   const std::string wanted = input.options.text_or("mode", "compiled");
   const double peak = measure_peak_flops();
   std::vector<std::pair<std::string, ModeTimes>> modes;
@@ -139,6 +145,9 @@ Command command_bench() {
        .default_value = {},
        .help = "of an input: x=32,3,224,224 (a first size left open is 1 without it); of texts: "
                "text=SEQUENCES,TOKENS; of attention: B,H,S,D"},
+      {.name = "in",
+       .default_value = {},
+       .help = "inputs of a file, as hone infer reads them, in place of random ones"},
       {.name = "mode",
        .type = OptionType::text,
        .default_value = {},
@@ -163,7 +172,7 @@ Command command_bench() {
        .help = "threads (default: all cores)",
        .minimum = 1}};
   for (OptionSpec& option : attention_bench_options()) command.options.push_back(std::move(option));
-  command.placeholders = {{"shape", "NAME=SIZES"}};
+  command.placeholders = {{"shape", "NAME=SIZES"}, {"in", "FILE"}};
   command.examples = {"hone bench bert-tiny --shape text=8,128 --mode both --runs 5",
                       "hone bench resnet18 --threads 1",
                       "hone bench attention --shape 1,8,512,64 --dtype bf16 --backward"};

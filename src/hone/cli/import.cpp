@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 #include "hone/core/usage_error.hpp"
 #include "hone/frontends/onnx/import_onnx.hpp"
 #include "hone/frontends/saved_model.hpp"
+#include "hone/recipes/loading.hpp"
 #include "hone/recipes/train_run.hpp"
 #include "hone/report/numbers.hpp"
 
@@ -57,16 +59,34 @@ std::vector<std::string> labels_of(const std::string& given) {
   return labels;
 }
 
-constexpr const char* picture_flags[] = {"labels", "image_size", "resize", "mean", "std"};
+constexpr const char* flags_of_pictures[] = {"labels", "image_size", "resize", "mean", "std"};
+constexpr const char* flags_of_texts[] = {"tokenizer"};
 
 Model imported(const CommandInput& input) {
   if (!input.options.contains("task")) {
-    for (const char* name : picture_flags)
-      if (input.options.contains(name))
-        throw UsageError(flag_name(name) + " changes nothing without --task",
-                         "say what the network is for: --task image_classification");
+    const auto refuse_flags = [&](std::span<const char* const> names, const char* task) {
+      for (const char* name : names)
+        if (input.options.contains(name))
+          throw UsageError(flag_name(name) + " changes nothing without --task",
+                           fmt::format("say what the network is for: --task {}", task));
+    };
+    refuse_flags(flags_of_pictures, "image_classification");
+    refuse_flags(flags_of_texts, "text_classification");
     return import_onnx(input.argument("FILE"));
   }
+  if (input.options.text("task") == "text_classification") {
+    for (const char* name : flags_of_pictures)
+      if (std::string_view(name) != "labels" && input.options.contains(name))
+        throw UsageError(flag_name(name) + " changes nothing with --task text_classification",
+                         "it is for pictures");
+    return import_text_classifier(input.argument("FILE"),
+                                  input.options.contains("labels")
+                                      ? labels_of(input.options.text("labels"))
+                                      : std::vector<std::string>{});
+  }
+  if (input.options.contains("tokenizer"))
+    throw UsageError("--tokenizer changes nothing with --task image_classification",
+                     "it is for texts");
   PictureTask task;
   if (input.options.contains("labels")) task.labels = labels_of(input.options.text("labels"));
   task.image_size = input.options.integer_or("image_size", 0);
@@ -81,7 +101,13 @@ CommandResult run_import(const CommandInput& input) {
   const std::filesystem::path out = input.options.text("out");
   const Model model = imported(input);
   if (input.options.boolean_or("overwrite", false)) clear_out(out);
-  save_model(out, model, model.tensors);
+  const std::string tokenizer = input.options.text_or("tokenizer", "");
+  if (!tokenizer.empty()) {
+    const ChosenTokenizer chosen = load_named_tokenizer(tokenizer);
+    check_fit(model.limits, chosen.tokenizer, chosen.source, {});
+  }
+  save_model(out, model, model.tensors,
+             tokenizer.empty() ? std::vector<std::filesystem::path>{} : tokenizer_files(tokenizer));
   for (const std::string& note : model.report.notes) console().note(note);
   console().print(fmt::format("saved in {}: {} nodes, {} numbers, {}\ninputs\n{}outputs\n{}",
                               out.string(), model.graph.nodes.size(), parameter_count(model),
@@ -105,11 +131,15 @@ Command command_import() {
                       .default_value = {},
                       .help = "what the network is for: then it is trained, evaluated, quantized "
                               "and pruned as built-in networks are; default: only its user knows",
-                      .choices = {"image_classification"}},
+                      .choices = {"image_classification", "text_classification"}},
                      {.name = "labels",
                       .default_value = {},
                       .help = "with --task: the names of its classes, separated by commas, or a "
                               "file with one a line; default: LABEL_0, ..."},
+                     {.name = "tokenizer",
+                      .default_value = {},
+                      .help = "with --task text_classification: the folder of its tokenizer, which "
+                              "goes along"},
                      {.name = "image_size",
                       .type = OptionType::integer,
                       .default_value = {},
@@ -135,12 +165,14 @@ Command command_import() {
                       .type = OptionType::boolean,
                       .default_value = {},
                       .help = "replace what is in --out"}};
-  command.placeholders = {
-      {"out", "DIR"}, {"task", "TASK"}, {"labels", "NAMES"}, {"mean", "LIST"}, {"std", "LIST"}};
+  command.placeholders = {{"out", "DIR"},       {"task", "TASK"}, {"labels", "NAMES"},
+                          {"tokenizer", "DIR"}, {"mean", "LIST"}, {"std", "LIST"}};
   command.required = {"out"};
   command.examples = {"hone import network.onnx --out models/network",
                       "hone import photos.onnx --task image_classification --labels names.txt "
-                      "--out models/photos"};
+                      "--out models/photos",
+                      "hone import reviews.onnx --task text_classification --tokenizer runs/first "
+                      "--out models/reviews"};
   command.run = run_import;
   return command;
 }

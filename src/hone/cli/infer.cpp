@@ -6,6 +6,7 @@
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/console.hpp"
+#include "hone/cli/detail/named_inputs.hpp"
 #include "hone/cli/detail/settings.hpp"
 #include "hone/core/error.hpp"
 #include "hone/core/json.hpp"
@@ -20,30 +21,6 @@ namespace hone {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::map<std::string, Tensor> by_name(const TensorStore& store) {
-  std::map<std::string, Tensor> tensors;
-  for (const std::string& name : store.names()) tensors[name] = store.at(name);
-  return tensors;
-}
-
-// One tensor without a name is the only input.
-std::map<std::string, Tensor> inputs_of(const Graph& graph, const TensorStore& given,
-                                        const std::string& file) {
-  std::vector<std::string> wanted;
-  for (const Value& value : graph.values)
-    if (value.kind == ValueKind::input) wanted.push_back(value.name);
-  std::map<std::string, Tensor> inputs;
-  for (const std::string& name : given.names()) {
-    const std::string to = name.empty() && wanted.size() == 1 ? wanted[0] : name;
-    if (graph.find(to) == none || graph.value(graph.find(to)).kind != ValueKind::input)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: the model has no input '{}'", file, printable(to, 100)),
-                  did_you_mean(to, wanted));
-    inputs[to] = given.at(name);
-  }
-  return inputs;
-}
 
 // Runs a model on the tensors of a file; without files it is only read.
 void run_one(const std::string& model_name, const std::string& in, const std::string& out,
@@ -129,7 +106,8 @@ Command command_infer() {
   command.options = {
       {.name = "in",
        .default_value = {},
-       .help = "tensors by the names of the inputs: .safetensors, .npz; .npy for the only one"},
+       .help = "tensors by the names of the inputs: .safetensors, .npz; .npy for the only one; of "
+               "texts also input_ids, attention_mask and token_type_ids"},
       {.name = "out", .default_value = {}, .help = "the outputs, in the same kinds of file"},
       {.name = "batch",
        .default_value = {},

@@ -92,8 +92,13 @@ private:
     if (node.op == "attention") return attention(node);
     std::vector<ValueId> inputs;
     for (const ValueId id : node.inputs) inputs.push_back(id == none ? ValueId(none) : at(id));
-    const NodeId made =
-        to_.append(node.op, inputs, node.attributes, from_.value(node.outputs[0]).name);
+    Options attributes = node.attributes;
+    if (node.op == "reshape" || node.op == "expand") {
+      std::vector<Dim> dims = parse_dims(attributes.text("shape"));
+      for (Dim& dim : dims) dim = dim == Dim("T") ? rows : dim == Dim("B") ? batch : dim;
+      attributes.set("shape", to_string(dims));
+    }
+    const NodeId made = to_.append(node.op, inputs, attributes, from_.value(node.outputs[0]).name);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       set(node.outputs[i], to_.node(made).outputs[i]);
   }

@@ -100,30 +100,8 @@ private:
     return shifted->inputs[0];
   }
 
-  // A value as another one times a number, as far as that goes: the factor, and the other.
   std::pair<double, ValueId> without_factor(ValueId id) const {
-    double factor = 1;
-    for (;;) {
-      const Node* node = graph_.producer(id);
-      if (node == nullptr) break;
-      if (node->op == "scale") {
-        factor *= node->attributes.real("factor");
-        id = node->inputs[0];
-        continue;
-      }
-      if (node->op != "mul" && node->op != "div") break;
-      if (const auto right = known_number(graph_, tensors_, node->inputs[1]);
-          right && (node->op == "mul" || *right != 0)) {
-        factor = node->op == "mul" ? factor * *right : factor / *right;
-        id = node->inputs[0];
-        continue;
-      }
-      const auto left = known_number(graph_, tensors_, node->inputs[0]);
-      if (!left || node->op == "div") break;
-      factor *= *left;
-      id = node->inputs[1];
-    }
-    return {factor, id};
+    return hone::without_factor(graph_, tensors_, id);
   }
 
   std::optional<Scores> scores_of(ValueId id) const {

@@ -92,6 +92,8 @@ void refuse_attention_options(const CommandInput& input) {
 }
 
 CommandResult run_bench_attention(const CommandInput& input) {
+  if (input.options.contains("in"))
+    throw UsageError("--in is of models", "attention takes --shape B,H,S,D");
   const AttentionBench bench = parse_attention(input);
   const std::string wanted = input.options.text_or("mode", "both");
   if (wanted == "eager" || wanted == "compiled")

@@ -15,6 +15,7 @@
 #include "hone/graph/op.hpp"
 #include "hone/graph/verify.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/passes/pass.hpp"
 
 namespace hone {
 namespace {
@@ -509,6 +510,69 @@ Model of_file(const std::filesystem::path& file, const Body& body) {
   throw Error(ErrorCode::unsupported, "it is no classifier of pictures: " + what, hint);
 }
 
+// The head and its labels; false where their numbers differ.
+bool take_classes(Model& model, const std::vector<std::string>& labels, std::int64_t classes) {
+  model.head = make_head("single_label_classification", classes, "its output");
+  model.labels = labels;
+  if (labels.empty())
+    for (std::int64_t i = 0; i < classes; ++i) model.labels.push_back(fmt::format("LABEL_{}", i));
+  return std::ssize(model.labels) == classes;
+}
+
+// What learning rates follow from: the features that are classified.
+std::int64_t classified_features(const Model& model, ValueId logits) {
+  const Node* classifier = model.graph.producer(logits);
+  const std::vector<Dim> features =
+      model.graph.type(classifier == nullptr ? logits : classifier->inputs[0]).dims;
+  return features.back().is_fixed() ? features.back().offset : model.head.size;
+}
+
+// Rows of the smallest table that a packed input picks from; 0: none does.
+std::int64_t table_rows(const Graph& graph, const char* input) {
+  std::int64_t rows = 0;
+  for (const Node& node : graph.nodes)
+    if (node.op == "embedding" && node.inputs[1] == graph.find(input)) {
+      const std::int64_t own = graph.type(node.inputs[0]).dims[0].offset;
+      rows = rows == 0 ? own : std::min(rows, own);
+    }
+  return rows;
+}
+
+void take_texts(Model& model, const std::vector<std::string>& labels) {
+  const auto refuse_texts = [](const std::string& what, const std::string& hint = "") {
+    throw Error(ErrorCode::unsupported, "it is no classifier of texts: " + what, hint);
+  };
+  // (Tables without a row for each token were no inputs of the file.)
+  bool has_types = false;
+  for (const Value& value : model.graph.values)
+    has_types = has_types ||
+                (value.kind == ValueKind::input && value.name.find("type") != std::string::npos);
+  try {
+    run_passes(model.graph,
+               {{"fuse_layer_norm"}, {"fuse_gelu"}, {"fuse_attention"}, {"pack_sequences"}}, {},
+               &model.tensors);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported) throw;
+    refuse_texts(error.message(), error.hint());
+  }
+  Graph& graph = model.graph;
+  const ValueId logits = graph.outputs[0].second;
+  const std::int64_t classes = graph.type(logits).dims[1].offset;
+  if (classes < 2) refuse_texts(fmt::format("it has {} logits, two or more are wanted", classes));
+  if (!take_classes(model, labels, classes))
+    refuse_texts(fmt::format("{} labels are given, it has {} classes", labels.size(), classes));
+  model.task = "text_classification";
+  model.limits = {.vocabulary = table_rows(graph, "ids"),
+                  .positions = table_rows(graph, "positions"),
+                  .token_types = has_types ? table_rows(graph, "type_ids") : 1};
+  if (model.limits.vocabulary == 0 || model.limits.positions == 0)
+    refuse_texts("it has no tables of words and positions");
+  model.limits.token_types = std::max<std::int64_t>(model.limits.token_types, 1);
+  model.width = classified_features(model, logits);
+  keep_named_tensors(model);
+  verify_graph(graph);
+}
+
 // Names what the task reads and gives, and checks that they are there.
 void take_pictures(Model& model, const PictureTask& task) {
   Graph& graph = model.graph;
@@ -535,14 +599,9 @@ void take_pictures(Model& model, const PictureTask& task) {
     refuse_as_classifier(
         fmt::format("its output is {}, logits are f32[B, classes] of every picture", to_string(y)),
         "batches must stay open: torch.onnx.export(..., dynamic_axes) or dynamic_shapes");
-  model.head = make_head("single_label_classification", y.dims[1].offset, "its output");
-  model.labels = task.labels;
-  if (model.labels.empty())
-    for (std::int64_t i = 0; i < model.head.size; ++i)
-      model.labels.push_back(fmt::format("LABEL_{}", i));
-  if (std::ssize(model.labels) != model.head.size)
-    refuse_as_classifier(fmt::format("{} labels are given, it has {} classes", model.labels.size(),
-                                     model.head.size));
+  if (!take_classes(model, task.labels, y.dims[1].offset))
+    refuse_as_classifier(
+        fmt::format("{} labels are given, it has {} classes", task.labels.size(), model.head.size));
   ImageInput image = usual_image_input(x[1].offset, std::min(x[2].offset, x[3].offset));
   image.height = x[2].offset;
   image.width = x[3].offset;
@@ -552,11 +611,7 @@ void take_pictures(Model& model, const PictureTask& task) {
   check_image_input(image, "its pictures");
   model.image = image;
   model.task = "image_classification";
-  // (What learning rates follow from: the features that are classified.)
-  const Node* classifier = graph.producer(logits);
-  const std::vector<Dim> features =
-      classifier == nullptr ? y.dims : graph.type(classifier->inputs[0]).dims;
-  model.width = features.back().is_fixed() ? features.back().offset : model.head.size;
+  model.width = classified_features(model, logits);
   graph.outputs = {{"logits", logits}};
   graph.remove_dead();
   keep_named_tensors(model);
@@ -574,6 +629,16 @@ Model import_picture_classifier(const std::filesystem::path& file, const Picture
     const std::map<std::string, Tensor> nothing;
     Model model = Import(file, nothing, &task).run();
     take_pictures(model, task);
+    return model;
+  });
+}
+
+Model import_text_classifier(const std::filesystem::path& file,
+                             const std::vector<std::string>& labels) {
+  return of_file(file, [&] {
+    const std::map<std::string, Tensor> nothing;
+    Model model = Import(file, nothing).run();
+    take_texts(model, labels);
     return model;
   });
 }

@@ -34,6 +34,14 @@ struct PictureTask {
 // Error(unsupported) where inputs, outputs or labels do not fit, saying what is there.
 Model import_picture_classifier(const std::filesystem::path& file, const PictureTask& task);
 
+// The file as a model for the task text_classification: its inputs are input_ids, attention_mask
+// and, where types matter, token_type_ids, whole numbers [batch,sequence] of any sizes; its one
+// output the logits of each text. Its graph is of packed sequences (passes/pack_sequences.cpp).
+// `labels`: names of its classes; empty: LABEL_0, ... Throws what import_onnx throws, and
+// Error(unsupported) naming what in it has no packed form.
+Model import_text_classifier(const std::filesystem::path& file,
+                             const std::vector<std::string>& labels);
+
 // For one run with these inputs: where the file is refused without their numbers, those of the
 // lists and single numbers among them are known.
 Model import_onnx_for(const std::filesystem::path& file,
