@@ -82,7 +82,7 @@ def export(model: torch.nn.Module, inputs: dict[str, torch.Tensor], file: Path, 
     options: dict[str, Any] = {"input_names": names, "output_names": ["logits"], "dynamo": dynamo}
     if dynamo:
         batch, length = torch.export.Dim("batch", min=2), torch.export.Dim("length", min=2, max=512)
-        options["dynamic_shapes"] = ([{0: batch, 1: length}] * len(names),)
+        options["dynamic_shapes"] = (({0: batch, 1: length},) * len(names),)
     else:
         options["dynamic_axes"] = {name: {0: "batch", 1: "length"} for name in names}
         options["dynamic_axes"]["logits"] = {0: "batch"}
@@ -111,6 +111,9 @@ def compare(options: argparse.Namespace) -> int:
                 folder = Path(temporary)
                 config = getattr(transformers, kind + "Config")(**{**SIZES, **sizes})
                 model = getattr(transformers, kind + "ForSequenceClassification")(config)
+                for parameter in model.parameters():
+                    if parameter.dim() == 1:  # biases start at zero
+                        torch.nn.init.normal_(parameter, 0.5, 0.1)
                 inputs = padded([12, 3, 8], 400)
                 if "pad_token_id" in sizes:
                     inputs["input_ids"] += (1 - inputs["attention_mask"]) * sizes["pad_token_id"]

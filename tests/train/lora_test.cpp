@@ -513,8 +513,8 @@ TEST(AdapterFolder, RefusesOtherKindsAndDamage) {
   };
   refused("\"LORA\"", "\"IA3\"", ErrorCode::unsupported, "'peft_type' is 'IA3'");
   refused("\"bias\": \"none\"", "\"bias\": \"all\"", ErrorCode::unsupported, "'bias' is 'all'");
-  refused("\"alpha_pattern\": {}", "\"alpha_pattern\": {\"query\": 3}", ErrorCode::unsupported,
-          "'alpha_pattern' is given");
+  refused("\"alpha_pattern\": {}", "\"target_parameters\": [\"a\"]", ErrorCode::unsupported,
+          "'target_parameters' is given");
   refused("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa_niter_4\"",
           ErrorCode::unsupported, "changes the base");
   refused("\"r\": 3", "\"r\": 4", ErrorCode::bad_format, "says r = 4");

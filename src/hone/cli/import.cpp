@@ -109,6 +109,10 @@ CommandResult run_import(const CommandInput& input) {
   save_model(out, model, model.tensors,
              tokenizer.empty() ? std::vector<std::filesystem::path>{} : tokenizer_files(tokenizer));
   for (const std::string& note : model.report.notes) console().note(note);
+  if (!input.options.contains("task") && model.graph.find("input_ids") != none &&
+      model.graph.find("attention_mask") != none)
+    console().note("it reads texts: as a classifier (--task text_classification) it is trained, "
+                   "evaluated and quantized as built-in ones are, and skips what fills texts up");
   console().print(fmt::format("saved in {}: {} nodes, {} numbers, {}\ninputs\n{}outputs\n{}",
                               out.string(), model.graph.nodes.size(), parameter_count(model),
                               format_bytes(static_cast<double>(tensor_bytes(model))),

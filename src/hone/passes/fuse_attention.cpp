@@ -76,6 +76,17 @@ private:
     return node == nullptr ? ValueId(none) : node->inputs[0];
   }
 
+  // Probabilities whose NaN (of rows that see no key) are replaced by 0, as dense_attention does.
+  ValueId without_guard(ValueId id) const {
+    const Node* choice = made_by(id, "where");
+    if (choice == nullptr || known_number(graph_, tensors_, choice->inputs[1]) != 0.0) return id;
+    const ValueId p = choice->inputs[2];
+    const Node* odd = made_by(choice->inputs[0], "xor");
+    if (odd == nullptr) odd = made_by(choice->inputs[0], "not");
+    const Node* same = odd == nullptr ? nullptr : made_by(odd->inputs[0], "equal");
+    return same != nullptr && same->inputs[0] == p && same->inputs[1] == p ? p : id;
+  }
+
   // The scores of which a value is the softmax over the last dimension, or none.
   ValueId softmax_of(ValueId id) const {
     if (const Node* turned = made_by(id, "reshape")) {
@@ -153,12 +164,27 @@ private:
     return {node != nullptr && has_order(*node, {0, 2, 1, 3}) ? node->inputs[0] : ValueId(none),
             id};
   }
+  // [B,H,T,D] of [B,H,D,T] that was made of it as [B*H,T,D] (torch.onnx since 2.5), or none.
+  ValueId turned_in_three(ValueId id) const {
+    const Node* back = made_by(id, "reshape");
+    const Node* turn = back == nullptr ? nullptr : made_by(back->inputs[0], "transpose");
+    if (turn == nullptr || !has_order(*turn, {0, 2, 1})) return none;
+    const Node* flat = made_by(turn->inputs[0], "reshape");
+    if (flat == nullptr || rank(flat->inputs[0]) != 4) return none;
+    const std::vector<Dim> from = graph_.type(flat->inputs[0]).dims, to = graph_.type(id).dims;
+    const std::vector<Dim> three = graph_.type(turn->inputs[0]).dims;
+    const bool fits = to == std::vector<Dim>{from[0], from[1], from[3], from[2]} &&
+                      three == std::vector<Dim>{multiply(from[0], from[1]), from[2], from[3]};
+    return fits ? flat->inputs[0] : ValueId(none);
+  }
   // Of keys whose last two dimensions are exchanged.
   Heads heads_of_turned(ValueId id, bool grouped) {
     if (const Node* node = made_by(id, "transpose")) {
       if (has_order(*node, {0, 1, 3, 2})) return heads_of(node->inputs[0], grouped);
       if (has_order(*node, {0, 2, 3, 1})) return {node->inputs[0], none};
     }
+    if (const ValueId turned = turned_in_three(id); turned != none)
+      return heads_of(turned, grouped);
     return {none, graph_.apply("transpose", {id}, {{"order", std::string("0,1,3,2")}})};
   }
   Dim head_count(const Heads& heads) const {
@@ -171,9 +197,12 @@ private:
 
   bool fuse(NodeId n) {
     const Node node = graph_.node(n);
-    const ValueId p = node.inputs[0], result = node.outputs[0];
+    const ValueId p = without_guard(node.inputs[0]), result = node.outputs[0];
     const DType dtype = graph_.type(result).dtype;
-    if (rank(result) != 4 || !is_inner(p) || dtype == DType::f64 || !is_real(dtype)) return false;
+    const bool guarded = p != node.inputs[0];
+    if (rank(result) != 4 || !is_inner(guarded ? node.inputs[0] : p) || dtype == DType::f64 ||
+        !is_real(dtype))
+      return false;
     const ValueId x = softmax_of(p);
     if (x == none) return false;
     std::optional<Scores> scores = scores_of(x);

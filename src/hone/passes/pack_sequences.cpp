@@ -9,9 +9,11 @@
 // What it gives is a row for each text. Needs attention as one node (fuse_attention); throws
 // Error(unsupported) naming what has no packed form.
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
 #include <map>
-#include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -20,7 +22,6 @@
 #include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/ops/detail/numbers.hpp"
-#include "hone/passes/detail/known_number.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
@@ -34,9 +35,94 @@ constexpr double far_below = -1e4;
   throw Error(ErrorCode::unsupported, "it has no packed form: " + what, hint);
 }
 
+// What masks and places come to for a batch of two texts, the second half as long as the first: how
+// programs write them down differs from version to version, what they come to does not.
+class Sample {
+public:
+  static constexpr std::int64_t texts = 2;
+
+  Sample(const Graph& graph, const TensorStore& tensors) : graph_(graph), tensors_(tensors) {}
+
+  void fill(ValueId ids, ValueId mask, ValueId types) {
+    ids_ = ids, mask_ = mask, types_ = types;
+    begin(lengths_.front());
+  }
+
+  std::int64_t length() const { return length_; }
+  bool is_token(std::int64_t text, std::int64_t place) const {
+    return place < (text == 0 ? length_ : length_ / 2);
+  }
+
+  // Null where it cannot be said: by the longest text for which it can, so that windows and tables
+  // show.
+  const Tensor* value(ValueId id) {
+    for (const std::int64_t length : lengths_) {
+      if (length != length_ && known_.count(id) == 0) begin(length);
+      try {
+        return &evaluated(id);
+      } catch (const Error&) {
+        continue;
+      }
+    }
+    return nullptr;
+  }
+
+private:
+  void begin(std::int64_t length) {
+    length_ = length;
+    known_.clear();
+    const DimSizes sizes{{graph_.type(ids_).dims[0].symbol, texts},
+                         {graph_.type(ids_).dims[1].symbol, length}};
+    sizes_ = sizes;
+    for (const ValueId input : {ids_, mask_, types_}) {
+      if (input == none) continue;
+      Tensor tensor(graph_.type(input).dtype, {texts, length});
+      for (std::int64_t i = 0; i < tensor.size(); ++i)
+        if (is_token(i / length, i % length) && input != types_)
+          set_integer(tensor, i, input == ids_ ? 5 + i % 7 : 1);
+      known_[input] = std::move(tensor);
+    }
+  }
+
+  const Tensor& evaluated(ValueId id) {
+    if (const auto found = known_.find(id); found != known_.end()) return found->second;
+    const Value& value = graph_.value(id);
+    if (is_tensor_of_model(value.kind)) return tensors_.at(value.name);
+    const Node* node = graph_.producer(id);
+    if (node == nullptr) throw Error(ErrorCode::unsupported, value.name + " is not known");
+    std::vector<const Tensor*> inputs;
+    for (const ValueId input : node->inputs)
+      inputs.push_back(input == none ? nullptr : &evaluated(input));
+    std::vector<Tensor> made =
+        evaluate_reference(find_op(node->op), inputs, of_sizes(node->attributes));
+    for (std::size_t i = 0; i < made.size(); ++i) known_[node->outputs[i]] = std::move(made[i]);
+    return known_.at(id);
+  }
+
+  // Attributes that name the sizes of a batch, with the sizes in their place.
+  Options of_sizes(Options attributes) const {
+    for (const char* key : {"shape", "size", "begin", "end", "before", "after"})
+      if (attributes.contains(key)) {
+        std::vector<Dim> dims = parse_dims(attributes.text(key));
+        for (Dim& dim : dims) dim = Dim(evaluate(dim, sizes_));
+        attributes.set(key, to_string(dims));
+      }
+    return attributes;
+  }
+
+  static constexpr std::array<std::int64_t, 3> lengths_{512, 64, 6};
+  const Graph& graph_;
+  const TensorStore& tensors_;
+  ValueId ids_ = none, mask_ = none, types_ = none;
+  std::int64_t length_ = 0;
+  DimSizes sizes_;
+  std::map<ValueId, Tensor> known_;
+};
+
 class Packer {
 public:
-  Packer(const Graph& dense, const TensorStore& tensors) : from_(dense), tensors_(tensors) {
+  Packer(const Graph& dense, TensorStore& tensors)
+      : from_(dense), tensors_(tensors), sample_(dense, tensors) {
     to_.name = dense.name;
     map_.assign(dense.values.size(), none);
     find_inputs();
@@ -44,6 +130,7 @@ public:
     set(ids_, tokens("ids"));
     type_ids_ = tokens("type_ids");
     if (types_ != none) set(types_, type_ids_);
+    sample_.fill(ids_, mask_, types_);
     positions_ = tokens("positions");
     offsets_ = to_.input("offsets", {DType::i32, {Dim("B", 1)}});
   }
@@ -175,9 +262,6 @@ private:
 
   ValueId convert(const Node& node, ValueId dense) {
     const ValueId x = node.inputs.empty() ? ValueId(none) : node.inputs[0];
-    if (node.op == "iota" && is_sequence(node)) return positions_;
-    if (node.op == "cast" && is_whole(from_.type(x).dtype) && is_whole(from_.type(dense).dtype))
-      return at(x);  // (Ids, types and positions are i32 here.)
     if (node.op == "gather") return gather(node, dense);
     if (node.op == "slice") return slice(node, dense);
     if (node.op == "reshape") return shaped(at(x), packed(dense), dense);
@@ -199,9 +283,6 @@ private:
   }
 
   static bool is_whole(DType dtype) { return dtype == DType::i32 || dtype == DType::i64; }
-  bool is_sequence(const Node& iota) const {
-    return parse_dim(iota.attributes.text("size")) == sequence_;
-  }
   // Each row of the result follows from the same row alone, and attributes name no dimension.
   bool is_row_by_row(const Node& node) const {
     const Op& op = find_op(node.op);
@@ -247,14 +328,62 @@ private:
     if (axis != 0 || from_.type(table).dims.size() != 2 ||
         !is_tensor_of_model(from_.value(table).kind))
       refuse_node(node, dense);
+    const Places found = places_of(places);
+    if (found.rows == none)
+      refuse(
+          fmt::format("which rows of {} are picked follows neither from ids nor from types nor "
+                      "from places",
+                      name(table)));
+    return shaped(apply("embedding", {at_table(table, found.skipped), found.rows}, {}, dense),
+                  packed(dense));
+  }
+
+  // What picks rows of a table: an input, or places counted from `skipped` on.
+  struct Places {
     ValueId rows = none;
-    if (is_of_tokens(places))
-      rows = shaped(at(places), {Dim("T")});
-    else if (types_ == none && is_zero(places))
-      rows = type_ids_;  // (Exported for single texts: all of type 0, and so are those here.)
-    else
-      refuse_node(node, dense);
-    return shaped(apply("embedding", {at(table), rows}, {}, dense), packed(dense));
+    std::int64_t skipped = 0;
+  };
+  Places places_of(ValueId id) {
+    ValueId given = id;
+    for (const Node* node = from_.producer(given);
+         node != nullptr && (node->op == "reshape" || node->op == "cast");
+         node = from_.producer(given))
+      given = node->inputs[0];
+    if (given == ids_ || (types_ != none && given == types_)) return {at(given)};
+    const Tensor* seen = sample_.value(id);
+    if (seen == nullptr || !is_whole(seen->dtype())) return {};
+    // A number for each place, of all texts or of each.
+    const std::int64_t length = sample_.length(), texts = seen->size() / length;
+    if (seen->size() != texts * length || (texts != 1 && texts != Sample::texts)) return {};
+    const std::int64_t first = integer_at(*seen, 0);
+    bool counts = first >= 0, zero = first == 0;
+    for (std::int64_t i = 0; i < seen->size(); ++i) {
+      if (!sample_.is_token(i / length, i % length)) continue;
+      counts = counts && integer_at(*seen, i) == first + i % length;
+      zero = zero && integer_at(*seen, i) == 0;
+    }
+    if (counts) return {positions_, first};
+    // (Exported for single texts: all of type 0, and so are those here.)
+    return zero && types_ == none ? Places{type_ids_} : Places{};
+  }
+
+  // A table without its first rows, which no place picks.
+  ValueId at_table(ValueId table, std::int64_t skipped) {
+    if (skipped == 0) return at(table);
+    const Value& value = from_.value(table);
+    if (map_[static_cast<std::size_t>(table)] != none || skipped >= value.type.dims[0].offset)
+      refuse(fmt::format("{} is read for more than places", name(table)));
+    const Tensor& whole = tensors_.at(value.name);
+    Tensor cut(whole.dtype(), {whole.shape()[0] - skipped, whole.shape()[1]});
+    std::memcpy(cut.data(),
+                static_cast<const std::byte*>(whole.data()) + (whole.bytes() - cut.bytes()),
+                cut.bytes());
+    tensors_.set(value.name, cut);
+    ValueType type = value.type;
+    type.dims[0].offset -= skipped;
+    const ValueId made = to_.add_value(value.name, type, value.kind);
+    set(table, made);
+    return made;
   }
 
   // Whether these are 0, sequence, 2 sequence, ...: the rows of first tokens.
@@ -274,11 +403,6 @@ private:
   }
 
   bool is_zero(ValueId id) const {
-    for (const Node* node = from_.producer(id);
-         node != nullptr && (node->op == "expand" || node->op == "reshape" || node->op == "cast" ||
-                             node->op == "slice");
-         node = from_.producer(id))
-      id = node->inputs[0];
     const Value& value = from_.value(id);
     if (!is_tensor_of_model(value.kind) || !is_whole(value.type.dtype)) return false;
     const Tensor& tensor = tensors_.at(value.name);
@@ -301,23 +425,15 @@ private:
     const Dims& dims = from_.type(x).dims;
     if (from_start && axis == 1 && end == Dim(1) && token_dims(dims) == 2 && dims[0] == batch_)
       return shaped(first_tokens(x), packed(dense), dense);
-    // The first of a table's rows, or of the numbers 0, 1, 2, ...
+    // The first of a table's rows.
     const Value& value = from_.value(x);
     const bool whole_front = axis == 0 || (axis == 1 && dims[0] == Dim(1));
-    if (from_start && end == sequence_ && whole_front && is_tensor_of_model(value.kind)) {
-      const Tensor& tensor = tensors_.at(value.name);
-      if (is_whole(value.type.dtype) && counts_up(tensor)) return positions_;
-      if (value.type.dtype == DType::f32 && dims.size() == static_cast<std::size_t>(axis) + 2) {
-        const ValueId table = shaped(at(x), {dims[dims.size() - 2], dims.back()});
-        return apply("embedding", {table, positions_}, {}, dense);
-      }
+    if (from_start && end == sequence_ && whole_front && is_tensor_of_model(value.kind) &&
+        value.type.dtype == DType::f32 && dims.size() == static_cast<std::size_t>(axis) + 2) {
+      const ValueId table = shaped(at(x), {dims[dims.size() - 2], dims.back()});
+      return apply("embedding", {table, positions_}, {}, dense);
     }
     refuse_node(node, dense);
-  }
-  static bool counts_up(const Tensor& tensor) {
-    for (std::int64_t i = 0; i < tensor.size(); ++i)
-      if (integer_at(tensor, i) != i) return false;
-    return true;
   }
 
   ValueId expand(const Node& node, ValueId dense) {
@@ -361,79 +477,47 @@ private:
     return shaped(made, packed(dense));
   }
 
-  // What is added to the scores of a key must be nothing where the mask is 1, and leave nothing of
-  // it where the mask is 0.
+  // What is added to the scores of a key must be nothing where it is a token, and leave nothing of
+  // it where it fills a text up; of queries that are tokens.
   void check_mask(const Node& node, ValueId dense) {
     const ValueId mask = node.inputs.size() > 3 ? node.inputs[3] : ValueId(none);
     if (mask == none) refuse(name(dense) + " attends to what fills texts up");
-    const Dims& dims = from_.type(mask).dims;
-    const bool over_keys = !dims.empty() && (dims.back() == sequence_ || dims.back() == Dim(1)) &&
-                           std::all_of(dims.begin(), dims.end() - 1, [&](const Dim& dim) {
-                             return dim == Dim(1) || dim == batch_ || dim == sequence_;
-                           });
-    const auto seen = number_of(mask, 1), unseen = number_of(mask, 0);
-    const bool of_truth = from_.type(mask).dtype == DType::boolean;
-    const bool good = over_keys && seen && unseen &&
-                      (of_truth ? *seen == 1 && *unseen == 0 : *seen == 0 && *unseen <= far_below);
-    if (!good)
+    if (!checked_masks_.insert(mask).second) return;
+    if (!masks_fill(mask))
       refuse(fmt::format("what {} adds to the scores of {} is not known to be what the mask means",
                          name(mask), name(dense)));
   }
-
-  // The number that a value holds where the mask holds `m`; nothing where it holds more than that.
-  std::optional<double> number_of(ValueId id, double m) const {
-    if (id == mask_) return m;
-    const Value& value = from_.value(id);
-    if (is_tensor_of_model(value.kind)) return single_number(tensors_.at(value.name));
-    const Node* node = from_.producer(id);
-    if (node == nullptr) return std::nullopt;
-    const std::string& op = node->op;
-    if (op == "reshape" || op == "expand" || op == "transpose" || op == "slice")
-      return number_of(node->inputs[0], m);
-    std::vector<double> in;
-    for (const ValueId input : node->inputs) {
-      const auto number = number_of(input, m);
-      if (!number) return std::nullopt;
-      in.push_back(*number);
-    }
-    if (op == "cast") return value.type.dtype == DType::boolean ? (in[0] != 0 ? 1.0 : 0.0) : in[0];
-    if (op == "scale") return in[0] * node->attributes.real("factor");
-    if (op == "offset") return in[0] + node->attributes.real("by");
-    if (op == "where") return in[0] != 0 ? in[1] : in[2];
-    if (!find_op(op).elementwise) return std::nullopt;
-    return evaluated(*node, in);
-  }
-  static std::optional<double> single_number(const Tensor& tensor) {
-    if (tensor.size() == 0) return std::nullopt;
-    const auto at = [&](std::int64_t i) {
-      return is_real(tensor.dtype()) ? real_at(tensor, i)
-                                     : static_cast<double>(integer_at(tensor, i));
-    };
-    for (std::int64_t i = 1; i < tensor.size(); ++i)
-      if (at(i) != at(0)) return std::nullopt;
-    return at(0);
-  }
-  // By the op's own definition, on one number each.
-  std::optional<double> evaluated(const Node& node, const std::vector<double>& in) const {
-    std::vector<Tensor> numbers;
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      const DType dtype = from_.type(node.inputs[i]).dtype;
-      Tensor one(dtype, {1});
-      if (is_real(dtype))
-        set_real(one, 0, in[i]);
-      else
-        set_integer(one, 0, static_cast<std::int64_t>(in[i]));
-      numbers.push_back(std::move(one));
-    }
-    std::vector<const Tensor*> inputs;
-    for (const Tensor& number : numbers) inputs.push_back(&number);
-    return single_number(evaluate_reference(find_op(node.op), inputs, node.attributes).front());
+  bool masks_fill(ValueId mask) {
+    const Tensor* seen = sample_.value(mask);
+    const std::size_t rank = from_.type(mask).dims.size();
+    if (seen == nullptr || rank > 4) return false;
+    Shape sizes = seen->shape();
+    sizes.insert(sizes.begin(), 4 - rank, 1);
+    const Shape strides = strides_of(sizes);
+    const bool truth = seen->dtype() == DType::boolean;
+    Shape at(4, 0);
+    const std::int64_t length = sample_.length();
+    for (at[0] = 0; at[0] < Sample::texts; ++at[0])
+      for (at[1] = 0; at[1] < sizes[1]; ++at[1])
+        for (at[2] = 0; at[2] < length && sample_.is_token(at[0], at[2]); ++at[2])
+          for (at[3] = 0; at[3] < length; ++at[3]) {
+            std::int64_t i = 0;
+            for (std::size_t d = 0; d < 4; ++d) i += sizes[d] == 1 ? 0 : at[d] * strides[d];
+            const double number =
+                truth ? static_cast<double>(integer_at(*seen, i)) : real_at(*seen, i);
+            const bool token = sample_.is_token(at[0], at[3]);
+            if (truth ? (number != 0) != token : token ? number != 0 : !(number <= far_below))
+              return false;
+          }
+    return true;
   }
 
   const Graph& from_;
-  const TensorStore& tensors_;
+  TensorStore& tensors_;
   Graph to_;
   std::vector<ValueId> map_;  // by value of the dense graph
+  Sample sample_;
+  std::set<ValueId> checked_masks_;
   ValueId ids_ = none, mask_ = none, types_ = none;
   Dim batch_, sequence_, rows_;
   ValueId type_ids_ = none, positions_ = none, offsets_ = none, starts_ = none;

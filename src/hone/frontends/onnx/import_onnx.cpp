@@ -548,14 +548,22 @@ void take_texts(Model& model, const std::vector<std::string>& labels) {
     has_types = has_types ||
                 (value.kind == ValueKind::input && value.name.find("type") != std::string::npos);
   try {
-    run_passes(model.graph,
-               {{"fuse_layer_norm"}, {"fuse_gelu"}, {"fuse_attention"}, {"pack_sequences"}}, {},
-               &model.tensors);
+    run_passes(
+        model.graph,
+        {{"fuse_bias"}, {"fuse_layer_norm"}, {"fuse_gelu"}, {"fuse_attention"}, {"pack_sequences"}},
+        {}, &model.tensors);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::unsupported) throw;
     refuse_texts(error.message(), error.hint());
   }
   Graph& graph = model.graph;
+  // (Vectors that the exporting program wrote down as constants are parts of layers all the same.)
+  for (const Node& node : graph.nodes)
+    if (node.op == "linear" || node.op == "layer_norm" || node.op == "embedding")
+      for (const ValueId input : node.inputs)
+        if (input != none && graph.value(input).kind == ValueKind::buffer &&
+            graph.type(input).dtype == DType::f32)
+          graph.value(input).kind = ValueKind::parameter;
   const ValueId logits = graph.outputs[0].second;
   const std::int64_t classes = graph.type(logits).dims[1].offset;
   if (classes < 2) refuse_texts(fmt::format("it has {} logits, two or more are wanted", classes));

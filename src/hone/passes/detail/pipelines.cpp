@@ -36,10 +36,11 @@ Mode parse_mode(const std::string& text) {
 std::vector<PassRequest> inference_pipeline(Mode mode) {
   std::vector<PassRequest> passes{{"set_dropout", {{"training", false}}}};
   if (mode == Mode::compiled)
-    for (const char* name : {"round_gathered", "fold_weights", "fold_batch_norm", "fuse_clip",
-                             "fuse_layer_norm", "fuse_gelu", "fuse_attention", "channels_last",
-                             "fuse_conv", "fuse_conv_int8", "hand_on_codes", "fold_weights",
-                             "push_gather", "fuse_packed", "fuse_sparse", "group_rows"})
+    for (const char* name :
+         {"round_gathered", "fold_weights", "fold_batch_norm", "fuse_clip", "fuse_bias",
+          "fuse_layer_norm", "fuse_gelu", "fuse_attention", "channels_last", "fuse_conv",
+          "fuse_conv_int8", "hand_on_codes", "fold_weights", "push_gather", "fuse_packed",
+          "fuse_sparse", "group_rows"})
       passes.push_back({name});
   return passes;
 }
