@@ -164,7 +164,9 @@ TEST(Prune, RemoveMakesShapesSmallerAndSaysSo) {
   std::vector<std::string> timed;
   for (const hone::Json& entry : result.at("latency"))
     timed.push_back(entry.at("name").get<std::string>());
-  EXPECT_THAT(timed, testing::ElementsAre("dense", "masked", "sparse", "removed"));
+  // (Where vectors are wide, layers this small stay dense.)
+  EXPECT_THAT(timed, testing::AnyOf(testing::ElementsAre("dense", "masked", "sparse", "removed"),
+                                    testing::ElementsAre("dense", "masked", "removed")));
   EXPECT_FALSE(result.at("verdict").text().empty());
   EXPECT_THAT(made.out, HasSubstr(result.at("verdict").text()));
   // The same answers; the tokenizer and the history went along.

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "hone/core/vector_width.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/graph/weight.hpp"
 #include "hone/passes/packing.hpp"
@@ -13,16 +14,20 @@ namespace hone {
 namespace {
 
 // Time against the dense product's: of all numbers, were they stored; of the inputs' passing; of
-// the outputs' passing, which is shared by an output's numbers. Fitted to measurements on AVX2
-// (docs/benchmarks.md).
+// the outputs' passing, which is shared by an output's numbers. Fitted to measurements
+// (docs/benchmarks.md): wider vectors make the dense product faster, and the sparse one less so.
 struct Cost {
   double numbers, inputs, outputs;
   double of(double stored, std::int64_t k) const {
     return numbers * stored + inputs + outputs / static_cast<double>(k);
   }
 };
-constexpr Cost of_rows{2.6, 0.06, 25};
-constexpr Cost of_groups{1.0, 0.04, 14};
+struct Costs {
+  Cost rows, groups;
+};
+constexpr Costs of_avx2{{2.6, 0.06, 25}, {1.0, 0.04, 14}};
+constexpr Costs of_avx512{{2.6, 0.26, 40}, {1.2, 0.15, 25}};
+const Costs& costs() { return vector_floats() >= 16 ? of_avx512 : of_avx2; }
 constexpr std::int64_t group_rows = 4;
 
 bool keeps(const Tensor& mask, std::int64_t row, std::int64_t column) {
@@ -90,8 +95,8 @@ SparseChoice choose_sparse(const Tensor& weight, double max_cost) {
   const auto all = static_cast<double>(weight.size());
   choice.density = static_cast<double>(numbers) / all;
   const double in_groups = static_cast<double>(grouped) / all;
-  const double row_cost = of_rows.of(choice.density, k);
-  const double group_cost = of_groups.of(in_groups, k);
+  const double row_cost = costs().rows.of(choice.density, k);
+  const double group_cost = costs().groups.of(in_groups, k);
   const bool groups = n % group_rows == 0 && group_cost < row_cost;
   choice.cost = groups ? group_cost : row_cost;
   choice.stored = groups ? in_groups : choice.density;
