@@ -55,7 +55,9 @@ std::string_view ${name}() {
 
 }  // namespace hone::embedded
 " @ONLY)
-  set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${file}")
+  # (Files that are compiled together lose what one of them depends on.)
+  set_source_files_properties("${source}" PROPERTIES OBJECT_DEPENDS "${file}"
+    SKIP_UNITY_BUILD_INCLUSION ON)
   target_sources(${target} PRIVATE "${source}")
 endfunction()
 

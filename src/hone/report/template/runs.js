@@ -241,18 +241,19 @@
     if (!pruning || !pruning.curves.length) return [];
     const of = several ? ` of ${run.name}` : '';
     const mebi = 1048576;
-    const timed = pruning.curves.flatMap(curve => curve.rows).map(row => row.speed).filter(speed => speed && speed.float_latency !== null);
-    const latencies = timed.map(speed => 1e3 * speed.float_latency).sort((a, b) => a - b);
-    const latency = pruningCostPlot(`plot-pruning-latency-${index}`, pruning, 'milliseconds a sample',
-      speed => speed.latency === null ? null : 1e3 * speed.latency,
-      row => `${+(100 * row.sparsity).toFixed(4)} %: ${(1e3 * row.speed.latency).toPrecision(3)} ms, ${row.speed.speed}`,
-      latencies.length ? latencies[latencies.length >> 1] : null, value => `float32 ${value.toPrecision(3)} ms`);
+    // Each point against the float model that was measured in turn with it: a machine is not as fast at every hour.
+    const timed = speed => speed.latency !== null && speed.float_latency !== null;
+    const milliseconds = seconds => `${(1e3 * seconds).toPrecision(3)} ms`;
+    const latency = pruningCostPlot(`plot-pruning-latency-${index}`, pruning, 'latency, % of float32',
+      speed => timed(speed) ? 100 * speed.latency / speed.float_latency : null,
+      row => `${+(100 * row.sparsity).toFixed(4)} %: ${milliseconds(row.speed.latency)}, float32 ${milliseconds(row.speed.float_latency)}; ${row.speed.speed}`,
+      100, () => 'float32');
     const size = pruningCostPlot(`plot-pruning-size-${index}`, pruning, 'MiB on disk',
       speed => speed.bytes === null ? null : speed.bytes / mebi,
       row => `${+(100 * row.sparsity).toFixed(4)} %: ${row.speed.size}`, pruning.base && pruning.base.bytes / mebi, () => `float32 ${pruning.base.size}`);
     return [panel(`Accuracy by sparsity${of}`, `Lines: after training, with 95 % bands. Dotted: before it. ${pruning.finding}`,
       pruningPlot(`plot-pruning-${index}`, pruning)),
-      latency ? panel(`Latency by sparsity${of}`, 'Measured for one sample, beside the float model.', latency) : null,
+      latency ? panel(`Latency by sparsity${of}`, 'Measured for one sample, in turn with the float model.', latency) : null,
       size ? panel(`Size by sparsity${of}`, 'Of the tensors as they are saved.', size) : null];
   }
 
