@@ -12,6 +12,7 @@
 #include "hone/passes/prune.hpp"
 #include "hone/run/executor.hpp"
 #include "hone/run/forward.hpp"
+#include "hone/tasks/dense_texts.hpp"
 #include "hone/train/evaluate.hpp"
 #include "support/compare_models.hpp"
 #include "support/expect_error.hpp"
@@ -190,6 +191,131 @@ TEST(PackSequences, WhatCannotBePackedIsRefused) {
                "  %logits : f32[b,3] = linear(%mean, %w)\n"
                "  return logits = %logits\n"),
           "%mean");
+}
+
+// As torch.onnx writes a softmax: NaN become 0. What is chosen by anything else stays.
+TEST(FuseAttention, SeesThroughTheGuardOfNaN) {
+  const std::string text = R"(graph g {
+  input %x : f32[B,S,4,8]
+  input %k : f32[B,T,4,8]
+  input %v : f32[B,T,4,8]
+  buffer %zero : f32[]
+  buffer %true : bool[]
+  %qt : f32[B,4,S,8] = transpose(%x) {order = "0,2,1,3"}
+  %k1 : f32[B,4,T,8] = transpose(%k) {order = "0,2,1,3"}
+  %k2 : f32[4*B,T,8] = reshape(%k1) {shape = "4*B,T,8"}
+  %k3 : f32[4*B,8,T] = transpose(%k2) {order = "0,2,1"}
+  %kt : f32[B,4,8,T] = reshape(%k3) {shape = "B,4,8,T"}
+  %vt : f32[B,4,T,8] = transpose(%v) {order = "0,2,1,3"}
+  %a : f32[B,4,S,T] = batch_matmul(%qt, %kt)
+  %l : f32[B,4,S,1] = max(%a) {axes = "3", keep = true}
+  %le : f32[B,4,S,T] = expand(%l) {shape = "B,4,S,T"}
+  %d : f32[B,4,S,T] = sub(%a, %le)
+  %e : f32[B,4,S,T] = exp(%d)
+  %t : f32[B,4,S,1] = sum(%e) {axes = "3", keep = true}
+  %te : f32[B,4,S,T] = expand(%t) {shape = "B,4,S,T"}
+  %p : f32[B,4,S,T] = div(%e, %te)
+  %same : bool[B,4,S,T] = equal(%p, %p)
+  %yes : bool[B,4,S,T] = expand(%true) {shape = "B,4,S,T"}
+  %odd : bool[B,4,S,T] = xor(%same, %yes)
+  %none : f32[B,4,S,T] = expand(%zero) {shape = "B,4,S,T"}
+  %g : f32[B,4,S,T] = where(%odd, %none, %p)
+  %o : f32[B,4,S,8] = batch_matmul(%g, %vt)
+  %y : f32[B,S,4,8] = transpose(%o) {order = "0,2,1,3"}
+  return y = %y
+})";
+  for (const bool guard : {true, false}) {
+    Graph graph = parse_graph(text, "test");
+    TensorStore tensors;
+    tensors.set("zero", Tensor(DType::f32, {}));
+    Tensor truth(DType::boolean, {});
+    truth.as<std::uint8_t>()[0] = guard ? 1 : 0;
+    tensors.set("true", truth);
+    EXPECT_EQ(run_passes(graph, {{"fuse_attention"}}, {}, &tensors)[0].changes, guard ? 1 : 0);
+  }
+}
+
+// The longest text is as long as what masks and places were tried with.
+TEST(PackSequences, TablesEndWhereMasksDo) {
+  std::string text = encoder(usual_inputs, usual_mask, usual_output);
+  const auto exchange = [&](const std::string& from, const std::string& to) {
+    ASSERT_NE(text.find(from), std::string::npos) << from;
+    text.replace(text.find(from), from.size(), to);
+  };
+  // (Places from a buffer of nine, a table of twenty.)
+  exchange("  %i : i64[s] = iota() {size = \"s\"}\n",
+           "  buffer %places : i64[9]\n"
+           "  %i : i64[s] = slice(%places) {axis = 0, begin = \"0\", end = \"s\"}\n");
+  exchange("  param %places : f32[5,4]\n", "  param %table : f32[20,4]\n");
+  exchange("gather(%places, %i)", "gather(%table, %i)");
+  TensorStore tensors = encoder_tensors();
+  tensors.set("table", random_tensor({20, 4}, 2));
+  Tensor places(DType::i64, {9});
+  for (std::int64_t i = 0; i < 9; ++i) places.as<std::int64_t>()[i] = i;
+  tensors.set("places", places);
+  Graph graph = parse_graph(text, "test");
+  run_passes(graph, {{"pack_sequences"}}, {}, &tensors);
+  EXPECT_EQ(graph.type(graph.find("table")).dims[0], Dim(9));
+  EXPECT_EQ(tensors.at("table").shape(), (Shape{9, 4}));
+  // Places that stop counting are none.
+  places.as<std::int64_t>()[8] = 7;
+  Graph stopped = parse_graph(text, "test");
+  tensors.set("table", random_tensor({20, 4}, 2));
+  EXPECT_ERROR(run_passes(stopped, {{"pack_sequences"}}, {}, &tensors), ErrorCode::unsupported,
+               "which rows of %table are picked");
+}
+
+TEST(PackSequences, MasksAndPlacesOfIdsAndTypesAreRefused) {
+  const std::string types = "  input %token_type_ids : i64[b,s]\n";
+  // A mask that looks at types too.
+  std::string mask = usual_mask;
+  const std::string from = "  %less : f32[b,s] = offset(%m) {by = -1.0}\n";
+  mask.replace(mask.find(from), from.size(),
+               "  %kind : f32[b,s] = cast(%token_type_ids) {to = \"f32\"}\n"
+               "  %own : f32[b,s] = sub(%m, %kind)\n"
+               "  %less : f32[b,s] = offset(%own) {by = -1.0}\n");
+  EXPECT_ERROR(packed(encoder(usual_inputs + types, mask, usual_output), encoder_tensors()),
+               ErrorCode::unsupported, "is not known to be what the mask means");
+  // Names of what packed texts read are free; numbers that count tokens are places.
+  std::string text = encoder(usual_inputs, usual_mask, usual_output);
+  for (const auto& [name, other] : {std::pair{"%words", "%positions"}, {"%w)", "%ids)"}})
+    for (std::size_t at = 0; (at = text.find(name, at)) != std::string::npos;)
+      text.replace(at, std::string_view(name).size(), other);
+  text.replace(text.find("param %w "), 9, "param %ids ");
+  TensorStore tensors = encoder_tensors();
+  tensors.set("positions", tensors.at("words"));
+  tensors.set("ids", tensors.at("w"));
+  Graph graph = parse_graph(text, "test");
+  run_passes(graph, {{"pack_sequences"}}, {}, &tensors);
+  for (const Value& value : graph.values)
+    if (is_tensor_of_model(value.kind)) EXPECT_TRUE(tensors.contains(value.name)) << value.name;
+}
+
+TEST(DenseTexts, WhatIsNoPaddedBatchIsRefused) {
+  const ScratchDirectory scratch;
+  const auto file = scratch.path() / "m.onnx";
+  export_onnx(small_bert(), file);
+  const Model model = import_text_classifier(file, {});
+  const auto batch = [](const std::vector<std::int64_t>& numbers) {
+    return Tensor::from<std::int64_t>(DType::i64, {2, std::ssize(numbers) / 2}, numbers);
+  };
+  const auto refused = [&](const Inputs& given, const std::string& message) {
+    ASSERT_TRUE(are_dense_texts(model, given));
+    EXPECT_ERROR(pack_dense_texts(model, given), ErrorCode::invalid_argument, message);
+  };
+  const Tensor ids = batch({5, 6, 7, 8});
+  refused({{"input_ids", ids}, {"attention_mask", batch({0, 1, 1, 1})}}, "has a 0 before a 1");
+  refused({{"input_ids", ids}, {"attention_mask", batch({2, 0, 1, 1})}}, "it is 0 or 1");
+  refused({{"input_ids", ids}, {"attention_mask", batch({0, 0, 1, 1})}}, "has no tokens");
+  refused({{"input_ids", batch({5, 6, 7, 1100})}}, "the model has 0 to 1099");
+  refused({{"input_ids", batch({5, 6, 7, 4294967301})}}, "the model has 0 to 1099");
+  refused({{"input_ids", ids}, {"token_type_ids", batch({0, 0, 0, 2})}}, "the model has 0 to 1");
+  refused({{"attention_mask", ids}}, "'input_ids' is missing");
+  refused({{"input_ids", ids}, {"more", ids}}, "is no part of a batch of texts");
+  const Inputs good =
+      pack_dense_texts(model, {{"input_ids", ids}, {"attention_mask", batch({1, 0, 1, 1})}});
+  EXPECT_EQ(good.at("ids").size(), 3);
+  EXPECT_EQ(good.at("offsets").as<std::int32_t>()[1], 1);
 }
 
 }  // namespace

@@ -85,6 +85,10 @@ TEST(PruningCurves, TheFindingIsNeverMoreThanWasMeasured) {
   EXPECT_EQ(cost({point("float", "", 0, 0.9), point("tuned", "a", 0.25, 0.6, 1e-9),
                   point("tuned", "a", 0.5, 0.9, 0.9)}),
             "50 % pruned cost no detectable accuracy, though less did: a (n = 1,000)");
+  // One that was not compared is no loss.
+  EXPECT_EQ(cost({point("float", "", 0, 0.9), point("pruned", "a", 0.25, 0.6, 1e-9),
+                  point("tuned", "a", 0.5, 0.9, 0.9)}),
+            "50 % pruned cost no detectable accuracy: a (n = 1,000)");
 }
 
 TEST(PruningCurves, WhereNothingIsLostIsSaidOfEveryPoint) {

@@ -108,11 +108,12 @@ CommandResult run_bench(const CommandInput& input) {
                              .warmup = static_cast<int>(input.options.integer_or("warmup", 2))};
   const std::map<std::string, Shape> shapes = parse_shapes(input);
   Model model = load_model({.name = input.argument("MODEL")});
+  const bool of_file = input.options.contains("in");
   const std::string file = input.options.text_or("in", "");
-  if (!file.empty() && !shapes.empty())
+  if (of_file && !shapes.empty())
     throw UsageError("--in and shapes: the file's tensors have shapes of their own", "give one");
   const std::map<std::string, Tensor> inputs =
-      file.empty() ? random_inputs(model, shapes) : inputs_of(model.graph, read_arrays(file), file);
+      !of_file ? random_inputs(model, shapes) : inputs_of(model, read_arrays(file), file);
   const std::string wanted = input.options.text_or("mode", "compiled");
   const double peak = measure_peak_flops();
   std::vector<std::pair<std::string, ModeTimes>> modes;

@@ -100,19 +100,21 @@ CommandResult run_import(const CommandInput& input) {
   refuse_replacing(input);
   const std::filesystem::path out = input.options.text("out");
   const Model model = imported(input);
-  if (input.options.boolean_or("overwrite", false)) clear_out(out);
+  const bool has_tokenizer = input.options.contains("tokenizer");
   const std::string tokenizer = input.options.text_or("tokenizer", "");
-  if (!tokenizer.empty()) {
+  if (has_tokenizer) {
     const ChosenTokenizer chosen = load_named_tokenizer(tokenizer);
     check_fit(model.limits, chosen.tokenizer, chosen.source, {});
   }
+  if (input.options.boolean_or("overwrite", false)) clear_out(out);
   save_model(out, model, model.tensors,
-             tokenizer.empty() ? std::vector<std::filesystem::path>{} : tokenizer_files(tokenizer));
+             has_tokenizer ? tokenizer_files(tokenizer) : std::vector<std::filesystem::path>{});
   for (const std::string& note : model.report.notes) console().note(note);
   if (!input.options.contains("task") && model.graph.find("input_ids") != none &&
       model.graph.find("attention_mask") != none)
-    console().note("it reads texts: as a classifier (--task text_classification) it is trained, "
-                   "evaluated and quantized as built-in ones are, and skips what fills texts up");
+    console().note(
+        "it reads texts: as a classifier (--task text_classification) it is trained, "
+        "evaluated and quantized as built-in ones are, and skips what fills texts up");
   console().print(fmt::format("saved in {}: {} nodes, {} numbers, {}\ninputs\n{}outputs\n{}",
                               out.string(), model.graph.nodes.size(), parameter_count(model),
                               format_bytes(static_cast<double>(tensor_bytes(model))),

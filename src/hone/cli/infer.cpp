@@ -37,7 +37,7 @@ void run_one(const std::string& model_name, const std::string& in, const std::st
   const TensorStore given = read_arrays(in);
   Model model =
       is_onnx ? import_onnx_for(model_name, by_name(given)) : load_model({.name = model_name});
-  const std::map<std::string, Tensor> inputs = inputs_of(model.graph, given, in);
+  const std::map<std::string, Tensor> inputs = inputs_of(model, given, in);
   Executor executor = make_forward(std::move(model), mode, {}, true);
   const std::map<std::string, Tensor> outputs = executor.run(inputs);
   TensorStore results;

@@ -60,7 +60,9 @@ private:
   bool is_inner(ValueId id) const {
     for (const auto& [name, output] : graph_.outputs)
       if (output == id) return false;
-    return readers_[static_cast<std::size_t>(id)].size() == 1;
+    // (Values that were made since have other readers than are known.)
+    const auto at = static_cast<std::size_t>(id);
+    return at < readers_.size() && readers_[at].size() == 1;
   }
 
   // What a reduction over the last of four dimensions reads.
@@ -76,14 +78,28 @@ private:
     return node == nullptr ? ValueId(none) : node->inputs[0];
   }
 
+  // Whether it is true in every place.
+  bool is_true(ValueId id) const {
+    for (const Node* node = graph_.producer(id);
+         node != nullptr && (node->op == "expand" || node->op == "reshape");
+         node = graph_.producer(id))
+      id = node->inputs[0];
+    const Value& value = graph_.value(id);
+    if (!is_tensor_of_model(value.kind) || value.type.dtype != DType::boolean) return false;
+    const Tensor& tensor = tensors_.at(value.name);
+    for (std::int64_t i = 0; i < tensor.size(); ++i)
+      if (integer_at(tensor, i) == 0) return false;
+    return true;
+  }
+
   // Probabilities whose NaN (of rows that see no key) are replaced by 0, as dense_attention does.
   ValueId without_guard(ValueId id) const {
     const Node* choice = made_by(id, "where");
     if (choice == nullptr || known_number(graph_, tensors_, choice->inputs[1]) != 0.0) return id;
     const ValueId p = choice->inputs[2];
-    const Node* odd = made_by(choice->inputs[0], "xor");
-    if (odd == nullptr) odd = made_by(choice->inputs[0], "not");
-    const Node* same = odd == nullptr ? nullptr : made_by(odd->inputs[0], "equal");
+    const Node* odd = made_by(choice->inputs[0], "xor");  // (ONNX's Not)
+    if (odd == nullptr || !is_true(odd->inputs[1])) return id;
+    const Node* same = made_by(odd->inputs[0], "equal");
     return same != nullptr && same->inputs[0] == p && same->inputs[1] == p ? p : id;
   }
 

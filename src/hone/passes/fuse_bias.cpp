@@ -33,7 +33,9 @@ private:
   bool is_inner(ValueId id) const {
     for (const auto& [name, output] : graph_.outputs)
       if (output == id) return false;
-    return readers_[static_cast<std::size_t>(id)].size() == 1;
+    // (Values that were made since have other readers than are known.)
+    const auto at = static_cast<std::size_t>(id);
+    return at < readers_.size() && readers_[at].size() == 1;
   }
 
   // The vector that is repeated for every row, or none.

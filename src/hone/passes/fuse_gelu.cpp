@@ -53,6 +53,7 @@ private:
   const Node* only_reader(ValueId id) const {
     for (const auto& [name, output] : graph_.outputs)
       if (output == id) return nullptr;
+    if (static_cast<std::size_t>(id) >= readers_.size()) return nullptr;
     const auto& readers = readers_[static_cast<std::size_t>(id)];
     return readers.size() == 1 ? &graph_.node(readers[0]) : nullptr;
   }

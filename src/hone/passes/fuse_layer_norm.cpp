@@ -95,7 +95,7 @@ private:
           variance = sum->inputs[1 - side];
         }
     }
-    if (!epsilon || *epsilon < 0) return std::nullopt;
+    if (!epsilon || *epsilon < 0 || *epsilon > 1) return std::nullopt;  // (as layer_norm has it)
     const ValueId squares = averaged(variance);
     if (squares == none || !is_square_of(squares, centred)) return std::nullopt;
     return Centred{x, *epsilon};

@@ -28,7 +28,7 @@ std::string rounding_of(const Graph& graph, const Node& node) {
 std::vector<NodeId> readers_that_agree(const Graph& graph, ValueId value) {
   std::map<std::string, std::vector<NodeId>> groups;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n)
-    if (graph.nodes[n].inputs[0] == value)
+    if (!graph.nodes[n].inputs.empty() && graph.nodes[n].inputs[0] == value)
       if (const std::string rounding = rounding_of(graph, graph.nodes[n]); !rounding.empty())
         groups[rounding].push_back(static_cast<NodeId>(n));
   const auto largest = std::max_element(

@@ -9,10 +9,10 @@
 // What it gives is a row for each text. Needs attention as one node (fuse_attention); throws
 // Error(unsupported) naming what has no packed form.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -22,6 +22,7 @@
 #include "hone/graph/dim.hpp"
 #include "hone/graph/op.hpp"
 #include "hone/ops/detail/numbers.hpp"
+#include "hone/passes/detail/batch_sample.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
@@ -35,94 +36,9 @@ constexpr double far_below = -1e4;
   throw Error(ErrorCode::unsupported, "it has no packed form: " + what, hint);
 }
 
-// What masks and places come to for a batch of two texts, the second half as long as the first: how
-// programs write them down differs from version to version, what they come to does not.
-class Sample {
-public:
-  static constexpr std::int64_t texts = 2;
-
-  Sample(const Graph& graph, const TensorStore& tensors) : graph_(graph), tensors_(tensors) {}
-
-  void fill(ValueId ids, ValueId mask, ValueId types) {
-    ids_ = ids, mask_ = mask, types_ = types;
-    begin(lengths_.front());
-  }
-
-  std::int64_t length() const { return length_; }
-  bool is_token(std::int64_t text, std::int64_t place) const {
-    return place < (text == 0 ? length_ : length_ / 2);
-  }
-
-  // Null where it cannot be said: by the longest text for which it can, so that windows and tables
-  // show.
-  const Tensor* value(ValueId id) {
-    for (const std::int64_t length : lengths_) {
-      if (length != length_ && known_.count(id) == 0) begin(length);
-      try {
-        return &evaluated(id);
-      } catch (const Error&) {
-        continue;
-      }
-    }
-    return nullptr;
-  }
-
-private:
-  void begin(std::int64_t length) {
-    length_ = length;
-    known_.clear();
-    const DimSizes sizes{{graph_.type(ids_).dims[0].symbol, texts},
-                         {graph_.type(ids_).dims[1].symbol, length}};
-    sizes_ = sizes;
-    for (const ValueId input : {ids_, mask_, types_}) {
-      if (input == none) continue;
-      Tensor tensor(graph_.type(input).dtype, {texts, length});
-      for (std::int64_t i = 0; i < tensor.size(); ++i)
-        if (is_token(i / length, i % length) && input != types_)
-          set_integer(tensor, i, input == ids_ ? 5 + i % 7 : 1);
-      known_[input] = std::move(tensor);
-    }
-  }
-
-  const Tensor& evaluated(ValueId id) {
-    if (const auto found = known_.find(id); found != known_.end()) return found->second;
-    const Value& value = graph_.value(id);
-    if (is_tensor_of_model(value.kind)) return tensors_.at(value.name);
-    const Node* node = graph_.producer(id);
-    if (node == nullptr) throw Error(ErrorCode::unsupported, value.name + " is not known");
-    std::vector<const Tensor*> inputs;
-    for (const ValueId input : node->inputs)
-      inputs.push_back(input == none ? nullptr : &evaluated(input));
-    std::vector<Tensor> made =
-        evaluate_reference(find_op(node->op), inputs, of_sizes(node->attributes));
-    for (std::size_t i = 0; i < made.size(); ++i) known_[node->outputs[i]] = std::move(made[i]);
-    return known_.at(id);
-  }
-
-  // Attributes that name the sizes of a batch, with the sizes in their place.
-  Options of_sizes(Options attributes) const {
-    for (const char* key : {"shape", "size", "begin", "end", "before", "after"})
-      if (attributes.contains(key)) {
-        std::vector<Dim> dims = parse_dims(attributes.text(key));
-        for (Dim& dim : dims) dim = Dim(evaluate(dim, sizes_));
-        attributes.set(key, to_string(dims));
-      }
-    return attributes;
-  }
-
-  static constexpr std::array<std::int64_t, 3> lengths_{512, 64, 6};
-  const Graph& graph_;
-  const TensorStore& tensors_;
-  ValueId ids_ = none, mask_ = none, types_ = none;
-  std::int64_t length_ = 0;
-  DimSizes sizes_;
-  std::map<ValueId, Tensor> known_;
-};
-
 class Packer {
 public:
-  Packer(const Graph& dense, TensorStore& tensors)
-      : from_(dense), tensors_(tensors), sample_(dense, tensors) {
+  Packer(const Graph& dense, TensorStore& tensors) : from_(dense), tensors_(tensors) {
     to_.name = dense.name;
     map_.assign(dense.values.size(), none);
     find_inputs();
@@ -130,7 +46,7 @@ public:
     set(ids_, tokens("ids"));
     type_ids_ = tokens("type_ids");
     if (types_ != none) set(types_, type_ids_);
-    sample_.fill(ids_, mask_, types_);
+    sample_.emplace(from_, tensors_, ids_, mask_, types_);
     positions_ = tokens("positions");
     offsets_ = to_.input("offsets", {DType::i32, {Dim("B", 1)}});
   }
@@ -145,6 +61,7 @@ public:
       refuse(fmt::format("its output is {}, one row for each text is wanted", to_string(type)),
              "export the model with its classifier");
     to_.outputs.emplace_back("logits", at(output));
+    cut_places();
     to_.sort();
     to_.remove_dead(true);
     return std::move(to_);
@@ -244,24 +161,35 @@ private:
   }
 
   ValueId at(ValueId dense) {
-    ValueId& packed = map_[static_cast<std::size_t>(dense)];
-    if (packed != none) return packed;
+    if (const ValueId known = map_[static_cast<std::size_t>(dense)]; known != none) return known;
     const Value& value = from_.value(dense);
     if (is_tensor_of_model(value.kind)) {
-      packed = to_.add_value(value.name, value.type, value.kind);
-      to_.value(packed).frozen = value.frozen;
-      return packed;
+      // (Inputs of packed texts have their names.)
+      const std::string own = to_.unique_name(value.name);
+      if (own != value.name) tensors_.set(own, tensors_.at(value.name));
+      const ValueId made = to_.add_value(own, value.type, value.kind);
+      to_.value(made).frozen = value.frozen;
+      set(dense, made);
+      return made;
     }
     const Node* node = from_.producer(dense);
     if (node == nullptr) refuse(name(dense) + " is read for more than it is");
-    // (Not through `packed`: what follows fills the list.)
-    const ValueId made = convert(*node, dense);
+    if (++depth_ > deepest_chain) refuse("chains of nodes are too long");
+    ValueId made = none;
+    try {
+      made = convert(*node, dense);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::invalid_argument) throw;
+      refuse(fmt::format("{} = {}(...): {}", name(dense), node->op, error.message()));
+    }
+    --depth_;
     if (map_[static_cast<std::size_t>(dense)] == none) set(dense, made);
     return made;
   }
 
   ValueId convert(const Node& node, ValueId dense) {
     const ValueId x = node.inputs.empty() ? ValueId(none) : node.inputs[0];
+    if (node.op == "iota") return iota(node, dense);
     if (node.op == "gather") return gather(node, dense);
     if (node.op == "slice") return slice(node, dense);
     if (node.op == "reshape") return shaped(at(x), packed(dense), dense);
@@ -289,8 +217,22 @@ private:
     return op.elementwise || op.rows == RowRule::rows;
   }
 
+  // 0, 1, 2, ... in each text.
+  ValueId iota(const Node& node, ValueId dense) {
+    if (!(parse_dim(node.attributes.text("size")) == sequence_)) {
+      packed(dense);  // (Sizes of a batch are no numbers here.)
+      if (is_of_tokens(dense) || from_.type(dense).dims[0] == batch_) refuse_node(node, dense);
+      return apply(node.op, {}, node.attributes, dense);
+    }
+    const DType dtype = from_.type(dense).dtype;
+    return dtype == DType::i32
+               ? positions_
+               : apply("cast", {positions_}, {{"to", std::string(name_of(dtype))}}, dense);
+  }
+
   // Reductions and the like along dimensions behind the tokens'.
   ValueId of_trailing(const Node& node, ValueId dense) {
+    if (node.inputs.empty()) refuse_node(node, dense);
     const ValueId x = node.inputs[0];
     const std::size_t count = token_dims(from_.type(x).dims);
     Options attributes = node.attributes;
@@ -344,21 +286,27 @@ private:
     std::int64_t skipped = 0;
   };
   Places places_of(ValueId id) {
-    ValueId given = id;
-    for (const Node* node = from_.producer(given);
-         node != nullptr && (node->op == "reshape" || node->op == "cast");
-         node = from_.producer(given))
-      given = node->inputs[0];
+    const ValueId given = same_numbers(id);
     if (given == ids_ || (types_ != none && given == types_)) return {at(given)};
-    const Tensor* seen = sample_.value(id);
+    if (types_ != none && sample_->depends_on(id, types_)) return {};
+    Places found = seen_places(id, 0);
+    for (int variant = 1; variant < BatchSample::variants; ++variant)
+      if (sample_->depends_on(id, ids_)) {
+        const Places other = seen_places(id, variant);
+        if (other.rows != found.rows || other.skipped != found.skipped) found = {};
+      }
+    return found;
+  }
+  Places seen_places(ValueId id, int variant) {
+    const Tensor* seen = sample_->value(id, variant);
     if (seen == nullptr || !is_whole(seen->dtype())) return {};
     // A number for each place, of all texts or of each.
-    const std::int64_t length = sample_.length(), texts = seen->size() / length;
-    if (seen->size() != texts * length || (texts != 1 && texts != Sample::texts)) return {};
+    const std::int64_t length = sample_->length(), texts = seen->size() / length;
+    if (seen->size() != texts * length || (texts != 1 && texts != BatchSample::texts)) return {};
     const std::int64_t first = integer_at(*seen, 0);
     bool counts = first >= 0, zero = first == 0;
     for (std::int64_t i = 0; i < seen->size(); ++i) {
-      if (!sample_.is_token(i / length, i % length)) continue;
+      if (!sample_->is_token(i / length, i % length)) continue;
       counts = counts && integer_at(*seen, i) == first + i % length;
       zero = zero && integer_at(*seen, i) == 0;
     }
@@ -366,31 +314,68 @@ private:
     // (Exported for single texts: all of type 0, and so are those here.)
     return zero && types_ == none ? Places{type_ids_} : Places{};
   }
+  // Behind changes of shape, and of one whole type into another.
+  ValueId same_numbers(ValueId id) const {
+    for (const Node* node = from_.producer(id);
+         node != nullptr &&
+         (node->op == "reshape" || (node->op == "cast" && is_whole(from_.type(id).dtype) &&
+                                    is_whole(from_.type(node->inputs[0]).dtype)));
+         node = from_.producer(id))
+      id = node->inputs[0];
+    return id;
+  }
 
-  // A table without its first rows, which no place picks.
+  // A table whose rows from `skipped` on are picked by places.
   ValueId at_table(ValueId table, std::int64_t skipped) {
-    if (skipped == 0) return at(table);
-    const Value& value = from_.value(table);
-    if (map_[static_cast<std::size_t>(table)] != none || skipped >= value.type.dims[0].offset)
+    const ValueId made = at(table);
+    const auto [found, fresh] = skipped_.emplace(made, skipped);
+    if (!fresh && found->second != skipped)
       refuse(fmt::format("{} is read for more than places", name(table)));
-    const Tensor& whole = tensors_.at(value.name);
-    Tensor cut(whole.dtype(), {whole.shape()[0] - skipped, whole.shape()[1]});
-    std::memcpy(cut.data(),
-                static_cast<const std::byte*>(whole.data()) + (whole.bytes() - cut.bytes()),
-                cut.bytes());
-    tensors_.set(value.name, cut);
-    ValueType type = value.type;
-    type.dims[0].offset -= skipped;
-    const ValueId made = to_.add_value(value.name, type, value.kind);
-    set(table, made);
     return made;
+  }
+
+  // Tables of places end where the longest text ends that masks and places were tried with, and
+  // begin with the row of the first place.
+  void cut_places() {
+    std::map<ValueId, std::int64_t> kept;  // by table: rows
+    for (const Node& node : to_.nodes) {
+      if (node.op != "embedding" || node.inputs[1] != positions_) continue;
+      const auto found = skipped_.find(node.inputs[0]);
+      const std::int64_t skipped = found == skipped_.end() ? 0 : found->second;
+      const std::int64_t rows = to_.type(node.inputs[0]).dims[0].offset - skipped;
+      if (rows < 1) refuse("places begin behind their table");
+      kept[node.inputs[0]] = std::min(rows, sample_->length());
+    }
+    for (const auto& [table, rows] : kept) {
+      const std::int64_t all = to_.type(table).dims[0].offset;
+      if (rows == all) continue;
+      const std::string own = "%" + to_.value(table).name;
+      if (!is_tensor_of_model(to_.value(table).kind))
+        refuse(fmt::format("{} has {} places, masks allow {}", own, all, rows));
+      for (const Node& node : to_.nodes)
+        for (std::size_t i = 0; i < node.inputs.size(); ++i)
+          if (node.inputs[i] == table &&
+              (node.op != "embedding" || i != 0 || node.inputs[1] != positions_))
+            refuse(own + " is read for more than places");
+      const auto found = skipped_.find(table);
+      cut_table(to_.value(table), found == skipped_.end() ? 0 : found->second, rows);
+    }
+  }
+  void cut_table(Value& value, std::int64_t skipped, std::int64_t rows) {
+    const Tensor& whole = tensors_.at(value.name);
+    const std::size_t row = whole.bytes() / static_cast<std::size_t>(whole.shape()[0]);
+    Tensor cut(whole.dtype(), {rows, whole.shape()[1]});
+    std::memcpy(
+        cut.data(),
+        static_cast<const std::byte*>(whole.data()) + row * static_cast<std::size_t>(skipped),
+        cut.bytes());
+    tensors_.set(value.name, cut);
+    value.type.dims[0] = Dim(rows);
   }
 
   // Whether these are 0, sequence, 2 sequence, ...: the rows of first tokens.
   bool are_starts(ValueId id) const {
-    const Node* node = from_.producer(id);
-    while (node != nullptr && (node->op == "reshape" || node->op == "cast"))
-      node = from_.producer(node->inputs[0]);
+    const Node* node = from_.producer(same_numbers(id));
     if (node == nullptr || node->op != "slice" || node->attributes.integer("axis") != 1 ||
         node->attributes.text("begin") != "0" || node->attributes.text("end") != "1")
       return false;
@@ -488,7 +473,9 @@ private:
                          name(mask), name(dense)));
   }
   bool masks_fill(ValueId mask) {
-    const Tensor* seen = sample_.value(mask);
+    if (sample_->depends_on(mask, ids_) || (types_ != none && sample_->depends_on(mask, types_)))
+      return false;
+    const Tensor* seen = sample_->value(mask);
     const std::size_t rank = from_.type(mask).dims.size();
     if (seen == nullptr || rank > 4) return false;
     Shape sizes = seen->shape();
@@ -496,16 +483,16 @@ private:
     const Shape strides = strides_of(sizes);
     const bool truth = seen->dtype() == DType::boolean;
     Shape at(4, 0);
-    const std::int64_t length = sample_.length();
-    for (at[0] = 0; at[0] < Sample::texts; ++at[0])
+    const std::int64_t length = sample_->length();
+    for (at[0] = 0; at[0] < BatchSample::texts; ++at[0])
       for (at[1] = 0; at[1] < sizes[1]; ++at[1])
-        for (at[2] = 0; at[2] < length && sample_.is_token(at[0], at[2]); ++at[2])
+        for (at[2] = 0; at[2] < length && sample_->is_token(at[0], at[2]); ++at[2])
           for (at[3] = 0; at[3] < length; ++at[3]) {
             std::int64_t i = 0;
             for (std::size_t d = 0; d < 4; ++d) i += sizes[d] == 1 ? 0 : at[d] * strides[d];
             const double number =
                 truth ? static_cast<double>(integer_at(*seen, i)) : real_at(*seen, i);
-            const bool token = sample_.is_token(at[0], at[3]);
+            const bool token = sample_->is_token(at[0], at[3]);
             if (truth ? (number != 0) != token : token ? number != 0 : !(number <= far_below))
               return false;
           }
@@ -516,7 +503,9 @@ private:
   TensorStore& tensors_;
   Graph to_;
   std::vector<ValueId> map_;  // by value of the dense graph
-  Sample sample_;
+  std::optional<BatchSample> sample_;
+  std::map<ValueId, std::int64_t> skipped_;  // by table of the packed graph
+  int depth_ = 0;
   std::set<ValueId> checked_masks_;
   ValueId ids_ = none, mask_ = none, types_ = none;
   Dim batch_, sequence_, rows_;

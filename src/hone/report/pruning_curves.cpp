@@ -109,6 +109,7 @@ std::string describe_pruning_cost(const PruningCurves& curves) {
   const PruningCurveRows* best = nullptr;
   // Of all points: the largest sparsity without a detected loss, and the point that loses least.
   const PruningRow *kept = nullptr, *least = nullptr;
+  double smallest_loss = 1;  // the smallest sparsity that lost
   std::string of_kept, of_least;
   for (const PruningCurveRows& curve : curves.curves) {
     if (best == nullptr || largest_without_loss(curve) > largest_without_loss(*best)) best = &curve;
@@ -116,6 +117,8 @@ std::string describe_pruning_cost(const PruningCurves& curves) {
       if (row.to_float.verdict == Verdict::unknown) continue;
       if (least == nullptr || row.to_float.points > least->to_float.points)
         least = &row, of_least = curve.name;
+      if (row.to_float.verdict == Verdict::worse)
+        smallest_loss = std::min(smallest_loss, row.sparsity);
       if (row.to_float.verdict != Verdict::worse &&
           (kept == nullptr || row.sparsity > kept->sparsity))
         kept = &row, of_kept = curve.name;
@@ -127,8 +130,9 @@ std::string describe_pruning_cost(const PruningCurves& curves) {
     return fmt::format("{} pruned cost no detectable accuracy: {}{}", sparsity_text(largest),
                        best->name, n);
   if (kept != nullptr)
-    return fmt::format("{} pruned cost no detectable accuracy, though less did: {}{}",
-                       sparsity_text(kept->sparsity), of_kept, n);
+    return fmt::format("{} pruned cost no detectable accuracy{}: {}{}",
+                       sparsity_text(kept->sparsity),
+                       smallest_loss < kept->sparsity ? ", though less did" : "", of_kept, n);
   return fmt::format("Accuracy is lost at every sparsity that was tried, least at {}: {}{}",
                      sparsity_text(least->sparsity), of_least, n);
 }

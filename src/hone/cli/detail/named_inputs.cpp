@@ -16,15 +16,16 @@ std::map<std::string, Tensor> by_name(const TensorStore& store) {
   return tensors;
 }
 
-std::map<std::string, Tensor> inputs_of(const Graph& graph, const TensorStore& given,
+std::map<std::string, Tensor> inputs_of(const Model& model, const TensorStore& given,
                                         const std::string& file) {
-  if (const auto texts = by_name(given); are_dense_texts(graph, texts)) {
+  if (const auto texts = by_name(given); are_dense_texts(model, texts)) {
     try {
-      return pack_dense_texts(texts);
+      return pack_dense_texts(model, texts);
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("{}: {}", file, error.message()), error.hint());
     }
   }
+  const Graph& graph = model.graph;
   std::vector<std::string> wanted;
   for (const Value& value : graph.values)
     if (value.kind == ValueKind::input) wanted.push_back(value.name);

@@ -89,8 +89,8 @@ struct Scope {
 class Import {
 public:
   Import(const std::filesystem::path& path, const std::map<std::string, Tensor>& known,
-         const PictureTask* pictures = nullptr)
-      : file_(read_onnx(path)), known_(known), pictures_(pictures) {
+         const PictureTask* pictures = nullptr, bool classifies = false)
+      : file_(read_onnx(path)), known_(known), pictures_(pictures), classifies_(classifies) {
     for (const OnnxFunction& function : file_.functions)
       if (!functions_.emplace(std::pair(function.domain, function.name), &function).second)
         throw Error(ErrorCode::bad_format,
@@ -415,9 +415,13 @@ private:
   // Of a classifier the task has a softmax of its own: what stands before the file's are the
   // logits.
   std::string before_softmax(const std::string& output) {
-    if (pictures_ == nullptr) return output;
+    if (!classifies_) return output;
     for (const OnnxNode& node : file_.graph.nodes)
-      if (node.op == "Softmax" && node.domain.empty() && node.outputs.front() == output) {
+      if (node.op == "Identity" && node.domain.empty() && node.outputs.front() == output)
+        return before_softmax(node.inputs.front());
+    for (const OnnxNode& node : file_.graph.nodes)
+      if ((node.op == "Softmax" || node.op == "LogSoftmax") && node.domain.empty() &&
+          node.outputs.front() == output) {
         model_.report.notes.emplace_back(
             "the softmax at its end is left out: the task has its own");
         return node.inputs.front();
@@ -472,6 +476,7 @@ private:
   OnnxFile file_;
   const std::map<std::string, Tensor>& known_;
   const PictureTask* pictures_;  // null: a network for whatever its user knows
+  bool classifies_;              // what it gives is the answer of a classifier
   std::map<std::pair<std::string, std::string>, const OnnxFunction*> functions_;
   std::vector<const OnnxFunction*> calls_;  // that are being put in place
   std::int64_t converted_ = 0;
@@ -565,6 +570,9 @@ void take_texts(Model& model, const std::vector<std::string>& labels) {
             graph.type(input).dtype == DType::f32)
           graph.value(input).kind = ValueKind::parameter;
   const ValueId logits = graph.outputs[0].second;
+  if (const Node* last = graph.producer(logits); last == nullptr || last->op != "linear")
+    refuse_texts(fmt::format("its output is made by {}, logits come from a linear layer",
+                             last == nullptr ? "nothing" : last->op));
   const std::int64_t classes = graph.type(logits).dims[1].offset;
   if (classes < 2) refuse_texts(fmt::format("it has {} logits, two or more are wanted", classes));
   if (!take_classes(model, labels, classes))
@@ -635,7 +643,7 @@ Model import_onnx(const std::filesystem::path& file, const std::map<std::string,
 Model import_picture_classifier(const std::filesystem::path& file, const PictureTask& task) {
   return of_file(file, [&] {
     const std::map<std::string, Tensor> nothing;
-    Model model = Import(file, nothing, &task).run();
+    Model model = Import(file, nothing, &task, true).run();
     take_pictures(model, task);
     return model;
   });
@@ -645,7 +653,7 @@ Model import_text_classifier(const std::filesystem::path& file,
                              const std::vector<std::string>& labels) {
   return of_file(file, [&] {
     const std::map<std::string, Tensor> nothing;
-    Model model = Import(file, nothing).run();
+    Model model = Import(file, nothing, nullptr, true).run();
     take_texts(model, labels);
     return model;
   });

@@ -282,8 +282,10 @@ private:
     }
     try {
       outcome_.training = run_training(training, watcher_);
-    } catch (const Error&) {
+    } catch (...) {
       // What was refused before its first step leaves nothing.
+      std::error_code ignored;
+      if (!training.resume && fs::is_empty(training.out, ignored)) fs::remove_all(masked);
       if (!training.resume && !fs::exists(training.out)) fs::remove_all(masked);
       throw;
     }
