@@ -26,7 +26,7 @@ struct Costs {
   Cost rows, groups;
 };
 constexpr Costs of_avx2{{2.6, 0.06, 25}, {1.0, 0.04, 14}};
-constexpr Costs of_avx512{{3.2, 0.24, 40}, {1.4, 0.18, 25}};
+constexpr Costs of_avx512{{3.2, 0.24, 40}, {1.35, 0.18, 25}};
 const Costs& costs() { return vector_floats() >= 16 ? of_avx512 : of_avx2; }
 constexpr std::int64_t group_rows = 4;
 
