@@ -217,6 +217,14 @@ std::vector<OpSample> dense_attention_samples() {
        {},
        1e-3},
       {"bf16", qkv({1, 3, 50, 24}, {1, 1, 140, 24}, DType::bf16), {}, {}, 1e-3},
+      // Heads that fill tiles, blocks of keys, queries and keys that do not.
+      {"bf16, tiles", qkv({2, 4, 37, 64}, {2, 2, 300, 64}, DType::bf16), {}, {}, 1e-3},
+      {"bf16, tiles, causal, heads last",
+       qkv({1, 70, 2, 32}, {1, 290, 2, 32}, DType::bf16),
+       {{"causal", true}, {"diagonal", std::int64_t{210}}, {"heads_last", true}},
+       {},
+       1e-3},
+      {"bf16, tiles, no key", qkv({1, 2, 3, 32}, {1, 2, 0, 32}, DType::bf16), {}, {}, 1e-3},
   };
 }
 

@@ -1,5 +1,6 @@
-// Products of bytes by AMX: tiles of sixteen rows of unsigned codes meet panels of sixteen columns
-// of signed codes (int8_product.hpp), whose layout is that of its tiles.
+// Products by AMX. Of bytes: tiles of sixteen rows of unsigned codes meet panels of sixteen columns
+// of signed codes (int8_product.hpp), whose layout is that of its tiles. Of bfloat16: pairs of
+// numbers take the place of four codes.
 #pragma once
 
 #include "hone/backend/cpu/detail/vnni.hpp"
@@ -33,19 +34,21 @@ inline std::int64_t amx_columns(std::int64_t columns) {
 
 #ifdef HONE_AMX
 
-// Linux lends the registers to a process that asks.
-inline bool has_amx() {
-  static const bool lent = [] {
+// Linux lends the registers to a process that asks. `kind`: a bit of cpuid 7, edx.
+inline bool has_amx_of(unsigned kind) {
+  static const unsigned lent = [] {
     constexpr long request = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM
-    constexpr unsigned tiles_and_bytes = 3u << 24;
+    constexpr unsigned tiles = 1u << 24;
     unsigned a = 0, b = 0, c = 0, d = 0;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 &&
-           (d & tiles_and_bytes) == tiles_and_bytes &&
-           syscall(SYS_arch_prctl, request, tile_data) == 0;
+    const bool there = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & tiles) != 0;
+    return there && syscall(SYS_arch_prctl, request, tile_data) == 0 ? d : 0u;
   }();
   // (AVX3_DL are machines with VNNI: tests that limit vectors to AVX3 take VNNI.)
-  return lent && has_vnni() && (hwy::SupportedTargets() & HWY_AVX3_DL) != 0;
+  return (lent & kind) != 0 && has_vnni() && (hwy::SupportedTargets() & HWY_AVX3_DL) != 0;
 }
+inline bool has_amx() { return has_amx_of(1u << 25); }
+// (Every machine that has it rounds to bfloat16 by an instruction too.)
+inline bool has_amx_bf16() { return has_amx_of(1u << 22); }
 
 // What is read at `at` stands in memory: GCC's own functions do not say that they read it.
 inline void written(const void* at) { asm volatile("" : : "r"(at) : "memory"); }
@@ -116,11 +119,16 @@ HONE_AMX_TARGET inline void amx_products(const std::uint8_t* const (&x)[Tiles], 
 
 #else
 inline bool has_amx() { return false; }
+inline bool has_amx_bf16() { return false; }
 #endif
 
 // Kernel::missing.
 inline std::string missing_amx() {
   return has_amx() ? "" : "this machine has no AMX for bytes, or its system does not lend it";
+}
+inline std::string missing_amx_bf16() {
+  return has_amx_bf16() ? ""
+                        : "this machine has no AMX for bfloat16, or its system does not lend it";
 }
 
 }  // namespace hone
