@@ -79,8 +79,8 @@ private:
       if (value.kind != ValueKind::input) continue;
       const auto id = static_cast<ValueId>(v);
       const Dims& dims = value.type.dims;
-      const bool whole = value.type.dtype == DType::i64 || value.type.dtype == DType::i32;
-      if (!whole || dims.size() != 2 || dims[0].is_fixed() || dims[1].is_fixed())
+      if (!is_whole(value.type.dtype) || dims.size() != 2 || dims[0].is_fixed() ||
+          dims[1].is_fixed())
         refuse(fmt::format("its input %{} is {}, whole numbers [batch,sequence] of any sizes are "
                            "wanted",
                            value.name, to_string(value.type)),

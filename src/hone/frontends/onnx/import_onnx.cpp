@@ -547,7 +547,7 @@ void take_texts(Model& model, const std::vector<std::string>& labels) {
   const auto refuse_texts = [](const std::string& what, const std::string& hint = "") {
     throw Error(ErrorCode::unsupported, "it is no classifier of texts: " + what, hint);
   };
-  // (Tables without a row for each token were no inputs of the file.)
+  // (Without that input all tokens are of type 0.)
   bool has_types = false;
   for (const Value& value : model.graph.values)
     has_types = has_types ||

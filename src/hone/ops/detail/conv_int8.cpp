@@ -90,14 +90,19 @@ GivenCodes bind_given_codes(const Options& attributes) {
   return given;
 }
 
-void encode_given(const GivenCodes& given, const float* y, std::int64_t rows, std::int64_t columns,
-                  std::uint8_t* codes, std::int64_t stride) {
+void encode_given(const GivenCodes& given, const float* y, std::int64_t from, std::int64_t rows,
+                  std::int64_t columns, std::uint8_t* codes, std::int64_t to, std::int64_t width) {
   std::vector<std::int32_t> zeros(static_cast<std::size_t>(rows));
   std::vector<float> scales(static_cast<std::size_t>(rows));
-  given.quantizer->encode_int8(y, rows, columns, reinterpret_cast<std::int8_t*>(codes), stride,
-                               scales.data(), zeros.data());
-  if (given.layout.has_zero) return;
-  move_up(codes, rows * stride);
+  const auto encode = [&](std::int64_t first, std::int64_t count) {
+    std::uint8_t* own = codes + first * to;
+    given.quantizer->encode_int8(y + first * from, count, columns,
+                                 reinterpret_cast<std::int8_t*>(own), width, scales.data(),
+                                 zeros.data());
+    if (!given.layout.has_zero) move_up(own, count * width);
+  };
+  if (from == columns && to == width) return encode(0, rows);
+  for (std::int64_t r = 0; r < rows; ++r) encode(r, 1);
 }
 
 void filter_codes(const ConvInt8& conv, const PackedTensor& packed, std::int64_t first,

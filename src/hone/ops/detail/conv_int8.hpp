@@ -54,10 +54,10 @@ std::vector<OptionSpec> conv_int8_attributes();
 ConvInt8 bind_conv_int8(const Options& attributes);
 // Throws Error(invalid_argument) for a format whose codes do not share a scale.
 GivenCodes bind_given_codes(const Options& attributes);
-// Codes of signed formats are moved up by 128; of `columns` numbers of each of `rows` rows, whose
-// first codes lie `stride` apart.
-void encode_given(const GivenCodes& given, const float* y, std::int64_t rows, std::int64_t columns,
-                  std::uint8_t* codes, std::int64_t stride);
+// Codes of signed formats are moved up by 128; of `columns` numbers of each of `rows` rows, which
+// lie `from` numbers apart. A row's codes fill `width`; the next row's begin `to` further on.
+void encode_given(const GivenCodes& given, const float* y, std::int64_t from, std::int64_t rows,
+                  std::int64_t columns, std::uint8_t* codes, std::int64_t to, std::int64_t width);
 // The codes of filters [first, first + count) by rows of a place, i8[count][columns], those that
 // fill up 0; their scales [count][weight_scales] (null: the layout is fixed).
 void filter_codes(const ConvInt8& conv, const PackedTensor& packed, std::int64_t first,

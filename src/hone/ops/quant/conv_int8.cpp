@@ -91,8 +91,8 @@ void reference(const OpCall& call) {
   if (given.quantizer == nullptr) return;
   Tensor& codes = call.out(given.values ? 1 : 0);
   const std::int64_t padded = codes.shape()[3];
-  encode_given(given, y.as<float>(), y.size() / conv.filters, conv.filters,
-               codes.as<std::uint8_t>(), padded);
+  encode_given(given, y.as<float>(), conv.filters, y.size() / conv.filters, conv.filters,
+               codes.as<std::uint8_t>(), padded, padded);
 }
 
 double flop(const std::vector<Shape>& inputs, const Options& attributes) {
@@ -135,8 +135,8 @@ OpSample sample_of(const Case& one) {
     Shape shape = one.x;
     shape[3] = code_columns(one.x[3]);
     Tensor encoded(DType::u8, shape);
-    encode_given(given, x.as<float>(), x.size() / one.x[3], one.x[3], encoded.as<std::uint8_t>(),
-                 shape[3]);
+    encode_given(given, x.as<float>(), one.x[3], x.size() / one.x[3], one.x[3],
+                 encoded.as<std::uint8_t>(), shape[3], shape[3]);
     x = encoded;
   }
   OpSample sample{one.name, {x, w.codes, w.scales}, w.attributes, {}, 1e-5};

@@ -284,9 +284,8 @@ private:
       outcome_.training = run_training(training, watcher_);
     } catch (...) {
       // What was refused before its first step leaves nothing.
-      std::error_code ignored;
-      if (!training.resume && fs::is_empty(training.out, ignored)) fs::remove_all(masked);
-      if (!training.resume && !fs::exists(training.out)) fs::remove_all(masked);
+      if (!training.resume && (!fs::exists(training.out) || fs::is_empty(training.out)))
+        fs::remove_all(masked);
       throw;
     }
     if (!outcome_.training->result.finished) return;

@@ -197,14 +197,8 @@ void window_places(const BoundConvInt8& bound, const CodePlanes& planes, std::in
 void give_codes(const GivenCodes& given, std::int64_t filters, const float* y, std::int64_t count,
                 std::int64_t first, std::int64_t end, std::uint8_t* codes) {
   const std::int64_t padded = code_columns(filters);
-  if (first == 0 && end == filters) {
-    encode_given(given, y, count, filters, codes, padded);
-    return;
-  }
-  const std::int64_t stride = (end == filters ? padded : end) - first;
-  for (std::int64_t r = 0; r < count; ++r)
-    encode_given(given, y + r * filters + first, 1, end - first, codes + r * padded + first,
-                 stride);
+  encode_given(given, y + first, filters, count, end - first, codes + first, padded,
+               (end == filters ? padded : end) - first);
 }
 
 ConvPieces::ConvPieces(std::int64_t all_places, std::int64_t row_bytes, std::int64_t all_panels,

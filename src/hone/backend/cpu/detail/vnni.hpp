@@ -61,9 +61,9 @@ HONE_VNNI_TARGET inline void add_products(const std::uint8_t* x, std::int64_t st
   }
 }
 
-// The first `left` lanes of a panel of outputs, at most all.
+// The first `left` lanes of sixteen: at most all, at least none.
 inline __mmask16 lanes_left(std::int64_t left) {
-  return left >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1u);
+  return left >= 16 ? 0xFFFF : left <= 0 ? 0 : static_cast<__mmask16>((1u << left) - 1u);
 }
 
 // Calls body.operator()<Rows, Panels>(row, column) for tiles of Rows rows and Panels * 16 columns

@@ -173,10 +173,6 @@ HONE_AMX_BF16_TARGET inline __m512 power(__m512 x) {
   return _mm512_scalef_ps(p, whole);
 }
 
-HONE_AMX_BF16_TARGET inline __mmask16 first_lanes(std::int64_t count) {
-  return count >= 16 ? 0xFFFF : count <= 0 ? 0 : static_cast<__mmask16>((1u << count) - 1u);
-}
-
 // Of each query.
 struct RowState {
   float *largest, *sum, *factor;
@@ -195,7 +191,7 @@ HONE_AMX_BF16_TARGET void powers_of(const float* products, std::int64_t count, s
   }
   for (; j < count; j += 16)
     most[0] =
-        _mm512_mask_max_ps(most[0], first_lanes(count - j), _mm512_load_ps(products + j), most[0]);
+        _mm512_mask_max_ps(most[0], lanes_left(count - j), _mm512_load_ps(products + j), most[0]);
   const float before = state.largest[i];
   float now = before;
   if (count > 0) now = std::max(now, scale * _mm512_reduce_max_ps(_mm512_max_ps(most[0], most[1])));
@@ -208,7 +204,7 @@ HONE_AMX_BF16_TARGET void powers_of(const float* products, std::int64_t count, s
   for (j = 0; j < padded; j += 32) {
     __m512 p[2];
     HONE_UNROLL for (int v = 0; v < 2; ++v) {
-      const __mmask16 inside = first_lanes(count - j - 16 * v);
+      const __mmask16 inside = lanes_left(count - j - 16 * v);
       p[v] = _mm512_maskz_mov_ps(
           inside, power(_mm512_fmsub_ps(_mm512_load_ps(products + j + 16 * v), factor, shift)));
       sums[v] = _mm512_add_ps(sums[v], p[v]);
