@@ -111,7 +111,7 @@ TEST(OneLabel, IsTrainedAndMeasured) {
         run_hone(scratch, {"eval", model, "--data", "csv:scores.csv", "--json", "eval.json"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("mean squared error"), Not(HasSubstr("accuracy"))));
-    const hone::Json json = hone::parse_json(hone::read_file(scratch.path() / "eval.json"));
+    const hone::Json json = json_of(scratch, "eval.json");
     const auto answers = predictions(scratch, model);
     double squares = 0, distances = 0;
     for (std::size_t i = 0; i < 3; ++i) {
@@ -291,7 +291,7 @@ TEST(Inspect, NamesWhatItSees) {
        {"pytorch_model.bin: a file of torch.save before version 1.6", "f32, i8",
         "begins with 'module.': taken off", "1 weights of 8 bits by bitsandbytes"})
     EXPECT_THAT(shown, HasSubstr(part));
-  const hone::Json json = hone::parse_json(hone::read_file(scratch.path() / "i.json"));
+  const hone::Json json = json_of(scratch, "i.json");
   EXPECT_EQ(json.at("notes").size(), 2u);
   EXPECT_THAT(run_hone(scratch, {"inspect", "m/pytorch_model.bin"}).out,
               HasSubstr("before version 1.6"));

@@ -29,7 +29,7 @@ TEST(Compare, LargestErrorFirst) {
             0);
   const Outcome outcome = compare(scratch, {"a", "b", "--samples", "16", "--json", "c.json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const auto result = hone::parse_json(hone::read_file(scratch.path() / "c.json"));
+  const auto result = json_of(scratch, "c.json");
   EXPECT_EQ(result.at("samples"), 16);
   double before = -1e300;
   std::size_t with_format = 0;
@@ -53,7 +53,7 @@ TEST(Compare, LargestErrorFirst) {
   std::vector<std::string> eval{"eval", "b", "--json", "e.json"};
   eval.insert(eval.end(), few_tests.begin(), few_tests.end());
   ASSERT_EQ(run_hone(scratch, eval).code, 0);
-  EXPECT_EQ(hone::parse_json(hone::read_file(scratch.path() / "e.json")).at("accuracy"),
+  EXPECT_EQ(json_of(scratch, "e.json").at("accuracy"),
             result.at("models")[1].at("accuracy"));
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("layer0.wide"), HasSubstr("affine width=4"),
                                  HasSubstr("McNemar's test")));
@@ -61,7 +61,7 @@ TEST(Compare, LargestErrorFirst) {
   const Outcome same = compare(scratch, {"a", "a", "--json", "s.json"});
   ASSERT_EQ(same.code, 0) << same.err;
   EXPECT_THAT(same.out, HasSubstr("p = 1.0000: no difference detected"));
-  const auto exact = hone::parse_json(hone::read_file(scratch.path() / "s.json"));
+  const auto exact = json_of(scratch, "s.json");
   for (const auto& node : exact.at("nodes")) EXPECT_TRUE(node.at("output").at("exact").get<bool>());
 }
 

@@ -36,7 +36,7 @@ TEST(FirstExample, OfTrainLearns) {
   const Outcome eval =
       run_hone(scratch, {"eval", "runs/first", "--data", "reviews", "--json", "eval.json"});
   ASSERT_EQ(eval.code, 0) << eval.err;
-  const hone::Json result = hone::parse_json(hone::read_file(scratch.path() / "eval.json"));
+  const hone::Json result = json_of(scratch, "eval.json");
   EXPECT_EQ(result.at("samples"), 1000);
   // The whole interval.
   EXPECT_GT(result.at("low").get<double>(), 0.95) << result.at("accuracy").dump();

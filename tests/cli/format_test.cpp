@@ -19,10 +19,6 @@ hone::Tensor numbers(hone::Shape shape, std::initializer_list<float> values) {
                                    std::span(values.begin(), values.size()));
 }
 
-hone::Json json_of(const ScratchDirectory& scratch, const std::string& name) {
-  return hone::parse_json(hone::read_file(scratch.path() / name));
-}
-
 TEST(FormatCommand, ListsAndShowsEveryFormat) {
   const ScratchDirectory scratch;
   const Outcome list = run_hone(scratch, {"format", "list", "--json", "l.json"});

@@ -27,6 +27,10 @@ struct Outcome {
   std::string err;  // stderr
 };
 
+inline hone::Json json_of(const ScratchDirectory& scratch, const std::string& file) {
+  return hone::parse_json(hone::read_file(scratch.path() / file));
+}
+
 class Program {
 public:
   // Starts `hone WORDS...` in the scratch folder. `input` is its standard input; `out` replaces the

@@ -47,7 +47,7 @@ remove = true
 sparsities = 0.5
 )";
 
-std::vector<std::string> points_in(const fs::path& record) {
+std::vector<std::string> pruning_points_in(const fs::path& record) {
   std::vector<std::string> points;
   for (const auto& line : hone::Record::read(record))
     if (line.at("event") == "pruning_point")
@@ -91,7 +91,7 @@ TEST(PruningSweep, AKilledSweepEndsWithTheSameResults) {
     resumed = resumed || line.at("event") == "resume";
   EXPECT_TRUE(resumed);
   const fs::path record = killed.path() / "runs/sweep/record.jsonl";
-  const std::vector<std::string> points = points_in(record);
+  const std::vector<std::string> points = pruning_points_in(record);
   // (The neurons at one of both sparsities.)
   EXPECT_EQ(points.size(), 1u + 5 * 3);
   EXPECT_EQ(std::set<std::string>(points.begin(), points.end()).size(), points.size());
@@ -101,7 +101,7 @@ TEST(PruningSweep, AKilledSweepEndsWithTheSameResults) {
   ASSERT_EQ(run_hone(killed, {"run", "small.toml"}).code, 0);
   EXPECT_EQ(hone::read_file(record), before);
   ASSERT_EQ(run_hone(killed, {"run", "small.toml", "--set", "sparsities=0.5,0.25,0.75"}).code, 0);
-  EXPECT_EQ(points_in(record).size(), 1u + 7 * 3);
+  EXPECT_EQ(pruning_points_in(record).size(), 1u + 7 * 3);
   // What is kept of a point is its model, which runs like any; its checkpoints are gone.
   EXPECT_FALSE(fs::exists(out / "l1/0.5/tuned/training/last"));
   const Outcome eval =

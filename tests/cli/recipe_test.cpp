@@ -32,7 +32,7 @@ TEST(Recipe, RunsEverySeedOnce) {
   scratch.write("small.toml", small_training);
   const Outcome first = run_hone(scratch, {"run", "small.toml", "--json", "result.json"});
   ASSERT_EQ(first.code, 0) << first.err;
-  const auto result = hone::parse_json(hone::read_file(scratch.path() / "result.json"));
+  const auto result = json_of(scratch, "result.json");
   ASSERT_EQ(result.at("runs").size(), 2u);
   EXPECT_EQ(result.at("split"), "test");
   const double mean = (result["runs"][0]["test"]["accuracy"].get<double>() +
@@ -61,7 +61,7 @@ TEST(Recipe, ThoseOfTheProjectRunByName) {
   const ScratchDirectory scratch;
   const Outcome list = run_hone(scratch, {"list", "recipes", "--json", "list.json"});
   ASSERT_EQ(list.code, 0) << list.err;
-  const auto json = hone::parse_json(hone::read_file(scratch.path() / "list.json"));
+  const auto json = json_of(scratch, "list.json");
   std::vector<std::string> names;
   for (const auto& recipe : json.at("recipes")) {
     names.push_back(recipe.at("name").get<std::string>());

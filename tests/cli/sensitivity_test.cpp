@@ -18,7 +18,7 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
       scratch, {"sensitivity", "m", "--format", "integer", "--set", "width=5", "--data", "reviews",
                 "--split", "test", "--set", "data.test_samples=60", "--json", "s.json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const auto result = hone::parse_json(hone::read_file(scratch.path() / "s.json"));
+  const auto result = json_of(scratch, "s.json");
   const auto& nodes = result.at("nodes");
   ASSERT_EQ(nodes.size(), 8u);  // six linear layers of the encoder, pooler, logits
   std::int64_t saved = 0;
@@ -43,7 +43,7 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
                                "--json", "e.json"})
                 .code,
             0);
-  const auto one = hone::parse_json(hone::read_file(scratch.path() / "e.json"));
+  const auto one = json_of(scratch, "e.json");
   EXPECT_EQ(one.at("accuracy"), nodes[0].at("accuracy"));
   EXPECT_NEAR(one.at("loss").get<double>(), nodes[0].at("loss").get<double>(), 1e-6);
   // Without --split: the validation part of train.
@@ -51,7 +51,7 @@ TEST(Sensitivity, EveryNodeAloneWorstFirst) {
       run_hone(scratch, {"sensitivity", "m", "--format", "affine", "--nodes", "layer0.q,pooler",
                          "--data", "reviews", "--set", "data.samples=240", "--json", "v.json"});
   ASSERT_EQ(validation.code, 0) << validation.err;
-  const auto shown = hone::parse_json(hone::read_file(scratch.path() / "v.json"));
+  const auto shown = json_of(scratch, "v.json");
   EXPECT_EQ(shown.at("split"), "validation");
   EXPECT_EQ(shown.at("nodes").size(), 2u);
   EXPECT_EQ(shown.at("float").at("samples"), 24);

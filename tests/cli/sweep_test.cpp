@@ -119,7 +119,7 @@ samples = 240
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(points_in(scratch.path() / "runs/given/record.jsonl"),
               testing::ElementsAre("float 32", "ptq 4", "qat 4", "qat 4"));
-  const auto result = hone::parse_json(hone::read_file(scratch.path() / "r.json"));
+  const auto result = json_of(scratch, "r.json");
   EXPECT_EQ(result.at("points")[0].at("samples"), 24);
   EXPECT_LT(result.at("points")[1].at("bytes").get<double>(),
             result.at("points")[0].at("bytes").get<double>());

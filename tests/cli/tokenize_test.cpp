@@ -37,7 +37,7 @@ TEST(Tokenize, WritesTheIdsOfEveryText) {
     }
     EXPECT_EQ(begin, outcome.out.size());
   }
-  const auto results = hone::parse_json(hone::read_file(scratch.path() / "t.json"));
+  const auto results = json_of(scratch, "t.json");
   EXPECT_EQ(results.at("texts"), 700);
   EXPECT_GT(results.at("seconds").get<double>(), 0);
   ASSERT_EQ(
@@ -52,7 +52,7 @@ TEST(Tokenize, PaddingOfAFileIsLeftOutAndSaidAndThatOfTheFlagIsMasked) {
   const hone::Tokenizer tokenizer = hone::Tokenizer::from_words(hone::review_words());
   std::filesystem::create_directories(scratch.path() / "t");
   tokenizer.save(scratch.path() / "t");
-  auto json = hone::parse_json(hone::read_file(scratch.path() / "t/tokenizer.json"));
+  auto json = json_of(scratch, "t/tokenizer.json");
   json["padding"] = {{"strategy", {{"Fixed", 8}}},
                      {"direction", "Right"},
                      {"pad_to_multiple_of", nullptr},
@@ -85,7 +85,7 @@ TEST(Tokenize, PaddingOfAFileIsLeftOutAndSaidAndThatOfTheFlagIsMasked) {
   EXPECT_EQ(line({"--pad", "9"}).at("ids").get<Ids>(), padded);
   EXPECT_EQ(line({"--pad", "9"}).at("attention_mask").get<Ids>(), mask);
   // As transformers pads where the files say so.
-  auto config = hone::parse_json(hone::read_file(scratch.path() / "t/tokenizer_config.json"));
+  auto config = json_of(scratch, "t/tokenizer_config.json");
   config["padding_side"] = "left";
   scratch.write("t/tokenizer_config.json", config.dump());
   Ids before(9 - whole.size(), tokenizer.pad_id()), left(9 - whole.size(), 0);
@@ -126,7 +126,7 @@ TEST(Tokenize, TextsAreCutWhereTheModelOrItsTokenizerEnds) {
   scratch.write("t/config.json", R"({"model_type": "bert", "max_position_embeddings": 7})");
   EXPECT_EQ(length(), 7u);
   const auto set_limit = [&](int limit) {
-    auto config = hone::parse_json(hone::read_file(scratch.path() / "t/tokenizer_config.json"));
+    auto config = json_of(scratch, "t/tokenizer_config.json");
     config["model_max_length"] = limit;
     scratch.write("t/tokenizer_config.json", config.dump());
   };

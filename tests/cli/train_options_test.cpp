@@ -17,10 +17,6 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-hone::Json json_of(const ScratchDirectory& scratch, const std::string& file) {
-  return hone::parse_json(hone::read_file(scratch.path() / file));
-}
-
 // Every file of a folder, folders included, with its content.
 std::vector<std::string> files_of(const std::filesystem::path& folder) {
   std::vector<std::string> found;

@@ -352,7 +352,7 @@ TEST(Usage, ListsAndShows) {
                            "ops", "passes", "readers", "recipes"}) {
     const Outcome outcome = run_hone(scratch, {"list", kind, "--json", "list.json"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    const auto json = hone::parse_json(hone::read_file(scratch.path() / "list.json"));
+    const auto json = json_of(scratch, "list.json");
     ASSERT_FALSE(json.at(kind).empty());
     for (const auto& member : json.at(kind))
       EXPECT_THAT(outcome.out, HasSubstr(member.at("name").get<std::string>()));

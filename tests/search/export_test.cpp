@@ -6,14 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include "search/sampling.hpp"
+
 namespace hone_test {
 namespace {
 
 using namespace hone;
-
-ParameterPtr parameter(const std::string& name, Distribution of) {
-  return std::make_shared<SearchParameter>(SearchParameter{name, std::move(of)});
-}
 
 TEST(StudyJson, HasWhatTrialsHaveWhateverItIs) {
   const double nan = std::numeric_limits<double>::quiet_NaN();

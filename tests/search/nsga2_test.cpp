@@ -11,7 +11,7 @@ namespace {
 
 using namespace hone_test;
 
-Options with(std::initializer_list<std::pair<const std::string, OptionValue>> values) {
+Options with_population(std::initializer_list<std::pair<const std::string, OptionValue>> values) {
   Options options = values;
   if (!options.contains("population")) options.set("population", std::int64_t{10});
   return options;
@@ -23,8 +23,8 @@ Space mixed_space() {
 }
 
 TEST(Nsga2, ReplaysAndKeepsToTheSpace) {
-  for (const Options& options : {with({}), with({{"generational", true}}),
-                                 with({{"crossover", std::string("sbx")}, {"mutation_prob", 1.0}})})
+  for (const Options& options : {with_population({}), with_population({{"generational", true}}),
+                                 with_population({{"crossover", std::string("sbx")}, {"mutation_prob", 1.0}})})
     for (const std::size_t objectives : {1u, 2u}) {
       MemoryStudy study{mixed_space()};
       study.directions.assign(objectives, Direction::maximize);
@@ -48,7 +48,7 @@ TEST(Nsga2, ReplaysAndKeepsToTheSpace) {
 // do not count.
 TEST(Nsga2, GenerationsFollowFromTheTrials) {
   MemoryStudy study{mixed_space()};
-  const auto sampling = make_sampling("nsga2", with({}));
+  const auto sampling = make_sampling("nsga2", with_population({}));
   const auto next = [&] {
     return study.next(*sampling).system_attributes.at("nsga2:generation").get<int>();
   };
@@ -69,7 +69,7 @@ TEST(Nsga2, GenerationsFollowFromTheTrials) {
 // do not see each other.
 TEST(Nsga2, GenerationalParentsStay) {
   const auto sampling =
-      make_sampling("nsga2", with({{"generational", true}, {"crossover_prob", 1.0}}));
+      make_sampling("nsga2", with_population({{"generational", true}, {"crossover_prob", 1.0}}));
   MemoryStudy a{mixed_space()};
   a.run(*sampling, 12, [](const Assignment& v) { return std::vector<double>{v.at("x")}; });
   MemoryStudy b = a;
@@ -77,7 +77,7 @@ TEST(Nsga2, GenerationalParentsStay) {
   b.trials[10].values = {-100};
   b.trials[11].values = {-200};
   EXPECT_EQ(a.next(*sampling).values,
-            b.next(*make_sampling("nsga2", with({{"generational", true}, {"crossover_prob", 1.0}})))
+            b.next(*make_sampling("nsga2", with_population({{"generational", true}, {"crossover_prob", 1.0}})))
                 .values);
 }
 
@@ -100,14 +100,14 @@ double volume_of(const std::string& sampler, const Options& options, std::uint64
 TEST(Nsga2, FrontIsBetterThanRandom) {
   int wins = 0;
   for (std::uint64_t seed = 0; seed < 5; ++seed)
-    wins += volume_of("nsga2", with({}), seed) > 1.1 * volume_of("random", {}, seed);
+    wins += volume_of("nsga2", with_population({}), seed) > 1.1 * volume_of("random", {}, seed);
   EXPECT_GE(wins, 5);
 }
 
 TEST(Nsga2, FeasibleTrialsAreParents) {
   MemoryStudy study{Space({real("x", 0, 1), real("y", 0, 1)})};
   study.directions.assign(2, Direction::minimize);
-  const auto sampling = make_sampling("nsga2", with({}));
+  const auto sampling = make_sampling("nsga2", with_population({}));
   int feasible = 0;
   for (int i = 0; i < 80; ++i) {
     const Sample sample = study.next(*sampling);
@@ -123,19 +123,19 @@ TEST(Nsga2, FeasibleTrialsAreParents) {
 TEST(Nsga2, SmallSpaceIsGoneThrough) {
   MemoryStudy study{Space({choice("a", {0, 1, 2}), integer("b", 1, 4), integer("c", 7, 7)})};
   std::set<Assignment> seen;
-  study.run(*make_sampling("nsga2", with({{"population", std::int64_t{4}}})), 12,
+  study.run(*make_sampling("nsga2", with_population({{"population", std::int64_t{4}}})), 12,
             [&](const Assignment& values) {
               seen.insert(values);
               return std::vector<double>{values.at("b")};
             });
   EXPECT_GE(seen.size(), 11u);
-  study.run(*make_sampling("nsga2", with({})), 30,
+  study.run(*make_sampling("nsga2", with_population({})), 30,
             [](const Assignment&) { return std::vector<double>{0}; });
 }
 
 TEST(Nsga2, GivenValuesStay) {
   MemoryStudy study{mixed_space()};
-  const auto sampling = make_sampling("nsga2", with({}));
+  const auto sampling = make_sampling("nsga2", with_population({}));
   study.run(*sampling, 20, [](const Assignment& v) { return std::vector<double>{v.at("x")}; });
   const Sample sample = study.next(*sampling, {{"kind", 1}, {"y", 0.5}});
   EXPECT_EQ(sample.values.at("kind"), 1);

@@ -12,9 +12,12 @@ namespace hone_test {
 
 using namespace hone;
 
+inline ParameterPtr parameter(const std::string& name, Distribution of) {
+  return std::make_shared<SearchParameter>(SearchParameter{name, std::move(of)});
+}
 inline Dimension dimension(const std::string& name, Distribution of,
                            std::vector<Condition> when = {}) {
-  return {std::make_shared<SearchParameter>(SearchParameter{name, std::move(of)}), std::move(when)};
+  return {parameter(name, std::move(of)), std::move(when)};
 }
 inline Dimension real(const std::string& name, double low, double high, double step = 0,
                       bool log = false) {

@@ -11,7 +11,7 @@ namespace {
 
 using namespace hone_test;
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double no_value = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 using Curve = std::map<std::int64_t, double>;
 
@@ -50,7 +50,7 @@ TEST(Median, BestSoFarAgainstTheMedianAtTheStep) {
 TEST(Median, FewTrialsAndWarmUp) {
   const std::vector<Curve> four(five.begin(), five.begin() + 4);
   EXPECT_FALSE(stops("median", {}, four, {{1, 99}}));
-  EXPECT_FALSE(stops("median", {}, {}, {{1, nan}}));
+  EXPECT_FALSE(stops("median", {}, {}, {{1, no_value}}));
   EXPECT_TRUE(stops("median", {{"n_startup_trials", std::int64_t{4}}}, four, {{1, 99}}));
   EXPECT_FALSE(stops("median", {{"n_warmup_steps", std::int64_t{2}}}, five, {{1, 99}}));
   EXPECT_TRUE(stops("median", {{"n_warmup_steps", std::int64_t{2}}}, five, {{1, 99}, {2, 99}}));
@@ -83,9 +83,9 @@ TEST(Median, StepsOfOthersMayHaveGaps) {
 }
 
 TEST(Median, NotANumber) {
-  EXPECT_TRUE(stops("median", {}, five, {{1, nan}}));
-  EXPECT_FALSE(stops("median", {}, five, {{1, 1}, {2, nan}}));
-  const std::vector<Curve> others{{{1, nan}}, {{1, nan}}, {{1, 2}}, {{1, 2}}, {{1, infinity}}};
+  EXPECT_TRUE(stops("median", {}, five, {{1, no_value}}));
+  EXPECT_FALSE(stops("median", {}, five, {{1, 1}, {2, no_value}}));
+  const std::vector<Curve> others{{{1, no_value}}, {{1, no_value}}, {{1, 2}}, {{1, 2}}, {{1, infinity}}};
   EXPECT_FALSE(stops("median", {}, others, {{1, 2}}));
   EXPECT_TRUE(stops("median", {}, others, {{1, 2.5}}));
 }
@@ -115,7 +115,7 @@ TEST(Asha, TheBestPartOfARungGoesOn) {
   EXPECT_FALSE(stops("asha", options, others, {{2, 1}, {3, 99}}));
   // At the rung of four steps nobody else was; the first one there goes on.
   EXPECT_FALSE(stops("asha", options, others, {{2, 1}, {4, 99}}));
-  EXPECT_TRUE(stops("asha", options, others, {{2, nan}}));
+  EXPECT_TRUE(stops("asha", options, others, {{2, no_value}}));
   EXPECT_TRUE(stops("asha",
                     {{"min_resource", std::int64_t{1}},
                      {"reduction_factor", 2.0},
@@ -206,8 +206,8 @@ TEST(Patience, OwnCurveAlone) {
   EXPECT_FALSE(stops("patience", options, {}, {{1, 5}, {2, 6}, {3, 7}}, Direction::maximize));
   EXPECT_TRUE(stops("patience", {{"patience", std::int64_t{2}}, {"min_delta", 0.5}}, {},
                     {{1, 5}, {2, 4.8}, {3, 4.6}}));
-  EXPECT_TRUE(stops("patience", options, {}, {{1, nan}, {2, nan}}));
-  EXPECT_FALSE(stops("patience", options, {}, {{1, nan}, {2, infinity}}));
+  EXPECT_TRUE(stops("patience", options, {}, {{1, no_value}, {2, no_value}}));
+  EXPECT_FALSE(stops("patience", options, {}, {{1, no_value}, {2, infinity}}));
   EXPECT_FALSE(stops("patience",
                      {{"patience", std::int64_t{2}}, {"n_warmup_steps", std::int64_t{9}}}, {},
                      {{1, 5}, {2, 6}, {3, 5}}));
@@ -219,7 +219,7 @@ TEST(Threshold, BoundsAndNaN) {
   EXPECT_FALSE(stops("threshold", options, {}, {{0, 2}}));
   EXPECT_TRUE(stops("threshold", options, {}, {{0, 2.1}}));
   EXPECT_TRUE(stops("threshold", options, {}, {{0, -0.1}}));
-  EXPECT_TRUE(stops("threshold", {}, {}, {{0, nan}}));
+  EXPECT_TRUE(stops("threshold", {}, {}, {{0, no_value}}));
   EXPECT_FALSE(stops("threshold", {}, {}, {{0, infinity}}));
   EXPECT_FALSE(
       stops("threshold", {{"upper", 2.0}, {"n_warmup_steps", std::int64_t{3}}}, {}, {{2, 9}}));

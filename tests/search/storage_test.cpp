@@ -14,6 +14,7 @@
 #include "hone/search/python_json.hpp"
 #include "hone/search/study.hpp"
 #include "search/postgres_server.hpp"
+#include "search/sampling.hpp"
 #include "support/expect_error.hpp"
 #include "support/scratch_directory.hpp"
 
@@ -21,10 +22,6 @@ namespace hone_test {
 namespace {
 
 using namespace hone;
-
-ParameterPtr parameter(const std::string& name, Distribution distribution) {
-  return std::make_shared<SearchParameter>(SearchParameter{name, std::move(distribution)});
-}
 
 // A place of its own for each test. In memory a second connection would be a second place.
 class EveryStorage : public testing::TestWithParam<std::string> {

@@ -3,39 +3,19 @@
 #include <algorithm>
 #include <memory>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/lazy_library.hpp"
+#include "hone/core/libarchive.hpp"
 #include "hone/core/text.hpp"
 
 namespace hone {
 namespace {
 
-constexpr LazyLibrary archive_library("libarchive.so.13");
-HONE_LAZY_FUNCTION(archive_library, archive_entry_filetype);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_hardlink);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_pathname);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_symlink);
-HONE_LAZY_FUNCTION(archive_library, archive_error_string);
-HONE_LAZY_FUNCTION(archive_library, archive_read_close);
-HONE_LAZY_FUNCTION(archive_library, archive_read_data);
-HONE_LAZY_FUNCTION(archive_library, archive_read_free);
-HONE_LAZY_FUNCTION(archive_library, archive_read_new);
-HONE_LAZY_FUNCTION(archive_library, archive_read_next_header);
-HONE_LAZY_FUNCTION(archive_library, archive_read_open_filename);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_filter_all);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_format_tar);
+using namespace libarchive;
 
 constexpr std::int64_t largest_text = 4 << 20;
 constexpr std::size_t largest_split = std::size_t{4} << 30;
-
-struct CloseArchive {
-  void operator()(archive* handle) const { archive_read_free(handle); }
-};
-using Archive = std::unique_ptr<archive, CloseArchive>;
 
 [[noreturn]] void fail_archive(const std::filesystem::path& path, archive* handle) {
   const char* reason = archive_error_string(handle);

@@ -4,33 +4,17 @@
 #include <limits>
 #include <memory>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 #include <zlib.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/lazy_library.hpp"
+#include "hone/core/libarchive.hpp"
 
 namespace hone {
 namespace {
 
+using namespace libarchive;
 using namespace std::string_view_literals;
-
-constexpr LazyLibrary archive_library("libarchive.so.13");
-HONE_LAZY_FUNCTION(archive_library, archive_error_string);
-HONE_LAZY_FUNCTION(archive_library, archive_read_close);
-HONE_LAZY_FUNCTION(archive_library, archive_read_data);
-HONE_LAZY_FUNCTION(archive_library, archive_read_free);
-HONE_LAZY_FUNCTION(archive_library, archive_read_new);
-HONE_LAZY_FUNCTION(archive_library, archive_read_next_header);
-HONE_LAZY_FUNCTION(archive_library, archive_read_open_memory);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_filter_bzip2);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_filter_lz4);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_filter_xz);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_filter_zstd);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_format_empty);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_format_raw);
 
 // A small file can be made to unpack to more than any machine has.
 constexpr std::size_t largest = std::size_t{16} << 30;
@@ -123,10 +107,6 @@ std::string unpack_gzip(std::string_view bytes, const std::filesystem::path& pat
   return text;
 }
 
-struct CloseArchive {
-  void operator()(archive* handle) const { archive_read_free(handle); }
-};
-
 [[noreturn]] void fail_archive(archive* handle, const std::filesystem::path& path,
                                std::string_view kind) {
   const char* reason = archive_error_string(handle);
@@ -136,7 +116,7 @@ struct CloseArchive {
 
 std::string unpack_by_archive(std::string_view bytes, const std::filesystem::path& path,
                               std::string_view kind) {
-  const std::unique_ptr<archive, CloseArchive> handle(archive_read_new());
+  const Archive handle(archive_read_new());
   archive_read_support_filter_bzip2(handle.get());
   archive_read_support_filter_lz4(handle.get());
   archive_read_support_filter_xz(handle.get());

@@ -1,32 +1,14 @@
 #include "hone/frontends/zip_reader.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
-#include "hone/core/lazy_library.hpp"
+#include "hone/core/libarchive.hpp"
 #include "hone/core/text.hpp"
 
 namespace hone {
-namespace {
 
-constexpr LazyLibrary archive_library("libarchive.so.13");
-HONE_LAZY_FUNCTION(archive_library, archive_entry_filetype);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_is_encrypted);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_pathname);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_pathname_utf8);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_size);
-HONE_LAZY_FUNCTION(archive_library, archive_entry_size_is_set);
-HONE_LAZY_FUNCTION(archive_library, archive_error_string);
-HONE_LAZY_FUNCTION(archive_library, archive_read_data_block);
-HONE_LAZY_FUNCTION(archive_library, archive_read_free);
-HONE_LAZY_FUNCTION(archive_library, archive_read_new);
-HONE_LAZY_FUNCTION(archive_library, archive_read_next_header);
-HONE_LAZY_FUNCTION(archive_library, archive_read_open_memory);
-HONE_LAZY_FUNCTION(archive_library, archive_read_support_format_zip_seekable);
-
-}  // namespace
+using namespace libarchive;
 
 void ZipReader::Free::operator()(archive* handle) const { archive_read_free(handle); }
 

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace affine_format {
 
 // Scales: the step, and the code of zero.
 struct AffineCodec {
@@ -131,9 +132,11 @@ Options fit_range(const Options& options, float low, float high) {
   return fitted;
 }
 
+}  // namespace affine_format
 }  // namespace
 
 Format format_affine() {
+  using namespace affine_format;
   Format format{{"affine",
                  "a real scale and a zero point: the usual INT8 and INT4",
                  {with_most(width_option(2, 32, 8), 24),

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace binary_format {
 
 // +1 from zero up, -1 below; or 1 above zero, 0 otherwise.
 struct SignCodec {
@@ -71,9 +72,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
   return std::make_unique<GroupQuantizer<SignCodec>>(SignCodec{bipolar}, Granularity::channel, 1);
 }
 
+}  // namespace binary_format
 }  // namespace
 
 Format format_binary() {
+  using namespace binary_format;
   Format format{{"binary",
                  "one bit: the sign",
                  {{"bipolar", OptionType::boolean, true, "-1 and +1; false: 0 and 1"},

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace binary_residual_sign_format {
 
 constexpr int most_levels = 4;
 
@@ -78,9 +79,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       parse_granularity(options.text("granularity")), options.integer("group_size"));
 }
 
+}  // namespace binary_residual_sign_format
 }  // namespace
 
 Format format_binary_residual_sign() {
+  using namespace binary_residual_sign_format;
   Format format{
       {"binary_residual_sign",
        "a sum of signs: each bit the sign of what the bits before left over",

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace binary_scaling_format {
 
 struct ScaledSignCodec {
   static constexpr int scale_count = 1;
@@ -33,9 +34,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       options.integer("group_size"));
 }
 
+}  // namespace binary_scaling_format
 }  // namespace
 
 Format format_binary_scaling() {
+  using namespace binary_scaling_format;
   Format format{{"binary_scaling",
                  "one bit and a scale: the sign times the mean magnitude",
                  {granularity_option("channel"), group_size_option()}}};

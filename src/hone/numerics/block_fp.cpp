@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace block_fp_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -45,9 +46,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       parse_block_size("block_fp", options.text("block_size")), options.text("tail") == "error");
 }
 
+}  // namespace block_fp_format
 }  // namespace
 
 Format format_block_fp() {
+  using namespace block_fp_format;
   Format format{{"block_fp",
                  "block floating point: signed mantissas that share an exponent",
                  {width_option(2, 32, 8), with_most(exponent_width_option(1, 31, 8), 8),

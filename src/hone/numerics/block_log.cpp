@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace block_log_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -42,9 +43,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       options.text("tail") == "error");
 }
 
+}  // namespace block_log_format
 }  // namespace
 
 Format format_block_log() {
+  using namespace block_log_format;
   Format format{{"block_log",
                  "signed powers of two that share an exponent bias",
                  {width_option(2, 32, 8), exponent_bias_width_option(), block_size_option("16"),

@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace block_minifloat_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -53,9 +54,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       options.text("tail") == "error");
 }
 
+}  // namespace block_minifloat_format
 }  // namespace
 
 Format format_block_minifloat() {
+  using namespace block_minifloat_format;
   Format format{{"block_minifloat",
                  "small floating-point numbers that share an exponent bias",
                  {width_option(2, 32, 8), with_most(exponent_width_option(1, 31, 4), 7),

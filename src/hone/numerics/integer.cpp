@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace integer_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -48,9 +49,11 @@ Options fit_range(const Options& options, float low, float high) {
   return fitted;
 }
 
+}  // namespace integer_format
 }  // namespace
 
 Format format_integer() {
+  using namespace integer_format;
   Format format{
       {"integer",
        "fixed point: whole numbers times a power of two",

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace log_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -30,9 +31,11 @@ Options fit_range(const Options& options, float low, float high) {
   return fit_exponent_bias("log", options, std::max(-low, high) * 0.70710678f);
 }
 
+}  // namespace log_format
 }  // namespace
 
 Format format_log() {
+  using namespace log_format;
   Format format{{"log",
                  "zero and signed powers of two",
                  {width_option(2, 32, 8), exponent_bias_option("2^(width - 2) - 1")}}};

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace minifloat_denorm_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -45,9 +46,11 @@ Options fit_range(const Options& options, float low, float high) {
   return fit_exponent_bias("minifloat_denorm", options, std::max(-low, high));
 }
 
+}  // namespace minifloat_denorm_format
 }  // namespace
 
 Format format_minifloat_denorm() {
+  using namespace minifloat_denorm_format;
   Format format{{"minifloat_denorm",
                  "small floating point without hidden bit",
                  {width_option(2, 32, 8), with_most(exponent_width_option(1, 31, 4), 8),

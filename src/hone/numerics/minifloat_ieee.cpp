@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace minifloat_ieee_format {
 
 std::unique_ptr<const Quantizer> bind_microxcaling(const Options& options, int width,
                                                    int exponent_width) {
@@ -75,9 +76,11 @@ Options fit_range(const Options& options, float low, float high) {
   return fit_exponent_bias("minifloat_ieee", options, std::max(-low, high));
 }
 
+}  // namespace minifloat_ieee_format
 }  // namespace
 
 Format format_minifloat_ieee() {
+  using namespace minifloat_ieee_format;
   Format format{
       {"minifloat_ieee",
        "small floating point with hidden bit and subnormal numbers",

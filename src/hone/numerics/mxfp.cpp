@@ -11,6 +11,7 @@
 
 namespace hone {
 namespace {
+namespace mxfp_format {
 
 struct Element {
   int exponent_width, fraction;
@@ -59,9 +60,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       parse_block_size("mxfp", options.text("block_size")), options.text("tail") == "error");
 }
 
+}  // namespace mxfp_format
 }  // namespace
 
 Format format_mxfp() {
+  using namespace mxfp_format;
   Format format{
       {"mxfp",
        "OCP MX: small floating-point numbers that share a power of two",

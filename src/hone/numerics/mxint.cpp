@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace mxint_format {
 
 std::unique_ptr<const Quantizer> bind(const Options& options, const std::string& rule) {
   const int width = static_cast<int>(options.integer("width"));
@@ -42,9 +43,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       parse_block_size("mxint", options.text("block_size")), options.text("tail") == "error");
 }
 
+}  // namespace mxint_format
 }  // namespace
 
 Format format_mxint() {
+  using namespace mxint_format;
   Format format{
       {"mxint",
        "OCP MX: integers that share a power of two; MXINT8 by default",

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace ternary_format {
 
 // Scales: a, and the border between zero and a.
 struct TernaryCodec {
@@ -54,9 +55,11 @@ std::unique_ptr<const Quantizer> bind(const Options& options, const std::string&
       parse_granularity(options.text("granularity")), options.integer("group_size"));
 }
 
+}  // namespace ternary_format
 }  // namespace
 
 Format format_ternary() {
+  using namespace ternary_format;
   Format format{{"ternary",
                  "three values: minus a scale, zero, plus a scale",
                  {{"threshold", OptionType::real, 0.75,

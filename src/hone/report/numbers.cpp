@@ -9,8 +9,6 @@
 namespace hone {
 namespace {
 
-constexpr const char* missing = "—";
-
 // Three significant digits of 0 <= value < 999.5, without an exponent.
 std::string three_digits(double value) {
   const int decimals = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
@@ -18,7 +16,7 @@ std::string three_digits(double value) {
 }
 
 std::string not_finite(double value) {
-  if (std::isnan(value)) return missing;
+  if (std::isnan(value)) return no_number;
   return value > 0 ? "inf" : "-inf";
 }
 

@@ -6,6 +6,9 @@
 
 namespace hone {
 
+// What stands where there is no number.
+inline constexpr const char* no_number = "—";
+
 // SI counts: 950, 4.39 M, 12.0 G. Below a thousand, whole numbers print whole.
 std::string format_count(double value);
 // Binary units: 512 B, 1.50 KiB, 16.7 MiB.

@@ -23,9 +23,7 @@ namespace {
 using Runs = std::span<const RunSummary>;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
-constexpr const char* missing = "—";
-
-std::string or_missing(std::string text) { return text.empty() ? missing : std::move(text); }
+std::string or_dash(std::string text) { return text.empty() ? no_number : std::move(text); }
 
 std::vector<TableColumn> column_per_run(Runs runs, const char* first) {
   std::vector<TableColumn> columns{{first}};
@@ -41,15 +39,15 @@ void add_compared(ReportTable& table, const std::string& title, std::vector<std:
       mark && std::any_of(values.begin(), values.end(),
                           [&](const std::string& value) { return value != values.front(); });
   std::vector<ReportCell> row{{title}};
-  for (std::string& value : values) row.push_back({or_missing(std::move(value)), differs});
+  for (std::string& value : values) row.push_back({or_dash(std::move(value)), differs});
   table.rows.push_back(std::move(row));
 }
 
 void add_measured(ReportTable& table, Runs runs, const std::string& title,
                   const std::function<std::string(const RunSummary&)>& value) {
   std::vector<std::string> values;
-  for (const RunSummary& run : runs) values.push_back(or_missing(value(run)));
-  if (std::all_of(values.begin(), values.end(), [](const auto& text) { return text == missing; }))
+  for (const RunSummary& run : runs) values.push_back(or_dash(value(run)));
+  if (std::all_of(values.begin(), values.end(), [](const auto& text) { return text == no_number; }))
     return;
   add_compared(table, title, std::move(values), false);
 }
@@ -96,7 +94,7 @@ ReportTable overview_table(Runs runs, const Comparison& comparison) {
     const FinalAccuracy& final = comparison.runs[i];
     std::string accuracy =
         final.eval ? format_interval(final.eval->accuracy, final.eval->low, final.eval->high) : "";
-    if (final.eval && comparison.split.empty()) accuracy += ", " + or_missing(final.eval->split);
+    if (final.eval && comparison.split.empty()) accuracy += ", " + or_dash(final.eval->split);
     accuracies.push_back(std::move(accuracy));
     standings.push_back(describe_standing(runs, final));
     any_accuracy |= final.eval.has_value();
@@ -171,12 +169,12 @@ ReportTable evaluations_table(Runs runs) {
       std::vector<ReportCell> row;
       if (runs.size() > 1) row.push_back({run.name});
       for (std::string text :
-           {format_significant(eval.epoch), fmt::format("{}", eval.step), or_missing(eval.split),
-            std::isnan(eval.samples) ? missing : fmt::format("{:.0f}", eval.samples)})
+           {format_significant(eval.epoch), fmt::format("{}", eval.step), or_dash(eval.split),
+            std::isnan(eval.samples) ? no_number : fmt::format("{:.0f}", eval.samples)})
         row.push_back({std::move(text)});
       if (of_classes) row.push_back({format_interval(eval.accuracy, eval.low, eval.high)});
       for (const auto& [title, member] : more)
-        row.push_back({std::isnan(eval.*member) ? missing : fmt::format("{:.4f}", eval.*member)});
+        row.push_back({std::isnan(eval.*member) ? no_number : fmt::format("{:.4f}", eval.*member)});
       row.push_back({format_significant(eval.loss)});
       row.push_back({format_count(eval.samples_per_second)});
       table.rows.push_back(std::move(row));
@@ -287,12 +285,12 @@ ReportTable layers_table(const RunSummary& run, const std::string& title) {
     add(macs, layer.macs_per_token);
   }
   for (const LayerEntry& layer : run.model.layers) {
-    table.rows.push_back({{or_missing(layer.name)},
-                          {or_missing(layer.op)},
+    table.rows.push_back({{or_dash(layer.name)},
+                          {or_dash(layer.op)},
                           {format_count(layer.parameters)},
                           {format_bytes(layer.bytes)},
                           {format_count(layer.macs_per_token)},
-                          {macs > 0 ? format_percent(layer.macs_per_token / macs, 1) : missing}});
+                          {macs > 0 ? format_percent(layer.macs_per_token / macs, 1) : no_number}});
     if (quantized)
       table.rows.back().push_back({layer.formats.empty() ? "float32" : describe_slots(layer)});
   }
@@ -302,7 +300,7 @@ ReportTable layers_table(const RunSummary& run, const std::string& title) {
                           {format_count(parameters)},
                           {format_bytes(bytes)},
                           {format_count(macs)},
-                          {macs > 0 ? "100.0 %" : missing}});
+                          {macs > 0 ? "100.0 %" : no_number}});
     if (quantized) table.rows.back().push_back({""});
   }
   return table;
@@ -325,11 +323,11 @@ ReportTable kernels_table(const RunSummary& run, const std::string& title) {
     total.calls += row.calls;
     total.seconds += row.seconds;
     total.flop += row.flop;
-    table.rows.push_back({{or_missing(row.kernel)},
-                          {or_missing(row.op)},
+    table.rows.push_back({{or_dash(row.kernel)},
+                          {or_dash(row.op)},
                           {format_count(row.calls)},
                           {format_duration(row.seconds)},
-                          {row.calls > 0 ? format_duration(row.seconds / row.calls) : missing},
+                          {row.calls > 0 ? format_duration(row.seconds / row.calls) : no_number},
                           {format_significant(row.gflop_per_second(), 3)},
                           {format_percent(row.share, 1)}});
   }
@@ -340,7 +338,7 @@ ReportTable kernels_table(const RunSummary& run, const std::string& title) {
                           {format_duration(total.seconds)},
                           {""},
                           {format_significant(total.gflop_per_second(), 3)},
-                          {total.seconds > 0 ? "100.0 %" : missing}});
+                          {total.seconds > 0 ? "100.0 %" : no_number}});
   return table;
 }
 

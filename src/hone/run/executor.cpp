@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/core/text.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/graph/dim.hpp"
@@ -19,8 +20,6 @@ namespace {
 constexpr std::int64_t arena_slack = 1 << 16;
 // Plans are made for sizes rounded up to this, so that few are needed.
 constexpr std::int64_t size_bucket = 256;
-
-std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 }  // namespace
 

@@ -3,14 +3,13 @@
 #include <atomic>
 #include <cstring>
 
+#include "hone/core/round_up.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/run/clock.hpp"
 #include "hone/run/executor_state.hpp"
 
 namespace hone {
 namespace {
-
-std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 // Where range r of the rows begins; whole groups of 16 rows, the first ones in range 0.
 std::int64_t range_begin(std::int64_t rows, int r, int ranges) {

@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* tune_prefix = "tune_";
-
 struct PlannedStage {
   const Stage* stage;
   Options values;

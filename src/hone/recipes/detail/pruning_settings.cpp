@@ -15,7 +15,6 @@
 namespace hone {
 namespace {
 
-constexpr const char* tune_prefix = "tune_";
 constexpr const char* tenths = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9";
 
 std::vector<double> read_sparsities(const std::string& list, const std::string& where) {

@@ -16,6 +16,9 @@
 
 namespace hone {
 
+// Before the keys of a training at each point.
+inline constexpr const char* tune_prefix = "tune_";
+
 struct BaseSettings {
   std::filesystem::path folder;
   std::string model;

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace auto_sampler {
 
 // Up to here a Gaussian process is worth its time, and better than TPE.
 constexpr std::int64_t few_trials = 100;
@@ -78,9 +79,11 @@ private:
 
 std::unique_ptr<Sampling> make(const Options&) { return std::make_unique<AutoSampling>(); }
 
+}  // namespace auto_sampler
 }  // namespace
 
 Sampler sampler_auto() {
+  using namespace auto_sampler;
   Sampler sampler{{"auto", "grid, gp, tpe or nsga2, by the space and the number of trials"}};
   sampler.make = make;
   return sampler;

@@ -15,6 +15,7 @@
 
 namespace hone {
 namespace {
+namespace gp_sampler {
 
 using Values = std::vector<double>;
 using Rows = std::vector<std::size_t>;
@@ -384,9 +385,11 @@ std::unique_ptr<Sampling> make(const Options& options) {
   return std::make_unique<GpSampling>(options);
 }
 
+}  // namespace gp_sampler
 }  // namespace
 
 Sampler sampler_gp() {
+  using namespace gp_sampler;
   Sampler sampler{
       {"gp", "Gaussian process and expected improvement, for few trials that are dear"}};
   sampler.options = {

@@ -13,6 +13,7 @@
 
 namespace hone {
 namespace {
+namespace grid_sampler {
 
 constexpr double most_combinations = 0x1p53;
 constexpr std::size_t most_branches = 1u << 20;
@@ -198,9 +199,11 @@ std::unique_ptr<Sampling> make(const Options& options) {
   return std::make_unique<GridSampling>(options);
 }
 
+}  // namespace grid_sampler
 }  // namespace
 
 Sampler sampler_grid() {
+  using namespace grid_sampler;
   Sampler sampler{{"grid", "all combinations, each once"}};
   sampler.options = {{"order",
                       OptionType::text,

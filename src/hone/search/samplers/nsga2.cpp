@@ -17,6 +17,7 @@
 
 namespace hone {
 namespace {
+namespace nsga2_sampler {
 
 using Values = std::vector<double>;
 
@@ -243,9 +244,11 @@ std::unique_ptr<Sampling> make(const Options& options) {
   return std::make_unique<Nsga2Sampling>(options);
 }
 
+}  // namespace nsga2_sampler
 }  // namespace
 
 Sampler sampler_nsga2() {
+  using namespace nsga2_sampler;
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Sampler sampler{{"nsga2", "a genetic algorithm for several objectives, by fronts and crowding"}};
   sampler.options = {

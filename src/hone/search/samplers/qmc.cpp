@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace qmc_sampler {
 
 class QmcSampling : public Sampling {
 public:
@@ -38,9 +39,11 @@ std::unique_ptr<Sampling> make(const Options& options) {
   return std::make_unique<QmcSampling>(options);
 }
 
+}  // namespace qmc_sampler
 }  // namespace
 
 Sampler sampler_qmc() {
+  using namespace qmc_sampler;
   Sampler sampler{{"qmc", "points that fill the space evenly: Sobol's or Halton's sequence"}};
   sampler.options = {
       {"sequence",

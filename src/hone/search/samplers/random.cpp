@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace random_sampler {
 
 class RandomSampling : public Sampling {
 public:
@@ -24,9 +25,11 @@ public:
 
 std::unique_ptr<Sampling> make(const Options&) { return std::make_unique<RandomSampling>(); }
 
+}  // namespace random_sampler
 }  // namespace
 
 Sampler sampler_random() {
+  using namespace random_sampler;
   Sampler sampler{{"random", "every parameter by itself, uniformly"}};
   sampler.make = make;
   return sampler;

@@ -16,6 +16,7 @@
 
 namespace hone {
 namespace {
+namespace tpe_sampler {
 
 using Rows = std::vector<std::size_t>;
 using Values = std::vector<double>;
@@ -222,9 +223,11 @@ std::unique_ptr<Sampling> make(const Options& options) {
   return std::make_unique<TpeSampling>(options);
 }
 
+}  // namespace tpe_sampler
 }  // namespace
 
 Sampler sampler_tpe() {
+  using namespace tpe_sampler;
   Sampler sampler{
       {"tpe", "tree-structured Parzen estimator: like the best trials, unlike the others"}};
   sampler.options = {

@@ -8,7 +8,7 @@ namespace {
 
 std::size_t round_up(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-BoundInt8 bind(const KernelQuery& query) {
+BoundInt8 bound_int8(const KernelQuery& query) {
   const Options& attributes = query.node.attributes;
   BoundInt8 bound;
   bound.product = bind_int8(attributes);
@@ -40,10 +40,10 @@ Int8Weights BoundInt8::weights(std::byte* workspace) const {
 }
 
 std::shared_ptr<const void> bind_node_int8(const KernelQuery& query) {
-  return std::make_shared<BoundInt8>(bind(query));
+  return std::make_shared<BoundInt8>(bound_int8(query));
 }
 
-std::size_t int8_workspace(const KernelQuery& query) { return bind(query).workspace_bytes(); }
+std::size_t int8_workspace(const KernelQuery& query) { return bound_int8(query).workspace_bytes(); }
 
 void begin_int8(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundInt8*>(call.bound);

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace batch_matmul_kernel {
 
 constexpr std::int64_t piece_rows = 48, piece_columns = 64;
 
@@ -34,9 +35,11 @@ void run(const KernelCall& call) {
   });
 }
 
+}  // namespace batch_matmul_kernel
 }  // namespace
 
 Kernel cpu_kernel_batch_matmul() {
+  using namespace batch_matmul_kernel;
   Kernel kernel{
       {"cpu.batch_matmul", "small products of pieces"}, "batch_matmul", RowRule::whole, 10};
   kernel.refuse = refuse_other_than_f32;

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace matmul_kernel {
 
 void run(const KernelCall& call) {
   constexpr std::int64_t panel = 64;
@@ -16,9 +17,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace matmul_kernel
 }  // namespace
 
 Kernel cpu_kernel_matmul() {
+  using namespace matmul_kernel;
   Kernel kernel{{"cpu.matmul", "small products"}, "matmul", RowRule::rows, 10};
   kernel.run = run;
   return kernel;

@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace matmul_tn_kernel {
 
 void run(const KernelCall& call) {
   constexpr std::int64_t panel = 64;
@@ -22,9 +23,11 @@ void run(const KernelCall& call) {
          call.in(1).as() + p, to + p);
 }
 
+}  // namespace matmul_tn_kernel
 }  // namespace
 
 Kernel cpu_kernel_matmul_tn() {
+  using namespace matmul_tn_kernel;
   Kernel kernel{
       {"cpu.matmul_tn", "small products, one sum a thread"}, "matmul_tn", RowRule::reduce, 10};
   kernel.run = run;

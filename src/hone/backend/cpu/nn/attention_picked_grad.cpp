@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace attention_picked_grad_kernel {
 
 void run(const KernelCall& call) {
   const AttentionSizes sizes = attention_sizes(call.in(0).columns(), *call.attributes);
@@ -34,9 +35,11 @@ void run(const KernelCall& call) {
       });
 }
 
+}  // namespace attention_picked_grad_kernel
 }  // namespace
 
 Kernel cpu_kernel_attention_picked_grad() {
+  using namespace attention_picked_grad_kernel;
   Kernel kernel{{"cpu.attention_picked_grad", "vector by matrix products for a few queries"},
                 "attention_grad",
                 RowRule::whole,

@@ -14,6 +14,7 @@
 
 namespace hone {
 namespace {
+namespace conv_grad_family {
 
 constexpr std::int64_t chunk_places = 256;  // whose part of x and dy stays in cache
 // Products of this size are the fastest of libxsmm's and of the portable ones.
@@ -354,9 +355,11 @@ Kernel input_kernel() {
   return kernel;
 }
 
+}  // namespace conv_grad_family
 }  // namespace
 
 std::vector<Kernel> cpu_kernel_conv_grad_family() {
+  using namespace conv_grad_family;
   Kernel turn{{"cpu.turn_kernel", "squares that stay in cache"}, "turn_kernel", RowRule::whole, 10};
   turn.run = run_turn;
   return {weight_kernel(), input_kernel(), turn};

@@ -17,6 +17,7 @@
 
 namespace hone {
 namespace {
+namespace dense_attention_amx_kernel {
 
 // Queries of an item, of a pair of tiles; keys of a block.
 constexpr std::int64_t most_queries = 1024, pair_rows = 2 * amx_rows, block_keys = 256;
@@ -324,9 +325,11 @@ void run(const KernelCall& call) {
 void run(const KernelCall&) {}
 #endif
 
+}  // namespace dense_attention_amx_kernel
 }  // namespace
 
 Kernel cpu_kernel_dense_attention_amx() {
+  using namespace dense_attention_amx_kernel;
   Kernel kernel{{"cpu.dense_attention_amx", "32 queries of bfloat16 meet blocks of keys, by AMX"},
                 "dense_attention",
                 RowRule::whole,

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_kernel {
 
 void run(const KernelCall& call) {
   const std::int64_t n = call.in(0).columns();
@@ -22,9 +23,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace embedding_kernel
 }  // namespace
 
 Kernel cpu_kernel_embedding() {
+  using namespace embedding_kernel;
   Kernel kernel{{"cpu.embedding", "copies rows"}, "embedding", RowRule::rows, 10};
   kernel.run = run;
   return kernel;

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_grad_kernel {
 
 void run(const KernelCall& call) {
   const std::int64_t n = call.in(0).columns();
@@ -26,9 +27,11 @@ void run(const KernelCall& call) {
   });
 }
 
+}  // namespace embedding_grad_kernel
 }  // namespace
 
 Kernel cpu_kernel_embedding_grad() {
+  using namespace embedding_grad_kernel;
   Kernel kernel{{"cpu.embedding_grad", "each thread sums a range of columns"},
                 "embedding_grad",
                 RowRule::whole,

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_grad_rows_kernel {
 
 // Workspace: next[V] (where a row's next token goes), begin[R + 1], tokens[R].
 std::size_t workspace(const KernelQuery& query) {
@@ -57,9 +58,11 @@ void run(const KernelCall& call) {
   });
 }
 
+}  // namespace embedding_grad_rows_kernel
 }  // namespace
 
 Kernel cpu_kernel_embedding_grad_rows() {
+  using namespace embedding_grad_rows_kernel;
   Kernel kernel{{"cpu.embedding_grad_rows", "counting sort of ids, then sums a row"},
                 "embedding_grad_rows",
                 RowRule::whole,

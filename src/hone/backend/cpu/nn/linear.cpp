@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace linear_kernel {
 
 // Threads share the packing by so many outputs.
 constexpr std::int64_t chunk = 64;
@@ -59,9 +60,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace linear_kernel
 }  // namespace
 
 Kernel cpu_kernel_linear() {
+  using namespace linear_kernel;
   Kernel kernel{{"cpu.linear", "packed weight panels, small products, bias first"},
                 "linear",
                 RowRule::rows,

@@ -9,6 +9,7 @@
 
 namespace hone {
 namespace {
+namespace lora_kernel {
 
 std::size_t workspace(const KernelQuery& query) {
   return static_cast<std::size_t>(element_count(query.input_shape(2)) +
@@ -46,9 +47,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace lora_kernel
 }  // namespace
 
 Kernel cpu_kernel_lora() {
+  using namespace lora_kernel;
   Kernel kernel{
       {"cpu.lora", "two small products onto the layer's output"}, "lora", RowRule::rows, 10};
   kernel.workspace = workspace;

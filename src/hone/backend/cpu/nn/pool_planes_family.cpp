@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace pool_planes_family {
 
 // Calls f(place of y, first of the plane in x, rows and columns inside, numbers inside or in pads).
 template <typename F>
@@ -92,9 +93,11 @@ Kernel make(const char* name, const char* op, void (*run)(const KernelCall&)) {
   return kernel;
 }
 
+}  // namespace pool_planes_family
 }  // namespace
 
 std::vector<Kernel> cpu_kernel_pool_planes_family() {
+  using namespace pool_planes_family;
   return {make("cpu.average_pool", "average_pool", run_average),
           make("cpu.max_pool", "max_pool", run_max)};
 }

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace global_norm_kernel {
 
 // Eight partial sums in double: exact enough for millions of squares, and vectorised.
 double sum_of_squares(const float* g, std::int64_t n) {
@@ -38,9 +39,11 @@ void run(const KernelCall& call) {
   call.out(0).as()[0] = static_cast<float>(std::sqrt(total));
 }
 
+}  // namespace global_norm_kernel
 }  // namespace
 
 Kernel cpu_kernel_global_norm() {
+  using namespace global_norm_kernel;
   Kernel kernel{
       {"cpu.global_norm", "a range of each gradient a thread"}, "global_norm", RowRule::whole, 10};
   kernel.run = run;

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace attention_int8_kernel {
 
 struct Bound {
   std::shared_ptr<const Quantizer> probabilities;
@@ -54,9 +55,11 @@ void run(const KernelCall& call) {
   });
 }
 
+}  // namespace attention_int8_kernel
 }  // namespace
 
 Kernel cpu_kernel_attention_int8() {
+  using namespace attention_int8_kernel;
   Kernel kernel{{"cpu.attention_int8", "codes become float32 numbers, then as cpu.attention"},
                 "attention_int8",
                 RowRule::whole,

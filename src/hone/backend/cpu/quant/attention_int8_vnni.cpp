@@ -6,10 +6,12 @@
 
 #include "hone/backend/cpu/detail/attention.hpp"
 #include "hone/backend/cpu/detail/vnni.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/ops/detail/int8.hpp"
 
 namespace hone {
 namespace {
+namespace attention_int8_vnni_kernel {
 
 #ifdef HONE_VNNI
 
@@ -49,8 +51,6 @@ std::string refuse(const KernelQuery& query) {
   const auto layout = probabilities->int8_layout(1 << 20);
   return layout && layout->block == 0 ? refuse_int8_sums(*layout, *data, shape[0]) : "";
 }
-
-std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 // A thread's memory for one task.
 struct Buffers {
@@ -309,9 +309,11 @@ std::string refuse(const KernelQuery&) { return ""; }
 std::size_t workspace(const KernelQuery&) { return 0; }
 #endif
 
+}  // namespace attention_int8_vnni_kernel
 }  // namespace
 
 Kernel cpu_kernel_attention_int8_vnni() {
+  using namespace attention_int8_vnni_kernel;
   Kernel kernel{{"cpu.attention_int8_vnni",
                  "sums of whole numbers by AVX-512 VNNI, 24 queries against whole sequences"},
                 "attention_int8",

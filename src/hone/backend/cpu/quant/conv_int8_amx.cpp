@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace conv_int8_amx_kernel {
 
 // Codes of a window that lie together, whatever the sizes of the planes are.
 std::int64_t run_length(const BoundConvInt8& bound) {
@@ -112,9 +113,11 @@ void run(const KernelCall& call) {
 void run(const KernelCall&) {}
 #endif
 
+}  // namespace conv_int8_amx_kernel
 }  // namespace
 
 Kernel cpu_kernel_conv_int8_amx() {
+  using namespace conv_int8_amx_kernel;
   Kernel kernel{{"cpu.conv_int8_amx", "windows of 32 places meet 32 filters, by AMX"},
                 "conv_int8",
                 RowRule::whole,

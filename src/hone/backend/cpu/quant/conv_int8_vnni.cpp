@@ -3,6 +3,7 @@
 
 namespace hone {
 namespace {
+namespace conv_int8_vnni_kernel {
 
 #ifdef HONE_VNNI
 
@@ -103,9 +104,11 @@ void run(const KernelCall& call) {
 void run(const KernelCall&) {}
 #endif
 
+}  // namespace conv_int8_vnni_kernel
 }  // namespace
 
 Kernel cpu_kernel_conv_int8_vnni() {
+  using namespace conv_int8_vnni_kernel;
   Kernel kernel{{"cpu.conv_int8_vnni", "windows of 6 places meet 64 filters, by AVX-512 VNNI"},
                 "conv_int8",
                 RowRule::whole,

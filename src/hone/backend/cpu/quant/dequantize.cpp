@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace dequantize_kernel {
 
 void run(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundPacked*>(call.bound);
@@ -25,9 +26,11 @@ void run(const KernelCall& call) {
   });
 }
 
+}  // namespace dequantize_kernel
 }  // namespace
 
 Kernel cpu_kernel_dequantize() {
+  using namespace dequantize_kernel;
   Kernel kernel{
       {"cpu.dequantize", "decodes rows on all threads"}, "dequantize", RowRule::whole, 10};
   kernel.bind = bind_node_packed;

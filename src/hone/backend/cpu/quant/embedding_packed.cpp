@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace embedding_packed_kernel {
 
 void run(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundPacked*>(call.bound);
@@ -22,9 +23,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace embedding_packed_kernel
 }  // namespace
 
 Kernel cpu_kernel_embedding_packed() {
+  using namespace embedding_packed_kernel;
   Kernel kernel{{"cpu.embedding_packed", "decodes the rows that are looked up"},
                 "embedding_packed",
                 RowRule::rows,

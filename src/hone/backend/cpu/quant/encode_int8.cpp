@@ -5,6 +5,7 @@
 
 namespace hone {
 namespace {
+namespace encode_int8_kernel {
 
 void run(const KernelCall& call) {
   const Quantizer& quantizer = bound_quantizer(call);
@@ -38,9 +39,11 @@ void run(const KernelCall& call) {
   if (shift != 0) move_up(codes, rows * padded);
 }
 
+}  // namespace encode_int8_kernel
 }  // namespace
 
 Kernel cpu_kernel_encode_int8() {
+  using namespace encode_int8_kernel;
   Kernel kernel{
       {"cpu.encode_int8", "the format's vector kernel"}, "encode_int8", RowRule::rows, 10};
   kernel.bind = bind_node_quantizer;

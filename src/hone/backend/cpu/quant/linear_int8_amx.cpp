@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace linear_int8_amx_kernel {
 
 std::string refuse(const KernelQuery& query) {
   const auto bound = std::static_pointer_cast<const BoundInt8>(bind_node_int8(query));
@@ -87,9 +88,11 @@ HONE_AMX_TARGET void run(const KernelCall& call) {
 void run(const KernelCall&) {}
 #endif
 
+}  // namespace linear_int8_amx_kernel
 }  // namespace
 
 Kernel cpu_kernel_linear_int8_amx() {
+  using namespace linear_int8_amx_kernel;
   Kernel kernel{{"cpu.linear_int8_amx", "sums of whole numbers by AMX, 32 rows x 32 outputs"},
                 "linear_int8",
                 RowRule::rows,

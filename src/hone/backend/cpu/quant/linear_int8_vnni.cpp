@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace linear_int8_vnni_kernel {
 
 #ifdef HONE_VNNI
 
@@ -107,9 +108,11 @@ void run(const KernelCall& call) {
 void run(const KernelCall&) {}
 #endif
 
+}  // namespace linear_int8_vnni_kernel
 }  // namespace
 
 Kernel cpu_kernel_linear_int8_vnni() {
+  using namespace linear_int8_vnni_kernel;
   Kernel kernel{
       {"cpu.linear_int8_vnni", "sums of whole numbers by AVX-512 VNNI, 6 rows x 64 outputs"},
       "linear_int8",

@@ -7,6 +7,7 @@
 
 namespace hone {
 namespace {
+namespace linear_packed_kernel {
 
 constexpr std::int64_t panel = 64;
 
@@ -52,9 +53,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace linear_packed_kernel
 }  // namespace
 
 Kernel cpu_kernel_linear_packed() {
+  using namespace linear_packed_kernel;
   Kernel kernel{
       {"cpu.linear_packed",
        "decodes panels of weights once a step, then float32 products: saves memory, not time"},

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_kernel {
 
 void run(const KernelCall& call) {
   const TensorView& x = call.in(0);
@@ -19,9 +20,11 @@ void run(const KernelCall& call) {
                    call.has(1) ? &draws : nullptr);
 }
 
+}  // namespace quantize_kernel
 }  // namespace
 
 Kernel cpu_kernel_quantize() {
+  using namespace quantize_kernel;
   Kernel kernel{{"cpu.quantize", "the format's vector kernel"}, "quantize", RowRule::rows, 10};
   kernel.bind = bind_node_quantizer;
   kernel.run = run;

@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_learned_grad_kernel {
 
 void run(const KernelCall& call) {
   const LearnedGrid grid(*call.attributes, call.in(1).as()[0]);
@@ -18,9 +19,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace quantize_learned_grad_kernel
 }  // namespace
 
 Kernel cpu_kernel_quantize_learned_grad() {
+  using namespace quantize_learned_grad_kernel;
   Kernel kernel{{"cpu.quantize_learned_grad", "one pass over a tile"},
                 "quantize_learned_grad",
                 RowRule::rows,

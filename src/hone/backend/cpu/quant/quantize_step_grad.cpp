@@ -4,6 +4,7 @@
 
 namespace hone {
 namespace {
+namespace quantize_step_grad_kernel {
 
 void run(const KernelCall& call) {
   const LearnedGrid grid(*call.attributes, call.in(1).as()[0]);
@@ -18,9 +19,11 @@ void run(const KernelCall& call) {
   to = (call.accumulate ? to : 0.0f) + static_cast<float>(sum * scale);
 }
 
+}  // namespace quantize_step_grad_kernel
 }  // namespace
 
 Kernel cpu_kernel_quantize_step_grad() {
+  using namespace quantize_step_grad_kernel;
   Kernel kernel{{"cpu.quantize_step_grad", "one pass over a tile"},
                 "quantize_step_grad",
                 RowRule::reduce,

@@ -8,6 +8,7 @@
 
 namespace hone {
 namespace {
+namespace gather_rows_kernel {
 
 std::string refuse(const KernelQuery& query) {
   return size_of(query.graph.type(query.node.inputs[0]).dtype) == 4
@@ -28,9 +29,11 @@ void run(const KernelCall& call) {
   }
 }
 
+}  // namespace gather_rows_kernel
 }  // namespace
 
 Kernel cpu_kernel_gather_rows() {
+  using namespace gather_rows_kernel;
   Kernel kernel{{"cpu.gather_rows", "copies rows"}, "gather_rows", RowRule::rows, 10};
   kernel.refuse = refuse;
   kernel.run = run;

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace move_family {
 
 using Element = std::uint32_t;
 
@@ -117,9 +118,11 @@ Kernel make(const char* name, const char* op, void (*run)(const KernelCall&)) {
   return kernel;
 }
 
+}  // namespace move_family
 }  // namespace
 
 std::vector<Kernel> cpu_kernel_move_family() {
+  using namespace move_family;
   return {make("cpu.concat", "concat", run_concat), make("cpu.expand", "expand", run_expand),
           make("cpu.slice", "slice", run_slice)};
 }

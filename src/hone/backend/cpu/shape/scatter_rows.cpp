@@ -6,6 +6,7 @@
 
 namespace hone {
 namespace {
+namespace scatter_rows_kernel {
 
 void run(const KernelCall& call) {
   const std::int64_t n = call.in(0).columns();
@@ -18,9 +19,11 @@ void run(const KernelCall& call) {
     for (std::int64_t j = 0; j < n; ++j) to[rows[i] * n + j] += call.in(0).as()[i * n + j];
 }
 
+}  // namespace scatter_rows_kernel
 }  // namespace
 
 Kernel cpu_kernel_scatter_rows() {
+  using namespace scatter_rows_kernel;
   Kernel kernel{
       {"cpu.scatter_rows", "clears, then adds the named rows"}, "scatter_rows", RowRule::whole, 10};
   kernel.run = run;

@@ -10,6 +10,7 @@
 
 namespace hone {
 namespace {
+namespace transpose_kernel {
 
 struct Moved {
   std::int64_t size, from, to;  // steps in x and in y
@@ -75,9 +76,11 @@ void run(const KernelCall& call) {
   });
 }
 
+}  // namespace transpose_kernel
 }  // namespace
 
 Kernel cpu_kernel_transpose() {
+  using namespace transpose_kernel;
   Kernel kernel{{"cpu.transpose", "squares that stay in cache"}, "transpose", RowRule::whole, 10};
   kernel.refuse = [](const KernelQuery& query) -> std::string {
     const DType dtype = query.graph.type(query.node.inputs[0]).dtype;
