@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 """Training speed of two builds of hone, in turn: compare_programs.py OTHER [THIS] [--steps N] [--rounds N] [--threads N].
+With --instructions: the instructions of a step of training, one of training with a format, and an answer.
 
 OTHER and THIS are programs (THIS: build/release/hone). Each trains BERT-tiny on the first IMDb reviews of $HONE_SHARED
 with the same seed; the seconds of its steps are taken from --trace, without the first 20. Prints a line a round and the
 median ratio (above 1: THIS is faster), and whether both went through the same losses.
+
+Instructions are counted by valgrind (callgrind: kernels of AVX2, whatever the machine has), on one thread, as the
+difference of a short run and a longer one, so that starting does not count. They do not depend on what else the
+machine does.
 """
 import argparse
 import json
 import os
 import pathlib
+import random
+import re
 import statistics
 import subprocess
 import tempfile
@@ -29,6 +36,54 @@ def train(program, options, folder):
     return sum(step["seconds"] for step in steps[20:]), [step["loss"] for step in steps]
 
 
+WORDS = ("the film was a very good bad slow bright story actor music ending scene camera and but with never again "
+         "wonderful dull").split()
+
+
+def write_texts(file, count):
+    """`count` reviews of about 200 words, the same for every program."""
+    draw = random.Random(7)
+    rows = [f'{" ".join(draw.choice(WORDS) for _ in range(draw.randint(120, 280)))},{i % 2}' for i in range(count)]
+    file.write_text("text,label\n" + "\n".join(rows) + "\n")
+
+
+def instructions(words, folder):
+    ran = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind.out", *words],
+                         check=True, capture_output=True, text=True)
+    return int(re.search(r"Collected : (\d+)", ran.stderr)[1])
+
+
+def workloads(program, folder):
+    """Command lines of {a step, a step with a format, an answer}: a short one, a longer one, by how many it is longer."""
+    shared = pathlib.Path(os.environ.get("HONE_SHARED", ROOT / "../shared")) / "data"
+    training = ["--data", f"csv:{folder}/many.csv", "--tokenizer", shared / "bert-base-uncased", "--overwrite",
+                "--threads", "1", "--lr", "5e-4", "--set", "validation=0", "--out"]
+    subprocess.run([program, "train", "bert-tiny", *training, folder / "start", "--steps", "2"],
+                   check=True, capture_output=True)
+    train = [program, "train", "bert-tiny", *training, folder / "run", "--steps"]
+    with_format = [program, "quantize", folder / "start", "--format", "integer", "--set", "width=8", "--set",
+                   "frac_width=4", "--qat", *training, folder / "run", "--steps"]
+    answer = [program, "eval", folder / "start", "--threads", "1", "--data"]
+    return {"training, a step": ([*train, "1"], [*train, "3"], 2),
+            "training with integer 8 bits, a step": ([*with_format, "1"], [*with_format, "3"], 2),
+            "an answer": ([*answer, f"csv:{folder}/few.csv"], [*answer, f"csv:{folder}/many.csv"], 96)}
+
+
+def compare_instructions(options):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        write_texts(folder / "few.csv", 32)
+        write_texts(folder / "many.csv", 128)
+        counted = {}
+        for program in (options.other.resolve(), options.this.resolve()):
+            for what, (short, longer, units) in workloads(program, folder).items():
+                number = (instructions(longer, folder) - instructions(short, folder)) / units
+                counted.setdefault(what, []).append(number)
+                print(f"{program.name}: {what}: {number / 1e6:.2f} million instructions", flush=True)
+    for what, (other, this) in counted.items():
+        print(f"{what}: {other / this:.3f} x")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=pathlib.Path)
@@ -36,7 +91,11 @@ def main():
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--instructions", action="store_true")
     options = parser.parse_args()
+    if options.instructions:
+        compare_instructions(options)
+        return
     ratios, equal = [], True
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.rounds):

@@ -53,8 +53,7 @@ TEST(Compare, LargestErrorFirst) {
   std::vector<std::string> eval{"eval", "b", "--json", "e.json"};
   eval.insert(eval.end(), few_tests.begin(), few_tests.end());
   ASSERT_EQ(run_hone(scratch, eval).code, 0);
-  EXPECT_EQ(json_of(scratch, "e.json").at("accuracy"),
-            result.at("models")[1].at("accuracy"));
+  EXPECT_EQ(json_of(scratch, "e.json").at("accuracy"), result.at("models")[1].at("accuracy"));
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("layer0.wide"), HasSubstr("affine width=4"),
                                  HasSubstr("McNemar's test")));
   // A model and itself.

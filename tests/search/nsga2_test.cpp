@@ -23,8 +23,9 @@ Space mixed_space() {
 }
 
 TEST(Nsga2, ReplaysAndKeepsToTheSpace) {
-  for (const Options& options : {with_population({}), with_population({{"generational", true}}),
-                                 with_population({{"crossover", std::string("sbx")}, {"mutation_prob", 1.0}})})
+  for (const Options& options :
+       {with_population({}), with_population({{"generational", true}}),
+        with_population({{"crossover", std::string("sbx")}, {"mutation_prob", 1.0}})})
     for (const std::size_t objectives : {1u, 2u}) {
       MemoryStudy study{mixed_space()};
       study.directions.assign(objectives, Direction::maximize);
@@ -77,7 +78,8 @@ TEST(Nsga2, GenerationalParentsStay) {
   b.trials[10].values = {-100};
   b.trials[11].values = {-200};
   EXPECT_EQ(a.next(*sampling).values,
-            b.next(*make_sampling("nsga2", with_population({{"generational", true}, {"crossover_prob", 1.0}})))
+            b.next(*make_sampling(
+                       "nsga2", with_population({{"generational", true}, {"crossover_prob", 1.0}})))
                 .values);
 }
 

@@ -85,7 +85,8 @@ TEST(Median, StepsOfOthersMayHaveGaps) {
 TEST(Median, NotANumber) {
   EXPECT_TRUE(stops("median", {}, five, {{1, no_value}}));
   EXPECT_FALSE(stops("median", {}, five, {{1, 1}, {2, no_value}}));
-  const std::vector<Curve> others{{{1, no_value}}, {{1, no_value}}, {{1, 2}}, {{1, 2}}, {{1, infinity}}};
+  const std::vector<Curve> others{
+      {{1, no_value}}, {{1, no_value}}, {{1, 2}}, {{1, 2}}, {{1, infinity}}};
   EXPECT_FALSE(stops("median", {}, others, {{1, 2}}));
   EXPECT_TRUE(stops("median", {}, others, {{1, 2.5}}));
 }
