@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training speed of two builds of hone, in turn: compare_programs.py OTHER [THIS] [--steps N] [--rounds N] [--threads N].
+"""Training speed of two builds of hone in turn: compare_programs.py OTHER [THIS] [--steps N] [--rounds N] [--threads N].
 With --instructions: the instructions of a step of training, one of training with a format, and an answer.
 
 OTHER and THIS are programs (THIS: build/release/hone). Each trains BERT-tiny on the first IMDb reviews of $HONE_SHARED
@@ -40,11 +40,13 @@ WORDS = ("the film was a very good bad slow bright story actor music ending scen
          "wonderful dull").split()
 
 
-def write_texts(file, count):
-    """`count` reviews of about 200 words, the same for every program."""
+def write_texts(folder, name, count):
+    """`count` reviews of about 60 words, the same for every program: valgrind takes seconds for a thousand."""
     draw = random.Random(7)
-    rows = [f'{" ".join(draw.choice(WORDS) for _ in range(draw.randint(120, 280)))},{i % 2}' for i in range(count)]
-    file.write_text("text,label\n" + "\n".join(rows) + "\n")
+    texts = [" ".join(draw.choice(WORDS) for _ in range(draw.randint(40, 80))) for _ in range(count)]
+    rows = [f"{text},{i % 2}" for i, text in enumerate(texts)]
+    (folder / f"{name}.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 
 def instructions(words, folder):
@@ -54,26 +56,29 @@ def instructions(words, folder):
 
 
 def workloads(program, folder):
-    """Command lines of {a step, a step with a format, an answer}: a short one, a longer one, by how many it is longer."""
-    shared = pathlib.Path(os.environ.get("HONE_SHARED", ROOT / "../shared")) / "data"
-    training = ["--data", f"csv:{folder}/many.csv", "--tokenizer", shared / "bert-base-uncased", "--overwrite",
-                "--threads", "1", "--lr", "5e-4", "--set", "validation=0", "--out"]
+    """By what is counted: a short command line, a longer one, how many steps or answers more that has."""
+    training = ["--data", f"csv:{folder}/many.csv", "--tokenizer", folder / "words", "--overwrite", "--threads", "1",
+                "--lr", "5e-4", "--set", "validation=0", "--out"]
     subprocess.run([program, "train", "bert-tiny", *training, folder / "start", "--steps", "2"],
                    check=True, capture_output=True)
     train = [program, "train", "bert-tiny", *training, folder / "run", "--steps"]
     with_format = [program, "quantize", folder / "start", "--format", "integer", "--set", "width=8", "--set",
                    "frac_width=4", "--qat", *training, folder / "run", "--steps"]
-    answer = [program, "eval", folder / "start", "--threads", "1", "--data"]
+    answer = [program, "predict", folder / "start", "--threads", "1", "--output", folder / "answers.jsonl", "--input"]
     return {"training, a step": ([*train, "1"], [*train, "3"], 2),
             "training with integer 8 bits, a step": ([*with_format, "1"], [*with_format, "3"], 2),
-            "an answer": ([*answer, f"csv:{folder}/few.csv"], [*answer, f"csv:{folder}/many.csv"], 96)}
+            "an answer": ([*answer, folder / "few.jsonl"], [*answer, folder / "many.jsonl"], 32)}
 
 
 def compare_instructions(options):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        write_texts(folder / "few.csv", 32)
-        write_texts(folder / "many.csv", 128)
+        # A vocabulary of its own: reading a large one would be most of what is counted.
+        (folder / "words").mkdir()
+        vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+        (folder / "words" / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+        write_texts(folder, "few", 16)
+        write_texts(folder, "many", 48)
         counted = {}
         for program in (options.other.resolve(), options.this.resolve()):
             for what, (short, longer, units) in workloads(program, folder).items():

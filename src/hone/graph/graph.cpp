@@ -115,6 +115,13 @@ std::vector<std::vector<NodeId>> Graph::readers() const {
   return result;
 }
 
+const Node* Graph::only_reader(ValueId id, const std::vector<std::vector<NodeId>>& readers) const {
+  for (const auto& [output_name, output] : outputs)
+    if (output == id) return nullptr;
+  const auto at = static_cast<std::size_t>(id);
+  return at < readers.size() && readers[at].size() == 1 ? &node(readers[at][0]) : nullptr;
+}
+
 void Graph::replace_uses(ValueId from, ValueId to) {
   for (Node& n : nodes) std::replace(n.inputs.begin(), n.inputs.end(), from, to);
   for (auto& [key, id] : outputs)

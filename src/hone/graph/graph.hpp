@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hone/core/dtype.hpp"
@@ -127,6 +128,11 @@ struct Graph {
   const Node* producer(ValueId id) const {
     return id == none || value(id).producer == none ? nullptr : &node(value(id).producer);
   }
+  // The same if it is of that op, else null.
+  const Node* producer(ValueId id, std::string_view op) const {
+    const Node* found = producer(id);
+    return found != nullptr && found->op == op ? found : nullptr;
+  }
   // The node whose first output has that name, or none.
   NodeId find_node(const std::string& first_output) const;
   const Node& node(NodeId id) const { return nodes[static_cast<std::size_t>(id)]; }
@@ -141,6 +147,9 @@ struct Graph {
 
   // Nodes reading each value, by value.
   std::vector<std::vector<NodeId>> readers() const;
+  // The node that alone, and once, reads a value which is no output, else null; null too for values
+  // that were made after `readers`.
+  const Node* only_reader(ValueId id, const std::vector<std::vector<NodeId>>& readers) const;
   // Replaces every read of `from` (in nodes, outputs and updates) by `to`.
   void replace_uses(ValueId from, ValueId to);
   // Makes a value that is not computed the first output of a new node, in its place and by its

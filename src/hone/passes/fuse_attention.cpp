@@ -49,32 +49,21 @@ private:
   };
 
   std::size_t rank(ValueId id) const { return graph_.type(id).dims.size(); }
-  const Node* made_by(ValueId id, const char* op) const {
-    const Node* node = graph_.producer(id);
-    return node != nullptr && node->op == op ? node : nullptr;
-  }
   bool has_order(const Node& node, const std::vector<std::int64_t>& order) const {
     return integers_of(node.attributes, "order") == order;
   }
-  // Read by one node and no output.
-  bool is_inner(ValueId id) const {
-    for (const auto& [name, output] : graph_.outputs)
-      if (output == id) return false;
-    // (Values that were made since have other readers than are known.)
-    const auto at = static_cast<std::size_t>(id);
-    return at < readers_.size() && readers_[at].size() == 1;
-  }
+  bool is_inner(ValueId id) const { return graph_.only_reader(id, readers_) != nullptr; }
 
   // What a reduction over the last of four dimensions reads.
   ValueId reduced_by(ValueId id, const char* op) const {
-    const Node* node = made_by(id, op);
+    const Node* node = graph_.producer(id, op);
     if (node == nullptr || !node->attributes.boolean("keep") ||
         integers_of(node->attributes, "axes") != std::vector<std::int64_t>{3})
       return none;
     return node->inputs[0];
   }
   ValueId expanded_from(ValueId id) const {
-    const Node* node = made_by(id, "expand");
+    const Node* node = graph_.producer(id, "expand");
     return node == nullptr ? ValueId(none) : node->inputs[0];
   }
 
@@ -94,33 +83,33 @@ private:
 
   // Probabilities whose NaN (of rows that see no key) are replaced by 0, as dense_attention does.
   ValueId without_guard(ValueId id) const {
-    const Node* choice = made_by(id, "where");
+    const Node* choice = graph_.producer(id, "where");
     if (choice == nullptr || known_number(graph_, tensors_, choice->inputs[1]) != 0.0) return id;
     const ValueId p = choice->inputs[2];
-    const Node* odd = made_by(choice->inputs[0], "xor");  // (ONNX's Not)
+    const Node* odd = graph_.producer(choice->inputs[0], "xor");  // (ONNX's Not)
     if (odd == nullptr || !is_true(odd->inputs[1])) return id;
-    const Node* same = made_by(odd->inputs[0], "equal");
+    const Node* same = graph_.producer(odd->inputs[0], "equal");
     return same != nullptr && same->inputs[0] == p && same->inputs[1] == p ? p : id;
   }
 
   // The scores of which a value is the softmax over the last dimension, or none.
   ValueId softmax_of(ValueId id) const {
-    if (const Node* turned = made_by(id, "reshape")) {
-      const Node* soft = made_by(turned->inputs[0], "softmax");
+    if (const Node* turned = graph_.producer(id, "reshape")) {
+      const Node* soft = graph_.producer(turned->inputs[0], "softmax");
       if (soft == nullptr) return none;
-      const Node* flat = made_by(soft->inputs[0], "reshape");
+      const Node* flat = graph_.producer(soft->inputs[0], "reshape");
       if (flat == nullptr || graph_.type(flat->inputs[0]).dims != graph_.type(id).dims) return none;
       return graph_.type(turned->inputs[0]).dims.back() == graph_.type(id).dims.back()
                  ? flat->inputs[0]
                  : ValueId(none);
     }
-    const Node* quotient = made_by(id, "div");
+    const Node* quotient = graph_.producer(id, "div");
     if (quotient == nullptr) return none;
     const ValueId powers = quotient->inputs[0];
-    const Node* exp = made_by(powers, "exp");
+    const Node* exp = graph_.producer(powers, "exp");
     const ValueId sum = expanded_from(quotient->inputs[1]);
     if (exp == nullptr || sum == none || reduced_by(sum, "sum") != powers) return none;
-    const Node* shifted = made_by(exp->inputs[0], "sub");
+    const Node* shifted = graph_.producer(exp->inputs[0], "sub");
     if (shifted == nullptr) return none;
     const ValueId largest = expanded_from(shifted->inputs[1]);
     if (largest == none || reduced_by(largest, "max") != shifted->inputs[0]) return none;
@@ -133,12 +122,12 @@ private:
 
   std::optional<Scores> scores_of(ValueId id) const {
     const auto [factor, inner] = without_factor(id);
-    if (const Node* product = made_by(inner, "batch_matmul")) {
+    if (const Node* product = graph_.producer(inner, "batch_matmul")) {
       const auto [of_q, q] = without_factor(product->inputs[0]);
       const auto [of_k, k] = without_factor(product->inputs[1]);
       return Scores{q, k, factor * of_q * of_k, none};
     }
-    const Node* sum = made_by(inner, "add");
+    const Node* sum = graph_.producer(inner, "add");
     if (sum == nullptr || factor != 1) return std::nullopt;
     for (const std::size_t side : {0u, 1u}) {
       std::optional<Scores> scores = scores_of(sum->inputs[side]);
@@ -151,14 +140,14 @@ private:
 
   // A mask before it was repeated: rank and sizes of 1 stay.
   ValueId mask_before(ValueId id) const {
-    while (const Node* node = made_by(id, "expand")) id = node->inputs[0];
+    while (const Node* node = graph_.producer(id, "expand")) id = node->inputs[0];
     return id;
   }
 
   // [B,H,T,D] made of [B,G,T,D] by repeating each head: that, or the value itself.
   ValueId ungrouped(ValueId id) {
-    const Node* flat = made_by(id, "reshape");
-    const Node* wide = flat == nullptr ? nullptr : made_by(flat->inputs[0], "expand");
+    const Node* flat = graph_.producer(id, "reshape");
+    const Node* wide = flat == nullptr ? nullptr : graph_.producer(flat->inputs[0], "expand");
     if (wide == nullptr || rank(id) != 4) return id;
     const ValueId apart = wide->inputs[0];
     const std::vector<Dim> to = graph_.type(flat->inputs[0]).dims, from = graph_.type(apart).dims,
@@ -167,7 +156,7 @@ private:
         !(from[3] == to[3]) || !(from[4] == to[4]) || !(all[0] == to[0]) || !(all[2] == to[3]) ||
         !(all[3] == to[4]))
       return id;
-    const Node* base = made_by(apart, "reshape");
+    const Node* base = graph_.producer(apart, "reshape");
     const std::vector<Dim> dims{from[0], from[1], from[3], from[4]};
     if (base != nullptr && graph_.type(base->inputs[0]).dims == dims) return base->inputs[0];
     return graph_.apply("reshape", {apart}, {{"shape", to_string(dims)}});
@@ -176,16 +165,16 @@ private:
   // With `grouped`, what repeats heads is seen through.
   Heads heads_of(ValueId id, bool grouped) {
     if (grouped) id = ungrouped(id);
-    const Node* node = made_by(id, "transpose");
+    const Node* node = graph_.producer(id, "transpose");
     return {node != nullptr && has_order(*node, {0, 2, 1, 3}) ? node->inputs[0] : ValueId(none),
             id};
   }
   // [B,H,T,D] of [B,H,D,T] that was made of it as [B*H,T,D] (torch.onnx since 2.5), or none.
   ValueId turned_in_three(ValueId id) const {
-    const Node* back = made_by(id, "reshape");
-    const Node* turn = back == nullptr ? nullptr : made_by(back->inputs[0], "transpose");
+    const Node* back = graph_.producer(id, "reshape");
+    const Node* turn = back == nullptr ? nullptr : graph_.producer(back->inputs[0], "transpose");
     if (turn == nullptr || !has_order(*turn, {0, 2, 1})) return none;
-    const Node* flat = made_by(turn->inputs[0], "reshape");
+    const Node* flat = graph_.producer(turn->inputs[0], "reshape");
     if (flat == nullptr || rank(flat->inputs[0]) != 4) return none;
     const std::vector<Dim> from = graph_.type(flat->inputs[0]).dims, to = graph_.type(id).dims;
     const std::vector<Dim> three = graph_.type(turn->inputs[0]).dims;
@@ -195,7 +184,7 @@ private:
   }
   // Of keys whose last two dimensions are exchanged.
   Heads heads_of_turned(ValueId id, bool grouped) {
-    if (const Node* node = made_by(id, "transpose")) {
+    if (const Node* node = graph_.producer(id, "transpose")) {
       if (has_order(*node, {0, 1, 3, 2})) return heads_of(node->inputs[0], grouped);
       if (has_order(*node, {0, 2, 3, 1})) return {node->inputs[0], none};
     }
@@ -234,12 +223,10 @@ private:
     Options attributes{{"scale", scores->factor * of_k}};
     std::vector<ValueId> inputs;
     // Around all of it: what reads the result exchanges the dimensions back.
-    const Node* after = nullptr;
-    if (is_inner(result)) {
-      const Node& reader = graph_.node(readers_[static_cast<std::size_t>(result)][0]);
-      if (reader.op == "transpose" && has_order(reader, {0, 2, 1, 3})) after = &reader;
-    }
-    const bool last = after != nullptr && q.last != none && k.last != none && v.last != none;
+    const Node* after = graph_.only_reader(result, readers_);
+    const bool turned_back =
+        after != nullptr && after->op == "transpose" && has_order(*after, {0, 2, 1, 3});
+    const bool last = turned_back && q.last != none && k.last != none && v.last != none;
     const ValueId replaced = last ? after->outputs[0] : result;
     if (last) {
       attributes.set("heads_last", true);

@@ -30,13 +30,7 @@ public:
   }
 
 private:
-  bool is_inner(ValueId id) const {
-    for (const auto& [name, output] : graph_.outputs)
-      if (output == id) return false;
-    // (Values that were made since have other readers than are known.)
-    const auto at = static_cast<std::size_t>(id);
-    return at < readers_.size() && readers_[at].size() == 1;
-  }
+  bool is_inner(ValueId id) const { return graph_.only_reader(id, readers_) != nullptr; }
 
   // The vector that is repeated for every row, or none.
   ValueId vector_of(ValueId id, const Dim& size) const {

@@ -15,12 +15,12 @@ namespace fuse_conv_int8_pass {
 
 // The packed filters that a convolution reads through a change of order; null: they are not packed.
 const Node* packed_filters(const Graph& graph, const Node& conv) {
-  const Node* turned = producer_of(graph, conv.inputs[1], "transpose");
-  return turned == nullptr ? nullptr : producer_of(graph, turned->inputs[0], "dequantize");
+  const Node* turned = graph.producer(conv.inputs[1], "transpose");
+  return turned == nullptr ? nullptr : graph.producer(turned->inputs[0], "dequantize");
 }
 
 ValueId fuse(Graph& graph, const Node& conv) {
-  const Node* data = producer_of(graph, conv.inputs[0], "quantize");
+  const Node* data = graph.producer(conv.inputs[0], "quantize");
   const Node* bits = packed_filters(graph, conv);
   if (data == nullptr || bits == nullptr || conv.attributes.integer("groups") != 1) return none;
   if (!refuse_conv_int8(bind_quantizer(data->attributes), bits->attributes, nullptr).empty())

@@ -49,15 +49,6 @@ private:
     return is_near(factor, std::sqrt(0.5)) ? x : ValueId(none);
   }
 
-  // The only node that reads a value, where no output does.
-  const Node* only_reader(ValueId id) const {
-    for (const auto& [name, output] : graph_.outputs)
-      if (output == id) return nullptr;
-    if (static_cast<std::size_t>(id) >= readers_.size()) return nullptr;
-    const auto& readers = readers_[static_cast<std::size_t>(id)];
-    return readers.size() == 1 ? &graph_.node(readers[0]) : nullptr;
-  }
-
   bool fuse(const Node& product) {
     for (const std::size_t side : {0u, 1u}) {
       const auto [inside, x] = without_factor(graph_, tensors_, product.inputs[side]);
@@ -67,7 +58,7 @@ private:
       ValueId y = product.outputs[0];
       double factor = inside * beside;
       while (!is_near(factor, 0.5)) {
-        const Node* after = only_reader(y);
+        const Node* after = graph_.only_reader(y, readers_);
         if (after == nullptr) return false;
         const auto [more, before] = without_factor(graph_, tensors_, after->outputs[0]);
         if (before != product.outputs[0]) return false;

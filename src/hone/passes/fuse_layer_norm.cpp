@@ -35,18 +35,14 @@ public:
   }
 
 private:
-  const Node* made_by(ValueId id, const char* op) const {
-    const Node* node = graph_.producer(id);
-    return node != nullptr && node->op == op ? node : nullptr;
-  }
   ValueId before_expand(ValueId id) const {
-    const Node* node = made_by(id, "expand");
+    const Node* node = graph_.producer(id, "expand");
     return node == nullptr ? id : node->inputs[0];
   }
 
   // What a mean over the last dimension, which stays, is of.
   ValueId averaged(ValueId id) const {
-    const Node* node = made_by(id, "mean");
+    const Node* node = graph_.producer(id, "mean");
     if (node == nullptr || !node->attributes.boolean("keep")) return none;
     const auto last = static_cast<std::int64_t>(graph_.type(node->inputs[0]).dims.size()) - 1;
     return integers_of(node->attributes, "axes") == std::vector<std::int64_t>{last}
@@ -54,9 +50,9 @@ private:
                : ValueId(none);
   }
   bool is_square_of(ValueId id, ValueId x) const {
-    if (const Node* product = made_by(id, "mul"))
+    if (const Node* product = graph_.producer(id, "mul"))
       return product->inputs[0] == x && product->inputs[1] == x;
-    const Node* power = made_by(id, "pow");
+    const Node* power = graph_.producer(id, "pow");
     return power != nullptr && power->inputs[0] == x &&
            known_number(graph_, tensors_, power->inputs[1]) == 2.0;
   }
@@ -75,20 +71,20 @@ private:
   };
   // What is divided by its deviation.
   std::optional<Centred> normalized(ValueId id) const {
-    const Node* quotient = made_by(id, "div");
+    const Node* quotient = graph_.producer(id, "div");
     if (quotient == nullptr) return std::nullopt;
     const ValueId centred = quotient->inputs[0];
-    const Node* root = made_by(before_expand(quotient->inputs[1]), "sqrt");
-    const Node* less = made_by(centred, "sub");
+    const Node* root = graph_.producer(before_expand(quotient->inputs[1]), "sqrt");
+    const Node* less = graph_.producer(centred, "sub");
     if (root == nullptr || less == nullptr) return std::nullopt;
     const ValueId x = less->inputs[0];
     if (averaged(before_expand(less->inputs[1])) != x) return std::nullopt;
     std::optional<double> epsilon;
     ValueId variance = none;
-    if (const Node* more = made_by(root->inputs[0], "offset")) {
+    if (const Node* more = graph_.producer(root->inputs[0], "offset")) {
       epsilon = more->attributes.real("by");
       variance = more->inputs[0];
-    } else if (const Node* sum = made_by(root->inputs[0], "add")) {
+    } else if (const Node* sum = graph_.producer(root->inputs[0], "add")) {
       for (const std::size_t side : {0u, 1u})
         if (const auto number = known_number(graph_, tensors_, sum->inputs[side])) {
           epsilon = number;
@@ -106,7 +102,7 @@ private:
     const std::vector<Dim> dims = graph_.type(y).dims;
     if (graph_.type(y).dtype != DType::f32 || dims.size() < 2) return false;
     for (const std::size_t side : {0u, 1u}) {
-      const Node* product = made_by(sum.inputs[side], "mul");
+      const Node* product = graph_.producer(sum.inputs[side], "mul");
       const ValueId shift = vector_of(sum.inputs[1 - side], dims.back());
       if (product == nullptr || shift == none) continue;
       for (const std::size_t of : {0u, 1u}) {

@@ -49,7 +49,7 @@ public:
 
 private:
   ValueId fuse_embedding(const Node& node) {
-    const Node* bits = producer_of(graph_, node.inputs[0], "dequantize");
+    const Node* bits = graph_.producer(node.inputs[0], "dequantize");
     if (bits == nullptr) return none;
     const Node table = *bits;
     return graph_.apply("embedding_packed",
@@ -58,7 +58,7 @@ private:
   }
 
   ValueId fuse_linear(const Node& node) {
-    const Node* bits = producer_of(graph_, node.inputs[1], "dequantize");
+    const Node* bits = graph_.producer(node.inputs[1], "dequantize");
     if (bits == nullptr) return none;
     const Node weight = *bits;
     const ValueId codes = weight.inputs[0];
@@ -84,7 +84,7 @@ private:
     std::vector<ValueId> inputs;
     Options attributes;
     for (std::size_t i = 0; i < 3; ++i) {
-      const Node data = *producer_of(graph_, node.inputs[i], "quantize");
+      const Node data = *graph_.producer(node.inputs[i], "quantize");
       attributes = format_of(data);
       inputs.push_back(encode(data, none)[0]);
     }

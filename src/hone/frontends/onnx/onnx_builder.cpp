@@ -344,16 +344,11 @@ std::vector<std::string> OnnxExportCall::all() {
   return names;
 }
 
-const Node* OnnxExportCall::made_by(ValueId value, const std::string& op) const {
-  const Node* node = graph().producer(value);
-  return node != nullptr && node->op == op ? node : nullptr;
-}
-
 std::vector<std::string> OnnxExportCall::unexpanded(std::size_t kept) {
   const std::vector<Dim>& dims = result_type().dims;
   std::vector<ValueId> sources;
   for (const ValueId input : node_.inputs) {
-    const Node* expand = made_by(input, "expand");
+    const Node* expand = graph().producer(input, "expand");
     sources.push_back(input);
     if (expand == nullptr) continue;
     const std::vector<Dim>& own = graph().type(expand->inputs[0]).dims;
@@ -380,7 +375,7 @@ std::vector<std::string> OnnxExportCall::broadcast() { return unexpanded(0); }
 std::vector<std::string> OnnxExportCall::broadcast_in_front() { return unexpanded(2); }
 
 OnnxExportCall::Operand OnnxExportCall::operand(ValueId id) {
-  const Node* turned = made_by(id, "transpose");
+  const Node* turned = graph().producer(id, "transpose");
   if (turned != nullptr && turned->attributes.text("order") == "1,0")
     return {builder_.name_of(turned->inputs[0]), 1};
   return {builder_.name_of(id), 0};

@@ -120,8 +120,6 @@ public:
     std::int64_t is_transposed = 0;
   };
   Operand operand(ValueId id);
-  // The node that computes a value, if it is of that op.
-  const Node* made_by(ValueId id, const std::string& op) const;
 
   // A node of one output, defined so from operator set `since` on.
   std::string add(const std::string& op, std::vector<std::string> inputs,

@@ -8,16 +8,10 @@
 
 namespace hone {
 
-const Node* producer_of(const Graph& graph, ValueId id, const std::string& op) {
-  if (id == none || graph.value(id).producer == none) return nullptr;
-  const Node& node = graph.node(graph.value(id).producer);
-  return node.op == op ? &node : nullptr;
-}
-
 RoundedData rounded_data(const Graph& graph, ValueId x) {
-  if (const Node* picked = producer_of(graph, x, "gather_rows"))
-    return {producer_of(graph, picked->inputs[0], "quantize"), picked->inputs[1]};
-  return {producer_of(graph, x, "quantize"), none};
+  if (const Node* picked = graph.producer(x, "gather_rows"))
+    return {graph.producer(picked->inputs[0], "quantize"), picked->inputs[1]};
+  return {graph.producer(x, "quantize"), none};
 }
 
 Options format_of(const Node& data) {
@@ -44,7 +38,7 @@ std::string refuse_int8_attention(const Graph& graph, const Node& node) {
   if (!width.is_fixed()) return "its width is not known";
   Options first;
   for (std::size_t i = 0; i < 3; ++i) {
-    const Node* rounded = producer_of(graph, node.inputs[i], "quantize");
+    const Node* rounded = graph.producer(node.inputs[i], "quantize");
     if (rounded == nullptr) return "the data is not rounded";
     if (i > 0 && format_of(*rounded) != first) return "q, k and v have different formats";
     first = format_of(*rounded);
@@ -58,7 +52,7 @@ namespace {
 std::string refuse_int8_conv(const Graph& graph, const Node& node) {
   if (node.attributes.integer("groups") != 1) return "its channels are parted in groups";
   const Dim channels = graph.type(node.inputs[0]).dims[3];
-  const auto data = bind_quantizer(producer_of(graph, node.inputs[0], "quantize")->attributes);
+  const auto data = bind_quantizer(graph.producer(node.inputs[0], "quantize")->attributes);
   if (!data->int8_layout(channels.is_fixed() ? channels.offset : 1))
     return "the data's format has no codes of 8 bits";
   return "the filters are not packed, or their format does not meet the data's";
@@ -68,9 +62,9 @@ std::string refuse_int8_conv(const Graph& graph, const Node& node) {
 
 std::string why_not_int8(const Graph& graph, const Node& node) {
   if (node.op == "linear_packed") return refuse_int8_linear(graph, node.inputs[0], node.attributes);
-  if (node.op == "conv_channels_last" && producer_of(graph, node.inputs[0], "quantize") != nullptr)
+  if (node.op == "conv_channels_last" && graph.producer(node.inputs[0], "quantize") != nullptr)
     return refuse_int8_conv(graph, node);
-  if (node.op == "attention" && producer_of(graph, node.inputs[0], "quantize") != nullptr)
+  if (node.op == "attention" && graph.producer(node.inputs[0], "quantize") != nullptr)
     return refuse_int8_attention(graph, node);
   return "";
 }

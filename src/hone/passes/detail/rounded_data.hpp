@@ -7,9 +7,6 @@
 
 namespace hone {
 
-// The node that computes a value, if it is of that op.
-const Node* producer_of(const Graph& graph, ValueId id, const std::string& op);
-
 // Rows may be picked after the rounding: each row is rounded by itself.
 struct RoundedData {
   const Node* node = nullptr;  // `quantize`; null: the data is not rounded

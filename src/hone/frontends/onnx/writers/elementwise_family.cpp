@@ -107,8 +107,8 @@ void write_mask(OnnxExportCall& call) {
 bool write_gemm(OnnxExportCall& call) {
   if (call.result_type().dims.size() != 2) return false;
   for (const std::size_t i : {std::size_t{0}, std::size_t{1}}) {
-    const Node* product = call.made_by(call.id(i), "batch_matmul");
-    const Node* repeated = call.made_by(call.id(1 - i), "expand");
+    const Node* product = call.graph().producer(call.id(i), "batch_matmul");
+    const Node* repeated = call.graph().producer(call.id(1 - i), "expand");
     if (product == nullptr || repeated == nullptr || call.result_type().dtype != DType::f32 ||
         call.builder().reader_count(call.id(i)) != 1)
       continue;
@@ -127,15 +127,17 @@ void write_add(OnnxExportCall& call) {
 
 // exp(x - max) / sum over axes, as imports make it of Softmax.
 bool write_softmax(OnnxExportCall& call) {
-  const Node* powers = call.made_by(call.id(0), "exp");
-  const Node* repeated = call.made_by(call.id(1), "expand");
-  const Node* sum = repeated == nullptr ? nullptr : call.made_by(repeated->inputs[0], "sum");
+  const Node* powers = call.graph().producer(call.id(0), "exp");
+  const Node* repeated = call.graph().producer(call.id(1), "expand");
+  const Node* sum =
+      repeated == nullptr ? nullptr : call.graph().producer(repeated->inputs[0], "sum");
   if (powers == nullptr || sum == nullptr || sum->inputs[0] != call.id(0) ||
       !sum->attributes.boolean("keep"))
     return false;
-  const Node* shifted = call.made_by(powers->inputs[0], "sub");
-  const Node* largest = shifted == nullptr ? nullptr : call.made_by(shifted->inputs[1], "expand");
-  const Node* max = largest == nullptr ? nullptr : call.made_by(largest->inputs[0], "max");
+  const Node* shifted = call.graph().producer(powers->inputs[0], "sub");
+  const Node* largest =
+      shifted == nullptr ? nullptr : call.graph().producer(shifted->inputs[1], "expand");
+  const Node* max = largest == nullptr ? nullptr : call.graph().producer(largest->inputs[0], "max");
   const std::string& axes = sum->attributes.text("axes");
   if (max == nullptr || max->inputs[0] != shifted->inputs[0] ||
       max->attributes.text("axes") != axes || axes.empty() || axes.find(',') != std::string::npos)
