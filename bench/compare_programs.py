@@ -16,6 +16,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -99,6 +100,8 @@ def main():
     parser.add_argument("--instructions", action="store_true")
     options = parser.parse_args()
     if options.instructions:
+        if shutil.which("valgrind") is None:
+            parser.error("valgrind is not installed: scripts/setup.sh bench")
         compare_instructions(options)
         return
     ratios, equal = [], True

@@ -24,7 +24,7 @@ for extra in "$@"; do
     lint) packages+=(clang-format clang-tidy) ;;
     fuzz) packages+=(clang libclang-rt-14-dev) ;;
     arm64) packages+=(g++-aarch64-linux-gnu qemu-user mmdebstrap) ;;
-    bench) packages+=(libbenchmark-dev) ;;
+    bench) packages+=(libbenchmark-dev valgrind) ;;
     tests) packages+=(postgresql libonnx-testdata) ;;
     slurm) packages+=(slurm-wlm munge) ;;
     peers) packages+=(python3-venv python3-dev hyperfine time) ;;

@@ -1,10 +1,14 @@
 #pragma once
 
-#include <cstdint>
+#include <concepts>
+#include <type_traits>
 
 namespace hone {
 
 // The smallest multiple of `to` that is not below `n`; n >= 0, to > 0.
-constexpr std::int64_t round_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+template <std::integral Integer>
+constexpr Integer round_up(Integer n, std::type_identity_t<Integer> to) {
+  return (n + to - 1) / to * to;
+}
 
 }  // namespace hone

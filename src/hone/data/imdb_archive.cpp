@@ -1,7 +1,6 @@
 #include "hone/data/imdb_archive.hpp"
 
 #include <algorithm>
-#include <memory>
 
 #include <fmt/format.h>
 

@@ -9,6 +9,7 @@
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
 #include "hone/core/letters.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/data/unpack.hpp"
 
 namespace hone {
@@ -108,7 +109,7 @@ void for_each_member(std::string_view archive, const std::filesystem::path& path
     if (size > archive.size() - at) fail(fmt::format("'{}' is cut short", name));
     const char type = header[type_at];
     if (type == '0' || type == '\0') take(name, archive.substr(at, size));
-    at += (size + block - 1) / block * block;
+    at += round_up(size, block);
   }
   fail("ends without the mark of an end");
 }

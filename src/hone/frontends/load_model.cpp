@@ -159,8 +159,8 @@ void start_head_afresh(Model& model, const ModelRequest& request) {
   ValueId logits = none;
   for (const auto& [name, id] : graph.outputs)
     if (name == "logits") logits = id;
-  const Node* head = logits == none ? nullptr : graph.producer(logits);
-  if (head == nullptr || head->op != "linear")
+  const Node* head = graph.producer(logits, "linear");
+  if (head == nullptr)
     refuse_fresh_head(request.name, "its answers are no linear node's", "train it as it is");
   const bool biased = head->inputs.size() > 2 && head->inputs[2] != none;
   for (std::size_t i = 1; i < (biased ? 3u : 2u); ++i)

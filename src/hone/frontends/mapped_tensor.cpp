@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/round_up.hpp"
 
 namespace hone {
 
@@ -17,7 +18,7 @@ bool can_share(const MappedFile& file, std::span<const std::byte> part, std::siz
   if (file.owner == nullptr || part.empty()) return false;
   if (reinterpret_cast<std::uintptr_t>(part.data()) % element_size != 0) return false;
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t readable = (file.bytes.size() + page - 1) / page * page;
+  const std::size_t readable = round_up(file.bytes.size(), page);
   const auto end = static_cast<std::size_t>(part.data() - file.bytes.data()) + part.size();
   return end + 64 <= readable;
 }

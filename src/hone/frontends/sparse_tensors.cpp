@@ -106,10 +106,8 @@ struct MaskedCodes {
 std::map<std::string, MaskedCodes> masked_codes(const Graph& graph) {
   std::map<std::string, MaskedCodes> all;
   for (const auto& [weight, mask] : masks_of(graph)) {
-    const Node* packed = graph.producer(graph.find(weight));
-    if (packed == nullptr || packed->op != "dequantize" ||
-        packed_rows(packed->attributes) != TensorRows::last)
-      continue;
+    const Node* packed = graph.producer(graph.find(weight), "dequantize");
+    if (packed == nullptr || packed_rows(packed->attributes) != TensorRows::last) continue;
     all[graph.value(packed->inputs[0]).name] = {
         weight, mask, static_cast<int>(packed->attributes.integer("bits")),
         hone::parse_shape(packed->attributes.text("shape"))};

@@ -94,18 +94,11 @@ private:
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Node& norm = graph_.nodes[n];
       if (norm.op != "batch_norm" || norm.attributes.integer("axis") != 1) continue;
-      const Node* conv = graph_.producer(norm.inputs[0]);
-      if (conv != nullptr && conv->op == "conv" && !is_read_elsewhere(readers, norm.inputs[0]))
+      if (graph_.producer(norm.inputs[0], "conv") != nullptr &&
+          graph_.only_reader(norm.inputs[0], readers) != nullptr)
         norms.push_back(static_cast<NodeId>(n));
     }
     return norms;
-  }
-
-  bool is_read_elsewhere(const std::vector<std::vector<NodeId>>& readers, ValueId id) const {
-    if (readers[static_cast<std::size_t>(id)].size() != 1) return true;
-    for (const auto& [name, output] : graph_.outputs)
-      if (output == id) return true;
-    return false;
   }
 
   bool are_known(const std::vector<ValueId>& ids) const {

@@ -26,8 +26,7 @@ bool meets_codes(const Graph& graph, ValueId filters) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
     if (node.op != "conv" || node.inputs[1] != filters || node.attributes.integer("groups") != 1)
       return false;
-    const Node* data = graph.producer(node.inputs[0]);
-    return data != nullptr && data->op == "quantize";
+    return graph.producer(node.inputs[0], "quantize") != nullptr;
   });
 }
 

@@ -34,9 +34,7 @@ private:
 
   // The vector that is repeated for every row, or none.
   ValueId vector_of(ValueId id, const Dim& size) const {
-    for (const Node* node = graph_.producer(id); node != nullptr && node->op == "expand";
-         node = graph_.producer(id))
-      id = node->inputs[0];
+    while (const Node* node = graph_.producer(id, "expand")) id = node->inputs[0];
     const Value& value = graph_.value(id);
     const bool fits = is_tensor_of_model(value.kind) && value.type.dtype == DType::f32 &&
                       value.type.dims == std::vector<Dim>{size};
@@ -46,15 +44,14 @@ private:
   bool fuse(const Node& sum, std::size_t side) {
     ValueId y = sum.inputs[side];
     if (!is_inner(y)) return false;
-    const Node* turned = graph_.producer(y);
-    if (turned != nullptr && turned->op == "reshape" &&
+    const Node* turned = graph_.producer(y, "reshape");
+    if (turned != nullptr &&
         graph_.type(turned->inputs[0]).dims.back() == graph_.type(y).dims.back())
       y = turned->inputs[0];
     else
       turned = nullptr;
-    const Node* linear = graph_.producer(y);
-    if (linear == nullptr || linear->op != "linear" || linear->inputs.size() > 2 || !is_inner(y))
-      return false;
+    const Node* linear = graph_.producer(y, "linear");
+    if (linear == nullptr || linear->inputs.size() > 2 || !is_inner(y)) return false;
     const ValueId bias = vector_of(sum.inputs[1 - side], graph_.type(y).dims.back());
     if (bias == none) return false;
     const Options shape = turned == nullptr ? Options{} : turned->attributes;

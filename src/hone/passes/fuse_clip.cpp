@@ -30,8 +30,8 @@ int run(const PassCall& call) {
       ValueId x = node.inputs[1 - bound];
       double low = upper ? -unbounded : *number, high = upper ? *number : unbounded;
       // On top of another: the bound that comes later wins, as it does in clip's upper one.
-      const Node* before = graph.producer(x);
-      if (before != nullptr && before->op == "clip" && upper) {
+      const Node* before = graph.producer(x, "clip");
+      if (before != nullptr && upper) {
         low = before->attributes.real("low");
         high = std::min(high, before->attributes.real("high"));
         x = before->inputs[0];

@@ -43,8 +43,8 @@ private:
     if (sum != nullptr && sum->op == "add")
       for (const std::size_t side : {0u, 1u})
         if (known_number(graph_, tensors_, sum->inputs[side]) == 1.0) inner = sum->inputs[1 - side];
-    const Node* erf = graph_.producer(inner);
-    if (erf == nullptr || erf->op != "erf") return none;
+    const Node* erf = graph_.producer(inner, "erf");
+    if (erf == nullptr) return none;
     const auto [factor, x] = without_factor(graph_, tensors_, erf->inputs[0]);
     return is_near(factor, std::sqrt(0.5)) ? x : ValueId(none);
   }

@@ -153,9 +153,7 @@ private:
                      named == none ? "" : from_.value(named).name);
   }
   ValueId shaped(ValueId x, const Dims& dims, ValueId named = none) {
-    for (const Node* node = to_.producer(x); node != nullptr && node->op == "reshape";
-         node = to_.producer(x))
-      x = node->inputs[0];
+    while (const Node* node = to_.producer(x, "reshape")) x = node->inputs[0];
     if (to_.type(x).dims == dims) return x;
     return apply("reshape", {x}, {{"shape", to_string(dims)}}, named);
   }
@@ -375,16 +373,15 @@ private:
 
   // Whether these are 0, sequence, 2 sequence, ...: the rows of first tokens.
   bool are_starts(ValueId id) const {
-    const Node* node = from_.producer(same_numbers(id));
-    if (node == nullptr || node->op != "slice" || node->attributes.integer("axis") != 1 ||
+    const Node* node = from_.producer(same_numbers(id), "slice");
+    if (node == nullptr || node->attributes.integer("axis") != 1 ||
         node->attributes.text("begin") != "0" || node->attributes.text("end") != "1")
       return false;
     const Dims dims = from_.type(node->inputs[0]).dims;
-    node = from_.producer(node->inputs[0]);
-    if (node == nullptr || node->op != "reshape" || dims != Dims{batch_, sequence_}) return false;
-    node = from_.producer(node->inputs[0]);
-    return node != nullptr && node->op == "iota" &&
-           parse_dim(node->attributes.text("size")) == rows_;
+    node = from_.producer(node->inputs[0], "reshape");
+    if (node == nullptr || dims != Dims{batch_, sequence_}) return false;
+    node = from_.producer(node->inputs[0], "iota");
+    return node != nullptr && parse_dim(node->attributes.text("size")) == rows_;
   }
 
   bool is_zero(ValueId id) const {

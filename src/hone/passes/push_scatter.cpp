@@ -23,8 +23,8 @@ struct Scatter {
 };
 
 std::optional<Scatter> scatter_of(const Graph& graph, ValueId id) {
-  const Node* node = graph.producer(id);
-  if (node == nullptr || node->op != "scatter_rows") return std::nullopt;
+  const Node* node = graph.producer(id, "scatter_rows");
+  if (node == nullptr) return std::nullopt;
   return Scatter{id, node->inputs[0], node->inputs[1], node->inputs[2]};
 }
 
@@ -80,9 +80,8 @@ bool push_row_op(Graph& graph, NodeId id, std::size_t at, const Scatter& scatter
   if (op.narrow != nullptr) {
     made = op.narrow(graph, id, scatter.rows);
     for (ValueId& input : graph.node(made).inputs) {
-      const Node* from = graph.producer(input);
-      if (from != nullptr && from->op == "gather_rows" && from->inputs[0] == scatter.out)
-        input = scatter.part;
+      const Node* from = graph.producer(input, "gather_rows");
+      if (from != nullptr && from->inputs[0] == scatter.out) input = scatter.part;
     }
   } else {
     const std::vector<ValueId> inputs = picked_inputs(graph, node, at, scatter);

@@ -16,9 +16,9 @@ int run(const PassCall& call) {
   for (std::size_t n = 0; n < count; ++n) {
     const Node lookup = graph.nodes[n];
     if (lookup.op != "embedding") continue;
-    const Node* found = graph.producer(lookup.inputs[0]);
     // (quantize rounds row by row, quantize_tensor does not.)
-    if (found == nullptr || found->op != "quantize") continue;
+    const Node* found = graph.producer(lookup.inputs[0], "quantize");
+    if (found == nullptr) continue;
     const Node rounding = *found;
     const ValueId rows =
         graph.apply("embedding", {rounding.inputs[0], lookup.inputs[1]}, lookup.attributes,

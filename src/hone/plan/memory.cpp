@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "hone/core/round_up.hpp"
+
 namespace hone {
 
 std::int64_t place_blocks(std::vector<MemoryBlock>& blocks) {
@@ -10,7 +12,7 @@ std::int64_t place_blocks(std::vector<MemoryBlock>& blocks) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return blocks[a].bytes > blocks[b].bytes; });
-  const auto padded = [](std::int64_t bytes) { return (bytes + 63) / 64 * 64; };
+  const auto padded = [](std::int64_t bytes) { return round_up(bytes, 64); };
   std::vector<std::size_t> placed;  // by offset
   std::int64_t total = 0;
   for (std::size_t index : order) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "hone/core/error.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/plan/memory.hpp"
 
 namespace hone {
@@ -243,7 +244,7 @@ private:
       if (op.rows == RowRule::reduce) {
         planned.partial = step.partial_bytes;
         for (ValueId id : node.outputs)
-          planned.partial_bytes += (bytes_of(graph_.type(id), plan_.sizes) + 63) / 64 * 64;
+          planned.partial_bytes += round_up(bytes_of(graph_.type(id), plan_.sizes), 64);
         step.partial_bytes += planned.partial_bytes;
         continue;
       }

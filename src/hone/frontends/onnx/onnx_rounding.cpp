@@ -244,9 +244,8 @@ std::optional<std::string> rounded_weight(OnnxBuilder& builder, ValueId id,
   const Node* node = graph.producer(id);
   // (The bits of a weight hold its mask.)
   if (node != nullptr && node->op == "mask") {
-    const Node* before = graph.producer(node->inputs[0]);
-    if (before == nullptr || before->op != "dequantize") return std::nullopt;
-    node = before;
+    node = graph.producer(node->inputs[0], "dequantize");
+    if (node == nullptr) return std::nullopt;
   }
   const bool is_packed = node != nullptr && node->op == "dequantize";
   if (!is_packed && (node == nullptr || (node->op != "quantize" && node->op != "quantize_tensor")))

@@ -4,6 +4,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/core/version.hpp"
 #include "hone/frontends/onnx/onnx_file.hpp"
 #include "hone/frontends/onnx/onnx_messages.hpp"
@@ -162,7 +163,7 @@ private:
       return;
     }
     to.set_data_location(onnx::TensorProto::EXTERNAL);
-    const std::int64_t offset = (end_ + page - 1) / page * page;
+    const std::int64_t offset = round_up(end_, page);
     for (const auto& [key, value] :
          {std::pair<std::string, std::string>{"location", data_file().filename().string()},
           {"offset", std::to_string(offset)},

@@ -4,12 +4,13 @@
 #include <memory>
 #include <string>
 
+#include "hone/core/round_up.hpp"
 #include "hone/ops/detail/quantizer.hpp"
 
 namespace hone {
 
 // Rows of codes are cut up into runs of four; the last is filled with the code of zero.
-constexpr std::int64_t code_columns(std::int64_t columns) { return (columns + 3) / 4 * 4; }
+constexpr std::int64_t code_columns(std::int64_t columns) { return round_up(columns, 4); }
 // Scales of a row.
 inline std::int64_t scale_count(const Int8Layout& layout, std::int64_t columns) {
   if (columns == 0) return 0;

@@ -176,11 +176,9 @@ std::int64_t next_dropout_stream(const Graph& graph) {
 const Node* rescaling_of(const Graph& graph, const Node& lora) {
   for (const Node& node : graph.nodes) {
     if (node.op != "rescale" || node.inputs[0] != lora.outputs[0]) continue;
-    const Node* quotient = graph.producer(node.inputs[1]);
-    const Node* norm = quotient != nullptr && quotient->op == "div"
-                           ? graph.producer(quotient->inputs[1])
-                           : nullptr;
-    if (norm != nullptr && norm->op == "adapted_norm") return &node;
+    const Node* quotient = graph.producer(node.inputs[1], "div");
+    if (quotient != nullptr && graph.producer(quotient->inputs[1], "adapted_norm") != nullptr)
+      return &node;
   }
   return nullptr;
 }
@@ -482,10 +480,9 @@ std::vector<Adapter> adapters_of(const Graph& graph) {
     if (layer.alpha != found->settings.alpha)
       found->settings.alphas.emplace_back(layer.layer, layer.alpha);
     found->settings.rank = std::max(found->settings.rank, rank);
-    const Node* read = graph.producer(node.inputs[1]);
+    const Node* read = graph.producer(node.inputs[1], "dropout");
     // (Where the base reads it too, it is the model's own.)
-    if (read != nullptr && read->op == "dropout" &&
-        before_rounding(graph, base.inputs[0]) != node.inputs[1])
+    if (read != nullptr && before_rounding(graph, base.inputs[0]) != node.inputs[1])
       found->settings.dropout = read->attributes.real("p");
     found->is_trained = found->is_trained || graph.value(node.inputs[2]).is_trained();
     of_adapters.insert(graph.value(node.inputs[2]).name);

@@ -183,10 +183,8 @@ void zero_masked(Model& model) {
 void refuse_formats_without_zero(const Model& model) {
   const Graph& graph = model.graph;
   for (const Node& node : graph.nodes) {
-    const Node* mask = graph.producer(node.inputs.empty() ? none : node.inputs[0]);
-    if (!is_rounding(node) || node.op == "quantize_learned" || mask == nullptr ||
-        mask->op != "mask")
-      continue;
+    const Node* mask = graph.producer(node.inputs.empty() ? none : node.inputs[0], "mask");
+    if (!is_rounding(node) || node.op == "quantize_learned" || mask == nullptr) continue;
     const std::string& weight = graph.value(behind(graph, node.inputs[0])).name;
     const auto format = format_of_node(node);
     if (!format || !model.tensors.contains(weight)) continue;

@@ -65,16 +65,16 @@ std::int64_t AttentionBuffers::block_rows(std::int64_t padded, bool backward) {
 }
 
 std::int64_t AttentionBuffers::floats(std::int64_t length, std::int64_t head_size, bool backward) {
-  const std::int64_t padded = round_up_16(length);
+  const std::int64_t padded = round_up(length, 16);
   const std::int64_t block = block_rows(padded, backward);
   const std::int64_t rows = padded * head_size;
   const std::int64_t blocks = block * head_size;
   const std::int64_t forward = 2 * rows + 2 * blocks + block * padded;
-  return round_up_16(backward ? forward + 4 * rows + blocks + block * padded : forward);
+  return round_up(backward ? forward + 4 * rows + blocks + block * padded : forward, 16);
 }
 
 AttentionBuffers::AttentionBuffers(const AttentionTask& task, float* memory, bool backward)
-    : padded(round_up_16(task.length)), block(block_rows(padded, backward)) {
+    : padded(round_up(task.length, 16)), block(block_rows(padded, backward)) {
   const auto take = [&memory](std::int64_t count) { return std::exchange(memory, memory + count); };
   const std::int64_t rows = padded * task.head_size;
   const std::int64_t blocks = block * task.head_size;

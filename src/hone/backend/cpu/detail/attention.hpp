@@ -7,6 +7,7 @@
 
 #include "hone/backend/cpu/detail/gemm.hpp"
 #include "hone/backend/kernel.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/ops/detail/attention.hpp"
 
@@ -14,7 +15,6 @@ namespace hone {
 
 // Queries that are worked on together.
 inline constexpr std::int64_t max_attention_block = 64;
-inline std::int64_t round_up_16(std::int64_t n) { return (n + 15) / 16 * 16; }
 
 // One head of one sequence.
 struct AttentionTask {

@@ -7,13 +7,12 @@
 
 #include "hone/backend/cpu/detail/conv.hpp"
 #include "hone/backend/cpu/detail/int8_product.hpp"
+#include "hone/core/round_up.hpp"
 
 namespace hone {
 namespace {
 
-std::size_t in_lines(std::int64_t bytes) {
-  return static_cast<std::size_t>((bytes + 63) / 64 * 64);
-}
+std::size_t in_lines(std::int64_t bytes) { return static_cast<std::size_t>(round_up(bytes, 64)); }
 
 BoundConvInt8 bind(const KernelQuery& query) {
   const Options& attributes = query.node.attributes;
@@ -208,7 +207,7 @@ ConvPieces::ConvPieces(std::int64_t all_places, std::int64_t row_bytes, std::int
   const std::int64_t wanted = 4 * thread_count();
   const std::int64_t steps = row_bytes == 0 ? 32 : bytes / row_bytes / step;
   chunk = std::clamp(steps, std::int64_t{2}, std::int64_t{32}) * step;
-  while (chunk > 2 * step && places < wanted * chunk) chunk = (chunk / 2 + step - 1) / step * step;
+  while (chunk > 2 * step && places < wanted * chunk) chunk = round_up(chunk / 2, step);
   chunks = panels == 0 ? 0 : (places + chunk - 1) / chunk;
   parts = chunks == 0
               ? 1

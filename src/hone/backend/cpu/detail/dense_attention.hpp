@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "hone/backend/kernel.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/ops/detail/dense_attention.hpp"
 
 namespace hone {
@@ -53,6 +54,6 @@ inline std::int64_t dense_key_block(std::int64_t head_size, std::int64_t most) {
   return block < 64 ? 64 : block > most ? most : block;
 }
 // (Vectors have 16 lanes at most.)
-inline std::int64_t dense_padded(std::int64_t n) { return (n + 15) / 16 * 16; }
+inline std::int64_t dense_padded(std::int64_t n) { return round_up(n, 16); }
 
 }  // namespace hone

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "hone/core/round_up.hpp"
+
 namespace hone {
 namespace {
-
-std::size_t round_up(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 BoundInt8 bound_int8(const KernelQuery& query) {
   const Options& attributes = query.node.attributes;
@@ -15,7 +15,7 @@ BoundInt8 bound_int8(const KernelQuery& query) {
   bound.packed = {bound.product.weight, parse_shape(attributes.text("shape")),
                   static_cast<int>(attributes.integer("bits"))};
   bound.outputs = bound.packed.shape[0];
-  bound.padded_outputs = (bound.outputs + int8_panel - 1) / int8_panel * int8_panel;
+  bound.padded_outputs = round_up(bound.outputs, int8_panel);
   bound.padded_columns = code_columns(bound.packed.shape[1]);
   return bound;
 }
@@ -25,18 +25,18 @@ BoundInt8 bound_int8(const KernelQuery& query) {
 std::size_t BoundInt8::workspace_bytes() const {
   const auto n = static_cast<std::size_t>(padded_outputs);
   const auto blocks = static_cast<std::size_t>(product.blocks());
-  return round_up(n * static_cast<std::size_t>(padded_columns)) + 2 * round_up(blocks * n * 4) +
-         round_up(n * 4);
+  return round_up(n * static_cast<std::size_t>(padded_columns), 64) +
+         2 * round_up(blocks * n * 4, 64) + round_up(n * 4, 64);
 }
 
 Int8Weights BoundInt8::weights(std::byte* workspace) const {
   const auto n = static_cast<std::size_t>(padded_outputs);
   const auto blocks = static_cast<std::size_t>(product.blocks());
-  std::byte* const sums = workspace + round_up(n * static_cast<std::size_t>(padded_columns));
-  std::byte* const scales = sums + round_up(blocks * n * 4);
+  std::byte* const sums = workspace + round_up(n * static_cast<std::size_t>(padded_columns), 64);
+  std::byte* const scales = sums + round_up(blocks * n * 4, 64);
   return {reinterpret_cast<std::int8_t*>(workspace), reinterpret_cast<std::int32_t*>(sums),
           reinterpret_cast<float*>(scales),
-          reinterpret_cast<std::int32_t*>(scales + round_up(blocks * n * 4))};
+          reinterpret_cast<std::int32_t*>(scales + round_up(blocks * n * 4, 64))};
 }
 
 std::shared_ptr<const void> bind_node_int8(const KernelQuery& query) {

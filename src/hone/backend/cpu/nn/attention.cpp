@@ -69,7 +69,7 @@ ExponentialSum exponentials(float* scores, std::int64_t padded, const AttentionT
                                        scores + i);
                           });
   }
-  for (std::int64_t i = (length + lanes - 1) / lanes * lanes; i < padded; i += lanes)
+  for (std::int64_t i = round_up(length, lanes); i < padded; i += lanes)
     hn::StoreU(hn::Zero(d), d, scores + i);
   return {hn::GetLane(hn::SumOfLanes(d, sum)), hn::GetLane(hn::Mul(shift, factor))};
 }
@@ -81,7 +81,7 @@ void attend(const AttentionTask& task, const AttentionForward& io, float* memory
   pack_rows(io.v, task.width, task.length, b.padded, size, b.values);
   for (std::int64_t q0 = 0; q0 < task.length; q0 += b.block) {
     const std::int64_t rows = std::min(b.block, task.length - q0);
-    const std::int64_t padded_rows = round_up_16(rows);
+    const std::int64_t padded_rows = round_up(rows, 16);
     pack_rows(io.q + q0 * task.width, task.width, rows, padded_rows, size, b.queries);
     gemm({padded_rows, b.padded, size, size, b.padded, b.padded}, b.queries, b.keys_t, b.scores);
     float inverse[max_attention_block];

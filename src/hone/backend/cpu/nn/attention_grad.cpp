@@ -59,7 +59,7 @@ void rebuild(float* scores, float* d_scores, std::int64_t length, std::int64_t p
         });
   }
   if (rounds) round_probabilities(scores, task, row);
-  for (std::int64_t i = (length + lanes - 1) / lanes * lanes; i < padded; i += lanes) {
+  for (std::int64_t i = round_up(length, lanes); i < padded; i += lanes) {
     hn::StoreU(hn::Zero(d), d, scores + i);
     hn::StoreU(hn::Zero(d), d, d_scores + i);
   }
@@ -92,7 +92,7 @@ void attend_backward(const AttentionTask& task, const AttentionBackward& io, flo
   pack_rows(io.k, task.width, task.length, b.padded, size, b.keys);
   for (std::int64_t q0 = 0; q0 < task.length; q0 += b.block) {
     const std::int64_t rows = std::min(b.block, task.length - q0);
-    const std::int64_t padded_rows = round_up_16(rows);
+    const std::int64_t padded_rows = round_up(rows, 16);
     const std::int64_t at = q0 * task.width;
     pack_rows(io.q + at, task.width, rows, padded_rows, size, b.queries);
     pack_rows(io.d_o + at, task.width, rows, padded_rows, size, b.d_output);

@@ -14,6 +14,7 @@
 #include "hone/backend/cpu/detail/conv-inl.hpp"
 #include "hone/backend/cpu/detail/conv.hpp"
 #include "hone/backend/kernel.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/core/threads.hpp"
 
 #ifndef HONE_CONV_WINOGRAD_SIZES
@@ -215,7 +216,7 @@ void conv_winograd(const KernelCall& call) {
   const std::int64_t most = s.channels <= 64 ? 24 : s.channels <= 128 ? 30 : 66;
   const std::int64_t threads = thread_count();
   std::int64_t chunks = (tiles.all + most - 1) / most;
-  chunks = (chunks + threads - 1) / threads * threads;
+  chunks = round_up(chunks, threads);
   const std::int64_t count = (tiles.all + chunks - 1) / chunks;
   // (Planes that lie a power of two apart would share the lines of a cache.)
   const std::int64_t plane_in = count * s.channels + 16, plane_out = count * s.filters + 16;
@@ -270,8 +271,7 @@ HWY_EXPORT(conv_winograd);
 std::size_t winograd_workspace(const KernelQuery& query) {
   const ConvSizes s = conv_sizes(query);
   const std::int64_t width = HWY_DYNAMIC_DISPATCH(winograd_width)();
-  return static_cast<std::size_t>(planes * ((s.filters + width - 1) / width * width) * s.channels) *
-         sizeof(float);
+  return static_cast<std::size_t>(planes * round_up(s.filters, width) * s.channels) * sizeof(float);
 }
 
 std::string refuse_winograd(const KernelQuery& query) {

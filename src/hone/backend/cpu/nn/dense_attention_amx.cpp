@@ -8,6 +8,7 @@
 
 #include "hone/backend/cpu/detail/amx.hpp"
 #include "hone/backend/cpu/detail/dense_attention.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/core/threads.hpp"
 
 #ifdef HONE_AMX
@@ -30,7 +31,7 @@ struct AmxAttentionMemory {
     std::size_t at = 0;
     const auto take = [&](std::int64_t numbers, std::size_t bytes) {
       const std::size_t begin = at;
-      at += (static_cast<std::size_t>(numbers) * bytes + 63) / 64 * 64;
+      at += round_up(static_cast<std::size_t>(numbers) * bytes, 64);
       return begin;
     };
     queries = take(most_queries * s.head_size, 2);
@@ -233,7 +234,7 @@ HONE_AMX_BF16_TARGET void attention_item(const AmxAttention& f, std::int64_t ite
   auto* const output = reinterpret_cast<float*>(memory + m.output);
   auto* const rows = reinterpret_cast<float*>(memory + m.rows);
   const RowState state{rows, rows + most_queries, rows + 2 * most_queries};
-  const std::int64_t padded_queries = (queries + pair_rows - 1) / pair_rows * pair_rows;
+  const std::int64_t padded_queries = round_up(queries, pair_rows);
 
   // Where queries do not fill pairs of tiles, zeros do.
   const std::uint16_t* from = f.q + batch * s.q.batch + head * s.q.head + chunk * s.q.token;
@@ -254,7 +255,7 @@ HONE_AMX_BF16_TARGET void attention_item(const AmxAttention& f, std::int64_t ite
   const AmxTiles tiles(amx_rows, 64);
   const std::int64_t seen = s.visible(chunk + queries - 1);
   for (std::int64_t key = 0; key < seen; key += block_keys) {
-    const std::int64_t keys = std::min(block_keys, seen - key), padded = (keys + 31) / 32 * 32;
+    const std::int64_t keys = std::min(block_keys, seen - key), padded = round_up(keys, 32);
     pack_keys(f.k + batch * s.k.batch + group * s.k.head + key * s.k.token, s.k.token, keys, padded,
               s.head_size, keys_t);
     pack_values(f.v + batch * s.v.batch + group * s.v.head + key * s.v.token, s.v.token, keys,
@@ -266,7 +267,7 @@ HONE_AMX_BF16_TARGET void attention_item(const AmxAttention& f, std::int64_t ite
         if (key == 0) std::fill_n(output + row * s.value_size, count * s.value_size, 0.0f);
         continue;
       }
-      const std::int64_t width = (visible + 31) / 32 * 32;
+      const std::int64_t width = round_up(visible, 32);
       pair_product(from + row * step, step * 2, keys_t, s.head_size * 32, width / 16,
                    s.head_size / 32, scores, block_keys);
       for (std::int64_t r = 0; r < count; ++r)

@@ -270,7 +270,7 @@ void attend(const AttentionTask& task, const Codes& io, const Bound& bound, std:
                            });
       continue;
     }
-    gemm({round_up_16(rows), task.head_size, b.keys, b.keys, task.head_size, task.head_size},
+    gemm({round_up(rows, 16), task.head_size, b.keys, b.keys, task.head_size, task.head_size},
          b.scores, b.values, b.output);
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t i = 0; i < task.head_size; ++i)
