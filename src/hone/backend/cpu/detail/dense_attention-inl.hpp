@@ -37,16 +37,24 @@ HWY_INLINE std::int64_t padded_to_lanes(std::int64_t n) {
 }
 
 // A matrix [rows, columns] by panels: tile_vectors vectors of columns each (the last one may be
-// narrower), [rows, width] inside. Columns are padded with zeros to whole vectors.
+// narrower), [rows, width] inside. Columns are padded with zeros to whole vectors. Or a matrix as
+// it is, whose panels are parts of its rows.
 struct Panels {
   float* data;
   std::int64_t rows;     // that there is room for: panels begin at multiples of it
   std::int64_t columns;  // padded
+  bool packed = true;    // false: rows of `columns` numbers
 
   HWY_INLINE std::int64_t width() const { return tile_vectors * lane_count(); }
-  HWY_INLINE float* panel(std::int64_t column) const { return data + column * rows; }
+  HWY_INLINE float* panel(std::int64_t column) const {
+    return data + (packed ? column * rows : column);
+  }
   HWY_INLINE std::int64_t width_at(std::int64_t column) const {
     return std::min(width(), columns - column);
+  }
+  // From a row of a panel to the next.
+  HWY_INLINE std::int64_t step_at(std::int64_t column) const {
+    return packed ? width_at(column) : columns;
   }
 };
 
@@ -74,9 +82,14 @@ HWY_INLINE void pack_rows_of(const Load& load, const StoredRows& from, std::int6
       for_loaded(load, x, own, [&](std::int64_t c, VecF v) { hn::StoreU(v, F32(), panel + c); });
   }
 }
-inline void pack_panels(const StoredRows& from, std::int64_t rows, std::int64_t columns,
-                        const Panels& to) {
+// Packed into `room`, or as they are where they lie so.
+inline Panels panels_of(const StoredRows& from, std::int64_t rows, std::int64_t columns,
+                        float* room) {
+  if (from.dtype == DType::f32 && from.step == columns && columns % lane_count() == 0)
+    return {reinterpret_cast<float*>(const_cast<std::byte*>(from.data)), rows, columns, false};
+  const Panels to{room, rows, padded_to_lanes(columns)};
   with_load(from.dtype, [&](auto load) HWY_ATTR { pack_rows_of(load, from, rows, columns, to); });
+  return to;
 }
 
 // float32 rows, one behind the other, columns padded with zeros to `width`.
@@ -89,47 +102,63 @@ inline void widen_rows(const StoredRows& from, std::int64_t rows, std::int64_t c
   });
 }
 
-// The transpose of count x size numbers, times `scale`: `to` has `size` rows and count columns.
-// Squares of four at a time; `four` has room for four rows of float32, padded to whole vectors.
-inline void pack_transposed_panels(const StoredRows& from, std::int64_t count, std::int64_t size,
-                                   float scale, const Panels& to, float* four) {
-  const hn::FixedTag<float, 4> d;
-  const hn::Repartition<double, decltype(d)> dd;
-  const auto factor = hn::Set(d, scale);
-  const std::int64_t wide = padded_to_lanes(size);
-  const bool direct = from.dtype == DType::f32 && size % 4 == 0;
+// Numbers k to k + 3 of as many rows as a vector has lanes: vector j of `to` has number k + j of
+// each. Row r lies at row[r].
+HWY_INLINE void transpose_four(const float* const* row, std::int64_t k, VecF (&to)[4]) {
+  const F32 d;
+  const hn::Repartition<double, F32> dd;
+  const std::int64_t lanes = lane_count();
+  VecF quarter[4];  // rows i, i + 4, i + 8 ...
+  HONE_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    VecF v = hn::LoadDup128(d, row[i] + k);
+    for (std::int64_t r = 4; r < lanes; r += 4)
+      v = hn::IfThenElse(hn::FirstN(d, static_cast<std::size_t>(r)), v,
+                         hn::LoadDup128(d, row[r + i] + k));
+    quarter[i] = v;
+  }
+  const auto low01 = hn::BitCast(dd, hn::InterleaveLower(d, quarter[0], quarter[1]));
+  const auto low23 = hn::BitCast(dd, hn::InterleaveLower(d, quarter[2], quarter[3]));
+  const auto high01 = hn::BitCast(dd, hn::InterleaveUpper(d, quarter[0], quarter[1]));
+  const auto high23 = hn::BitCast(dd, hn::InterleaveUpper(d, quarter[2], quarter[3]));
+  to[0] = hn::BitCast(d, hn::InterleaveLower(dd, low01, low23));
+  to[1] = hn::BitCast(d, hn::InterleaveUpper(dd, low01, low23));
+  to[2] = hn::BitCast(d, hn::InterleaveLower(dd, high01, high23));
+  to[3] = hn::BitCast(d, hn::InterleaveUpper(dd, high01, high23));
+}
 
-  for (std::int64_t c = 0; c < to.columns; c += 4) {
-    const std::int64_t there = std::min<std::int64_t>(4, count - c);
-    const std::int64_t first = c / to.width() * to.width(), width = to.width_at(first);
-    float* panel = to.panel(first) + (c - first);
-    const float* row[4];
-    if (direct && there == 4) {
-      for (int i = 0; i < 4; ++i) row[i] = reinterpret_cast<const float*>(from.row(c + i));
+// The transpose of count x size numbers, times `scale`, in `to`, whose rows are `size` of `count`
+// columns, padded. `room`: for as many rows of float32, padded to whole vectors, as a vector has
+// lanes.
+inline Panels pack_transposed_panels(const StoredRows& from, std::int64_t count, std::int64_t size,
+                                     float scale, float* to, float* room) {
+  const F32 d;
+  const VecF factor = hn::Set(d, scale);
+  const std::int64_t lanes = lane_count(), wide = padded_to_lanes(size);
+  const bool direct = from.dtype == DType::f32 && size % 4 == 0;
+  const Panels panels{to, size, padded_to_lanes(count)};
+
+  for (std::int64_t c = 0; c < panels.columns; c += lanes) {
+    const std::int64_t there = std::min(lanes, count - c);
+    const std::int64_t first = c / panels.width() * panels.width(), width = panels.width_at(first);
+    float* at = panels.panel(first) + (c - first);
+    const float* row[hn::MaxLanes(F32())];
+    if (direct && there == lanes) {
+      for (std::int64_t r = 0; r < lanes; ++r)
+        row[r] = reinterpret_cast<const float*>(from.row(c + r));
     } else {
-      for (int i = 0; i < 4; ++i) row[i] = four + i * wide;
-      if (there < 4) std::memset(four, 0, static_cast<std::size_t>(4 * wide) * sizeof(float));
-      if (there > 0) widen_rows({from.row(c), from.dtype, from.step}, there, size, four, wide);
+      for (std::int64_t r = 0; r < lanes; ++r) row[r] = room + r * wide;
+      widen_rows({from.row(c), from.dtype, from.step}, there, size, room, wide);
+      std::fill(room + there * wide, room + lanes * wide, 0.0f);
     }
-    for (std::int64_t k = 0; k < size; k += 4) {
-      const auto a = hn::Mul(hn::LoadU(d, row[0] + k), factor);
-      const auto b = hn::Mul(hn::LoadU(d, row[1] + k), factor);
-      const auto e = hn::Mul(hn::LoadU(d, row[2] + k), factor);
-      const auto f = hn::Mul(hn::LoadU(d, row[3] + k), factor);
-      const auto ab = hn::BitCast(dd, hn::InterleaveLower(d, a, b));
-      const auto ef = hn::BitCast(dd, hn::InterleaveLower(d, e, f));
-      const auto ab2 = hn::BitCast(dd, hn::InterleaveUpper(d, a, b));
-      const auto ef2 = hn::BitCast(dd, hn::InterleaveUpper(d, e, f));
-      float* at = panel + k * width;
-      const std::int64_t left = size - k;
-      hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, ab, ef)), d, at);
-      if (left > 1) hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, ab, ef)), d, at + width);
-      if (left > 2)
-        hn::StoreU(hn::BitCast(d, hn::InterleaveLower(dd, ab2, ef2)), d, at + 2 * width);
-      if (left > 3)
-        hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(dd, ab2, ef2)), d, at + 3 * width);
+    for (std::int64_t k = 0; k < size; k += 4, at += 4 * width) {
+      VecF turned[4];
+      transpose_four(row, k, turned);
+      for (std::int64_t i = 0; i < std::min<std::int64_t>(4, size - k); ++i)
+        hn::StoreU(hn::Mul(turned[i], factor), d, at + i * width);
     }
   }
+  return panels;
 }
 
 // c[rows, columns of b] = before[r] * c + a b. a[r,k] lies at a[r * row + k * step]: one of both
@@ -159,9 +188,10 @@ HWY_INLINE void tile_step(const float* a, std::int64_t row, const float* b,
   }
 }
 
+// b: a panel, whose rows are `width` apart.
 template <int Rows, int Vectors, bool Turned>
-HWY_NOINLINE void tile_product(const BlockProduct& p, const float* a, const float* b, float* c,
-                               const float* before) {
+HWY_NOINLINE void tile_product(const BlockProduct& p, const float* a, const float* b,
+                               std::int64_t width, float* c, const float* before) {
   const F32 d;
   const std::int64_t lanes = lane_count();
   VecF sum[Rows][Vectors];
@@ -173,7 +203,7 @@ HWY_NOINLINE void tile_product(const BlockProduct& p, const float* a, const floa
       sum[r][v] = before == nullptr ? hn::Zero(d)
                                     : hn::Mul(factor, hn::LoadU(d, c + r * p.ldc + v * lanes));
   }
-  const std::int64_t row = p.row, step = Turned ? p.step : 1, width = Vectors * lanes;
+  const std::int64_t row = p.row, step = Turned ? p.step : 1;
   std::int64_t k = 0;
   for (; k + 4 <= p.k; k += 4) {
     HONE_UNROLL
@@ -189,7 +219,8 @@ HWY_NOINLINE void tile_product(const BlockProduct& p, const float* a, const floa
 }
 
 template <int Vectors, bool Turned>
-HWY_INLINE void rows_product(const BlockProduct& p, std::int64_t rows, const float* b, float* c) {
+HWY_INLINE void rows_product(const BlockProduct& p, std::int64_t rows, const float* b,
+                             std::int64_t width, float* c) {
   for (std::int64_t r = 0; r < rows;) {
     const std::int64_t left = rows - r;
     // No tile of one or two rows where two of three or four do.
@@ -200,12 +231,12 @@ HWY_INLINE void rows_product(const BlockProduct& p, std::int64_t rows, const flo
     const float* before = p.before == nullptr ? nullptr : p.before + r;
     float* to = c + r * p.ldc;
     switch (take) {
-      case 6: tile_product<6, Vectors, Turned>(p, a, b, to, before); break;
-      case 5: tile_product<5, Vectors, Turned>(p, a, b, to, before); break;
-      case 4: tile_product<4, Vectors, Turned>(p, a, b, to, before); break;
-      case 3: tile_product<3, Vectors, Turned>(p, a, b, to, before); break;
-      case 2: tile_product<2, Vectors, Turned>(p, a, b, to, before); break;
-      default: tile_product<1, Vectors, Turned>(p, a, b, to, before); break;
+      case 6: tile_product<6, Vectors, Turned>(p, a, b, width, to, before); break;
+      case 5: tile_product<5, Vectors, Turned>(p, a, b, width, to, before); break;
+      case 4: tile_product<4, Vectors, Turned>(p, a, b, width, to, before); break;
+      case 3: tile_product<3, Vectors, Turned>(p, a, b, width, to, before); break;
+      case 2: tile_product<2, Vectors, Turned>(p, a, b, width, to, before); break;
+      default: tile_product<1, Vectors, Turned>(p, a, b, width, to, before); break;
     }
     r += take;
   }
@@ -218,13 +249,14 @@ void block_product(const BlockProduct& p, std::int64_t rows, std::int64_t column
   for (std::int64_t column = 0; column < columns; column += p.b.width()) {
     const float* b = p.b.panel(column);
     float* c = p.c + column;
+    const std::int64_t step = p.b.step_at(column);
     switch (p.b.width_at(column) / lanes) {
 #if HWY_TARGET != HWY_AVX2
-      case 4: rows_product<std::min(4, tile_vectors), Turned>(p, rows, b, c); break;
-      case 3: rows_product<std::min(3, tile_vectors), Turned>(p, rows, b, c); break;
+      case 4: rows_product<std::min(4, tile_vectors), Turned>(p, rows, b, step, c); break;
+      case 3: rows_product<std::min(3, tile_vectors), Turned>(p, rows, b, step, c); break;
 #endif
-      case 2: rows_product<2, Turned>(p, rows, b, c); break;
-      default: rows_product<1, Turned>(p, rows, b, c); break;
+      case 2: rows_product<2, Turned>(p, rows, b, step, c); break;
+      default: rows_product<1, Turned>(p, rows, b, step, c); break;
     }
   }
 }

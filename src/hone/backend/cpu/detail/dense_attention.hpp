@@ -1,11 +1,13 @@
 // What the kernels of dense_attention share on every vector target: tensors, the mask.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <limits>
 
 #include "hone/backend/kernel.hpp"
 #include "hone/core/round_up.hpp"
+#include "hone/core/threads.hpp"
 #include "hone/ops/detail/dense_attention.hpp"
 
 namespace hone {
@@ -47,6 +49,90 @@ inline DenseMask dense_mask(const KernelCall& call, std::size_t input) {
 inline std::byte* at_element(void* data, std::int64_t element, DType dtype) {
   return static_cast<std::byte*>(data) + element * static_cast<std::int64_t>(size_of(dtype));
 }
+
+// The forward pass: an item is a chunk of the queries of a head.
+struct DenseForward {
+  DenseAttentionSizes sizes;
+  DType dtype;
+  void *q, *k, *v, *o;
+  float* log_sum;
+  DenseMask mask;
+  std::int64_t chunk;
+
+  std::int64_t chunks() const { return (sizes.queries + chunk - 1) / chunk; }
+  std::int64_t items() const { return sizes.batch * sizes.heads * chunks(); }
+  std::int64_t batch_of(std::int64_t item) const { return item / chunks() / sizes.heads; }
+  std::int64_t head_of(std::int64_t item) const { return item / chunks() % sizes.heads; }
+};
+// At most `most` queries an item; fewer, down to about `least`, where there are few heads for the
+// threads.
+inline DenseForward dense_forward(const KernelCall& call, std::int64_t most, std::int64_t least) {
+  DenseForward f{dense_attention_sizes(call.in(0).dims.data(), call.in(1).dims.data(),
+                                       call.in(2).dims.data(), *call.attributes),
+                 call.in(0).dtype,
+                 call.in(0).data,
+                 call.in(1).data,
+                 call.in(2).data,
+                 call.out(0).data,
+                 call.out(1).as(),
+                 dense_mask(call, 3),
+                 most};
+  while (f.chunk > least && f.items() < 4 * thread_count()) f.chunk /= 2;
+  return f;
+}
+
+// What a query has seen: its largest score, in powers of two, and the sum of powers above it.
+struct SeenScores {
+  float *largest, *sum, *factor;  // factor: of what was summed before the last block of keys
+};
+// log_sum[i] = log(sum(exp(scores of query i))), for `count` queries; 0 of one that sees nothing,
+// whose sum is negative.
+void dense_log_sums(const SeenScores& seen, std::int64_t count, float* log_sum);
+
+// The backward pass: an item is a head of keys with all heads of queries that it serves; where
+// there are fewer than threads, a part of the keys of one.
+struct DenseBackward {
+  DenseAttentionSizes sizes;
+  DType dtype;
+  void *d_o, *o, *q, *k, *v, *dq, *dk, *dv;
+  const float* log_sum;
+  DenseMask mask;
+  std::int64_t block, parts;  // keys of a block; parts of the keys, of whole blocks
+
+  std::int64_t items() const { return sizes.batch * sizes.groups * parts; }
+  std::int64_t part_keys() const {
+    const std::int64_t blocks = (sizes.keys + block - 1) / block;
+    return (blocks + parts - 1) / parts * block;
+  }
+};
+// Parts so that all threads have work.
+inline std::int64_t dense_parts(const DenseAttentionSizes& s, std::int64_t block, int threads) {
+  const std::int64_t heads = std::max<std::int64_t>(1, s.batch * s.groups);
+  const std::int64_t blocks = std::max<std::int64_t>(1, (s.keys + block - 1) / block);
+  return heads >= threads ? 1 : std::min(blocks, (threads + heads - 1) / heads);
+}
+inline DenseBackward dense_backward(const KernelCall& call, std::int64_t block) {
+  DenseBackward f{dense_attention_sizes(call.in(3).dims.data(), call.in(4).dims.data(),
+                                        call.in(5).dims.data(), *call.attributes),
+                  call.in(3).dtype,
+                  call.in(0).data,
+                  call.in(1).data,
+                  call.in(3).data,
+                  call.in(4).data,
+                  call.in(5).data,
+                  call.out(0).data,
+                  call.out(1).data,
+                  call.out(2).data,
+                  call.in(2).as(),
+                  dense_mask(call, 6),
+                  block,
+                  1};
+  f.parts = dense_parts(f.sizes, block, call.threads);
+  return f;
+}
+// dq of an item's part of the keys, [heads that it serves, queries, padded head size] each, added
+// in their order and stored.
+void dense_add_parts(const DenseBackward& f, float* parts);
 
 // Keys of a block: as many as keep its panels and a block of scores in the second cache.
 inline std::int64_t dense_key_block(std::int64_t head_size, std::int64_t most) {

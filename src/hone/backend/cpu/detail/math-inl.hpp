@@ -49,6 +49,30 @@ HWY_INLINE VecF exp2_vector(VecF x) {
 // e^x for x <= 88; below -87 it gives 0. NaN stays NaN.
 HWY_INLINE VecF exp_vector(VecF x) { return exp2_vector(hn::Mul(x, hn::Set(F32(), 1.44269504f))); }
 
+// The logarithm to base 2 of a normal x > 0, to 2e-7 of itself or of 1: x = 2^n m with m between
+// 2/3 and 4/3, and log(m) = 2 atanh(t), t = (m - 1) / (m + 1), by its series. Of 0, infinity and NaN
+// -infinity, infinity and NaN.
+HWY_INLINE VecF log2_vector(VecF x) {
+  const F32 d;
+  const I32 di;
+  const auto bits = hn::BitCast(di, x);
+  // n rounds so that what is left begins at 2/3.
+  const auto n = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(di, 0x3f2aaaab)));
+  const VecF m = hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(n)));
+  const VecF one = hn::Set(d, 1.0f);
+  const VecF t = hn::Div(hn::Sub(m, one), hn::Add(m, one));
+  const VecF s = hn::Mul(t, t);
+  VecF p = hn::Set(d, 2.88539008f / 9);
+  p = hn::MulAdd(p, s, hn::Set(d, 2.88539008f / 7));
+  p = hn::MulAdd(p, s, hn::Set(d, 2.88539008f / 5));
+  p = hn::MulAdd(p, s, hn::Set(d, 2.88539008f / 3));
+  p = hn::MulAdd(p, s, hn::Set(d, 2.88539008f));
+  const VecF log = hn::MulAdd(p, t, hn::ConvertTo(d, n));
+  const VecF infinity = hn::Inf(d);
+  const VecF special = hn::IfThenElse(hn::Eq(x, hn::Zero(d)), hn::Neg(infinity), x);
+  return hn::IfThenElse(hn::And(hn::Gt(x, hn::Zero(d)), hn::Lt(x, infinity)), log, special);
+}
+
 // The normal distribution function of x; also gives exp(-x^2 / 2). With z = |x| / sqrt(2) and
 // t = 1 / (1 + p z), erfc(z) = exp(-z^2) t Q(t), Q a minimax fit with relative error 1.4e-7.
 HWY_INLINE VecF normal_cdf(VecF x, VecF& gauss) {

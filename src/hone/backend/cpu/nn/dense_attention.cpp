@@ -18,18 +18,6 @@ namespace hone {
 // Queries that meet a block of keys before the next block does; rows that are in the first cache.
 inline constexpr std::int64_t dense_chunk = 384, dense_rows = 24, dense_keys = 128;
 
-struct DenseForward {
-  DenseAttentionSizes sizes;
-  DType dtype;
-  void *q, *k, *v, *o;
-  float* log_sum;
-  DenseMask mask;
-  std::int64_t chunk;  // queries of a work item
-
-  std::int64_t chunks() const { return (sizes.queries + chunk - 1) / chunk; }
-  std::int64_t items() const { return sizes.batch * sizes.heads * chunks(); }
-};
-
 // Where a thread's memory lies, in floats.
 struct DenseForwardMemory {
   std::int64_t keys, value_width, query_width;
@@ -45,8 +33,8 @@ struct DenseForwardMemory {
     queries = keys_t + keys * query_width;
     output = queries + dense_chunk * query_width;
     rows = output + dense_chunk * value_width;
-    // Of each row: largest, sum, factor; a row of the mask; four rows to be transposed.
-    total = rows + 3 * dense_chunk + keys + 4 * query_width + 64;
+    // Of each row: largest, sum, factor; a row of the mask; rows to be transposed.
+    total = rows + 3 * dense_chunk + keys + 16 * query_width + 64;
   }
 };
 
@@ -103,15 +91,25 @@ HWY_INLINE float powers_of(float* scores, std::int64_t count, std::int64_t padde
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(sums[0], sums[1])));
 }
 
+void log_sums(const SeenScores& seen, std::int64_t count, float* log_sum) {
+  const F32 d;
+  const auto log_of = [&](VecF largest, VecF sum) HWY_ATTR {
+    const VecF log = hn::Mul(hn::Add(largest, log2_vector(sum)), hn::Set(d, 0.69314718f));
+    return hn::IfThenZeroElse(hn::Lt(sum, hn::Zero(d)), log);
+  };
+  map_vectors2(seen.largest, seen.sum, log_sum, count, log_of);
+}
+
 void dense_forward_item(const DenseForward& f, std::int64_t item, float* memory) {
   const DenseAttentionSizes& s = f.sizes;
   const DenseForwardMemory m(s);
-  const std::int64_t chunk = item % f.chunks() * f.chunk, head = item / f.chunks() % s.heads;
-  const std::int64_t batch = item / f.chunks() / s.heads, group = head / s.group_heads();
+  const std::int64_t chunk = item % f.chunks() * f.chunk, head = f.head_of(item);
+  const std::int64_t batch = f.batch_of(item), group = head / s.group_heads();
   const std::int64_t queries = std::min(f.chunk, s.queries - chunk);
   const std::int64_t value_width = padded_to_lanes(s.value_size);
   float *largest = memory + m.rows, *sum = largest + dense_chunk, *factor = sum + dense_chunk;
-  float *mask = factor + dense_chunk, *four = mask + m.keys;
+  const SeenScores seen{largest, sum, factor};
+  float *mask = factor + dense_chunk, *room = mask + m.keys;
   float *scores = memory + m.scores, *output = memory + m.output;
 
   const StoredRows q{
@@ -127,11 +125,9 @@ void dense_forward_item(const DenseForward& f, std::int64_t item, float* memory)
   std::fill(largest, largest + queries, -std::numeric_limits<float>::infinity());
   std::fill(sum, sum + queries, 0.0f);
 
-  const std::int64_t seen = s.visible(chunk + queries - 1);
-  for (std::int64_t key = 0; key < seen; key += m.keys) {
-    const std::int64_t keys = std::min(m.keys, seen - key);
-    const Panels keys_t{memory + m.keys_t, s.head_size, padded_to_lanes(keys)};
-    const Panels values{memory + m.values, keys, value_width};
+  const std::int64_t visible = s.visible(chunk + queries - 1);
+  for (std::int64_t key = 0; key < visible; key += m.keys) {
+    const std::int64_t keys = std::min(m.keys, visible - key);
     const StoredRows k{
         at_element(f.k, batch * s.k.batch + group * s.k.head + key * s.k.token, f.dtype), f.dtype,
         s.k.token};
@@ -139,9 +135,10 @@ void dense_forward_item(const DenseForward& f, std::int64_t item, float* memory)
         at_element(f.v, batch * s.v.batch + group * s.v.head + key * s.v.token, f.dtype), f.dtype,
         s.v.token};
     // Scores are powers of two.
-    pack_transposed_panels(k, keys, s.head_size, static_cast<float>(s.scale * 1.4426950408889634),
-                           keys_t, four);
-    pack_panels(v, keys, s.value_size, values);
+    const Panels keys_t = pack_transposed_panels(k, keys, s.head_size,
+                                                 static_cast<float>(s.scale * 1.4426950408889634),
+                                                 memory + m.keys_t, room);
+    const Panels values = panels_of(v, keys, s.value_size, memory + m.values);
     if (f.mask && f.mask.strides.query == 0)
       mask_row(f.mask, f.mask.offset(batch, head, 0, key), keys, mask);
     for (std::int64_t row = 0; row < queries; row += dense_rows) {
@@ -189,9 +186,9 @@ void dense_forward_item(const DenseForward& f, std::int64_t item, float* memory)
     float* const row = output + i * value_width;
     if (!sees) std::fill(row, row + value_width, 0.0f);
     store_row(row, s.value_size, sees ? 1 / sum[i] : 0.0f, f.dtype, at_element(f.o, to, f.dtype));
-    f.log_sum[(batch * s.heads + head) * s.queries + chunk + i] =
-        sees ? (largest[i] + std::log2(sum[i])) * 0.69314718f : 0.0f;
+    if (!sees) sum[i] = -1;
   }
+  log_sums(seen, queries, f.log_sum + (batch * s.heads + head) * s.queries + chunk);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -201,23 +198,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hone {
 HWY_EXPORT(dense_forward_item);
+HWY_EXPORT(log_sums);
+
+void dense_log_sums(const SeenScores& seen, std::int64_t count, float* log_sum) {
+  HWY_DYNAMIC_DISPATCH(log_sums)(seen, count, log_sum);
+}
 
 namespace {
 
 void run(const KernelCall& call) {
-  DenseForward f{dense_attention_sizes(call.in(0).dims.data(), call.in(1).dims.data(),
-                                       call.in(2).dims.data(), *call.attributes),
-                 call.in(0).dtype,
-                 call.in(0).data,
-                 call.in(1).data,
-                 call.in(2).data,
-                 call.out(0).data,
-                 call.out(1).as(),
-                 dense_mask(call, 3),
-                 dense_chunk};
+  const DenseForward f = dense_forward(call, dense_chunk, 4 * dense_rows);
   if (f.sizes.queries == 0) return;
-  // Work for all threads: shorter chunks where there are few heads.
-  while (f.chunk > 4 * dense_rows && f.items() < 4 * thread_count()) f.chunk /= 2;
   const auto target = HWY_DYNAMIC_DISPATCH(dense_forward_item);
   const std::int64_t floats = DenseForwardMemory(f.sizes).total;
   parallel_items(f.items(), [&](std::int64_t item, int thread) {

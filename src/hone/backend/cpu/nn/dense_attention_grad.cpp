@@ -17,27 +17,6 @@ namespace hone {
 
 inline constexpr std::int64_t grad_rows = 48, grad_keys = 64;
 
-struct DenseBackward {
-  DenseAttentionSizes sizes;
-  DType dtype;
-  void *d_o, *o, *q, *k, *v, *dq, *dk, *dv;
-  const float* log_sum;
-  DenseMask mask;
-  std::int64_t parts;  // of the keys
-
-  std::int64_t items() const { return sizes.batch * sizes.groups * parts; }
-  std::int64_t part_keys() const {
-    const std::int64_t blocks = (sizes.keys + grad_keys - 1) / grad_keys;
-    return (blocks + parts - 1) / parts * grad_keys;
-  }
-};
-// Parts so that all threads have work.
-inline std::int64_t dense_parts(const DenseAttentionSizes& s, int threads) {
-  const std::int64_t heads = std::max<std::int64_t>(1, s.batch * s.groups);
-  const std::int64_t blocks = std::max<std::int64_t>(1, (s.keys + grad_keys - 1) / grad_keys);
-  return heads >= threads ? 1 : std::min(blocks, (threads + heads - 1) / heads);
-}
-
 // Where memory lies, in floats: a thread's, and dq of the heads that keys in parts serve.
 struct DenseBackwardMemory {
   std::int64_t head_width, value_width;
@@ -64,8 +43,8 @@ struct DenseBackwardMemory {
     d_o_panels = take(grad_rows * value_width);
     dk = take(grad_keys * head_width);
     dv = take(grad_keys * value_width);
-    // A row of the mask; four rows to be transposed.
-    rows = take(grad_keys + 4 * std::max(head_width, value_width) + 64);
+    // A row of the mask; rows to be transposed.
+    rows = take(grad_keys + 16 * std::max(head_width, value_width) + 64);
     inner = take(s.group_heads() * dense_padded(s.queries));
     part = s.queries * head_width;
     dq = take(s.group_heads() * part);
@@ -143,7 +122,7 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
   const std::int64_t value_width = padded_to_lanes(s.value_size);
   const std::int64_t first_head = group * s.group_heads();
   float *scores = memory + m.scores, *d_scores = memory + m.d_scores;
-  float *mask = memory + m.rows, *four = mask + grad_keys;
+  float *mask = memory + m.rows, *room = mask + grad_keys;
   float ones[grad_keys];
   std::fill(ones, ones + grad_keys, 1.0f);
   constexpr float log2_e = 1.44269504f;
@@ -165,14 +144,12 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
   const std::int64_t end = std::min(s.keys, (part + 1) * f.part_keys());
   for (std::int64_t key = part * f.part_keys(); key < end; key += grad_keys) {
     const std::int64_t keys = std::min(grad_keys, end - key);
-    const std::int64_t padded_keys = padded_to_lanes(keys);
-    const Panels keys_t{memory + m.keys_t, s.head_size, padded_keys};
-    const Panels values_t{memory + m.values_t, s.value_size, padded_keys};
-    const Panels key_panels{memory + m.keys, keys, head_width};
     const StoredRows k = rows_of(f.k, s.k, group, key), v = rows_of(f.v, s.v, group, key);
-    pack_transposed_panels(k, keys, s.head_size, scale * log2_e, keys_t, four);
-    pack_transposed_panels(v, keys, s.value_size, 1.0f, values_t, four);
-    pack_panels(k, keys, s.head_size, key_panels);
+    const Panels keys_t =
+        pack_transposed_panels(k, keys, s.head_size, scale * log2_e, memory + m.keys_t, room);
+    const Panels values_t =
+        pack_transposed_panels(v, keys, s.value_size, 1.0f, memory + m.values_t, room);
+    const Panels key_panels = panels_of(k, keys, s.head_size, memory + m.keys);
     float *dk = memory + m.dk, *dv = memory + m.dv;
     std::fill(dk, dk + keys * head_width, 0.0f);
     std::fill(dv, dv + keys * value_width, 0.0f);
@@ -189,10 +166,8 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
         if (width <= 0) continue;
         const std::int64_t padded = padded_to_lanes(width);
         const StoredRows q = rows_of(f.q, s.q, head, row), d_o = rows_of(f.d_o, s.o, head, row);
-        const Panels query_panels{memory + m.query_panels, rows, head_width};
-        const Panels d_o_panels{memory + m.d_o_panels, rows, value_width};
-        pack_panels(q, rows, s.head_size, query_panels);
-        pack_panels(d_o, rows, s.value_size, d_o_panels);
+        const Panels query_panels = panels_of(q, rows, s.head_size, memory + m.query_panels);
+        const Panels d_o_panels = panels_of(d_o, rows, s.value_size, memory + m.d_o_panels);
         const float *query = reinterpret_cast<const float*>(q.data),
                     *grad = reinterpret_cast<const float*>(d_o.data);
         std::int64_t query_step = s.q.token, grad_step = s.o.token;
@@ -247,17 +222,18 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
 }
 
 // dq of all parts, added in their order, of one head.
-void dense_add_parts(const DenseBackward& f, std::int64_t batch, std::int64_t head, float* parts) {
+void dense_add_parts_of(const DenseBackward& f, std::int64_t batch, std::int64_t head,
+                        float* parts) {
   const F32 d;
   const DenseAttentionSizes& s = f.sizes;
-  const DenseBackwardMemory m(s);
   const std::int64_t head_width = padded_to_lanes(s.head_size);
+  const std::int64_t part_size = s.queries * dense_padded(s.head_size);
   const std::int64_t group = head / s.group_heads(), g = head % s.group_heads();
   for (std::int64_t i = 0; i < s.queries; ++i) {
     float* sum = nullptr;
     for (std::int64_t part = 0; part < f.parts; ++part) {
       const std::int64_t item = (batch * s.groups + group) * f.parts + part;
-      float* row = parts + (item * s.group_heads() + g) * m.part + i * head_width;
+      float* row = parts + (item * s.group_heads() + g) * part_size + i * head_width;
       if (sum == nullptr)
         sum = row;
       else
@@ -276,26 +252,19 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hone {
 HWY_EXPORT(dense_backward_item);
-HWY_EXPORT(dense_add_parts);
+HWY_EXPORT(dense_add_parts_of);
+
+void dense_add_parts(const DenseBackward& f, float* parts) {
+  const auto target = HWY_DYNAMIC_DISPATCH(dense_add_parts_of);
+  parallel_items(f.sizes.batch * f.sizes.heads, [&](std::int64_t i, int) {
+    target(f, i / f.sizes.heads, i % f.sizes.heads, parts);
+  });
+}
 
 namespace {
 
 void run(const KernelCall& call) {
-  DenseBackward f{dense_attention_sizes(call.in(3).dims.data(), call.in(4).dims.data(),
-                                        call.in(5).dims.data(), *call.attributes),
-                  call.in(3).dtype,
-                  call.in(0).data,
-                  call.in(1).data,
-                  call.in(3).data,
-                  call.in(4).data,
-                  call.in(5).data,
-                  call.out(0).data,
-                  call.out(1).data,
-                  call.out(2).data,
-                  call.in(2).as(),
-                  dense_mask(call, 6),
-                  1};
-  f.parts = dense_parts(f.sizes, call.threads);
+  const DenseBackward f = dense_backward(call, grad_keys);
   const std::int64_t floats = DenseBackwardMemory(f.sizes).total;
   auto* memory = reinterpret_cast<float*>(call.workspace);
   float* parts = memory + floats * call.threads;
@@ -303,11 +272,7 @@ void run(const KernelCall& call) {
   parallel_items(f.items(), [&](std::int64_t item, int thread) {
     backward_target(f, item, memory + floats * thread, parts);
   });
-  if (f.parts == 1) return;
-  const auto add_target = HWY_DYNAMIC_DISPATCH(dense_add_parts);
-  parallel_items(f.sizes.batch * f.sizes.heads, [&](std::int64_t i, int) {
-    add_target(f, i / f.sizes.heads, i % f.sizes.heads, parts);
-  });
+  if (f.parts > 1) dense_add_parts(f, parts);
 }
 
 }  // namespace
@@ -323,7 +288,7 @@ Kernel cpu_kernel_dense_attention_grad() {
     const DenseAttentionSizes s =
         dense_attention_sizes(q.data(), k.data(), v.data(), query.node.attributes);
     const DenseBackwardMemory memory(s);
-    const std::int64_t parts = dense_parts(s, query.threads);
+    const std::int64_t parts = dense_parts(s, grad_keys, query.threads);
     const std::int64_t kept =
         parts == 1 ? 0 : s.batch * s.groups * parts * s.group_heads() * memory.part;
     return static_cast<std::size_t>(memory.total * query.threads + kept) * sizeof(float);
