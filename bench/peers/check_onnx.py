@@ -22,6 +22,7 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
+from onnx.reference import ReferenceEvaluator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIGHT = Path(onnx.__file__).parent / "backend/test/data/light"
@@ -130,9 +131,28 @@ def differs(case: Case, folder: Path) -> str:
         wide = np.float64 if np.issubdtype(expected.dtype, np.floating) else expected.dtype
         if not np.allclose(
             result.astype(wide), expected.astype(wide), case.rtol, case.atol, equal_nan=True
-        ):
+        ) and not is_nearer(case, name, result):
             return f"{name}: other numbers"
     return ""
+
+
+def is_nearer(case: Case, name: str, result: np.ndarray) -> bool:
+    """Whether the definition in float64 is at least as near to a result as to what is expected.
+
+    (Expected values have the rounding of those who made them, in float32 and float16.)
+    """
+    model = onnx.load(case.model)
+    feed = {i.name: case.inputs[graph_name(i.name)] for i in model.graph.input}
+    feed = {i: x.astype(np.float64) if x.dtype.kind == "f" else x for i, x in feed.items()}
+    try:
+        made = ReferenceEvaluator(model).run(None, feed)
+    except Exception:  # (The definition may not know float64.)
+        return False
+    exact = np.asarray(made[list(case.expected).index(name)], np.float64)
+    expected = case.expected[name].astype(np.float64)
+    if exact.shape != result.shape or not np.isfinite(exact).all():
+        return False
+    return np.abs(result - exact).max() <= np.abs(expected - exact).max()
 
 
 def prepare(case: Case, folder: Path) -> bool:

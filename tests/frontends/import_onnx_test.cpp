@@ -97,6 +97,50 @@ TEST_F(ImportOnnx, AttentionThatIsWrittenOutIsOneNode) {
     EXPECT_NEAR(y.as<float>()[i], expected[i], 2e-6) << i;
 }
 
+// ONNX's own op, with masks and guards of rows that see nothing; keys that serve two heads.
+TEST_F(ImportOnnx, TheAttentionOpIsOneNode) {
+  struct Form {
+    const char* name;
+    bool mask, causal;
+  };
+  for (const Form& form : {Form{"plain", false, false},
+                           {"masked", true, false},
+                           {"causal", false, true},
+                           {"both", true, true}}) {
+    SCOPED_TRACE(form.name);
+    OnnxWriter w(23);
+    w.input("q", {"2", "4", "5", "8"}).input("k", {"2", "2", "6", "8"});
+    w.input("v", {"2", "2", "6", "8"}).output("y", {"2", "4", "5", "8"});
+    std::vector<std::string> inputs{"q", "k", "v"};
+    std::map<std::string, Tensor> feed;
+    if (form.mask) {
+      w.input("mask", {"5", "6"}, onnx::TensorProto::BOOL);
+      inputs.emplace_back("mask");
+      feed["mask"] = Tensor(DType::boolean, {5, 6});
+      for (int i = 0; i < 30; ++i) feed["mask"].as<bool>()[i] = i % 3 != 1 && i / 6 != 2;
+    }
+    onnx::NodeProto& node = w.node("Attention", inputs, {"y"});
+    if (form.causal) OnnxWriter::set(node, "is_causal", std::int64_t{1});
+    const Model model = import(w);
+    std::vector<PassReport> reports;
+    const Graph graph = make_forward_graph(model, Mode::compiled, {}, &reports);
+    int fused = 0, products = 0;
+    for (const Node& each : graph.nodes) {
+      fused += each.op == "dense_attention";
+      products += each.op == "batch_matmul";
+    }
+    EXPECT_EQ(fused, 1) << print_graph(graph);
+    EXPECT_EQ(products, 0) << print_graph(graph);
+    feed["q"] = random_tensor({2, 4, 5, 8}, 1);
+    feed["k"] = random_tensor({2, 2, 6, 8}, 2);
+    feed["v"] = random_tensor({2, 2, 6, 8}, 3);
+    const Tensor y = make_forward(model, Mode::compiled).run(feed).at("y");
+    const std::vector<float> expected = run_model(model, feed);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(y.as<float>()[i], expected[i], 2e-6) << i;
+  }
+}
+
 TEST_F(ImportOnnx, FunctionsStandInPlaceWithTheirAttributesAndDefaults) {
   OnnxWriter w;
   w.domain("own").input("x", {"2"}).output("y", {"2"}).output("z", {"2"});

@@ -8,6 +8,7 @@
 // products or quotients with numbers of the model. Transposes of [B,S,H,D] around all of it become
 // heads_last, keys that are repeated for several heads of queries become groups.
 #include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "hone/graph/dim.hpp"
@@ -67,29 +68,43 @@ private:
     return node == nullptr ? ValueId(none) : node->inputs[0];
   }
 
-  // Whether it is true in every place.
-  bool is_true(ValueId id) const {
+  // Whether a value that the model itself says is that number in every place (true is 1).
+  bool holds(ValueId id, double number) const {
     for (const Node* node = graph_.producer(id);
          node != nullptr && (node->op == "expand" || node->op == "reshape");
          node = graph_.producer(id))
       id = node->inputs[0];
     const Value& value = graph_.value(id);
-    if (!is_tensor_of_model(value.kind) || value.type.dtype != DType::boolean) return false;
+    const bool whole = value.type.dtype == DType::boolean;
+    if (!is_tensor_of_model(value.kind) || (!whole && !is_real(value.type.dtype))) return false;
     const Tensor& tensor = tensors_.at(value.name);
-    for (std::int64_t i = 0; i < tensor.size(); ++i)
-      if (integer_at(tensor, i) == 0) return false;
+    for (std::int64_t i = 0; i < tensor.size(); ++i) {
+      const double there = whole ? static_cast<double>(integer_at(tensor, i)) : real_at(tensor, i);
+      if (there != number) return false;
+    }
     return true;
   }
 
-  // Probabilities whose NaN (of rows that see no key) are replaced by 0, as dense_attention does.
-  ValueId without_guard(ValueId id) const {
+  // Probabilities behind what replaces those of rows that see no key by 0, as dense_attention does:
+  // where they are NaN, or where `mask` has nothing but minus infinity.
+  struct Guarded {
+    ValueId p = none, mask = none;
+  };
+  Guarded without_guard(ValueId id) const {
     const Node* choice = graph_.producer(id, "where");
-    if (choice == nullptr || known_number(graph_, tensors_, choice->inputs[1]) != 0.0) return id;
+    if (choice == nullptr || !holds(choice->inputs[1], 0)) return {id};
     const ValueId p = choice->inputs[2];
-    const Node* odd = graph_.producer(choice->inputs[0], "xor");  // (ONNX's Not)
-    if (odd == nullptr || !is_true(odd->inputs[1])) return id;
-    const Node* same = graph_.producer(odd->inputs[0], "equal");
-    return same != nullptr && same->inputs[0] == p && same->inputs[1] == p ? p : id;
+    if (const Node* odd = graph_.producer(choice->inputs[0], "xor")) {  // (ONNX's Not)
+      const Node* same = graph_.producer(odd->inputs[0], "equal");
+      const bool guards = holds(odd->inputs[1], 1) && same != nullptr && same->inputs[0] == p &&
+                          same->inputs[1] == p;
+      return {guards ? p : id};
+    }
+    const Node* hidden = graph_.producer(expanded_from(choice->inputs[0]), "equal");
+    if (hidden == nullptr || !holds(hidden->inputs[1], -std::numeric_limits<double>::infinity()))
+      return {id};
+    const ValueId mask = reduced_by(hidden->inputs[0], "max");
+    return mask == none ? Guarded{id} : Guarded{p, mask};
   }
 
   // The scores of which a value is the softmax over the last dimension, or none.
@@ -202,7 +217,8 @@ private:
 
   bool fuse(NodeId n) {
     const Node node = graph_.node(n);
-    const ValueId p = without_guard(node.inputs[0]), result = node.outputs[0];
+    const auto [p, guard] = without_guard(node.inputs[0]);
+    const ValueId result = node.outputs[0];
     const DType dtype = graph_.type(result).dtype;
     const bool guarded = p != node.inputs[0];
     if (rank(result) != 4 || !is_inner(guarded ? node.inputs[0] : p) || dtype == DType::f64 ||
@@ -211,8 +227,8 @@ private:
     const ValueId x = softmax_of(p);
     if (x == none) return false;
     std::optional<Scores> scores = scores_of(x);
-    if (!scores || scores->factor == 0 || rank(scores->q) != 4 || rank(scores->keys) != 4)
-      return false;
+    if (!scores || (guard != none && guard != scores->mask)) return false;
+    if (scores->factor == 0 || rank(scores->q) != 4 || rank(scores->keys) != 4) return false;
     const auto [of_k, keys] = without_factor(scores->keys);
     const Heads q = heads_of(scores->q, false);
     Heads k = heads_of_turned(keys, true), v = heads_of(node.inputs[1], true);
