@@ -9,6 +9,7 @@
 #include "hone/frontends/onnx/import_onnx.hpp"
 #include "hone/frontends/saved_model.hpp"
 #include "hone/tasks/task.hpp"
+#include "hone/train/stepper.hpp"
 #include "hone/train/trainer.hpp"
 #include "support/compare_models.hpp"
 #include "support/expect_error.hpp"
@@ -92,6 +93,87 @@ TEST(ImportPictures, TrainsInEveryModeTheSame) {
   ASSERT_EQ(losses[0].size(), 3u);
   for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(losses[0][i], losses[1][i], 1e-4) << i;
   EXPECT_NE(losses[0][0], losses[0][2]);
+}
+
+// A transformer of pictures as exporters write it. In training, numbers that are trained are no
+// known ones: the temperature of the scores moves, and a bias of the scores that is learned has a
+// gradient.
+TEST(ImportPictures, AttentionIsTrainedAsOneNode) {
+  const ScratchDirectory scratch;
+  for (const bool learned_bias : {false, true}) {
+    SCOPED_TRACE(learned_bias);
+    OnnxWriter w;
+    w.input("x", {"N", "3", "8", "8"}).output("logits", {"N", "3"});
+    const auto weights = [&](const char* name, const std::vector<std::int64_t>& dims,
+                             std::uint32_t seed, float times) {
+      Tensor random = random_tensor(Shape(dims.begin(), dims.end()), seed);
+      std::vector<float> values(random.span<float>().begin(), random.span<float>().end());
+      for (float& value : values) value *= times;
+      w.floats(name, dims, values);
+    };
+    weights("wq", {8, 8}, 1, 0.3f);
+    weights("wk", {8, 8}, 2, 0.3f);
+    weights("wv", {8, 8}, 3, 0.3f);
+    weights("head", {8, 3}, 4, 0.3f);
+    weights("bias", {2, 24, 24}, 5, 0.3f);
+    w.floats("temperature", {1}, {0.5f});
+    w.integers("tokens", {3}, {0, 24, 8});
+    w.integers("heads", {4}, {0, 24, 2, 4});
+    const auto transposed = [&](const std::string& from, const std::string& to,
+                                std::vector<std::int64_t> order) {
+      OnnxWriter::set(w.node("Transpose", {from}, {to}), "perm", order);
+    };
+    w.node("Reshape", {"x", "tokens"}, {"t"});
+    for (const char* name : {"q", "k", "v"}) {
+      const std::string one = name;
+      w.node("MatMul", {"t", "w" + one}, {one + "0"});
+      w.node("Reshape", {one + "0", "heads"}, {one + "1"});
+      transposed(one + "1", one + "2",
+                 one == "k" ? std::vector<std::int64_t>{0, 2, 3, 1}
+                            : std::vector<std::int64_t>{0, 2, 1, 3});
+    }
+    w.node("MatMul", {"q2", "k2"}, {"s0"});
+    w.node("Mul", {"s0", "temperature"}, {"s1"});
+    if (learned_bias) w.node("Add", {"s1", "bias"}, {"s2"});
+    w.node("Softmax", {learned_bias ? "s2" : "s1"}, {"p"});
+    w.node("MatMul", {"p", "v2"}, {"o0"});
+    transposed("o0", "o1", {0, 2, 1, 3});
+    w.node("Reshape", {"o1", "tokens"}, {"o"});
+    onnx::NodeProto& mean = w.node("ReduceMean", {"o"}, {"m"});
+    OnnxWriter::set(mean, "axes", std::vector<std::int64_t>{1});
+    OnnxWriter::set(mean, "keepdims", std::int64_t{0});
+    w.node("MatMul", {"m", "head"}, {"logits"});
+    const auto file = w.write(scratch.path() / "vit.onnx");
+    std::vector<std::vector<double>> losses;
+    for (const Mode mode : {Mode::reference, Mode::compiled}) {
+      Model model = import_picture_classifier(file, {});
+      TokenizedData data = draw_shapes(12, 1, false, model.image);
+      for (auto& label : data.labels) label %= 3;
+      TrainOptions options;
+      options.steps = 4;
+      options.batch = 4;
+      options.lr = 0.1;
+      options.mode = mode;
+      losses.emplace_back();
+      TrainEvents events;
+      events.on_step = [&](const StepReport& step) { losses.back().push_back(step.loss); };
+      const Samples samples = samples_of(model, data);
+      if (mode == Mode::compiled) {
+        const Graph graph = make_training_graph(model, *samples.task, options);
+        const bool fused = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) {
+          return n.op == "dense_attention_grad";
+        });
+        EXPECT_EQ(fused, !learned_bias) << print_graph(graph);
+      }
+      train(model, samples, nullptr, options,
+            scratch.path() / ((mode == Mode::reference ? "reference" : "compiled") +
+                              std::to_string(learned_bias)),
+            false, nullptr, events, {});
+    }
+    ASSERT_EQ(losses[0].size(), 4u);
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(losses[0][i], losses[1][i], 1e-4) << i;
+    EXPECT_NE(losses[0][0], losses[0][3]);
+  }
 }
 
 TEST(ImportPictures, BatchesSizesAndSoftmax) {

@@ -6,7 +6,8 @@
 //
 // The softmax may be the op or its parts; scales stand before or behind the first product, as
 // products or quotients with numbers of the model. Transposes of [B,S,H,D] around all of it become
-// heads_last, keys that are repeated for several heads of queries become groups.
+// heads_last, keys that are repeated for several heads of queries become groups. Where it is
+// trained, a mask that is learned stays as it is: dense_attention has no gradient of it.
 #include <algorithm>
 #include <limits>
 #include <optional>
@@ -22,7 +23,7 @@ namespace fuse_attention_pass {
 
 class AttentionFuser {
 public:
-  explicit AttentionFuser(const PassCall& call) : graph_(call.graph), tensors_(*call.tensors) {}
+  explicit AttentionFuser(const PassCall& call) : graph_(call.graph), known_(call) {}
 
   int run() {
     int changes = 0;
@@ -68,23 +69,6 @@ private:
     return node == nullptr ? ValueId(none) : node->inputs[0];
   }
 
-  // Whether a value that the model itself says is that number in every place (true is 1).
-  bool holds(ValueId id, double number) const {
-    for (const Node* node = graph_.producer(id);
-         node != nullptr && (node->op == "expand" || node->op == "reshape");
-         node = graph_.producer(id))
-      id = node->inputs[0];
-    const Value& value = graph_.value(id);
-    const bool whole = value.type.dtype == DType::boolean;
-    if (!is_tensor_of_model(value.kind) || (!whole && !is_real(value.type.dtype))) return false;
-    const Tensor& tensor = tensors_.at(value.name);
-    for (std::int64_t i = 0; i < tensor.size(); ++i) {
-      const double there = whole ? static_cast<double>(integer_at(tensor, i)) : real_at(tensor, i);
-      if (there != number) return false;
-    }
-    return true;
-  }
-
   // Probabilities behind what replaces those of rows that see no key by 0, as dense_attention does:
   // where they are NaN, or where `mask` has nothing but minus infinity.
   struct Guarded {
@@ -92,16 +76,17 @@ private:
   };
   Guarded without_guard(ValueId id) const {
     const Node* choice = graph_.producer(id, "where");
-    if (choice == nullptr || !holds(choice->inputs[1], 0)) return {id};
+    if (choice == nullptr || !known_.holds(choice->inputs[1], 0)) return {id};
     const ValueId p = choice->inputs[2];
     if (const Node* odd = graph_.producer(choice->inputs[0], "xor")) {  // (ONNX's Not)
       const Node* same = graph_.producer(odd->inputs[0], "equal");
-      const bool guards = holds(odd->inputs[1], 1) && same != nullptr && same->inputs[0] == p &&
-                          same->inputs[1] == p;
+      const bool guards = known_.holds(odd->inputs[1], 1) && same != nullptr &&
+                          same->inputs[0] == p && same->inputs[1] == p;
       return {guards ? p : id};
     }
     const Node* hidden = graph_.producer(expanded_from(choice->inputs[0]), "equal");
-    if (hidden == nullptr || !holds(hidden->inputs[1], -std::numeric_limits<double>::infinity()))
+    if (hidden == nullptr ||
+        !known_.holds(hidden->inputs[1], -std::numeric_limits<double>::infinity()))
       return {id};
     const ValueId mask = reduced_by(hidden->inputs[0], "max");
     return mask == none ? Guarded{id} : Guarded{p, mask};
@@ -131,15 +116,11 @@ private:
     return shifted->inputs[0];
   }
 
-  std::pair<double, ValueId> without_factor(ValueId id) const {
-    return hone::without_factor(graph_, tensors_, id);
-  }
-
   std::optional<Scores> scores_of(ValueId id) const {
-    const auto [factor, inner] = without_factor(id);
+    const auto [factor, inner] = known_.without_factor(id);
     if (const Node* product = graph_.producer(inner, "batch_matmul")) {
-      const auto [of_q, q] = without_factor(product->inputs[0]);
-      const auto [of_k, k] = without_factor(product->inputs[1]);
+      const auto [of_q, q] = known_.without_factor(product->inputs[0]);
+      const auto [of_k, k] = known_.without_factor(product->inputs[1]);
       return Scores{q, k, factor * of_q * of_k, none};
     }
     const Node* sum = graph_.producer(inner, "add");
@@ -227,9 +208,10 @@ private:
     const ValueId x = softmax_of(p);
     if (x == none) return false;
     std::optional<Scores> scores = scores_of(x);
-    if (!scores || (guard != none && guard != scores->mask)) return false;
+    if (!scores || (guard != none && guard != scores->mask) || !known_.stays(scores->mask))
+      return false;
     if (scores->factor == 0 || rank(scores->q) != 4 || rank(scores->keys) != 4) return false;
-    const auto [of_k, keys] = without_factor(scores->keys);
+    const auto [of_k, keys] = known_.without_factor(scores->keys);
     const Heads q = heads_of(scores->q, false);
     Heads k = heads_of_turned(keys, true), v = heads_of(node.inputs[1], true);
     if (!(head_count(k) == head_count(v))) {  // (Only one of them repeats heads.)
@@ -258,7 +240,7 @@ private:
   }
 
   Graph& graph_;
-  const TensorStore& tensors_;
+  KnownNumbers known_;
   std::vector<std::vector<NodeId>> readers_;
 };
 
@@ -267,7 +249,7 @@ private:
 
 Pass pass_fuse_attention() {
   using namespace fuse_attention_pass;
-  Pass pass{{"fuse_attention", "makes attention that is written out one node"}};
+  Pass pass{{"fuse_attention", "makes attention that is written out one node", {training_option}}};
   pass.run = [](const PassCall& call) {
     if (call.tensors == nullptr || !call.graph.updates.empty()) return 0;
     return AttentionFuser(call).run();

@@ -17,6 +17,7 @@ constexpr double unbounded = 3.402823466385288598e38;  // the largest float32
 int run(const PassCall& call) {
   Graph& graph = call.graph;
   if (call.tensors == nullptr || !graph.updates.empty()) return 0;
+  const KnownNumbers known(call);
   int changes = 0;
   const std::size_t count = graph.nodes.size();
   for (std::size_t n = 0; n < count; ++n) {
@@ -25,7 +26,7 @@ int run(const PassCall& call) {
     if ((!upper && node.op != "maximum") || graph.type(node.outputs[0]).dtype != DType::f32)
       continue;
     for (const std::size_t bound : {1, 0}) {
-      const std::optional<double> number = known_number(graph, *call.tensors, node.inputs[bound]);
+      const std::optional<double> number = known.number(node.inputs[bound]);
       if (!number) continue;
       ValueId x = node.inputs[1 - bound];
       double low = upper ? -unbounded : *number, high = upper ? *number : unbounded;
@@ -55,7 +56,8 @@ int run(const PassCall& call) {
 
 Pass pass_fuse_clip() {
   using namespace fuse_clip_pass;
-  Pass pass{{"fuse_clip", "makes bounds that are numbers of the model attributes"}};
+  Pass pass{
+      {"fuse_clip", "makes bounds that are numbers of the model attributes", {training_option}}};
   pass.run = run;
   return pass;
 }

@@ -16,7 +16,7 @@ namespace fuse_gelu_pass {
 
 class GeluFuser {
 public:
-  explicit GeluFuser(const PassCall& call) : graph_(call.graph), tensors_(*call.tensors) {}
+  explicit GeluFuser(const PassCall& call) : graph_(call.graph), known_(call) {}
 
   int run() {
     int changes = 0;
@@ -42,17 +42,17 @@ private:
       inner = sum->inputs[0];
     if (sum != nullptr && sum->op == "add")
       for (const std::size_t side : {0u, 1u})
-        if (known_number(graph_, tensors_, sum->inputs[side]) == 1.0) inner = sum->inputs[1 - side];
+        if (known_.number(sum->inputs[side]) == 1.0) inner = sum->inputs[1 - side];
     const Node* erf = graph_.producer(inner, "erf");
     if (erf == nullptr) return none;
-    const auto [factor, x] = without_factor(graph_, tensors_, erf->inputs[0]);
+    const auto [factor, x] = known_.without_factor(erf->inputs[0]);
     return is_near(factor, std::sqrt(0.5)) ? x : ValueId(none);
   }
 
   bool fuse(const Node& product) {
     for (const std::size_t side : {0u, 1u}) {
-      const auto [inside, x] = without_factor(graph_, tensors_, product.inputs[side]);
-      const auto [beside, sum] = without_factor(graph_, tensors_, product.inputs[1 - side]);
+      const auto [inside, x] = known_.without_factor(product.inputs[side]);
+      const auto [beside, sum] = known_.without_factor(product.inputs[1 - side]);
       if (argument_of(sum) != x || graph_.type(x).dtype != DType::f32) continue;
       // The half may come after the product, in as many steps as it was written.
       ValueId y = product.outputs[0];
@@ -60,7 +60,7 @@ private:
       while (!is_near(factor, 0.5)) {
         const Node* after = graph_.only_reader(y, readers_);
         if (after == nullptr) return false;
-        const auto [more, before] = without_factor(graph_, tensors_, after->outputs[0]);
+        const auto [more, before] = known_.without_factor(after->outputs[0]);
         if (before != product.outputs[0]) return false;
         factor = inside * beside * more;
         y = after->outputs[0];
@@ -73,7 +73,7 @@ private:
   }
 
   Graph& graph_;
-  const TensorStore& tensors_;
+  KnownNumbers known_;
   std::vector<std::vector<NodeId>> readers_;
 };
 
@@ -82,7 +82,7 @@ private:
 
 Pass pass_fuse_gelu() {
   using namespace fuse_gelu_pass;
-  Pass pass{{"fuse_gelu", "makes GELU that is written out one node"}};
+  Pass pass{{"fuse_gelu", "makes GELU that is written out one node", {training_option}}};
   pass.run = [](const PassCall& call) {
     if (call.tensors == nullptr || !call.graph.updates.empty()) return 0;
     return GeluFuser(call).run();

@@ -20,7 +20,7 @@ namespace fuse_layer_norm_pass {
 
 class LayerNormFuser {
 public:
-  explicit LayerNormFuser(const PassCall& call) : graph_(call.graph), tensors_(*call.tensors) {}
+  explicit LayerNormFuser(const PassCall& call) : graph_(call.graph), known_(call) {}
 
   int run() {
     int changes = 0;
@@ -53,8 +53,7 @@ private:
     if (const Node* product = graph_.producer(id, "mul"))
       return product->inputs[0] == x && product->inputs[1] == x;
     const Node* power = graph_.producer(id, "pow");
-    return power != nullptr && power->inputs[0] == x &&
-           known_number(graph_, tensors_, power->inputs[1]) == 2.0;
+    return power != nullptr && power->inputs[0] == x && known_.number(power->inputs[1]) == 2.0;
   }
   // A vector of the last dimension, as a parameter or buffer holds it, of what it was expanded to.
   ValueId vector_of(ValueId id, const Dim& size) const {
@@ -86,7 +85,7 @@ private:
       variance = more->inputs[0];
     } else if (const Node* sum = graph_.producer(root->inputs[0], "add")) {
       for (const std::size_t side : {0u, 1u})
-        if (const auto number = known_number(graph_, tensors_, sum->inputs[side])) {
+        if (const auto number = known_.number(sum->inputs[side])) {
           epsilon = number;
           variance = sum->inputs[1 - side];
         }
@@ -131,7 +130,7 @@ private:
   }
 
   Graph& graph_;
-  const TensorStore& tensors_;
+  KnownNumbers known_;
 };
 
 }  // namespace fuse_layer_norm_pass
@@ -139,7 +138,8 @@ private:
 
 Pass pass_fuse_layer_norm() {
   using namespace fuse_layer_norm_pass;
-  Pass pass{{"fuse_layer_norm", "makes layer norm that is written out one node"}};
+  Pass pass{
+      {"fuse_layer_norm", "makes layer norm that is written out one node", {training_option}}};
   pass.run = [](const PassCall& call) {
     if (call.tensors == nullptr || !call.graph.updates.empty()) return 0;
     return LayerNormFuser(call).run();

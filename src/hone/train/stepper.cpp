@@ -66,8 +66,10 @@ bool is_frozen(const Model& model, const std::string& tensor) {
 Graph make_training_graph(const Model& model, const Task& task, const TrainOptions& options,
                           std::vector<PassReport>* reports) {
   Graph graph = graph_with_loss(model, task, options);
-  std::vector<PassReport> made =
-      run_passes(graph, training_pipeline(lowering_of(model, options)), options.disabled_passes);
+  // (Passes look at numbers of the model; none of a training pipeline adds one.)
+  TensorStore tensors = model.tensors;
+  std::vector<PassReport> made = run_passes(graph, training_pipeline(lowering_of(model, options)),
+                                            options.disabled_passes, &tensors);
   if (reports != nullptr) *reports = std::move(made);
   return graph;
 }
@@ -108,7 +110,8 @@ void Stepper::build_single(const Model& model) {
 void Stepper::build_accumulating(const Model& model) {
   const TrainingLowering lowering = lowering_of(model, options_);
   Graph graph = graph_with_loss(model, *data_.task, options_);
-  run_passes(graph, accumulating_pipeline(lowering), options_.disabled_passes);
+  TensorStore tensors = model.tensors;
+  run_passes(graph, accumulating_pipeline(lowering), options_.disabled_passes, &tensors);
   // The update is a graph of its own that reads the sums.
   Graph update;
   update.name = "update";

@@ -87,6 +87,21 @@ void check_dense_attention(const OpTypes& t, std::size_t first, std::size_t mask
                 t);
 }
 
+bool is_learned(const Graph& graph, ValueId value) {
+  std::vector<ValueId> todo{value};
+  std::vector<bool> seen(graph.values.size(), false);
+  while (!todo.empty()) {
+    const ValueId id = todo.back();
+    todo.pop_back();
+    if (id == none || seen[static_cast<std::size_t>(id)]) continue;
+    seen[static_cast<std::size_t>(id)] = true;
+    if (graph.value(id).is_trained()) return true;
+    if (const Node* node = graph.producer(id))
+      todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
+  }
+  return false;
+}
+
 DenseAttentionRow dense_attention_row(const DenseAttentionSizes& s, const Tensor& q,
                                       const Tensor& k, const Tensor* mask, std::int64_t batch,
                                       std::int64_t head, std::int64_t query) {

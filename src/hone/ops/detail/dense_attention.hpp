@@ -52,6 +52,9 @@ MaskStrides mask_strides(const std::int64_t* dims, int rank);
 void check_dense_attention(const OpTypes& types, std::size_t first, std::size_t mask,
                            const char* op);
 
+// Whether a parameter that is trained has a part in a value: the mask has no gradient.
+bool is_learned(const Graph& graph, ValueId value);
+
 // Probabilities of one query over all keys, and the logarithm of the sum of exponentials of its
 // scores: 0 where it sees none.
 struct DenseAttentionRow {

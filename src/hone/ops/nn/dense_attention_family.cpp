@@ -56,22 +56,6 @@ void reference(const OpCall& call) {
   });
 }
 
-// Whether a parameter that is trained has a part in a value.
-bool is_learned(const Graph& graph, ValueId value) {
-  std::vector<ValueId> todo{value};
-  std::vector<bool> seen(graph.values.size(), false);
-  while (!todo.empty()) {
-    const ValueId id = todo.back();
-    todo.pop_back();
-    if (id == none || seen[static_cast<std::size_t>(id)]) continue;
-    seen[static_cast<std::size_t>(id)] = true;
-    if (graph.value(id).is_trained()) return true;
-    if (const Node* node = graph.producer(id))
-      todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
-  }
-  return false;
-}
-
 std::vector<ValueId> gradient(const GradientCall& call) {
   Graph& graph = call.graph;
   if (call.in(3) != none && graph.type(call.in(3)).dtype != DType::boolean &&

@@ -5,16 +5,36 @@
 #include <utility>
 
 #include "hone/core/tensor_store.hpp"
-#include "hone/graph/graph.hpp"
+#include "hone/passes/pass.hpp"
 
 namespace hone {
 
-// The finite number that a real value holds in every place: a tensor of one element, expanded or
-// reshaped. Nothing where that is not known.
-std::optional<double> known_number(const Graph& graph, const TensorStore& tensors, ValueId id);
+// The option of passes that look at such numbers: graphs that are trained.
+inline const OptionSpec training_option{"training", OptionType::boolean, false,
+                                        "parameters that are trained are no known numbers"};
 
-// A value as another one times a number, as far as that goes: the factor, and the other.
-std::pair<double, ValueId> without_factor(const Graph& graph, const TensorStore& tensors,
-                                          ValueId id);
+class KnownNumbers {
+public:
+  // Of a pass with training_option that has tensors.
+  explicit KnownNumbers(const PassCall& call)
+      : graph_(call.graph), tensors_(*call.tensors), training_(call.options.boolean("training")) {}
+
+  // The tensor of the model that a value is, expanded or reshaped, if it stays as it is; or null.
+  const Tensor* tensor(ValueId id) const;
+  // The finite number that a real value holds in every place: a tensor of one element. Nothing
+  // where that is not known.
+  std::optional<double> number(ValueId id) const;
+  // Whether a value is that number in every place (true is 1).
+  bool holds(ValueId id, double number) const;
+  // A value as another one times a number, as far as that goes: the factor, and the other.
+  std::pair<double, ValueId> without_factor(ValueId id) const;
+  // Whether no trained parameter has a part in a value; outside training, all are such.
+  bool stays(ValueId id) const;
+
+private:
+  const Graph& graph_;
+  const TensorStore& tensors_;
+  bool training_;
+};
 
 }  // namespace hone

@@ -13,9 +13,12 @@ std::vector<PassRequest> backward_pipeline(const TrainingLowering& lowering) {
                                     {"hidden", lowering.dropout.hidden},
                                     {"attention", lowering.dropout.attention},
                                     {"classifier", lowering.dropout.classifier}}}};
-  if (lowering.mode == Mode::compiled)
-    for (const char* name : {"round_gathered", "push_gather", "channels_last"})
-      passes.push_back({name});
+  if (lowering.mode == Mode::compiled) {
+    passes.push_back({"round_gathered"});
+    for (const char* name : {"fuse_layer_norm", "fuse_gelu", "fuse_attention"})
+      passes.push_back({name, {{"training", true}}});
+    for (const char* name : {"push_gather", "channels_last"}) passes.push_back({name});
+  }
   passes.push_back({"train_batch_norm"});
   passes.push_back({"differentiate"});
   if (lowering.mode == Mode::compiled) passes.push_back({"push_scatter"});
