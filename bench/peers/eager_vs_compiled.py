@@ -22,14 +22,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import openvino as ov
+import torch
 from resnet import export, randomize, resnet18
 
 SEED = 1
 
 
 def torch_eager(_: Path, batch: np.ndarray, threads: int) -> Callable[[], object]:
-    import torch
-
     torch.set_num_threads(threads)
     model = randomize(resnet18(), SEED)
     x = torch.from_numpy(batch)
@@ -42,8 +43,6 @@ def torch_eager(_: Path, batch: np.ndarray, threads: int) -> Callable[[], object
 
 
 def torch_compile(_: Path, batch: np.ndarray, threads: int) -> Callable[[], object]:
-    import torch
-
     torch.set_num_threads(threads)
     model = torch.compile(randomize(resnet18(), SEED))
     x = torch.from_numpy(batch)
@@ -56,8 +55,6 @@ def torch_compile(_: Path, batch: np.ndarray, threads: int) -> Callable[[], obje
 
 
 def onnx_runtime(model: Path, batch: np.ndarray, threads: int) -> Callable[[], object]:
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
@@ -65,8 +62,6 @@ def onnx_runtime(model: Path, batch: np.ndarray, threads: int) -> Callable[[], o
 
 
 def openvino(model: Path, batch: np.ndarray, threads: int) -> Callable[[], object]:
-    import openvino as ov
-
     core = ov.Core()
     network = core.read_model(model)
     network.reshape({"x": list(batch.shape)})
@@ -81,7 +76,7 @@ def openvino(model: Path, batch: np.ndarray, threads: int) -> Callable[[], objec
         },
     )
     request = compiled.create_infer_request()
-    return lambda: request.infer({"x": batch})
+    return lambda: request.infer({"x": batch}, share_inputs=True, share_outputs=True)
 
 
 PEERS = {

@@ -156,9 +156,7 @@ void start_head_afresh(Model& model, const ModelRequest& request) {
   if (!adapters_of(model.graph).empty())
     refuse_fresh_head(request.name, "it carries an adapter", "merge it first: hone merge");
   Graph& graph = model.graph;
-  ValueId logits = none;
-  for (const auto& [name, id] : graph.outputs)
-    if (name == "logits") logits = id;
+  const ValueId logits = graph.find_output("logits");
   const Node* head = graph.producer(logits, "linear");
   if (head == nullptr)
     refuse_fresh_head(request.name, "its answers are no linear node's", "train it as it is");

@@ -101,9 +101,14 @@ NodeId Graph::find_node(const std::string& first_output) const {
   return node(found).outputs[0] == id ? found : none;
 }
 
-ValueId Graph::output(const std::string& output_name) const {
+ValueId Graph::find_output(const std::string& output_name) const {
   for (const auto& [key, id] : outputs)
     if (key == output_name) return id;
+  return none;
+}
+
+ValueId Graph::output(const std::string& output_name) const {
+  if (const ValueId id = find_output(output_name); id != none) return id;
   throw Error(ErrorCode::not_found, fmt::format("graph {} has no output '{}'", name, output_name));
 }
 

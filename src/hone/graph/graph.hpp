@@ -142,7 +142,9 @@ struct Graph {
   void release(ValueId id, ValueKind kind);
   // The value of that name, or none.
   ValueId find(const std::string& value_name) const;
+  // The output of that name; `find_output`: or none.
   ValueId output(const std::string& output_name) const;
+  ValueId find_output(const std::string& output_name) const;
   std::string unique_name(const std::string& wanted) const;
 
   // Nodes reading each value, by value.

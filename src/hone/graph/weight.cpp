@@ -29,6 +29,21 @@ bool is_weight(const Graph& graph, ValueId id) {
                              : graph.value(id).kind == ValueKind::parameter;
 }
 
+bool is_learned(const Graph& graph, ValueId value) {
+  std::vector<ValueId> todo{value};
+  std::vector<bool> seen(graph.values.size(), false);
+  while (!todo.empty()) {
+    const ValueId id = todo.back();
+    todo.pop_back();
+    if (id == none || seen[static_cast<std::size_t>(id)]) continue;
+    seen[static_cast<std::size_t>(id)] = true;
+    if (graph.value(id).is_trained()) return true;
+    if (const Node* node = graph.producer(id))
+      todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
+  }
+  return false;
+}
+
 std::vector<ValueId> weights_of(const Graph& graph, const Node& node) {
   std::vector<ValueId> weights;
   for (const ValueId input : node.inputs) {

@@ -18,6 +18,9 @@ ValueId behind(const Graph& graph, ValueId id);
 // Whether a value is a weight: a parameter, or numbers decoded from packed bits.
 bool is_weight(const Graph& graph, ValueId id);
 
+// Whether a parameter that is trained has a part in a value.
+bool is_learned(const Graph& graph, ValueId value);
+
 // The weights that a node reads, behind what stands before them; each once, in the order of its
 // inputs.
 std::vector<ValueId> weights_of(const Graph& graph, const Node& node);

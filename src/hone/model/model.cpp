@@ -9,9 +9,9 @@
 namespace hone {
 
 std::string head_weight(const Model& model) {
-  const Node* node = nullptr;
-  for (const auto& [name, id] : model.graph.outputs)
-    if (name == "logits") node = model.graph.producer(behind(model.graph, id));
+  const ValueId logits = model.graph.find_output("logits");
+  if (logits == none) return "";
+  const Node* node = model.graph.producer(behind(model.graph, logits));
   const int slot = node == nullptr ? -1 : find_op(node->op).slots.weight;
   if (slot < 0) return "";
   return model.graph.value(behind(model.graph, node->inputs[static_cast<std::size_t>(slot)])).name;

@@ -56,8 +56,7 @@ int run(const PassCall& call) {
 
 Pass pass_fuse_clip() {
   using namespace fuse_clip_pass;
-  Pass pass{
-      {"fuse_clip", "makes bounds that are numbers of the model attributes", {training_option}}};
+  Pass pass{{"fuse_clip", "makes bounds that are numbers of the model attributes"}};
   pass.run = run;
   return pass;
 }

@@ -14,16 +14,15 @@ namespace set_dropout_pass {
 
 // The dropout that feeds the node which makes the logits, or none.
 NodeId classifier_dropout(const Graph& graph) {
-  for (const auto& [name, id] : graph.outputs) {
-    const Node* head = graph.producer(behind(graph, id));
-    if (name != "logits" || head == nullptr || head->inputs.empty()) continue;
-    ValueId at = head->inputs[0];
-    while (const Node* producer = graph.producer(at)) {
-      if (producer->op == "dropout") return graph.value(at).producer;
-      const int input = find_op(producer->op).stands_for;
-      if (input < 0) break;
-      at = producer->inputs[static_cast<std::size_t>(input)];
-    }
+  const ValueId logits = graph.find_output("logits");
+  const Node* head = logits == none ? nullptr : graph.producer(behind(graph, logits));
+  if (head == nullptr || head->inputs.empty()) return none;
+  ValueId at = head->inputs[0];
+  while (const Node* producer = graph.producer(at)) {
+    if (producer->op == "dropout") return graph.value(at).producer;
+    const int input = find_op(producer->op).stands_for;
+    if (input < 0) break;
+    at = producer->inputs[static_cast<std::size_t>(input)];
   }
   return none;
 }

@@ -87,21 +87,6 @@ void check_dense_attention(const OpTypes& t, std::size_t first, std::size_t mask
                 t);
 }
 
-bool is_learned(const Graph& graph, ValueId value) {
-  std::vector<ValueId> todo{value};
-  std::vector<bool> seen(graph.values.size(), false);
-  while (!todo.empty()) {
-    const ValueId id = todo.back();
-    todo.pop_back();
-    if (id == none || seen[static_cast<std::size_t>(id)]) continue;
-    seen[static_cast<std::size_t>(id)] = true;
-    if (graph.value(id).is_trained()) return true;
-    if (const Node* node = graph.producer(id))
-      todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
-  }
-  return false;
-}
-
 DenseAttentionRow dense_attention_row(const DenseAttentionSizes& s, const Tensor& q,
                                       const Tensor& k, const Tensor* mask, std::int64_t batch,
                                       std::int64_t head, std::int64_t query) {
@@ -180,6 +165,8 @@ std::vector<OpSample> dense_attention_samples() {
   Tensor all_lowest = f32_tensor({2, 3}, {lowest, lowest, lowest, 0, lowest, 0});
   std::vector<Tensor> uneven = qkv({1, 2, 3, 4}, {1, 2, 5, 4});
   uneven[2] = random_tensor({1, 2, 5, 3}, 3);
+  std::vector<Tensor> uneven_halves = qkv({1, 2, 45, 32}, {1, 2, 70, 32}, DType::f16);
+  uneven_halves[2] = as_dtype(random_tensor({1, 2, 70, 64}, 3), DType::f16);
   const Options causal{{"causal", true}};
   return {
       {"heads", qkv({2, 2, 5, 4}, {2, 2, 5, 4}), {}, {0, 1, 2}, 2e-6},
@@ -267,6 +254,22 @@ std::vector<OpSample> dense_attention_samples() {
        {},
        {},
        1e-3},
+      {"f16, tiles, values of another size",
+       uneven_halves,
+       {{"causal", true}, {"diagonal", std::int64_t{30}}},
+       {},
+       1e-3},
+      {"f16, tiles, boolean, rows that see nothing",
+       masked({1, 2, 35, 32}, {1, 2, 50, 32}, boolean_mask({2, 35, 50}, 3, 40), DType::f16),
+       {},
+       {},
+       1e-3},
+      {"f16, tiles, mask in float32, one key for all",
+       masked({2, 2, 3, 32}, {2, 2, 37, 32}, random_tensor({2, 2, 3, 1}, 4, 3.0), DType::f16),
+       {},
+       {},
+       1e-3},
+      {"f16, tiles, two chunks", qkv({1, 1, 700, 32}, {1, 1, 40, 32}, DType::f16), {}, {}, 1e-3},
       {"bf16, tiles, no key", qkv({1, 2, 3, 32}, {1, 2, 0, 32}, DType::bf16), {}, {}, 1e-3},
   };
 }

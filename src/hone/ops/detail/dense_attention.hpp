@@ -25,7 +25,8 @@ struct DenseAttentionSizes {
   bool causal;
   std::int64_t diagonal;
 
-  std::int64_t group_heads() const { return heads / groups; }
+  // Heads of queries that one of keys serves.
+  std::int64_t group_heads() const { return groups == 0 ? 0 : heads / groups; }
   // Keys that a query may see before the mask has its say: the first so many.
   std::int64_t visible(std::int64_t query) const {
     if (!causal) return keys;
@@ -51,9 +52,6 @@ MaskStrides mask_strides(const std::int64_t* dims, int rank);
 // Checks q, k, v and the mask, which are inputs from `first` on.
 void check_dense_attention(const OpTypes& types, std::size_t first, std::size_t mask,
                            const char* op);
-
-// Whether a parameter that is trained has a part in a value: the mask has no gradient.
-bool is_learned(const Graph& graph, ValueId value);
 
 // Probabilities of one query over all keys, and the logarithm of the sum of exponentials of its
 // scores: 0 where it sees none.

@@ -6,6 +6,7 @@
 // query's sum of exponentials, f32[B,H,S], from which the gradient rebuilds the probabilities.
 // Packed sequences have an op of their own: attention.
 #include "hone/core/error.hpp"
+#include "hone/graph/weight.hpp"
 #include "hone/ops/detail/common.hpp"
 #include "hone/ops/detail/dense_attention.hpp"
 #include "hone/ops/detail/numbers.hpp"

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "hone/ops/detail/dense_attention.hpp"
+#include "hone/graph/weight.hpp"
 #include "hone/ops/detail/numbers.hpp"
 
 namespace hone {

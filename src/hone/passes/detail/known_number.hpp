@@ -15,9 +15,11 @@ inline const OptionSpec training_option{"training", OptionType::boolean, false,
 
 class KnownNumbers {
 public:
-  // Of a pass with training_option that has tensors.
+  // Of a pass that has tensors; of one without training_option nothing is trained.
   explicit KnownNumbers(const PassCall& call)
-      : graph_(call.graph), tensors_(*call.tensors), training_(call.options.boolean("training")) {}
+      : graph_(call.graph),
+        tensors_(*call.tensors),
+        training_(call.options.boolean_or("training", false)) {}
 
   // The tensor of the model that a value is, expanded or reshaped, if it stays as it is; or null.
   const Tensor* tensor(ValueId id) const;

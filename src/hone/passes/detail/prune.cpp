@@ -99,8 +99,8 @@ std::vector<NodeId> prunable_nodes(const Graph& graph, const std::string& select
   std::vector<NodeId> nodes =
       select_nodes(graph, selection.empty() ? layers_selection : selection, takes, "mask");
   if (!selection.empty()) return nodes;
-  for (const auto& [name, id] : graph.outputs)
-    if (name == "logits") std::erase(nodes, graph.value(behind(graph, id)).producer);
+  if (const ValueId logits = graph.find_output("logits"); logits != none)
+    std::erase(nodes, graph.value(behind(graph, logits)).producer);
   return nodes;
 }
 

@@ -27,7 +27,7 @@ public:
   Finder(const Graph& graph, const std::vector<std::string>& weights)
       : graph_(graph), readers_(graph.readers()) {
     for (std::size_t i = 0; i < weights.size(); ++i) number_[weights[i]] = i;
-    const Node* head = graph.producer(behind(graph, find_logits()));
+    const Node* head = graph.producer(behind(graph, graph_.find_output("logits")));
     head_ = head == nullptr ? none : graph.value(head->outputs[0]).producer;
   }
 
@@ -142,12 +142,6 @@ private:
                               graph_.value(graph_.node(at).outputs[0]).name),
                   "structures go from all of their weights: select them together");
     return true;
-  }
-
-  ValueId find_logits() const {
-    for (const auto& [name, id] : graph_.outputs)
-      if (name == "logits") return id;
-    return none;
   }
 
   std::size_t number(ValueId weight) const { return number_.at(graph_.value(weight).name); }

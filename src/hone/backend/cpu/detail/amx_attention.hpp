@@ -11,9 +11,9 @@ namespace hone {
 inline std::string refuse_amx_attention(const KernelQuery& query, std::size_t first) {
   if (query.graph.type(query.node.inputs[first]).dtype == DType::f32)
     return "it is for float16 and bfloat16";
-  if (!(query.node.attributes.real("scale") >= 0)) return "the largest product is no largest score";
   for (const std::size_t input : {first, first + 2}) {
-    const std::int64_t size = query.input_shape(input)[3];
+    const Dim& dim = query.graph.type(query.node.inputs[input]).dims[3];
+    const std::int64_t size = dim.is_fixed() ? dim.offset : 0;
     if (size == 0 || size % amx_group != 0 || size > 256) return "heads do not fill tiles";
   }
   return "";

@@ -1,7 +1,7 @@
 // Products by AMX's tiles of bfloat16 of numbers that are stored in 16 bits. One of float16 is the
-// sum of two of bfloat16, exactly; of the four products of two such sums the last, 2^-18 of the
-// whole, is left out (Henry, Tang, Heinecke: arXiv 1904.06376). Sums are float32. An infinity of
-// float16 gives NaN.
+// sum of two of bfloat16, exactly; of the four products of two such sums the last, at most 2^-16 of
+// the whole, is left out (Henry, Tang, Heinecke: arXiv 1904.06376). Sums are float32. An infinity
+// of float16 gives NaN, also to queries of its block that do not see it: none is hidden.
 #pragma once
 
 #include "hone/backend/cpu/detail/amx.hpp"
@@ -41,7 +41,7 @@ HONE_AMX_BF16_TARGET inline void store_sixteen(void* data, std::int64_t at, __m5
   }
 }
 
-// The parts of pairs (a[i], b[i]), the first rounded to the nearest. The last is cut off: 2^-17 of
+// The parts of pairs (a[i], b[i]), the first rounded to the nearest. The last is cut off: 2^-16 of
 // float32, nothing of float16 or, in one part, bfloat16.
 template <int Parts>
 HONE_AMX_BF16_TARGET inline void split_pairs(__m512 a, __m512 b, __m512i (&part)[Parts]) {
@@ -64,7 +64,7 @@ HONE_AMX_BF16_TARGET inline void split_pairs(__m512 a, __m512 b, __m512i (&part)
 
 // Pairs of two rows: (a[i], b[i]); a single part is rounded.
 template <int Parts>
-HONE_AMX_BF16_TARGET inline void pair_rows(__m512 a, __m512 b, __m512i (&part)[Parts]) {
+HONE_AMX_BF16_TARGET inline void pair_of_rows(__m512 a, __m512 b, __m512i (&part)[Parts]) {
   if constexpr (Parts == 1) {
     const auto round = [](__m512 x) HONE_AMX_BF16_TARGET {
       const __m256bh rounded = _mm512_cvtneps_pbh(x);

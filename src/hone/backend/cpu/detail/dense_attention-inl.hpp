@@ -302,10 +302,17 @@ inline void mask_row(const DenseMask& mask, std::int64_t offset, std::int64_t co
   }
 }
 
-HWY_INLINE void add_row(const float* from, std::int64_t count, float* to) {
+// Adds a row of a mask to scores. What a boolean one hides is so whatever it was.
+HWY_INLINE void add_mask_row(const DenseMask& mask, const float* row, std::int64_t count,
+                             float* scores) {
   const F32 d;
-  for (std::int64_t i = 0; i < count; i += lane_count())
-    hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+  const bool hides = mask.dtype == DType::boolean;
+  for (std::int64_t i = 0; i < count; i += lane_count()) {
+    const VecF more = hn::LoadU(d, row + i);
+    VecF score = hn::Add(hn::LoadU(d, scores + i), more);
+    if (hides) score = hn::IfThenElse(hn::Lt(more, hn::Zero(d)), more, score);
+    hn::StoreU(score, d, scores + i);
+  }
 }
 
 // A row of float32, times a number, to where the result is stored.

@@ -89,27 +89,28 @@ struct SeenScores {
 // whose sum is negative.
 void dense_log_sums(const SeenScores& seen, std::int64_t count, float* log_sum);
 
+// (Vectors have 16 lanes at most.)
+inline std::int64_t dense_padded(std::int64_t n) { return round_up(n, 16); }
+
 // The backward pass: an item is a head of keys with all heads of queries that it serves; where
-// there are fewer than threads, a part of the keys of one.
+// there are fewer than threads, the keys of a head are cut.
 struct DenseBackward {
   DenseAttentionSizes sizes;
   DType dtype;
   void *d_o, *o, *q, *k, *v, *dq, *dk, *dv;
   const float* log_sum;
   DenseMask mask;
-  std::int64_t block, parts;  // keys of a block; parts of the keys, of whole blocks
+  std::int64_t block, cuts;  // keys of a block; into how many items a head's keys are cut
 
-  std::int64_t items() const { return sizes.batch * sizes.groups * parts; }
-  std::int64_t part_keys() const {
+  std::int64_t items() const { return sizes.batch * sizes.groups * cuts; }
+  // Of an item, whole blocks.
+  std::int64_t item_keys() const {
     const std::int64_t blocks = (sizes.keys + block - 1) / block;
-    return (blocks + parts - 1) / parts * block;
+    return (blocks + cuts - 1) / cuts * block;
   }
 };
-// Parts so that all threads have work.
-inline std::int64_t dense_parts(const DenseAttentionSizes& s, std::int64_t block, int threads) {
-  const std::int64_t heads = std::max<std::int64_t>(1, s.batch * s.groups);
-  const std::int64_t blocks = std::max<std::int64_t>(1, (s.keys + block - 1) / block);
-  return heads >= threads ? 1 : std::min(blocks, (threads + heads - 1) / heads);
+inline std::int64_t key_blocks(const DenseAttentionSizes& s, std::int64_t block) {
+  return std::max<std::int64_t>(1, (s.keys + block - 1) / block);
 }
 inline DenseBackward dense_backward(const KernelCall& call, std::int64_t block) {
   DenseBackward f{dense_attention_sizes(call.in(3).dims.data(), call.in(4).dims.data(),
@@ -127,19 +128,25 @@ inline DenseBackward dense_backward(const KernelCall& call, std::int64_t block) 
                   dense_mask(call, 6),
                   block,
                   1};
-  f.parts = dense_parts(f.sizes, block, call.threads);
+  const std::int64_t heads = f.sizes.batch * f.sizes.groups, threads = thread_count();
+  if (heads > 0 && heads < threads)
+    f.cuts = std::min(key_blocks(f.sizes, block), (threads + heads - 1) / heads);
   return f;
 }
-// dq of an item's part of the keys, [heads that it serves, queries, padded head size] each, added
-// in their order and stored.
-void dense_add_parts(const DenseBackward& f, float* parts);
+// Numbers of dq that items of cut heads keep, at most, of any batch up to that of `s`.
+inline std::int64_t cut_dq_size(const DenseAttentionSizes& s, std::int64_t block, int threads) {
+  const std::int64_t heads = std::min<std::int64_t>(s.batch * s.groups, threads - 1);
+  const std::int64_t items = std::min(threads + heads - 1, heads * key_blocks(s, block));
+  return heads <= 0 ? 0 : items * s.group_heads() * s.queries * dense_padded(s.head_size);
+}
+// dq of the items of cut heads, [heads that it serves, queries, padded head size] each, added in
+// their order and stored.
+void dense_add_cuts(const DenseBackward& f, float* dq);
 
 // Keys of a block: as many as keep its panels and a block of scores in the second cache.
 inline std::int64_t dense_key_block(std::int64_t head_size, std::int64_t most) {
   const std::int64_t block = most * 64 / (head_size < 1 ? 1 : head_size) / 64 * 64;
   return block < 64 ? 64 : block > most ? most : block;
 }
-// (Vectors have 16 lanes at most.)
-inline std::int64_t dense_padded(std::int64_t n) { return round_up(n, 16); }
 
 }  // namespace hone

@@ -158,7 +158,7 @@ void dense_forward_item(const DenseForward& f, std::int64_t item, float* memory)
         if (f.mask) {
           if (f.mask.strides.query != 0)
             mask_row(f.mask, f.mask.offset(batch, head, chunk + i, key), count, mask);
-          add_row(mask, count, scores + r * m.keys);
+          add_mask_row(f.mask, mask, count, scores + r * m.keys);
         }
         const float now = largest_of(scores + r * m.keys, count, largest[i]);
         factor[i] = largest[i] == now ? 1.0f

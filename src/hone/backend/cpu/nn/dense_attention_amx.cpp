@@ -15,7 +15,7 @@ namespace dense_attention_amx_kernel {
 
 // Queries of an item, of a pair of tiles; keys of a block: what a block packs stays in the second
 // cache.
-constexpr std::int64_t most_queries = 1024, pair_rows = 2 * amx_rows;
+constexpr std::int64_t most_queries = 1024, two_tiles = 2 * amx_rows;
 constexpr std::int64_t block_keys = 256;
 
 // Where a thread's memory lies, in bytes; all of it in whole lines.
@@ -28,26 +28,34 @@ struct AmxAttentionMemory {
     queries = memory.parts(most_queries * s.head_size, parts);
     keys = memory.parts(block_keys * s.head_size, parts);
     values = memory.parts(block_keys * s.value_size, parts);
-    scores = memory.floats(pair_rows * block_keys);
-    powers = memory.parts(pair_rows * block_keys, parts);
-    product = memory.floats(pair_rows * s.value_size);
+    scores = memory.floats(two_tiles * block_keys);
+    powers = memory.parts(two_tiles * block_keys, parts);
+    product = memory.floats(two_tiles * s.value_size);
     output = memory.floats(most_queries * s.value_size);
     rows = memory.floats(3 * most_queries);  // of each query: largest, sum, factor
     total = memory.bytes;
   }
 };
 
-std::string refuse(const KernelQuery& query) { return refuse_amx_attention(query, 0); }
+std::string refuse(const KernelQuery& query) {
+  if (!(query.node.attributes.real("scale") >= 0)) return "the largest product is no largest score";
+  return refuse_amx_attention(query, 0);
+}
 
 #ifdef HONE_AMX
 
-// The first `count` products of a row and their mask become scores in powers of two.
+// The first `count` products of a row and their mask become scores in powers of two. What is hidden
+// is so whatever it was, as far as a boolean mask says it.
 HONE_AMX_BF16_TARGET void mask_products(const DenseMask& mask, std::int64_t offset,
                                         std::int64_t count, float scale, float* products) {
+  const bool hides = mask.dtype == DType::boolean;
   for (std::int64_t j = 0; j < count; j += 16) {
     const __m512 added = mask_sixteen(mask, offset + j * mask.strides.key, count - j);
-    _mm512_store_ps(products + j,
-                    _mm512_fmadd_ps(_mm512_load_ps(products + j), _mm512_set1_ps(scale), added));
+    const __mmask16 whole =
+        hides ? _mm512_cmp_ps_mask(added, _mm512_setzero_ps(), _CMP_LT_OQ) : __mmask16{0};
+    const __m512 score =
+        _mm512_fmadd_ps(_mm512_load_ps(products + j), _mm512_set1_ps(scale), added);
+    _mm512_store_ps(products + j, _mm512_mask_mov_ps(score, whole, added));
   }
 }
 
@@ -107,7 +115,7 @@ HONE_AMX_BF16_TARGET void attention_item(const DenseForward& f, std::int64_t ite
   auto* const output = reinterpret_cast<float*>(memory + m.output);
   auto* const rows = reinterpret_cast<float*>(memory + m.rows);
   const SeenScores seen{rows, rows + most_queries, rows + 2 * most_queries};
-  const std::int64_t padded_queries = round_up(queries, pair_rows);
+  const std::int64_t padded_queries = round_up(queries, two_tiles);
   const std::int64_t query_bytes = s.head_size * parts * 2, power_bytes = block_keys * parts * 2;
 
   const AmxMatrix q = head_rows(f.q, Type, s.q, batch, head, chunk, queries, s.head_size);
@@ -131,8 +139,8 @@ HONE_AMX_BF16_TARGET void attention_item(const DenseForward& f, std::int64_t ite
                                 padded, memory + m.keys);
     pack_right<Type>(head_rows(f.v, Type, s.v, batch, group, key, keys, s.value_size), padded,
                      memory + m.values);
-    for (std::int64_t row = 0; row < queries; row += pair_rows) {
-      const std::int64_t count = std::min(pair_rows, queries - row);
+    for (std::int64_t row = 0; row < queries; row += two_tiles) {
+      const std::int64_t count = std::min(two_tiles, queries - row);
       const std::int64_t visible = std::min(keys, s.visible(chunk + row + count - 1) - key);
       float* const sums = output + row * s.value_size;
       if (visible <= 0) {
@@ -152,9 +160,9 @@ HONE_AMX_BF16_TARGET void attention_item(const DenseForward& f, std::int64_t ite
         powers_of<parts>(products, own, width, f.mask ? 1.0f : scale, seen, row + r,
                          reinterpret_cast<__m512i*>(powers + r * power_bytes));
       }
-      if (count < pair_rows)
+      if (count < two_tiles)
         std::memset(powers + count * power_bytes, 0,
-                    static_cast<std::size_t>((pair_rows - count) * power_bytes));
+                    static_cast<std::size_t>((two_tiles - count) * power_bytes));
       amx_product<parts, false>({powers, power_bytes, memory + m.values, padded * parts * 32,
                                  width / amx_group, key == 0 ? sums : product, s.value_size},
                                 1, s.value_size / 16);
@@ -184,7 +192,7 @@ HONE_AMX_BF16_TARGET void attention_item(const DenseForward& f, std::int64_t ite
 }
 
 void run(const KernelCall& call) {
-  const DenseForward f = dense_forward(call, most_queries, 4 * pair_rows);
+  const DenseForward f = dense_forward(call, most_queries, 4 * two_tiles);
   if (f.sizes.queries == 0) return;
   const std::size_t bytes = AmxAttentionMemory(f.sizes, f.dtype).total;
   const auto item_of =

@@ -1,7 +1,7 @@
 // dense_attention_grad by blocks: keys outside, queries inside. Probabilities are rebuilt from the
 // kept logarithms; dk and dv of a block of keys are summed in cache and written once, dq of a head
 // grows from block to block. Memory is linear in both lengths. Where there are fewer heads than
-// threads, keys are cut into parts whose dq are added at the end.
+// threads, the keys of one are cut, and what each cut gives to dq is added at the end.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/dense_attention_grad.cpp"
 #include "hone/core/foreach_target.hpp"  // must come first
@@ -17,12 +17,12 @@ namespace hone {
 
 inline constexpr std::int64_t grad_rows = 48, grad_keys = 64;
 
-// Where memory lies, in floats: a thread's, and dq of the heads that keys in parts serve.
+// Where a thread's memory lies, in floats.
 struct DenseBackwardMemory {
   std::int64_t head_width, value_width;
   std::int64_t scores, d_scores, keys_t, values_t, keys, queries, query_panels, d_o, d_o_panels;
   std::int64_t dk, dv, rows, inner, dq, total;  // of a thread
-  std::int64_t part;                            // dq of one head and part
+  std::int64_t head_dq;                         // numbers of dq of one head
 
   explicit DenseBackwardMemory(const DenseAttentionSizes& s)
       : head_width(dense_padded(s.head_size)), value_width(dense_padded(s.value_size)) {
@@ -46,8 +46,8 @@ struct DenseBackwardMemory {
     // A row of the mask; rows to be transposed.
     rows = take(grad_keys + 16 * std::max(head_width, value_width) + 64);
     inner = take(s.group_heads() * dense_padded(s.queries));
-    part = s.queries * head_width;
-    dq = take(s.group_heads() * part);
+    head_dq = s.queries * head_width;
+    dq = take(s.group_heads() * head_dq);
     total = at;
   }
 };
@@ -113,11 +113,11 @@ inline void inner_rows(const StoredRows& a, const StoredRows& b, std::int64_t ro
   });
 }
 
-void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memory, float* parts) {
+void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memory, float* cut_dq) {
   const DenseAttentionSizes& s = f.sizes;
   const DenseBackwardMemory m(s);
-  const std::int64_t part = item % f.parts, group = item / f.parts % s.groups;
-  const std::int64_t batch = item / f.parts / s.groups;
+  const std::int64_t cut = item % f.cuts, group = item / f.cuts % s.groups;
+  const std::int64_t batch = item / f.cuts / s.groups;
   const std::int64_t head_width = padded_to_lanes(s.head_size);
   const std::int64_t value_width = padded_to_lanes(s.value_size);
   const std::int64_t first_head = group * s.group_heads();
@@ -135,14 +135,14 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
             f.dtype, strides.token};
   };
   // dq of this item's heads: the thread's own, or that of the part, which stays.
-  float* const dq = f.parts == 1 ? memory + m.dq : parts + item * s.group_heads() * m.part;
-  std::fill(dq, dq + s.group_heads() * m.part, 0.0f);
+  float* const dq = f.cuts == 1 ? memory + m.dq : cut_dq + item * s.group_heads() * m.head_dq;
+  std::fill(dq, dq + s.group_heads() * m.head_dq, 0.0f);
   for (std::int64_t g = 0; g < s.group_heads(); ++g)
     inner_rows(rows_of(f.d_o, s.o, first_head + g, 0), rows_of(f.o, s.o, first_head + g, 0),
                s.queries, s.value_size, memory + m.inner + g * dense_padded(s.queries));
 
-  const std::int64_t end = std::min(s.keys, (part + 1) * f.part_keys());
-  for (std::int64_t key = part * f.part_keys(); key < end; key += grad_keys) {
+  const std::int64_t end = std::min(s.keys, (cut + 1) * f.item_keys());
+  for (std::int64_t key = cut * f.item_keys(); key < end; key += grad_keys) {
     const std::int64_t keys = std::min(grad_keys, end - key);
     const StoredRows k = rows_of(f.k, s.k, group, key), v = rows_of(f.v, s.v, group, key);
     const Panels keys_t =
@@ -157,7 +157,7 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
       const std::int64_t head = first_head + g;
       const float* log_sum = f.log_sum + (batch * s.heads + head) * s.queries;
       const float* inner = memory + m.inner + g * dense_padded(s.queries);
-      float* const head_dq = dq + g * m.part;
+      float* const head_dq = dq + g * m.head_dq;
       if (f.mask && f.mask.strides.query == 0)
         mask_row(f.mask, f.mask.offset(batch, head, 0, key), keys, mask);
       for (std::int64_t row = 0; row < s.queries; row += grad_rows) {
@@ -190,7 +190,7 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
           if (f.mask) {
             if (f.mask.strides.query != 0)
               mask_row(f.mask, f.mask.offset(batch, head, i, key), count, mask);
-            add_row(mask, count, scores + r * grad_keys);
+            add_mask_row(f.mask, mask, count, scores + r * grad_keys);
           }
           backward_row(scores + r * grad_keys, d_scores + r * grad_keys, count, padded,
                        log_sum[i] * log2_e, inner[i], scale);
@@ -212,28 +212,27 @@ void dense_backward_item(const DenseBackward& f, std::int64_t item, float* memor
                 const_cast<std::byte*>(to_v.row(r)));
     }
   }
-  if (f.parts != 1) return;
+  if (f.cuts != 1) return;
   for (std::int64_t g = 0; g < s.group_heads(); ++g) {
     const StoredRows to = rows_of(f.dq, s.q, first_head + g, 0);
     for (std::int64_t i = 0; i < s.queries; ++i)
-      store_row(dq + g * m.part + i * head_width, s.head_size, 1.0f, f.dtype,
+      store_row(dq + g * m.head_dq + i * head_width, s.head_size, 1.0f, f.dtype,
                 const_cast<std::byte*>(to.row(i)));
   }
 }
 
-// dq of all parts, added in their order, of one head.
-void dense_add_parts_of(const DenseBackward& f, std::int64_t batch, std::int64_t head,
-                        float* parts) {
+// dq of all cuts, added in their order, of one head.
+void dense_add_cuts_of(const DenseBackward& f, std::int64_t batch, std::int64_t head, float* dq) {
   const F32 d;
   const DenseAttentionSizes& s = f.sizes;
   const std::int64_t head_width = padded_to_lanes(s.head_size);
-  const std::int64_t part_size = s.queries * dense_padded(s.head_size);
+  const std::int64_t head_size = s.queries * dense_padded(s.head_size);
   const std::int64_t group = head / s.group_heads(), g = head % s.group_heads();
   for (std::int64_t i = 0; i < s.queries; ++i) {
     float* sum = nullptr;
-    for (std::int64_t part = 0; part < f.parts; ++part) {
-      const std::int64_t item = (batch * s.groups + group) * f.parts + part;
-      float* row = parts + (item * s.group_heads() + g) * part_size + i * head_width;
+    for (std::int64_t cut = 0; cut < f.cuts; ++cut) {
+      const std::int64_t item = (batch * s.groups + group) * f.cuts + cut;
+      float* row = dq + (item * s.group_heads() + g) * head_size + i * head_width;
       if (sum == nullptr)
         sum = row;
       else
@@ -252,13 +251,12 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace hone {
 HWY_EXPORT(dense_backward_item);
-HWY_EXPORT(dense_add_parts_of);
+HWY_EXPORT(dense_add_cuts_of);
 
-void dense_add_parts(const DenseBackward& f, float* parts) {
-  const auto target = HWY_DYNAMIC_DISPATCH(dense_add_parts_of);
-  parallel_items(f.sizes.batch * f.sizes.heads, [&](std::int64_t i, int) {
-    target(f, i / f.sizes.heads, i % f.sizes.heads, parts);
-  });
+void dense_add_cuts(const DenseBackward& f, float* dq) {
+  const auto target = HWY_DYNAMIC_DISPATCH(dense_add_cuts_of);
+  parallel_items(f.sizes.batch * f.sizes.heads,
+                 [&](std::int64_t i, int) { target(f, i / f.sizes.heads, i % f.sizes.heads, dq); });
 }
 
 namespace {
@@ -267,12 +265,12 @@ void run(const KernelCall& call) {
   const DenseBackward f = dense_backward(call, grad_keys);
   const std::int64_t floats = DenseBackwardMemory(f.sizes).total;
   auto* memory = reinterpret_cast<float*>(call.workspace);
-  float* parts = memory + floats * call.threads;
+  float* const cut_dq = memory + floats * thread_count();
   const auto backward_target = HWY_DYNAMIC_DISPATCH(dense_backward_item);
   parallel_items(f.items(), [&](std::int64_t item, int thread) {
-    backward_target(f, item, memory + floats * thread, parts);
+    backward_target(f, item, memory + floats * thread, cut_dq);
   });
-  if (f.parts > 1) dense_add_parts(f, parts);
+  if (f.cuts > 1) dense_add_cuts(f, cut_dq);
 }
 
 }  // namespace
@@ -288,9 +286,7 @@ Kernel cpu_kernel_dense_attention_grad() {
     const DenseAttentionSizes s =
         dense_attention_sizes(q.data(), k.data(), v.data(), query.node.attributes);
     const DenseBackwardMemory memory(s);
-    const std::int64_t parts = dense_parts(s, grad_keys, query.threads);
-    const std::int64_t kept =
-        parts == 1 ? 0 : s.batch * s.groups * parts * s.group_heads() * memory.part;
+    const std::int64_t kept = cut_dq_size(s, grad_keys, query.threads);
     return static_cast<std::size_t>(memory.total * query.threads + kept) * sizeof(float);
   };
   kernel.run = run;

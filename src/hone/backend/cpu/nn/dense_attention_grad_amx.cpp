@@ -115,7 +115,7 @@ HONE_AMX_BF16_TARGET void backward_block(const ScoreBlock& b) {
         store_left(ds, b.left_ds);
         HONE_UNROLL for (int h = 0; h < 2; ++h) {
           __m512i part[Parts];
-          pair_rows(ds[0][h], ds[1][h], part);
+          pair_of_rows(ds[0][h], ds[1][h], part);
           std::byte* const tile = b.right_ds + (q / 16 + h) * panel + first * Parts * 32;
           HONE_UNROLL for (int n = 0; n < Parts; ++n)
               _mm512_store_si512(tile + n * 1024 + i * 64, part[n]);
@@ -140,17 +140,17 @@ HONE_AMX_BF16_TARGET void store_transposed(const float* from, std::int64_t queri
 
 template <DType Type>
 HONE_AMX_BF16_TARGET void backward_item(const DenseBackward& f, std::int64_t item,
-                                        std::byte* memory, float* dq_parts) {
+                                        std::byte* memory, float* cut_dq) {
   constexpr int parts = amx_parts(Type);
   constexpr std::int64_t tile = parts * 32;  // bytes of a panel for each row of a right side
   const DenseAttentionSizes& s = f.sizes;
   const AmxGradMemory m(s, Type);
-  const std::int64_t part = item % f.parts, group = item / f.parts % s.groups;
-  const std::int64_t batch = item / f.parts / s.groups;
+  const std::int64_t cut = item % f.cuts, group = item / f.cuts % s.groups;
+  const std::int64_t batch = item / f.cuts / s.groups;
   const auto floats = [&](std::size_t at) { return reinterpret_cast<float*>(memory + at); };
   float *const dk = floats(m.dk), *const dv = floats(m.dv), *const dq_t = floats(m.dq_t);
-  const std::int64_t begin = std::min(s.keys, part * f.part_keys());
-  const std::int64_t end = std::min(s.keys, begin + f.part_keys());
+  const std::int64_t begin = std::min(s.keys, cut * f.item_keys());
+  const std::int64_t end = std::min(s.keys, begin + f.item_keys());
   const std::int64_t all_keys = round_up(end - begin, block_keys);
   std::fill_n(dk, all_keys * s.head_size, 0.0f);
   std::fill_n(dv, all_keys * s.value_size, 0.0f);
@@ -222,15 +222,14 @@ HONE_AMX_BF16_TARGET void backward_item(const DenseBackward& f, std::int64_t ite
         }
       }
 
-      if (f.parts == 1) {
+      if (f.cuts == 1) {
         const AmxMatrix to = head_rows(f.dq, Type, s.q, batch, head, chunk, queries, s.head_size);
         store_transposed(dq_t, queries, s.head_size,
                          [&](std::int64_t i, std::int64_t e, __m512 x) HONE_AMX_BF16_TARGET {
                            store_sixteen<Type>(const_cast<void*>(to.data), i * to.step + e, x);
                          });
       } else {
-        float* const to =
-            dq_parts + ((item * s.group_heads() + g) * s.queries + chunk) * s.head_size;
+        float* const to = cut_dq + ((item * s.group_heads() + g) * s.queries + chunk) * s.head_size;
         store_transposed(dq_t, queries, s.head_size,
                          [&](std::int64_t i, std::int64_t e, __m512 x) HONE_AMX_BF16_TARGET {
                            _mm512_storeu_ps(to + i * s.head_size + e, x);
@@ -254,14 +253,14 @@ HONE_AMX_BF16_TARGET void backward_item(const DenseBackward& f, std::int64_t ite
 void run(const KernelCall& call) {
   const DenseBackward f = dense_backward(call, block_keys);
   const std::size_t bytes = AmxGradMemory(f.sizes, f.dtype).total;
-  auto* const parts =
-      reinterpret_cast<float*>(call.workspace + bytes * static_cast<std::size_t>(call.threads));
+  auto* const cut_dq =
+      reinterpret_cast<float*>(call.workspace + bytes * static_cast<std::size_t>(thread_count()));
   const auto item_of =
       f.dtype == DType::f16 ? backward_item<DType::f16> : backward_item<DType::bf16>;
   parallel_items(f.items(), [&](std::int64_t item, int thread) {
-    item_of(f, item, call.workspace + bytes * static_cast<std::size_t>(thread), parts);
+    item_of(f, item, call.workspace + bytes * static_cast<std::size_t>(thread), cut_dq);
   });
-  if (f.parts > 1) dense_add_parts(f, parts);
+  if (f.cuts > 1) dense_add_cuts(f, cut_dq);
 }
 
 #else
@@ -285,9 +284,7 @@ Kernel cpu_kernel_dense_attention_grad_amx() {
     const DenseAttentionSizes s =
         dense_attention_sizes(q.data(), k.data(), v.data(), query.node.attributes);
     const AmxGradMemory memory(s, query.graph.type(query.node.inputs[3]).dtype);
-    const std::int64_t parts = dense_parts(s, block_keys, query.threads);
-    const std::int64_t kept =
-        parts == 1 ? 0 : s.batch * s.groups * parts * s.group_heads() * s.queries * s.head_size;
+    const std::int64_t kept = cut_dq_size(s, block_keys, query.threads);
     return memory.total * static_cast<std::size_t>(query.threads) +
            static_cast<std::size_t>(kept) * sizeof(float);
   };
