@@ -9,6 +9,7 @@
 #include "hone/core/file.hpp"
 #include "hone/core/json.hpp"
 #include "hone/core/threads.hpp"
+#include "hone/data/disk_caches.hpp"
 
 namespace hone {
 namespace {
@@ -122,9 +123,7 @@ bool parse(std::span<const std::byte> bytes, std::int64_t vocab_size, TokenizedD
 
 }  // namespace
 
-std::filesystem::path token_cache_path(const std::string& key) {
-  return cache_directory() / "tokens" / (key + ".tokens");
-}
+std::filesystem::path token_cache_path(const std::string& key) { return token_cache.file(key); }
 
 bool read_token_cache(const std::string& key, std::int64_t vocab_size, TokenizedData& data) {
   try {

@@ -6,6 +6,7 @@
 
 #include "hone/core/error.hpp"
 #include "hone/core/file.hpp"
+#include "hone/data/disk_caches.hpp"
 #include "hone/data/tokenizer_state.hpp"
 
 namespace hone {
@@ -74,7 +75,7 @@ fs::path compiled_path(const TokenizerFiles& files) {
   for (const std::optional<std::string>* content :
        {&files.json, &files.vocabulary, &files.config, &files.added, &files.special_map})
     key += *content ? sha256(**content) : "-";
-  return cache_directory() / "tokenizers" / (sha256(key + files.model_class) + ".bin");
+  return tokenizer_cache.file(sha256(key + files.model_class));
 }
 
 bool read_compiled(const fs::path& path, TokenizerDefinition& definition) {
