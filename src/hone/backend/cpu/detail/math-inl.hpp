@@ -50,8 +50,8 @@ HWY_INLINE VecF exp2_vector(VecF x) {
 HWY_INLINE VecF exp_vector(VecF x) { return exp2_vector(hn::Mul(x, hn::Set(F32(), 1.44269504f))); }
 
 // The logarithm to base 2 of a normal x > 0, to 2e-7 of itself or of 1: x = 2^n m with m between
-// 2/3 and 4/3, and log(m) = 2 atanh(t), t = (m - 1) / (m + 1), by its series. Of 0, infinity and NaN
-// -infinity, infinity and NaN.
+// 2/3 and 4/3, and log(m) = 2 atanh(t), t = (m - 1) / (m + 1), by its series. Of 0, infinity and
+// NaN -infinity, infinity and NaN.
 HWY_INLINE VecF log2_vector(VecF x) {
   const F32 d;
   const I32 di;
