@@ -153,6 +153,8 @@ std::vector<OpSample> samples() {
       make("pads wider than the kernel", {1, 5, 5, 2}, {2, 2, 2, 3}, true,
            {{"pads", text("4,5,3,4")}}),
       make("tiles without pads", {9, 10, 8, 19}, {3, 3, 19, 37}, false, {}),
+      make("tiles, few of them", {1, 14, 13, 16}, {3, 3, 16, 137}, true,
+           {{"pads", text("1,1,1,1")}, {"relu", true}}, {1, 14, 13, 137}),
       make("small", {1, 5, 4, 3}, {3, 2, 3, 2}, true, {{"pads", text("1,1,1,0")}}, {1, 5, 4, 2}),
       make("small, strided", {1, 5, 6, 2}, {3, 3, 2, 2}, false,
            {{"strides", text("2,2")}, {"pads", text("1,1,1,1")}}),

@@ -15,6 +15,7 @@
 #include "hone/backend/cpu/detail/conv.hpp"
 #include "hone/backend/cpu/detail/gemm.hpp"
 #include "hone/backend/kernel.hpp"
+#include "hone/core/round_up.hpp"
 #include "hone/core/threads.hpp"
 
 #ifndef HONE_CONV_DIRECT_STEPS
@@ -159,11 +160,14 @@ void conv_direct(const ConvSizes& s, const float* x, const float* packed, const 
   const std::int64_t depth = s.taps() * s.group_channels(), own = s.group_filters();
   const std::int64_t panels = (own + width - 1) / width;
   const bool gathered = s.group_channels() < 8 && s.taps() > 1;
-  // A chunk of places meets all panels while what it reads of x stays in cache.
+  // A chunk of places meets all panels while what it reads of x stays in cache. Of few places
+  // threads rather share the panels, which are then read once.
   std::int64_t chunk = 16 * block_places;
   const std::int64_t wanted = 4 * thread_count();
-  while (chunk > 4 * block_places && places < wanted * chunk) chunk /= 2;
-  const std::int64_t chunks = (places + chunk - 1) / chunk;
+  const auto chunks_of = [&] { return (places + chunk - 1) / chunk; };
+  while (chunk > 4 * block_places && chunks_of() * panels * s.groups < wanted) chunk /= 2;
+  chunk = round_up((places + chunks_of() - 1) / chunks_of(), block_places);  // (none nearly empty)
+  const std::int64_t chunks = chunks_of();
   const std::int64_t parts = std::clamp((wanted + chunks - 1) / chunks, std::int64_t{1}, panels);
   parallel_items(chunks * parts * s.groups, [&](std::int64_t item, int) {
     static thread_local ConvScratch scratch;

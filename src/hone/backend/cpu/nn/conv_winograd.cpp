@@ -1,7 +1,8 @@
 // Convolution 3 x 3 with steps of one by Winograd's F(4 x 4, 3 x 3): tiles of 6 x 6 numbers give
 // 4 x 4 results with 36 multiplications a channel instead of 144 (Lavin and Gray, "Fast Algorithms
 // for Convolutional Neural Networks", 2015). A thread takes some tiles, transforms them, multiplies
-// each of the 36 planes by its filters and transforms the products back, all of it in its cache.
+// each of the 36 planes by its filters and transforms the products back, all of it in its cache. Of
+// few tiles each thread takes all and a part of the filters, whose memory is then read once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/conv_winograd.cpp"
 #include "hone/core/foreach_target.hpp"  // must come first
@@ -32,6 +33,8 @@ Tiles tiles_of(const ConvSizes& s) {
   const std::int64_t across = (s.out_width + tile_out - 1) / tile_out;
   return {down, across, s.images * down * across};
 }
+// Transformed filters weigh four times as much: fewer tiles do not pay for reading them.
+constexpr std::int64_t least_tiles = 12;
 
 }  // namespace
 }  // namespace hone
@@ -164,16 +167,18 @@ HWY_INLINE void transform_tile(const ConvSizes& s, const float* x, const TilePla
   }
 }
 
+// Filters [first, end).
 HWY_INLINE void finish_tile(const ConvSizes& s, const KernelCall& call, const TilePlace& at,
-                            const float* from, std::int64_t plane) {
+                            const float* from, std::int64_t plane, std::int64_t first,
+                            std::int64_t end) {
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const int height = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_height - at.h));
   const int width = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_width - at.w));
   const float* add = call.has(3) ? call.in(3).as() : nullptr;
   float* y = call.out(0).as();
-  for (std::int64_t o = 0; o < s.filters; o += lanes) {
-    const std::int64_t left = std::min(lanes, s.filters - o);
+  for (std::int64_t o = first; o < end; o += lanes) {
+    const std::int64_t left = std::min(lanes, end - o);
     const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
     const auto load = [&](const float* at_o) {
       return left == lanes ? hn::LoadU(d, at_o) : masked_load(mask, d, at_o);
@@ -215,20 +220,24 @@ void conv_winograd(const KernelCall& call) {
   // The more a filter weighs, the more tiles it should meet; as many chunks as the threads share.
   const std::int64_t most = s.channels <= 64 ? 24 : s.channels <= 128 ? 30 : 66;
   const std::int64_t threads = thread_count();
+  const bool few = tiles.all < least_tiles * threads;
+  const std::int64_t parts = few ? std::min(threads, panels) : 1;  // of the panels
   std::int64_t chunks = (tiles.all + most - 1) / most;
-  chunks = round_up(chunks, threads);
+  if (!few) chunks = round_up(chunks, threads);
   const std::int64_t count = (tiles.all + chunks - 1) / chunks;
   // (Planes that lie a power of two apart would share the lines of a cache.)
   const std::int64_t plane_in = count * s.channels + 16, plane_out = count * s.filters + 16;
   const auto* packed = reinterpret_cast<const float*>(call.workspace);
-  parallel_items((tiles.all + count - 1) / count, [&](std::int64_t item, int) {
+  parallel_items((tiles.all + count - 1) / count * parts, [&](std::int64_t item, int) {
     static thread_local std::vector<float> scratch;
     static thread_local std::vector<const float*> places;
     scratch.resize(
         std::max(scratch.size(), static_cast<std::size_t>(planes * (plane_in + plane_out))));
     float* in = scratch.data();
     float* out = in + planes * plane_in;
-    const std::int64_t first = item * count, behind = std::min(tiles.all, first + count);
+    const std::int64_t first = item / parts * count, behind = std::min(tiles.all, first + count);
+    const std::int64_t part = item % parts;
+    const std::int64_t first_panel = panels * part / parts, end_panel = panels * (part + 1) / parts;
     for (std::int64_t t = first; t < behind; ++t)
       transform_tile(s, call.in(0).as(), place_of_tile(tiles, t), in + (t - first) * s.channels,
                      plane_in);
@@ -242,7 +251,7 @@ void conv_winograd(const KernelCall& call) {
       panel.taps = 1;
       panel.channels = s.channels;
       panel.filters = s.filters;
-      for (std::int64_t o = 0; o < panels; ++o) {
+      for (std::int64_t o = first_panel; o < end_panel; ++o) {
         panel.weights = packed + (p * panels + o) * s.channels * width;
         panel.y = out + p * plane_out + o * width;
         panel.columns = std::min(width, s.filters - o * width);
@@ -252,7 +261,8 @@ void conv_winograd(const KernelCall& call) {
       }
     }
     for (std::int64_t t = first; t < behind; ++t)
-      finish_tile(s, call, place_of_tile(tiles, t), out + (t - first) * s.filters, plane_out);
+      finish_tile(s, call, place_of_tile(tiles, t), out + (t - first) * s.filters, plane_out,
+                  first_panel * width, std::min(s.filters, end_panel * width));
   });
 }
 
@@ -281,8 +291,11 @@ std::string refuse_winograd(const KernelQuery& query) {
     return "its steps are not 1";
   if (s.groups != 1) return "it has groups";
   if (s.channels < 16 || s.filters < 16) return "it has few channels";
-  // Transformed filters weigh four times as much: too few tiles do not pay for reading them.
-  if (tiles_of(s).all < 12 * query.threads) return "there are few tiles";
+  // (Where tiles are few, threads share the panels.)
+  const std::int64_t width = HWY_DYNAMIC_DISPATCH(winograd_width)();
+  const std::int64_t shares =
+      std::min<std::int64_t>(query.threads, (s.filters + width - 1) / width);
+  if (tiles_of(s).all * shares < least_tiles * query.threads) return "there are few tiles";
   return "";
 }
 
