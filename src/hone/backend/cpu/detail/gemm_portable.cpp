@@ -6,6 +6,7 @@
 #include "hone/core/highway-inl.hpp"
 
 #include "hone/backend/cpu/detail/gemm.hpp"
+#include "hone/core/unroll.hpp"
 #include "hone/core/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,33 +24,38 @@ void block(const GemmShape& s, const float* a, const float* b, float* c, std::si
   const std::int64_t row_step = s.transposed_a ? 1 : s.lda;
   const std::int64_t k_step = s.transposed_a ? s.lda : 1;
   hn::Vec<D> sum[Rows][Vectors];
-  for (int i = 0; i < Rows; ++i)
-    for (int j = 0; j < Vectors; ++j) {
-      const float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
-      sum[i][j] = !s.accumulate                       ? hn::Zero(d)
-                  : j + 1 == Vectors && tail != lanes ? masked_load(hn::FirstN(d, tail), d, at)
-                                                      : hn::LoadU(d, at);
-    }
+  HONE_UNROLL
+  for (int i = 0; i < Rows; ++i) HONE_UNROLL
+  for (int j = 0; j < Vectors; ++j) {
+    const float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
+    sum[i][j] = !s.accumulate                       ? hn::Zero(d)
+                : j + 1 == Vectors && tail != lanes ? masked_load(hn::FirstN(d, tail), d, at)
+                                                    : hn::LoadU(d, at);
+  }
   for (std::int64_t p = 0; p < s.k; ++p) {
     hn::Vec<D> right[Vectors];
+    HONE_UNROLL
     for (int j = 0; j < Vectors; ++j) {
       const float* at = b + p * s.ldb + j * static_cast<std::int64_t>(lanes);
       right[j] = j + 1 == Vectors && tail != lanes ? masked_load(hn::FirstN(d, tail), d, at)
                                                    : hn::LoadU(d, at);
     }
+    HONE_UNROLL
     for (int i = 0; i < Rows; ++i) {
       const auto left = hn::Set(d, a[i * row_step + p * k_step]);
+      HONE_UNROLL
       for (int j = 0; j < Vectors; ++j) sum[i][j] = hn::MulAdd(left, right[j], sum[i][j]);
     }
   }
-  for (int i = 0; i < Rows; ++i)
-    for (int j = 0; j < Vectors; ++j) {
-      float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
-      if (j + 1 == Vectors && tail != lanes)
-        blended_store(sum[i][j], hn::FirstN(d, tail), d, at);
-      else
-        hn::StoreU(sum[i][j], d, at);
-    }
+  HONE_UNROLL
+  for (int i = 0; i < Rows; ++i) HONE_UNROLL
+  for (int j = 0; j < Vectors; ++j) {
+    float* at = c + i * s.ldc + j * static_cast<std::int64_t>(lanes);
+    if (j + 1 == Vectors && tail != lanes)
+      blended_store(sum[i][j], hn::FirstN(d, tail), d, at);
+    else
+      hn::StoreU(sum[i][j], d, at);
+  }
 }
 
 template <int Vectors>
@@ -57,6 +63,10 @@ void panel(const GemmShape& s, const float* a, const float* b, float* c, std::si
   const std::int64_t row_step = s.transposed_a ? 1 : s.lda;
   std::int64_t i = 0;
   for (; i + 6 <= s.m; i += 6) block<6, Vectors>(s, a + i * row_step, b, c + i * s.ldc, tail);
+  if (i + 4 <= s.m) {
+    block<4, Vectors>(s, a + i * row_step, b, c + i * s.ldc, tail);
+    i += 4;
+  }
   for (; i < s.m; ++i) block<1, Vectors>(s, a + i * row_step, b, c + i * s.ldc, tail);
 }
 
