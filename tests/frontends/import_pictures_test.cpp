@@ -95,9 +95,8 @@ TEST(ImportPictures, TrainsInEveryModeTheSame) {
   EXPECT_NE(losses[0][0], losses[0][2]);
 }
 
-// A transformer of pictures as exporters write it. In training, numbers that are trained are no
-// known ones: the temperature of the scores moves, and a bias of the scores that is learned has a
-// gradient.
+// A transformer of pictures as exporters write it. A bias of the scores that is learned needs a
+// gradient, which the one node has not: there attention stays written out.
 TEST(ImportPictures, AttentionIsTrainedAsOneNode) {
   const ScratchDirectory scratch;
   for (const bool learned_bias : {false, true}) {

@@ -29,7 +29,7 @@ bool is_weight(const Graph& graph, ValueId id) {
                              : graph.value(id).kind == ValueKind::parameter;
 }
 
-bool is_learned(const Graph& graph, ValueId value) {
+bool follows_from(const Graph& graph, ValueId value, const std::function<bool(ValueId)>& is) {
   std::vector<ValueId> todo{value};
   std::vector<bool> seen(graph.values.size(), false);
   while (!todo.empty()) {
@@ -37,11 +37,15 @@ bool is_learned(const Graph& graph, ValueId value) {
     todo.pop_back();
     if (id == none || seen[static_cast<std::size_t>(id)]) continue;
     seen[static_cast<std::size_t>(id)] = true;
-    if (graph.value(id).is_trained()) return true;
+    if (is(id)) return true;
     if (const Node* node = graph.producer(id))
       todo.insert(todo.end(), node->inputs.begin(), node->inputs.end());
   }
   return false;
+}
+
+bool is_learned(const Graph& graph, ValueId value) {
+  return follows_from(graph, value, [&](ValueId id) { return graph.value(id).is_trained(); });
 }
 
 std::vector<ValueId> weights_of(const Graph& graph, const Node& node) {

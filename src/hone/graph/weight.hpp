@@ -2,6 +2,7 @@
 // bits.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ ValueId behind(const Graph& graph, ValueId id);
 
 // Whether a value is a weight: a parameter, or numbers decoded from packed bits.
 bool is_weight(const Graph& graph, ValueId id);
+
+// Whether `is` holds for a value or for any that it follows from.
+bool follows_from(const Graph& graph, ValueId value, const std::function<bool(ValueId)>& is);
 
 // Whether a parameter that is trained has a part in a value.
 bool is_learned(const Graph& graph, ValueId value);

@@ -4,6 +4,7 @@
 //       =>   conv_channels_last(%x, %w, %b, %r) {relu = true}
 #include <algorithm>
 
+#include "hone/graph/weight.hpp"
 #include "hone/passes/pass.hpp"
 
 namespace hone {
@@ -74,20 +75,8 @@ private:
 
   // Whether a value follows from the node.
   bool depends_on(ValueId value, NodeId node) const {
-    std::vector<ValueId> todo{value};
-    std::vector<bool> seen(graph_.values.size(), false);
-    while (!todo.empty()) {
-      const ValueId id = todo.back();
-      todo.pop_back();
-      if (id == none || seen[static_cast<std::size_t>(id)]) continue;
-      seen[static_cast<std::size_t>(id)] = true;
-      const NodeId from = graph_.value(id).producer;
-      if (from == none) continue;
-      if (from == node) return true;
-      const std::vector<ValueId>& inputs = graph_.node(from).inputs;
-      todo.insert(todo.end(), inputs.begin(), inputs.end());
-    }
-    return false;
+    return follows_from(graph_, value,
+                        [&](ValueId id) { return graph_.value(id).producer == node; });
   }
 
   Graph& graph_;

@@ -62,9 +62,7 @@ HONE_AMX_BF16_TARGET inline __m512 mask_sixteen(const DenseMask& mask, std::int6
   } else {
     const __m256i halves =
         _mm256_maskz_loadu_epi16(inside, static_cast<const std::uint16_t*>(mask.data) + offset);
-    added = mask.dtype == DType::f16
-                ? _mm512_cvtph_ps(halves)
-                : _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+    added = mask.dtype == DType::f16 ? _mm512_cvtph_ps(halves) : widen_bf16(halves);
   }
   const __mmask16 hides = _mm512_cmp_ps_mask(added, _mm512_set1_ps(minus_infinity), _CMP_EQ_OQ);
   // (The second of both where one is NaN.)

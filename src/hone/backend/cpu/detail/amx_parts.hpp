@@ -19,6 +19,10 @@ constexpr std::int64_t amx_group_bytes(int parts) { return std::int64_t{parts} *
 #define HONE_AMX_BF16_TARGET \
   __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")))
 
+HONE_AMX_BF16_TARGET inline __m512 widen_bf16(__m256i numbers) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16));
+}
+
 // Sixteen neighbours from element `at` on, as float32.
 template <DType Type>
 HONE_AMX_BF16_TARGET inline __m512 sixteen(const void* data, std::int64_t at) {
@@ -27,7 +31,7 @@ HONE_AMX_BF16_TARGET inline __m512 sixteen(const void* data, std::int64_t at) {
   if constexpr (Type == DType::f16)
     return _mm512_cvtph_ps(halves);
   else
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+    return widen_bf16(halves);
 }
 
 template <DType Type>
@@ -70,7 +74,7 @@ HONE_AMX_BF16_TARGET inline void pair_of_rows(__m512 a, __m512 b, __m512i (&part
       const __m256bh rounded = _mm512_cvtneps_pbh(x);
       __m256i bits;
       std::memcpy(&bits, &rounded, sizeof bits);
-      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+      return widen_bf16(bits);
     };
     a = round(a);
     b = round(b);
