@@ -3,14 +3,17 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "hone/core/file.hpp"
 #include "support/scratch_directory.hpp"
 
 namespace hone_test {
@@ -40,15 +43,12 @@ public:
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
 
+  // On a port of its own. Processes of several tests come at the same time: each tries ports until
+  // one is free.
   void start() {
-    // Processes of several tests at the same time: each tries ports until one is free.
     for (int i = 0; i < 50; ++i) {
-      if (port_ == 0 || i > 0) port_ = 20000 + (getpid() * 7 + i * 131 + attempts_++) % 30000;
-      if (run_command(fmt::format(
-              "{}{}/pg_ctl -D '{}/data' -w -l '{}/log' -o \"-k '{}' -p {} -c "
-              "listen_addresses=127.0.0.1 -c shared_buffers=16MB\" start > /dev/null 2>&1",
-              user_, programs().string(), folder(), folder(), folder(), port_)) == 0)
-        return;
+      port_ = first_port + (getpid() * 7 + i * 131) % ports;
+      if (try_start()) return;
     }
     throw std::runtime_error("the server does not start: " + folder() + "/log");
   }
@@ -56,13 +56,15 @@ public:
     run_command(fmt::format("{}{}/pg_ctl -D '{}/data' -m {} stop > /dev/null 2>&1", user_,
                             programs().string(), folder(), mode));
   }
+  // On the port that it had.
   void restart(const std::string& mode) {
     stop(mode);
-    run_command(
-        fmt::format("{}{}/pg_ctl -D '{}/data' -w -l '{}/log' -o \"-k '{}' -p {} -c "
-                    "listen_addresses=127.0.0.1 -c shared_buffers=16MB\" start > "
-                    "/dev/null 2>&1",
-                    user_, programs().string(), folder(), folder(), folder(), port_));
+    for (int i = 0; i < 50; ++i) {
+      if (try_start()) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    throw std::runtime_error("the server does not start again:\n" +
+                             hone::read_file(folder() + "/log"));
   }
 
   std::string new_database() {
@@ -79,6 +81,16 @@ public:
   }
 
 private:
+  // Below those that the kernel gives to a connection's own end (from 32768): a process that asks
+  // for a server which is away would at times be connected to itself, and hold the server's port.
+  static constexpr int first_port = 10000, ports = 22000;
+
+  bool try_start() {
+    return run_command(fmt::format(
+               "{}{}/pg_ctl -D '{}/data' -w -l '{}/log' -o \"-k '{}' -p {} -c "
+               "listen_addresses=127.0.0.1 -c shared_buffers=16MB\" start > /dev/null 2>&1",
+               user_, programs().string(), folder(), folder(), folder(), port_)) == 0;
+  }
   std::string folder() const { return folder_.path().string(); }
   static int run_command(const std::string& line) { return std::system(line.c_str()); }
   static void run_or_fail(const std::string& line) { ASSERT_EQ(run_command(line), 0) << line; }
@@ -86,7 +98,6 @@ private:
   ScratchDirectory folder_;
   std::string user_;
   int port_ = 0;
-  int attempts_ = 0;
   int databases_ = 0;
 };
 
