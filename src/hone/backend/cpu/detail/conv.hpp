@@ -63,6 +63,33 @@ inline ConvSizes conv_sizes(const KernelCall& call) {
                     call.out(0).dims.data());
 }
 
+// Of the convolution whose gradients are asked for.
+inline ConvSizes conv_grad_sizes(const Options& attributes, const std::int64_t* x,
+                                 const std::int64_t* w, const std::int64_t* y) {
+  Options given = attributes;
+  given.set("relu", false);
+  given.set("high", 0.0);
+  return conv_sizes(given, x, w, y);
+}
+// Of conv_channels_last_grad_weight: x and dy, to dw.
+inline ConvSizes conv_grad_weight_sizes(const KernelQuery& query) {
+  return conv_grad_sizes(query.node.attributes, query.input_shape(0).data(),
+                         query.output_shape(0).data(), query.input_shape(1).data());
+}
+inline ConvSizes conv_grad_weight_sizes(const KernelCall& call) {
+  return conv_grad_sizes(*call.attributes, call.in(0).dims.data(), call.out(0).dims.data(),
+                         call.in(1).dims.data());
+}
+// Of conv_channels_last_grad_input: dy and w, to dx.
+inline ConvSizes conv_grad_input_sizes(const KernelQuery& query) {
+  return conv_grad_sizes(query.node.attributes, query.output_shape(0).data(),
+                         query.input_shape(1).data(), query.input_shape(0).data());
+}
+inline ConvSizes conv_grad_input_sizes(const KernelCall& call) {
+  return conv_grad_sizes(*call.attributes, call.out(0).dims.data(), call.in(1).dims.data(),
+                         call.in(0).dims.data());
+}
+
 inline bool is_depthwise(const ConvSizes& sizes) {
   return sizes.groups > 1 && sizes.group_channels() == 1 && sizes.group_filters() == 1;
 }

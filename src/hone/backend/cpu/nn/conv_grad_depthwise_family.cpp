@@ -81,17 +81,8 @@ namespace {
 HWY_EXPORT(depthwise_input_line);
 HWY_EXPORT(depthwise_weight_line);
 
-ConvSizes sizes_of(const Options& attributes, const std::int64_t* x, const std::int64_t* w,
-                   const std::int64_t* y) {
-  Options given = attributes;
-  given.set("relu", false);
-  given.set("high", 0.0);
-  return conv_sizes(given, x, w, y);
-}
-
 void run_input(const KernelCall& call) {
-  const ConvSizes s = sizes_of(*call.attributes, call.out(0).dims.data(), call.in(1).dims.data(),
-                               call.in(0).dims.data());
+  const ConvSizes s = conv_grad_input_sizes(call);
   parallel_items(s.images * s.height, [&](std::int64_t i, int) {
     HWY_DYNAMIC_DISPATCH(depthwise_input_line)
     (s, call.in(0).as(), call.in(1).as(), i / s.height, i % s.height,
@@ -100,8 +91,7 @@ void run_input(const KernelCall& call) {
 }
 
 void run_weight(const KernelCall& call) {
-  const ConvSizes s = sizes_of(*call.attributes, call.in(0).dims.data(), call.out(0).dims.data(),
-                               call.in(1).dims.data());
+  const ConvSizes s = conv_grad_weight_sizes(call);
   const auto size = static_cast<std::size_t>(call.out(0).size());
   const auto threads = static_cast<std::size_t>(thread_count());
   std::vector<float> partial(threads * size);
@@ -125,16 +115,10 @@ void run_weight(const KernelCall& call) {
 }
 
 std::string refuse_weight(const KernelQuery& query) {
-  return is_depthwise(sizes_of(query.node.attributes, query.input_shape(0).data(),
-                               query.output_shape(0).data(), query.input_shape(1).data()))
-             ? ""
-             : "channels meet others";
+  return is_depthwise(conv_grad_weight_sizes(query)) ? "" : "channels meet others";
 }
 std::string refuse_input(const KernelQuery& query) {
-  return is_depthwise(sizes_of(query.node.attributes, query.output_shape(0).data(),
-                               query.input_shape(1).data(), query.input_shape(0).data()))
-             ? ""
-             : "channels meet others";
+  return is_depthwise(conv_grad_input_sizes(query)) ? "" : "channels meet others";
 }
 
 }  // namespace

@@ -180,17 +180,8 @@ void add_product(const ConvSizes& s, const float* x, std::int64_t group, const C
   }
 }
 
-ConvSizes sizes_of_weight(const Options& attributes, const std::int64_t* x, const std::int64_t* dy,
-                          const std::int64_t* w) {
-  Options given = attributes;
-  given.set("relu", false);
-  given.set("high", 0.0);
-  return conv_sizes(given, x, w, dy);
-}
-
 void run_weight(const KernelCall& call) {
-  const ConvSizes s = sizes_of_weight(*call.attributes, call.in(0).dims.data(),
-                                      call.in(1).dims.data(), call.out(0).dims.data());
+  const ConvSizes s = conv_grad_weight_sizes(call);
   const std::int64_t size = call.out(0).size(), places = s.places();
   float* out = call.out(0).as();
   if (places == 0) {
@@ -245,11 +236,6 @@ void run_weight(const KernelCall& call) {
   });
 }
 
-ConvSizes sizes_of_input(const Options& attributes, const std::int64_t* dx, const std::int64_t* w,
-                         const std::int64_t* dy) {
-  return sizes_of_weight(attributes, dx, dy, w);
-}
-
 // The kernel's taps, transposed: [taps, filters, channels of a group].
 void begin_input(const KernelCall& call) {
   const TensorView& w = call.in(1);
@@ -263,8 +249,7 @@ void begin_input(const KernelCall& call) {
 
 // Image by image: a product for each tap, whose rows are added where the tap read.
 void run_input(const KernelCall& call) {
-  const ConvSizes s = sizes_of_input(*call.attributes, call.out(0).dims.data(),
-                                     call.in(1).dims.data(), call.in(0).dims.data());
+  const ConvSizes s = conv_grad_input_sizes(call);
   const auto* turned = reinterpret_cast<const float*>(call.workspace);
   const std::int64_t channels = s.group_channels(), own = s.group_filters();
   const std::int64_t plane = s.height * s.width * s.channels;
@@ -322,14 +307,11 @@ Kernel weight_kernel() {
                 RowRule::whole,
                 10};
   kernel.refuse = [](const KernelQuery& query) -> std::string {
-    const ConvSizes s = sizes_of_weight(query.node.attributes, query.input_shape(0).data(),
-                                        query.input_shape(1).data(), query.output_shape(0).data());
-    return is_depthwise(s) ? depthwise_text : "";
+    return is_depthwise(conv_grad_weight_sizes(query)) ? depthwise_text : "";
   };
   kernel.workspace = [](const KernelQuery& query) {
     const Shape w = query.output_shape(0);
-    const ConvSizes s = sizes_of_weight(query.node.attributes, query.input_shape(0).data(),
-                                        query.input_shape(1).data(), w.data());
+    const ConvSizes s = conv_grad_weight_sizes(query);
     return static_cast<std::size_t>((splits_of(s, query.threads) - 1) * element_count(w)) *
            sizeof(float);
   };
@@ -343,9 +325,7 @@ Kernel input_kernel() {
                 RowRule::whole,
                 10};
   kernel.refuse = [](const KernelQuery& query) -> std::string {
-    const ConvSizes s = sizes_of_input(query.node.attributes, query.output_shape(0).data(),
-                                       query.input_shape(1).data(), query.input_shape(0).data());
-    return is_depthwise(s) ? depthwise_text : "";
+    return is_depthwise(conv_grad_input_sizes(query)) ? depthwise_text : "";
   };
   kernel.workspace = [](const KernelQuery& query) {
     return static_cast<std::size_t>(element_count(query.input_shape(1))) * sizeof(float);

@@ -1,8 +1,9 @@
 // Convolution 3 x 3 with steps of one by Winograd's F(4 x 4, 3 x 3): tiles of 6 x 6 numbers give
 // 4 x 4 results with 36 multiplications a channel instead of 144 (Lavin and Gray, "Fast Algorithms
-// for Convolutional Neural Networks", 2015). A thread takes some tiles, transforms them, multiplies
-// each of the 36 planes by its filters and transforms the products back, all of it in its cache. Of
-// few tiles each thread takes all and a part of the filters, whose memory is then read once.
+// for Convolutional Neural Networks", 2015): detail/winograd.hpp. A thread takes some tiles,
+// transforms them, multiplies each of the 36 planes by its filters and transforms the products
+// back, all of it in its cache. Of few tiles each thread takes all and a part of the filters, whose
+// memory is then read once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/conv_winograd.cpp"
 #include "hone/core/foreach_target.hpp"  // must come first
@@ -13,7 +14,8 @@
 #include <vector>
 
 #include "hone/backend/cpu/detail/conv-inl.hpp"
-#include "hone/backend/cpu/detail/conv.hpp"
+#include "hone/backend/cpu/detail/winograd-inl.hpp"
+#include "hone/backend/cpu/detail/winograd.hpp"
 #include "hone/backend/kernel.hpp"
 #include "hone/core/round_up.hpp"
 #include "hone/core/threads.hpp"
@@ -23,16 +25,8 @@
 namespace hone {
 namespace {
 
-constexpr int tile_out = 4, tile_in = 6, planes = 36;
+using namespace winograd;
 
-struct Tiles {
-  std::int64_t down, across, all;
-};
-Tiles tiles_of(const ConvSizes& s) {
-  const std::int64_t down = (s.out_height + tile_out - 1) / tile_out;
-  const std::int64_t across = (s.out_width + tile_out - 1) / tile_out;
-  return {down, across, s.images * down * across};
-}
 // Transformed filters weigh four times as much: fewer tiles do not pay for reading them.
 constexpr std::int64_t least_tiles = 12;
 
@@ -89,22 +83,6 @@ void winograd_pack(const KernelCall& call) {
   }
 }
 
-// B^T of six numbers.
-HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
-  const F32 d;
-  const VecF four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f), two = hn::Set(d, 2.0f);
-  const VecF x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from], x4 = x[4 * from],
-             x5 = x[5 * from];
-  to[0] = hn::MulAdd(four, x0, hn::NegMulAdd(five, x2, x4));
-  const VecF a = hn::NegMulAdd(four, x2, x4), b = hn::NegMulAdd(four, x1, x3);
-  to[step] = hn::Add(a, b);
-  to[2 * step] = hn::Sub(a, b);
-  const VecF c = hn::Sub(x4, x2), e = hn::Mul(two, hn::Sub(x3, x1));
-  to[3 * step] = hn::Add(c, e);
-  to[4 * step] = hn::Sub(c, e);
-  to[5 * step] = hn::MulAdd(four, x1, hn::NegMulAdd(five, x3, x5));
-}
-
 // A^T of six numbers.
 HWY_INLINE void transform_output(const VecF* m, int from, VecF* to, int step) {
   const F32 d;
@@ -114,57 +92,6 @@ HWY_INLINE void transform_output(const VecF* m, int from, VecF* to, int step) {
   to[step] = hn::MulAdd(hn::Set(d, 2.0f), e, b);
   to[2 * step] = hn::MulAdd(hn::Set(d, 4.0f), c, a);
   to[3 * step] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), e, b), m[5 * from]);
-}
-
-// Where a tile lies: its image and the first of its places of y.
-struct TilePlace {
-  std::int64_t image, h, w;
-};
-HWY_INLINE TilePlace place_of_tile(const Tiles& tiles, std::int64_t tile) {
-  return {tile / (tiles.down * tiles.across), tile / tiles.across % tiles.down * tile_out,
-          tile % tiles.across * tile_out};
-}
-
-HWY_INLINE void transform_tile(const ConvSizes& s, const float* x, const TilePlace& at, float* to,
-                               std::int64_t plane) {
-  const F32 d;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const float* place[planes];
-  for (int r = 0; r < tile_in; ++r)
-    for (int k = 0; k < tile_in; ++k) {
-      const std::int64_t h = at.h - s.before_h + r, w = at.w - s.before_w + k;
-      const bool inside = h >= 0 && h < s.height && w >= 0 && w < s.width;
-      place[r * tile_in + k] =
-          inside ? x + ((at.image * s.height + h) * s.width + w) * s.channels : nullptr;
-    }
-  for (std::int64_t c = 0; c < s.channels; c += lanes) {
-    const std::int64_t left = std::min(lanes, s.channels - c);
-    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
-    VecF rows[planes];
-    for (int k = 0; k < tile_in; ++k) {
-      VecF column[tile_in];
-      HONE_UNROLL
-      for (int r = 0; r < tile_in; ++r) {
-        const float* from = place[r * tile_in + k];
-        column[r] = from == nullptr ? hn::Zero(d)
-                    : left == lanes ? hn::LoadU(d, from + c)
-                                    : masked_load(mask, d, from + c);
-      }
-      transform_input(column, 1, rows + k, tile_in);
-    }
-    for (int r = 0; r < tile_in; ++r) {
-      VecF row[tile_in];
-      transform_input(rows + r * tile_in, 1, row, 1);
-      HONE_UNROLL
-      for (int k = 0; k < tile_in; ++k) {
-        float* out = to + (r * tile_in + k) * plane + c;
-        if (left == lanes)
-          hn::StoreU(row[k], d, out);
-        else
-          blended_store(row[k], mask, d, out);
-      }
-    }
-  }
 }
 
 // Filters [first, end).
@@ -239,8 +166,8 @@ void conv_winograd(const KernelCall& call) {
     const std::int64_t part = item % parts;
     const std::int64_t first_panel = panels * part / parts, end_panel = panels * (part + 1) / parts;
     for (std::int64_t t = first; t < behind; ++t)
-      transform_tile(s, call.in(0).as(), place_of_tile(tiles, t), in + (t - first) * s.channels,
-                     plane_in);
+      transform_tile(locate_tile(s, call.in(0).as(), place_of_tile(tiles, t)), 0, s.channels,
+                     in + (t - first) * s.channels, plane_in);
     const std::int64_t own = behind - first;
     const std::int64_t blocks = (own + block_places - 1) / block_places;
     places.resize(static_cast<std::size_t>(blocks * block_places));
@@ -286,11 +213,8 @@ std::size_t winograd_workspace(const KernelQuery& query) {
 
 std::string refuse_winograd(const KernelQuery& query) {
   const ConvSizes s = conv_sizes(query);
-  if (s.kernel_height != 3 || s.kernel_width != 3) return "its kernel is not 3 x 3";
-  if (s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 || s.dilation_w != 1)
-    return "its steps are not 1";
-  if (s.groups != 1) return "it has groups";
-  if (s.channels < 16 || s.filters < 16) return "it has few channels";
+  const std::string reason = refuse_shape(s);
+  if (!reason.empty()) return reason;
   // (Where tiles are few, threads share the panels.)
   const std::int64_t width = HWY_DYNAMIC_DISPATCH(winograd_width)();
   const std::int64_t shares =

@@ -1,0 +1,93 @@
+// Winograd's transform of what tiles read; included once per vector target (Highway's convention).
+#if defined(HONE_WINOGRAD_INL_HPP) == defined(HWY_TARGET_TOGGLE)
+#ifdef HONE_WINOGRAD_INL_HPP
+#undef HONE_WINOGRAD_INL_HPP
+#else
+#define HONE_WINOGRAD_INL_HPP
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "hone/backend/cpu/detail/winograd.hpp"
+#include "hone/core/unroll.hpp"
+#include "hone/core/vectors-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone {
+namespace HWY_NAMESPACE {
+
+using namespace winograd;
+
+// B^T of six numbers.
+HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
+  const F32 d;
+  const VecF four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f), two = hn::Set(d, 2.0f);
+  const VecF x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from], x4 = x[4 * from],
+             x5 = x[5 * from];
+  to[0] = hn::MulAdd(four, x0, hn::NegMulAdd(five, x2, x4));
+  const VecF a = hn::NegMulAdd(four, x2, x4), b = hn::NegMulAdd(four, x1, x3);
+  to[step] = hn::Add(a, b);
+  to[2 * step] = hn::Sub(a, b);
+  const VecF c = hn::Sub(x4, x2), e = hn::Mul(two, hn::Sub(x3, x1));
+  to[3 * step] = hn::Add(c, e);
+  to[4 * step] = hn::Sub(c, e);
+  to[5 * step] = hn::MulAdd(four, x1, hn::NegMulAdd(five, x3, x5));
+}
+
+// Six by six numbers of x that a tile reads: where each begins, null outside.
+struct TileReads {
+  const float* place[planes];
+};
+HWY_INLINE TileReads locate_tile(const ConvSizes& s, const float* x, const TilePlace& at) {
+  TileReads reads;
+  for (int r = 0; r < tile_in; ++r)
+    for (int k = 0; k < tile_in; ++k) {
+      const std::int64_t h = at.h - s.before_h + r, w = at.w - s.before_w + k;
+      const bool inside = h >= 0 && h < s.height && w >= 0 && w < s.width;
+      reads.place[r * tile_in + k] =
+          inside ? x + ((at.image * s.height + h) * s.width + w) * s.channels : nullptr;
+    }
+  return reads;
+}
+
+// B^T x B of channels [first, end), each plane's from `to` + its number * `plane` on.
+HWY_INLINE void transform_tile(const TileReads& reads, std::int64_t first, std::int64_t end,
+                               float* to, std::int64_t plane) {
+  const F32 d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t c = first; c < end; c += lanes, to += lanes) {
+    const std::int64_t left = std::min(lanes, end - c);
+    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+    VecF rows[planes];
+    for (int k = 0; k < tile_in; ++k) {
+      VecF column[tile_in];
+      HONE_UNROLL
+      for (int r = 0; r < tile_in; ++r) {
+        const float* from = reads.place[r * tile_in + k];
+        column[r] = from == nullptr ? hn::Zero(d)
+                    : left == lanes ? hn::LoadU(d, from + c)
+                                    : masked_load(mask, d, from + c);
+      }
+      transform_input(column, 1, rows + k, tile_in);
+    }
+    for (int r = 0; r < tile_in; ++r) {
+      VecF row[tile_in];
+      transform_input(rows + r * tile_in, 1, row, 1);
+      HONE_UNROLL
+      for (int k = 0; k < tile_in; ++k) {
+        float* out = to + (r * tile_in + k) * plane;
+        if (left == lanes)
+          hn::StoreU(row[k], d, out);
+        else
+          blended_store(row[k], mask, d, out);
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace hone
+HWY_AFTER_NAMESPACE();
+
+#endif  // HONE_WINOGRAD_INL_HPP
