@@ -30,6 +30,7 @@ using namespace winograd;
 constexpr std::int64_t panel = 64, depth = 64;
 constexpr std::int64_t short_sum = 256;   // tiles
 constexpr std::int64_t cached = 2 << 20;  // numbers of transformed tiles
+constexpr std::int64_t piece = 4;         // tiles that a thread transforms at a time
 // Pairs of panels that keep all threads busy; each then sums its planes in cache.
 constexpr std::int64_t many_pairs = 16;
 
@@ -228,8 +229,9 @@ void run(const KernelCall& call) {
       cut.at_once ? 1 : std::clamp<std::int64_t>(4 * thread_count() / cut.pairs(), 1, planes);
   for (std::int64_t first = 0; first < cut.tiles.all; first += cut.chunk) {
     const std::int64_t count = std::min(cut.chunk, cut.tiles.all - first);
-    parallel_ranges(count, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t t = begin; t < end; ++t) HWY_DYNAMIC_DISPATCH(winograd_transform)
+    parallel_items((count + piece - 1) / piece, [&](std::int64_t item, int) {
+      for (std::int64_t t = item * piece; t < std::min(count, (item + 1) * piece); ++t)
+        HWY_DYNAMIC_DISPATCH(winograd_transform)
       (s, cut, call.in(0).as(), call.in(1).as(), first + t, t, inputs, slopes);
     });
     const bool is_last = first + count == cut.tiles.all;
