@@ -19,6 +19,28 @@ namespace HWY_NAMESPACE {
 
 using namespace winograd;
 
+// A vector of channels, of which only some may be there.
+class ChannelVector {
+public:
+  HWY_INLINE explicit ChannelVector(std::int64_t left)
+      : is_whole_(left >= static_cast<std::int64_t>(hn::Lanes(F32()))),
+        mask_(hn::FirstN(F32(), static_cast<std::size_t>(left))) {}
+
+  HWY_INLINE VecF load(const float* from) const {
+    return is_whole_ ? hn::LoadU(F32(), from) : masked_load(mask_, F32(), from);
+  }
+  HWY_INLINE void store(VecF v, float* to) const {
+    if (is_whole_)
+      hn::StoreU(v, F32(), to);
+    else
+      blended_store(v, mask_, F32(), to);
+  }
+
+private:
+  bool is_whole_;
+  hn::Mask<F32> mask_;
+};
+
 // B^T of six numbers.
 HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
   const F32 d;
@@ -57,17 +79,14 @@ HWY_INLINE void transform_tile(const TileReads& reads, std::int64_t first, std::
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t c = first; c < end; c += lanes, to += lanes) {
-    const std::int64_t left = std::min(lanes, end - c);
-    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+    const ChannelVector channels(end - c);
     VecF rows[planes];
     for (int k = 0; k < tile_in; ++k) {
       VecF column[tile_in];
       HONE_UNROLL
       for (int r = 0; r < tile_in; ++r) {
         const float* from = reads.place[r * tile_in + k];
-        column[r] = from == nullptr ? hn::Zero(d)
-                    : left == lanes ? hn::LoadU(d, from + c)
-                                    : masked_load(mask, d, from + c);
+        column[r] = from == nullptr ? hn::Zero(d) : channels.load(from + c);
       }
       transform_input(column, 1, rows + k, tile_in);
     }
@@ -75,13 +94,7 @@ HWY_INLINE void transform_tile(const TileReads& reads, std::int64_t first, std::
       VecF row[tile_in];
       transform_input(rows + r * tile_in, 1, row, 1);
       HONE_UNROLL
-      for (int k = 0; k < tile_in; ++k) {
-        float* out = to + (r * tile_in + k) * plane;
-        if (left == lanes)
-          hn::StoreU(row[k], d, out);
-        else
-          blended_store(row[k], mask, d, out);
-      }
+      for (int k = 0; k < tile_in; ++k) channels.store(row[k], to + (r * tile_in + k) * plane);
     }
   }
 }

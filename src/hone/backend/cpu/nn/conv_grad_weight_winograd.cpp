@@ -91,16 +91,13 @@ HWY_INLINE void transform_slopes(const ConvSizes& s, const float* dy, const Tile
   const int height = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_height - at.h));
   const int width = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_width - at.w));
   for (std::int64_t o = 0; o < end - first; o += lanes, to += lanes) {
-    const std::int64_t left = std::min(lanes, end - first - o);
-    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+    const ChannelVector filters(end - first - o);
     VecF rows[tile_in * tile_out];
     for (int k = 0; k < tile_out; ++k) {
       VecF column[tile_out], six[tile_in];
       for (int r = 0; r < tile_out; ++r) {
         const float* from = corner + (r * s.out_width + k) * s.filters + o;
-        column[r] = r >= height || k >= width ? hn::Zero(d)
-                    : left == lanes           ? hn::LoadU(d, from)
-                                              : masked_load(mask, d, from);
+        column[r] = r >= height || k >= width ? hn::Zero(d) : filters.load(from);
       }
       transform_slope(column, six, 1);
       HONE_UNROLL
@@ -110,13 +107,7 @@ HWY_INLINE void transform_slopes(const ConvSizes& s, const float* dy, const Tile
       VecF row[tile_in];
       transform_slope(rows + r * tile_out, row, 1);
       HONE_UNROLL
-      for (int k = 0; k < tile_in; ++k) {
-        float* out = to + (r * tile_in + k) * plane;
-        if (left == lanes)
-          hn::StoreU(row[k], d, out);
-        else
-          blended_store(row[k], mask, d, out);
-      }
+      for (int k = 0; k < tile_in; ++k) filters.store(row[k], to + (r * tile_in + k) * plane);
     }
   }
 }
@@ -159,28 +150,20 @@ void winograd_finish(const ConvSizes& s, std::int64_t c, std::int64_t o, const f
   const std::int64_t filters = std::min(panel, s.filters - o);
   for (std::int64_t i = 0; i < channels; ++i)
     for (std::int64_t j = 0; j < filters; j += lanes) {
-      const std::int64_t left = std::min(lanes, filters - j);
-      const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+      const ChannelVector part(filters - j);
       VecF rows[3 * tile_in];
       for (int k = 0; k < tile_in; ++k) {
         VecF column[tile_in];
         HONE_UNROLL
-        for (int r = 0; r < tile_in; ++r) {
-          const float* from = sums + ((r * tile_in + k) * channels + i) * filters + j;
-          column[r] = left == lanes ? hn::LoadU(d, from) : masked_load(mask, d, from);
-        }
+        for (int r = 0; r < tile_in; ++r)
+          column[r] = part.load(sums + ((r * tile_in + k) * channels + i) * filters + j);
         transform_gradient(column, 1, rows + k, tile_in);
       }
       for (int r = 0; r < 3; ++r) {
         VecF row[3];
         transform_gradient(rows + r * tile_in, 1, row, 1);
-        for (int k = 0; k < 3; ++k) {
-          float* to = dw + ((r * 3 + k) * s.channels + c + i) * s.filters + o + j;
-          if (left == lanes)
-            hn::StoreU(row[k], d, to);
-          else
-            blended_store(row[k], mask, d, to);
-        }
+        for (int k = 0; k < 3; ++k)
+          part.store(row[k], dw + ((r * 3 + k) * s.channels + c + i) * s.filters + o + j);
       }
     }
 }

@@ -105,19 +105,16 @@ HWY_INLINE void finish_tile(const ConvSizes& s, const KernelCall& call, const Ti
   const float* add = call.has(3) ? call.in(3).as() : nullptr;
   float* y = call.out(0).as();
   for (std::int64_t o = first; o < end; o += lanes) {
-    const std::int64_t left = std::min(lanes, end - o);
-    const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
-    const auto load = [&](const float* at_o) {
-      return left == lanes ? hn::LoadU(d, at_o) : masked_load(mask, d, at_o);
-    };
+    const ChannelVector channels(end - o);
     VecF rows[tile_out * tile_in];
     for (int k = 0; k < tile_in; ++k) {
       VecF column[tile_in];
       HONE_UNROLL
-      for (int r = 0; r < tile_in; ++r) column[r] = load(from + (r * tile_in + k) * plane + o);
+      for (int r = 0; r < tile_in; ++r)
+        column[r] = channels.load(from + (r * tile_in + k) * plane + o);
       transform_output(column, 1, rows + k, tile_in);
     }
-    const VecF bias = call.has(2) ? load(call.in(2).as() + o) : hn::Zero(d);
+    const VecF bias = call.has(2) ? channels.load(call.in(2).as() + o) : hn::Zero(d);
     for (int r = 0; r < height; ++r) {
       VecF row[tile_out];
       transform_output(rows + r * tile_in, 1, row, 1);
@@ -127,12 +124,9 @@ HWY_INLINE void finish_tile(const ConvSizes& s, const KernelCall& call, const Ti
         const std::int64_t to =
             ((at.image * s.out_height + at.h + r) * s.out_width + at.w + k) * s.filters + o;
         VecF v = hn::Add(row[k], bias);
-        if (add != nullptr) v = hn::Add(v, load(add + to));
+        if (add != nullptr) v = hn::Add(v, channels.load(add + to));
         if (s.relu) v = relu_below(v, hn::Set(d, s.high));
-        if (left == lanes)
-          hn::StoreU(v, d, y + to);
-        else
-          blended_store(v, mask, d, y + to);
+        channels.store(v, y + to);
       }
     }
   }
