@@ -34,13 +34,17 @@ struct AmxMemory {
 
 #ifdef HONE_AMX
 
+// Where row `row` of a head begins.
+inline void* head_row(void* data, DType type, const HeadStrides& strides, std::int64_t batch,
+                      std::int64_t head, std::int64_t row) {
+  return at_element(data, batch * strides.batch + head * strides.head + row * strides.token, type);
+}
+
 // Rows [first, first + rows) of a head.
 inline AmxMatrix head_rows(void* data, DType type, const HeadStrides& strides, std::int64_t batch,
                            std::int64_t head, std::int64_t first, std::int64_t rows,
                            std::int64_t columns) {
-  return {
-      at_element(data, batch * strides.batch + head * strides.head + first * strides.token, type),
-      strides.token, rows, columns};
+  return {head_row(data, type, strides, batch, head, first), strides.token, rows, columns};
 }
 
 // What a mask adds to the scores of `count` (at most sixteen are taken) keys from `offset` on, in

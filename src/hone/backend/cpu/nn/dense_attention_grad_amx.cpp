@@ -223,10 +223,10 @@ HONE_AMX_BF16_TARGET void backward_item(const DenseBackward& f, std::int64_t ite
       }
 
       if (f.cuts == 1) {
-        const AmxMatrix to = head_rows(f.dq, Type, s.q, batch, head, chunk, queries, s.head_size);
+        void* const to = head_row(f.dq, Type, s.q, batch, head, chunk);
         store_transposed(dq_t, queries, s.head_size,
                          [&](std::int64_t i, std::int64_t e, __m512 x) HONE_AMX_BF16_TARGET {
-                           store_sixteen<Type>(const_cast<void*>(to.data), i * to.step + e, x);
+                           store_sixteen<Type>(to, i * s.q.token + e, x);
                          });
       } else {
         float* const to = cut_dq + ((item * s.group_heads() + g) * s.queries + chunk) * s.head_size;
@@ -240,11 +240,10 @@ HONE_AMX_BF16_TARGET void backward_item(const DenseBackward& f, std::int64_t ite
 
   const auto store_keys = [&](const float* from, void* to, const HeadStrides& strides,
                               std::int64_t size) HONE_AMX_BF16_TARGET {
-    const AmxMatrix rows = head_rows(to, Type, strides, batch, group, begin, end - begin, size);
-    for (std::int64_t r = 0; r < rows.rows; ++r)
+    void* const rows = head_row(to, Type, strides, batch, group, begin);
+    for (std::int64_t r = 0; r < end - begin; ++r)
       for (std::int64_t e = 0; e < size; e += 16)
-        store_sixteen<Type>(const_cast<void*>(rows.data), r * rows.step + e,
-                            _mm512_load_ps(from + r * size + e));
+        store_sixteen<Type>(rows, r * strides.token + e, _mm512_load_ps(from + r * size + e));
   };
   store_keys(dk, f.dk, s.k, s.head_size);
   store_keys(dv, f.dv, s.v, s.value_size);
