@@ -57,6 +57,15 @@ done
                    "n = { low = 1, high = 9, when = { kind = ['b'] } }\n");
   }
 
+  ~SurvivalRun() {
+    // (After what threw in a run.)
+    if (coordinator_ <= 0) return;
+    ::kill(coordinator_, SIGKILL);
+    ::waitpid(coordinator_, nullptr, 0);
+  }
+  SurvivalRun(const SurvivalRun&) = delete;
+  SurvivalRun& operator=(const SurvivalRun&) = delete;
+
   void run() {
     const auto begin = std::chrono::steady_clock::now();
     start();
@@ -130,6 +139,7 @@ private:
   void check_end(int signal) {
     int status = 0;
     ::waitpid(coordinator_, &status, 0);
+    coordinator_ = -1;
     if (signal != 0)
       EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << status;
     else

@@ -64,6 +64,28 @@ HWY_INLINE void blended_store(V value, Mask mask, D d, hn::TFromD<D>* to) {
 #endif
 }
 
+// Reads and writes vectors of which `left` lanes are there, or all if there are more.
+class PartialVector {
+public:
+  HWY_INLINE explicit PartialVector(std::int64_t left)
+      : is_whole_(left >= static_cast<std::int64_t>(hn::Lanes(F32()))),
+        mask_(hn::FirstN(F32(), static_cast<std::size_t>(left))) {}
+
+  HWY_INLINE VecF load(const float* from) const {
+    return is_whole_ ? hn::LoadU(F32(), from) : masked_load(mask_, F32(), from);
+  }
+  HWY_INLINE void store(VecF v, float* to) const {
+    if (is_whole_)
+      hn::StoreU(v, F32(), to);
+    else
+      blended_store(v, mask_, F32(), to);
+  }
+
+private:
+  bool is_whole_;
+  hn::Mask<F32> mask_;
+};
+
 // Calls body(i) for whole vectors of [0, n), then tail(i, count) for the rest.
 template <typename Body, typename Tail>
 HWY_INLINE void for_vectors(std::int64_t n, const Body& body, const Tail& tail) {

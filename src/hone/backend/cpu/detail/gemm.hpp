@@ -6,6 +6,9 @@
 
 namespace hone {
 
+// m, n and k of the products that are the fastest of libxsmm's and of the portable ones.
+inline constexpr std::int64_t gemm_block = 64;
+
 struct GemmShape {
   std::int64_t m, n, k;
   std::int64_t lda, ldb, ldc;  // elements between rows, as stored

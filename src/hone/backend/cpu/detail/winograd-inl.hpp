@@ -6,7 +6,6 @@
 #define HONE_WINOGRAD_INL_HPP
 #endif
 
-#include <algorithm>
 #include <cstdint>
 
 #include "hone/backend/cpu/detail/winograd.hpp"
@@ -18,28 +17,6 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 using namespace winograd;
-
-// A vector of channels, of which only some may be there.
-class ChannelVector {
-public:
-  HWY_INLINE explicit ChannelVector(std::int64_t left)
-      : is_whole_(left >= static_cast<std::int64_t>(hn::Lanes(F32()))),
-        mask_(hn::FirstN(F32(), static_cast<std::size_t>(left))) {}
-
-  HWY_INLINE VecF load(const float* from) const {
-    return is_whole_ ? hn::LoadU(F32(), from) : masked_load(mask_, F32(), from);
-  }
-  HWY_INLINE void store(VecF v, float* to) const {
-    if (is_whole_)
-      hn::StoreU(v, F32(), to);
-    else
-      blended_store(v, mask_, F32(), to);
-  }
-
-private:
-  bool is_whole_;
-  hn::Mask<F32> mask_;
-};
 
 // B^T of six numbers.
 HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
@@ -59,7 +36,7 @@ HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
 
 // Six by six numbers of x that a tile reads: where each begins, null outside.
 struct TileReads {
-  const float* place[planes];
+  const float* place[tile_elements];
 };
 HWY_INLINE TileReads locate_tile(const ConvSizes& s, const float* x, const TilePlace& at) {
   TileReads reads;
@@ -73,14 +50,14 @@ HWY_INLINE TileReads locate_tile(const ConvSizes& s, const float* x, const TileP
   return reads;
 }
 
-// B^T x B of channels [first, end), each plane's from `to` + its number * `plane` on.
+// B^T x B of channels [first, end), element e of the tile from `to` + e * `step` on.
 HWY_INLINE void transform_tile(const TileReads& reads, std::int64_t first, std::int64_t end,
-                               float* to, std::int64_t plane) {
+                               float* to, std::int64_t step) {
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   for (std::int64_t c = first; c < end; c += lanes, to += lanes) {
-    const ChannelVector channels(end - c);
-    VecF rows[planes];
+    const PartialVector channels(end - c);
+    VecF rows[tile_elements];
     for (int k = 0; k < tile_in; ++k) {
       VecF column[tile_in];
       HONE_UNROLL
@@ -94,7 +71,7 @@ HWY_INLINE void transform_tile(const TileReads& reads, std::int64_t first, std::
       VecF row[tile_in];
       transform_input(rows + r * tile_in, 1, row, 1);
       HONE_UNROLL
-      for (int k = 0; k < tile_in; ++k) channels.store(row[k], to + (r * tile_in + k) * plane);
+      for (int k = 0; k < tile_in; ++k) channels.store(row[k], to + (r * tile_in + k) * step);
     }
   }
 }

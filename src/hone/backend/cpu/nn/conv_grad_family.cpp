@@ -1,7 +1,7 @@
 // Gradients of convolutions over planes whose channels lie together, as small products. What a tap
 // reads for a line of places lies in x with equal steps: it is multiplied where it lies. Where
-// lines are short or channels few, it is gathered into rows first. Depthwise ones have loops of
-// their own (conv_grad_depthwise_family.cpp).
+// lines are short or channels few, it is gathered into rows first. Elsewhere: depthwise ones
+// (conv_grad_depthwise_family.cpp), kernels of 3 x 3 (conv_grad_weight_winograd.cpp).
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -17,8 +17,6 @@ namespace {
 namespace conv_grad_family {
 
 constexpr std::int64_t chunk_places = 256;  // whose part of x and dy stays in cache
-// Products of this size are the fastest of libxsmm's and of the portable ones.
-constexpr std::int64_t block_columns = 64, block_filters = 64, block_depth = 64;
 constexpr std::int64_t shortest_line = 8, fewest_channels = 8;
 // Places that make a copy of the sums of its own worth it.
 constexpr std::int64_t split_places = 512;
@@ -33,8 +31,8 @@ struct ColumnBlock {
 std::vector<ColumnBlock> column_blocks(const ConvSizes& s) {
   const std::int64_t channels = s.group_channels();
   std::vector<ColumnBlock> blocks;
-  if (channels >= block_columns) {
-    const std::int64_t parts = (channels + block_columns - 1) / block_columns;
+  if (channels >= gemm_block) {
+    const std::int64_t parts = (channels + gemm_block - 1) / gemm_block;
     for (std::int64_t t = 0; t < s.taps(); ++t)
       for (std::int64_t p = 0; p < parts; ++p) {
         const std::int64_t first = channels * p / parts;
@@ -42,7 +40,7 @@ std::vector<ColumnBlock> column_blocks(const ConvSizes& s) {
       }
     return blocks;
   }
-  const std::int64_t together = std::max<std::int64_t>(1, block_columns / channels);
+  const std::int64_t together = std::max<std::int64_t>(1, gemm_block / channels);
   for (std::int64_t t = 0; t < s.taps(); t += together)
     blocks.push_back({t, std::min(together, s.taps() - t), 0, channels});
   return blocks;
@@ -100,20 +98,20 @@ bool reads_lines(const ConvSizes& s) {
 
 // A few lines of y, of one group, as panels of filters [places, up to 64] one after the other: in
 // products, numbers that lie a power of two apart would push each other out of the cache.
-struct Slopes {
+struct OutputGrads {
   std::int64_t first_line, lines, places;
   const float* panels;
 
   const float* panel(std::int64_t filter) const { return panels + filter * places; }
 };
 
-Slopes pack_slopes(const ConvSizes& s, const float* dy, std::int64_t first_line, std::int64_t lines,
-                   std::vector<float>& panels) {
+OutputGrads pack_output_grads(const ConvSizes& s, const float* dy, std::int64_t first_line,
+                              std::int64_t lines, std::vector<float>& panels) {
   const std::int64_t own = s.group_filters(), places = lines * s.out_width;
   panels.resize(static_cast<std::size_t>(places * own));
   float* to = panels.data();
-  for (std::int64_t o = 0; o < own; o += block_filters) {
-    const std::int64_t width = std::min(block_filters, own - o);
+  for (std::int64_t o = 0; o < own; o += gemm_block) {
+    const std::int64_t width = std::min(gemm_block, own - o);
     const float* from = dy + first_line * s.out_width * s.filters + o;
     for (std::int64_t i = 0; i < places; ++i, from += s.filters, to += width)
       std::copy_n(from, width, to);
@@ -122,7 +120,7 @@ Slopes pack_slopes(const ConvSizes& s, const float* dy, std::int64_t first_line,
 }
 
 // tile[columns, width] += the product of one tap of a block, line by line.
-void add_lines(const ConvSizes& s, const float* x, const Slopes& slopes, std::int64_t tap,
+void add_lines(const ConvSizes& s, const float* x, const OutputGrads& grads, std::int64_t tap,
                std::int64_t offset, std::int64_t channels, const float* panel, std::int64_t width,
                float* tile) {
   const std::int64_t shift = tap % s.kernel_width * s.dilation_w - s.before_w;
@@ -131,14 +129,14 @@ void add_lines(const ConvSizes& s, const float* x, const Slopes& slopes, std::in
   const std::int64_t end =
       s.width - 1 < shift ? 0 : std::min(s.out_width, (s.width - 1 - shift) / s.stride_w + 1);
   if (begin >= end) return;
-  for (std::int64_t i = 0; i < slopes.lines; ++i) {
-    const std::int64_t line = slopes.first_line + i;
+  for (std::int64_t i = 0; i < grads.lines; ++i) {
+    const std::int64_t line = grads.first_line + i;
     const std::int64_t h =
         line % s.out_height * s.stride_h - s.before_h + tap / s.kernel_width * s.dilation_h;
     if (h < 0 || h >= s.height) continue;
     const float* row = x + (line / s.out_height * s.height + h) * s.width * s.channels + offset;
-    for (std::int64_t k = begin; k < end; k += block_depth)
-      gemm({channels, width, std::min(block_depth, end - k), s.stride_w * s.channels, width, width,
+    for (std::int64_t k = begin; k < end; k += gemm_block)
+      gemm({channels, width, std::min(gemm_block, end - k), s.stride_w * s.channels, width, width,
             true, true},
            row + (k * s.stride_w + shift) * s.channels, panel + (i * s.out_width + k) * width,
            tile);
@@ -152,27 +150,27 @@ struct ProductScratch {
 
 // sums[columns, own filters] += the product of one block with a few lines of y.
 void add_product(const ConvSizes& s, const float* x, std::int64_t group, const ColumnBlock& block,
-                 const Slopes& slopes, ProductScratch& scratch, float* sums) {
+                 const OutputGrads& grads, ProductScratch& scratch, float* sums) {
   const std::int64_t own = s.group_filters(), columns = block.columns();
   const bool by_lines = reads_lines(s);
   if (!by_lines) {
-    scratch.rows.resize(static_cast<std::size_t>(slopes.places * columns));
-    gather(s, x, group, block, slopes.first_line * s.out_width, slopes.places, scratch.rows.data());
+    scratch.rows.resize(static_cast<std::size_t>(grads.places * columns));
+    gather(s, x, group, block, grads.first_line * s.out_width, grads.places, scratch.rows.data());
   }
   sums += (block.tap * s.group_channels() + block.channel) * s.filters + group * own;
-  scratch.tile.resize(static_cast<std::size_t>(columns * block_filters));
+  scratch.tile.resize(static_cast<std::size_t>(columns * gemm_block));
   float* tile = scratch.tile.data();
-  for (std::int64_t o = 0; o < own; o += block_filters) {
-    const std::int64_t width = std::min(block_filters, own - o);
-    const float* panel = slopes.panel(o);
+  for (std::int64_t o = 0; o < own; o += gemm_block) {
+    const std::int64_t width = std::min(gemm_block, own - o);
+    const float* panel = grads.panel(o);
     std::fill(tile, tile + columns * width, 0.0f);
     if (by_lines)
       for (std::int64_t k = 0; k < block.taps; ++k)
-        add_lines(s, x, slopes, block.tap + k, group * s.group_channels() + block.channel,
+        add_lines(s, x, grads, block.tap + k, group * s.group_channels() + block.channel,
                   block.channels, panel, width, tile + k * block.channels * width);
     else
-      for (std::int64_t k = 0; k < slopes.places; k += block_depth)
-        gemm({columns, width, std::min(block_depth, slopes.places - k), columns, width, width, true,
+      for (std::int64_t k = 0; k < grads.places; k += gemm_block)
+        gemm({columns, width, std::min(gemm_block, grads.places - k), columns, width, width, true,
               true},
              scratch.rows.data() + k * columns, panel + k * width, tile);
     for (std::int64_t r = 0; r < columns; ++r)
@@ -215,15 +213,15 @@ void run_weight(const KernelCall& call) {
     static thread_local ProductScratch scratch;
     const std::int64_t last = lines * (split + 1) / splits;
     for (std::int64_t line = lines * split / splits; line < last; line += together) {
-      Slopes slopes{};
+      OutputGrads grads{};
       std::int64_t packed = -1;  // the group that is packed
       for (std::int64_t b = begin; b < end; ++b) {
         const std::int64_t group = b / std::ssize(blocks);
         if (group != packed)
-          slopes = pack_slopes(s, call.in(1).as() + group * own, line,
-                               std::min(together, last - line), scratch.panels);
+          grads = pack_output_grads(s, call.in(1).as() + group * own, line,
+                                    std::min(together, last - line), scratch.panels);
         packed = group;
-        add_product(s, call.in(0).as(), group, block_of(b), slopes, scratch, sums);
+        add_product(s, call.in(0).as(), group, block_of(b), grads, scratch, sums);
       }
     }
   });

@@ -1,9 +1,7 @@
-// Convolution 3 x 3 with steps of one by Winograd's F(4 x 4, 3 x 3): tiles of 6 x 6 numbers give
-// 4 x 4 results with 36 multiplications a channel instead of 144 (Lavin and Gray, "Fast Algorithms
-// for Convolutional Neural Networks", 2015): detail/winograd.hpp. A thread takes some tiles,
-// transforms them, multiplies each of the 36 planes by its filters and transforms the products
-// back, all of it in its cache. Of few tiles each thread takes all and a part of the filters, whose
-// memory is then read once.
+// Convolution 3 x 3 with steps of one by Winograd's tiles (detail/winograd.hpp). A thread takes
+// some tiles, transforms them, multiplies each of their 36 elements by its filters and transforms
+// the products back, all of it in its cache. Of few tiles each thread takes all and a part of the
+// filters, whose memory is then read once.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/nn/conv_winograd.cpp"
 #include "hone/core/foreach_target.hpp"  // must come first
@@ -55,7 +53,7 @@ HWY_INLINE void transform_filter(const VecF g0, const VecF g1, const VecF g2, Ve
   to[5 * step] = g2;
 }
 
-// Filters as panels [plane][panel][channel][width], filled up with zeros.
+// Filters as panels [element][panel][channel][width], filled up with zeros.
 void winograd_pack(const KernelCall& call) {
   const F32 d;
   const std::int64_t channels = call.in(1).dims[2], filters = call.in(1).dims[3];
@@ -71,13 +69,13 @@ void winograd_pack(const KernelCall& call) {
       const std::int64_t o = panel * width + j;
       const std::int64_t left = std::clamp<std::int64_t>(filters - o, 0, lanes);
       const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
-      VecF g[9], rows[18], u[planes];
+      VecF g[9], rows[18], u[tile_elements];
       for (int t = 0; t < 9; ++t)
         g[t] = left == 0 ? hn::Zero(d) : masked_load(mask, d, w + (t * channels + c) * filters + o);
       for (int k = 0; k < 3; ++k) transform_filter(g[k], g[3 + k], g[6 + k], rows + k, 3);
       for (int r = 0; r < 6; ++r)
         transform_filter(rows[3 * r], rows[3 * r + 1], rows[3 * r + 2], u + 6 * r, 1);
-      for (int p = 0; p < planes; ++p)
+      for (int p = 0; p < tile_elements; ++p)
         hn::StoreU(u[p], d, packed + ((p * panels + panel) * channels + c) * width + j);
     }
   }
@@ -96,37 +94,36 @@ HWY_INLINE void transform_output(const VecF* m, int from, VecF* to, int step) {
 
 // Filters [first, end).
 HWY_INLINE void finish_tile(const ConvSizes& s, const KernelCall& call, const TilePlace& at,
-                            const float* from, std::int64_t plane, std::int64_t first,
+                            const float* from, std::int64_t step, std::int64_t first,
                             std::int64_t end) {
   const F32 d;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const int height = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_height - at.h));
-  const int width = static_cast<int>(std::min<std::int64_t>(tile_out, s.out_width - at.w));
+  const TileSize size = size_of_tile(s, at);
   const float* add = call.has(3) ? call.in(3).as() : nullptr;
   float* y = call.out(0).as();
   for (std::int64_t o = first; o < end; o += lanes) {
-    const ChannelVector channels(end - o);
+    const PartialVector filters(end - o);
     VecF rows[tile_out * tile_in];
     for (int k = 0; k < tile_in; ++k) {
       VecF column[tile_in];
       HONE_UNROLL
       for (int r = 0; r < tile_in; ++r)
-        column[r] = channels.load(from + (r * tile_in + k) * plane + o);
+        column[r] = filters.load(from + (r * tile_in + k) * step + o);
       transform_output(column, 1, rows + k, tile_in);
     }
-    const VecF bias = call.has(2) ? channels.load(call.in(2).as() + o) : hn::Zero(d);
-    for (int r = 0; r < height; ++r) {
+    const VecF bias = call.has(2) ? filters.load(call.in(2).as() + o) : hn::Zero(d);
+    for (int r = 0; r < size.height; ++r) {
       VecF row[tile_out];
       transform_output(rows + r * tile_in, 1, row, 1);
       HONE_UNROLL
       for (int k = 0; k < tile_out; ++k) {
-        if (k >= width) break;
+        if (k >= size.width) break;
         const std::int64_t to =
             ((at.image * s.out_height + at.h + r) * s.out_width + at.w + k) * s.filters + o;
         VecF v = hn::Add(row[k], bias);
-        if (add != nullptr) v = hn::Add(v, channels.load(add + to));
+        if (add != nullptr) v = hn::Add(v, filters.load(add + to));
         if (s.relu) v = relu_below(v, hn::Set(d, s.high));
-        channels.store(v, y + to);
+        filters.store(v, y + to);
       }
     }
   }
@@ -146,35 +143,35 @@ void conv_winograd(const KernelCall& call) {
   std::int64_t chunks = (tiles.all + most - 1) / most;
   if (!few) chunks = round_up(chunks, threads);
   const std::int64_t count = (tiles.all + chunks - 1) / chunks;
-  // (Planes that lie a power of two apart would share the lines of a cache.)
-  const std::int64_t plane_in = count * s.channels + 16, plane_out = count * s.filters + 16;
+  // (Elements that lie a power of two apart would share the lines of a cache.)
+  const std::int64_t step_in = count * s.channels + 16, step_out = count * s.filters + 16;
   const auto* packed = reinterpret_cast<const float*>(call.workspace);
   parallel_items((tiles.all + count - 1) / count * parts, [&](std::int64_t item, int) {
     static thread_local std::vector<float> scratch;
     static thread_local std::vector<const float*> places;
     scratch.resize(
-        std::max(scratch.size(), static_cast<std::size_t>(planes * (plane_in + plane_out))));
+        std::max(scratch.size(), static_cast<std::size_t>(tile_elements * (step_in + step_out))));
     float* in = scratch.data();
-    float* out = in + planes * plane_in;
+    float* out = in + tile_elements * step_in;
     const std::int64_t first = item / parts * count, behind = std::min(tiles.all, first + count);
     const std::int64_t part = item % parts;
     const std::int64_t first_panel = panels * part / parts, end_panel = panels * (part + 1) / parts;
     for (std::int64_t t = first; t < behind; ++t)
       transform_tile(locate_tile(s, call.in(0).as(), place_of_tile(tiles, t)), 0, s.channels,
-                     in + (t - first) * s.channels, plane_in);
+                     in + (t - first) * s.channels, step_in);
     const std::int64_t own = behind - first;
     const std::int64_t blocks = (own + block_places - 1) / block_places;
     places.resize(static_cast<std::size_t>(blocks * block_places));
-    for (int p = 0; p < planes; ++p) {
+    for (int p = 0; p < tile_elements; ++p) {
       for (std::int64_t i = 0; i < blocks * block_places; ++i)
-        places[static_cast<std::size_t>(i)] = in + p * plane_in + std::min(i, own - 1) * s.channels;
+        places[static_cast<std::size_t>(i)] = in + p * step_in + std::min(i, own - 1) * s.channels;
       ConvPanel panel{};
       panel.taps = 1;
       panel.channels = s.channels;
       panel.filters = s.filters;
       for (std::int64_t o = first_panel; o < end_panel; ++o) {
         panel.weights = packed + (p * panels + o) * s.channels * width;
-        panel.y = out + p * plane_out + o * width;
+        panel.y = out + p * step_out + o * width;
         panel.columns = std::min(width, s.filters - o * width);
         for (std::int64_t b = 0; b < blocks; ++b)
           conv_block(panel, places.data() + b * block_places, b * block_places,
@@ -182,7 +179,7 @@ void conv_winograd(const KernelCall& call) {
       }
     }
     for (std::int64_t t = first; t < behind; ++t)
-      finish_tile(s, call, place_of_tile(tiles, t), out + (t - first) * s.filters, plane_out,
+      finish_tile(s, call, place_of_tile(tiles, t), out + (t - first) * s.filters, step_out,
                   first_panel * width, std::min(s.filters, end_panel * width));
   });
 }
@@ -202,7 +199,8 @@ HWY_EXPORT(conv_winograd);
 std::size_t winograd_workspace(const KernelQuery& query) {
   const ConvSizes s = conv_sizes(query);
   const std::int64_t width = HWY_DYNAMIC_DISPATCH(winograd_width)();
-  return static_cast<std::size_t>(planes * round_up(s.filters, width) * s.channels) * sizeof(float);
+  return static_cast<std::size_t>(tile_elements * round_up(s.filters, width) * s.channels) *
+         sizeof(float);
 }
 
 std::string refuse_winograd(const KernelQuery& query) {
