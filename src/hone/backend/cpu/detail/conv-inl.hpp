@@ -88,12 +88,19 @@ inline HWY_NOINLINE void conv_block(const ConvPanel& p, const float* const* plac
     for (int j = 0; j < panel_vectors; ++j) {
       const std::int64_t left = p.columns - j * lanes, at = j * lanes;
       if (left <= 0) break;
-      const PartialVector filters(left);
       VecF v = sum[i][j];
-      if (p.bias != nullptr) v = hn::Add(v, filters.load(p.bias + at));
-      if (p.add != nullptr) v = hn::Add(v, filters.load(p.add + row + at));
-      if (p.relu) v = relu_below(v, high);
-      filters.store(v, p.y + row + at);
+      if (left >= lanes) {
+        if (p.bias != nullptr) v = hn::Add(v, hn::LoadU(d, p.bias + at));
+        if (p.add != nullptr) v = hn::Add(v, hn::LoadU(d, p.add + row + at));
+        if (p.relu) v = relu_below(v, high);
+        hn::StoreU(v, d, p.y + row + at);
+      } else {
+        const auto mask = hn::FirstN(d, static_cast<std::size_t>(left));
+        if (p.bias != nullptr) v = hn::Add(v, masked_load(mask, d, p.bias + at));
+        if (p.add != nullptr) v = hn::Add(v, masked_load(mask, d, p.add + row + at));
+        if (p.relu) v = relu_below(v, high);
+        blended_store(v, mask, d, p.y + row + at);
+      }
     }
   }
 }
