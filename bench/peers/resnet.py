@@ -3,13 +3,16 @@
     python resnet.py --hone build/release/hone --batch 32 --rounds 6 --threads 2
 
 prints the largest difference of the logits (relative to the largest logit), medians of single runs
-and their ratio. Both read the same file; hone runs compiled.
+and their ratio, and the largest memory of each program: all of hone's process, and of one that runs
+ONNX Runtime what comes on top of Python with both libraries loaded. Both read the same file; hone
+runs compiled.
 """
 
 import argparse
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -85,6 +88,30 @@ def export(path: Path, seed: int) -> None:
     )
 
 
+# Bytes before the model is read, and the most.
+PEAK = """
+import re, sys
+import numpy, onnxruntime
+# (ru_maxrss would be at least that of the process that started this one.)
+peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024
+before = peak()
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = int(sys.argv[3])
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+x = numpy.zeros((int(sys.argv[2]), 3, 224, 224), numpy.float32) + 1
+for _ in range(3):
+    session.run(None, {"x": x})
+print(before, peak())
+"""
+
+
+def onnxruntime_peak(model: Path, batch: int, threads: int) -> int:
+    command = [sys.executable, "-c", PEAK, str(model), str(batch), str(threads)]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    before, peak = (int(number) for number in printed.split())
+    return peak - before
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hone", required=True)
@@ -130,6 +157,7 @@ def main() -> None:
                 begin = time.perf_counter()
                 session.run(None, {"x": x})
                 theirs.append(time.perf_counter() - begin)
+        memory = onnxruntime_peak(model, args.batch, args.threads)
     ours, theirs = statistics.median(ours), statistics.median(theirs)
     print(
         json.dumps(
@@ -142,7 +170,9 @@ def main() -> None:
                 "ratio": round(theirs / ours, 3),
                 "hone_compile_seconds": round(statistics.median(compiles), 3),
                 "onnxruntime_load_seconds": round(load, 3),
-                "peak_bytes": report["peak_bytes"],
+                "hone_peak_bytes": report["peak_bytes"],
+                "onnxruntime_peak_bytes": memory,
+                "memory_ratio": round(report["peak_bytes"] / memory, 3),
             }
         )
     )

@@ -55,6 +55,31 @@ std::vector<Tensor> evaluate_node(const Node& node, const std::vector<const Tens
   return evaluate_reference(find_op(node.op), inputs, node.attributes);
 }
 
+// Tensors that are not read any more go at once: they are as large as the model.
+class Readers {
+public:
+  explicit Readers(const Graph& graph) : left_(graph.values.size()) {
+    for (const Node& node : graph.nodes)
+      for (const ValueId id : node.inputs)
+        if (id != none) ++left_[static_cast<std::size_t>(id)];
+    for (const auto& [name, id] : graph.outputs) ++left_[static_cast<std::size_t>(id)];
+  }
+
+  // `folded` is read instead of `id`.
+  void replace(ValueId id, ValueId folded) {
+    left_.resize(std::max(left_.size(), static_cast<std::size_t>(folded) + 1));
+    left_[static_cast<std::size_t>(folded)] = left_[static_cast<std::size_t>(id)];
+  }
+  void forget(const Graph& graph, const Node& node, TensorStore& tensors) {
+    for (const ValueId id : node.inputs)
+      if (id != none && --left_[static_cast<std::size_t>(id)] == 0)
+        tensors.erase(graph.value(id).name);
+  }
+
+private:
+  std::vector<std::int64_t> left_;  // by value
+};
+
 int run(const PassCall& call) {
   Graph& graph = call.graph;
   if (call.tensors == nullptr || !graph.updates.empty()) return 0;
@@ -66,6 +91,7 @@ int run(const PassCall& call) {
     ++changes;
   }
   graph.remove_dead();
+  Readers readers(graph);
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node node = graph.nodes[n];
     const bool constant = !node.inputs.empty() &&
@@ -85,8 +111,10 @@ int run(const PassCall& call) {
           graph.add_value(graph.unique_name(graph.value(node.outputs[i]).name + ".folded"),
                           graph.type(node.outputs[i]), ValueKind::constant);
       call.tensors->set(graph.value(folded).name, results[i]);
+      readers.replace(node.outputs[i], folded);
       graph.replace_uses(node.outputs[i], folded);
     }
+    readers.forget(graph, node, *call.tensors);
     ++changes;
   }
   graph.remove_dead();

@@ -11,10 +11,9 @@
 namespace hone {
 
 // The graph for running the model forward as `mode` runs it. `reports` (may be null) receives what
-// each pass did; `tensors` (may be null) is what the graph names beside the model's own tensors is
-// put into.
-Graph make_forward_graph(const Model& model, Mode mode,
-                         const std::vector<std::string>& disabled = {},
+// each pass did, `tensors` (may be null) the tensors that the graph names. Those of a model that is
+// moved here end as soon as passes have made others of them.
+Graph make_forward_graph(Model model, Mode mode, const std::vector<std::string>& disabled = {},
                          std::vector<PassReport>* reports = nullptr,
                          TensorStore* tensors = nullptr);
 // That graph, bound to its tensors; of a model that is moved here nothing else is kept. `disabled`
