@@ -81,17 +81,14 @@ Options fit_range(const Options& options, float low, float high) {
 
 Format format_minifloat_ieee() {
   using namespace minifloat_ieee_format;
-  Format format{
-      {"minifloat_ieee",
-       "small floating point with hidden bit and subnormal numbers",
-       {width_option(2, 32, 8),
-        with_most(exponent_width_option(1, 31, 4), 8),
-        exponent_bias_option("2^(exponent_width - 1) - 1"),
-        {"rounding", OptionType::text, std::nullopt,
-         "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)", 0,
-         0, microxcaling::round_names()},
-        {"subnormals", OptionType::boolean, std::nullopt,
-         "rule microxcaling: false makes subnormal numbers zero"}}}};
+  Format format{{"minifloat_ieee",
+                 "small floating point with hidden bit and subnormal numbers",
+                 {width_option(2, 32, 8),
+                  with_most(exponent_width_option(1, 31, 4), 8),
+                  exponent_bias_option("2^(exponent_width - 1) - 1"),
+                  microxcaling::rounding_option(),
+                  {"subnormals", OptionType::boolean, std::nullopt,
+                   "rule microxcaling: false makes subnormal numbers zero"}}}};
   format.rules = {"mase", "microxcaling"};
   format.formula = "sign * 2^e * (1 + k / 2^m), below the smallest exponent sign * 2^e * k / 2^m";
   format.notes =

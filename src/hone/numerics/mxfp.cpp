@@ -73,11 +73,8 @@ Format format_mxfp() {
         block_size_option("32"),
         tail_option(),
         block_dim_option(),
-        {"rounding", OptionType::text, std::nullopt,
-         "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)", 0,
-         0, microxcaling::round_names()},
-        {"flush_subnormals", OptionType::boolean, std::nullopt,
-         "rule microxcaling: blocks of float32 subnormal numbers become zero"}}}};
+        microxcaling::rounding_option(),
+        microxcaling::flush_subnormals_option()}}};
   format.rules = {"mase", "microxcaling"};
   format.formula = "2^e * element, e = floor(log2 max|block|) - the element's largest exponent";
   format.notes =

@@ -58,11 +58,8 @@ Format format_mxint() {
         block_dim_option(),
         {"quantile_search", OptionType::boolean, std::nullopt,
          "rule mase: the maximum, or the quantile of it, with the least square error"},
-        {"rounding", OptionType::text, std::nullopt,
-         "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)", 0,
-         0, microxcaling::round_names()},
-        {"flush_subnormals", OptionType::boolean, std::nullopt,
-         "rule microxcaling: blocks of float32 subnormal numbers become zero"}}}};
+        microxcaling::rounding_option(),
+        microxcaling::flush_subnormals_option()}}};
   format.rules = {"mase", "microxcaling"};
   format.formula = "2^e * k / 2^(width - 2), |k| < 2^(width - 1), e = floor(log2 max|block|)";
   format.notes =

@@ -41,7 +41,19 @@ void quantize_block(const BlockOptions& o, float* x, std::int64_t n) {
 
 }  // namespace
 
-std::vector<std::string> round_names() { return {"nearest", "floor", "even"}; }
+OptionSpec rounding_option() {
+  return {"rounding",
+          OptionType::text,
+          std::nullopt,
+          "rule microxcaling: nearest (halves away from zero), even or floor (default: nearest)",
+          0,
+          0,
+          {"nearest", "floor", "even"}};
+}
+OptionSpec flush_subnormals_option() {
+  return {"flush_subnormals", OptionType::boolean, std::nullopt,
+          "rule microxcaling: blocks of float32 subnormal numbers become zero"};
+}
 Round parse_round(const std::string& name) {
   return name == "floor" ? Round::floor : name == "even" ? Round::even : Round::nearest;
 }

@@ -11,8 +11,10 @@
 namespace hone::microxcaling {
 
 enum class Round { nearest, floor, even };  // nearest: halves away from zero
-std::vector<std::string> round_names();
 Round parse_round(const std::string& name);
+// Options of formats that have the rule microxcaling.
+OptionSpec rounding_option();
+OptionSpec flush_subnormals_option();
 
 struct Element {
   int exponent_width = 0;  // 0: integers
