@@ -11,7 +11,8 @@
 namespace hone {
 namespace {
 
-constexpr std::size_t most_parameters = 8;  // of a trial, in a line
+// Of a trial, in a line.
+constexpr std::size_t most_parameters = 8, most_characters = 100;
 
 std::string state_of(const StudyTrial& trial) {
   if (trial.standing == TrialStanding::best) return "best";
@@ -19,17 +20,20 @@ std::string state_of(const StudyTrial& trial) {
   return trial.state == "COMPLETE" && !trial.can_be_best ? "infeasible" : lower_case(trial.state);
 }
 
-std::string describe_parameters(const StudySummary& study, const StudyTrial& trial,
-                                std::size_t most) {
+std::string describe_parameters(const StudySummary& study, const StudyTrial& trial) {
   std::string text;
   std::size_t shown = 0, all = 0;
   for (const std::size_t i : by_importance(study)) {
     if (std::isnan(trial.parameters[i])) continue;
     ++all;
-    if (shown == most) continue;
+    // (The most important ones, without gaps.)
+    if (shown == most_parameters || shown + 1 < all) continue;
+    const std::string one =
+        fmt::format("{}{} = {}", text.empty() ? "" : ", ", study.parameters[i].name,
+                    study.parameters[i].format(trial.parameters[i]));
+    if (shown > 0 && text.size() + one.size() > most_characters) continue;
     ++shown;
-    text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", study.parameters[i].name,
-                        study.parameters[i].format(trial.parameters[i]));
+    text += one;
   }
   return all > shown ? fmt::format("{}, {} more", text, all - shown) : text;
 }
@@ -138,7 +142,7 @@ ReportTable best_table(const StudySummary& study) {
   });
   for (const StudyTrial* trial : shown) {
     std::vector<ReportCell> row = cells_of(study, *trial);
-    row.push_back({describe_parameters(study, *trial, most_parameters)});
+    row.push_back({describe_parameters(study, *trial)});
     table.rows.push_back(std::move(row));
   }
   return table;
@@ -199,8 +203,7 @@ std::string render_studies(std::span<const StudySummary> studies,
     trials.columns.push_back({"parameters", Align::left});
     for (const StudyTrial& trial : study.trials) {
       std::vector<ReportCell> row = cells_of(study, trial);
-      row.push_back(
-          {trial.note.empty() ? describe_parameters(study, trial, most_parameters) : trial.note});
+      row.push_back({trial.note.empty() ? describe_parameters(study, trial) : trial.note});
       trials.rows.push_back(std::move(row));
     }
     add(trials, trials.title + of);
