@@ -43,15 +43,6 @@ public:
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
 
-  // On a port of its own. Processes of several tests come at the same time: each tries ports until
-  // one is free.
-  void start() {
-    for (int i = 0; i < 50; ++i) {
-      port_ = first_port + (getpid() * 7 + i * 131) % ports;
-      if (try_start()) return;
-    }
-    throw std::runtime_error("the server does not start: " + folder() + "/log");
-  }
   void stop(const std::string& mode) {
     run_command(fmt::format("{}{}/pg_ctl -D '{}/data' -m {} stop > /dev/null 2>&1", user_,
                             programs().string(), folder(), mode));
@@ -85,6 +76,15 @@ private:
   // for a server which is away would at times be connected to itself, and hold the server's port.
   static constexpr int first_port = 10000, ports = 22000;
 
+  // On a port of its own. Processes of several tests come at the same time: each tries ports until
+  // one is free.
+  void start() {
+    for (int i = 0; i < 50; ++i) {
+      port_ = first_port + (getpid() * 7 + i * 131) % ports;
+      if (try_start()) return;
+    }
+    throw std::runtime_error("the server does not start: " + folder() + "/log");
+  }
   bool try_start() {
     return run_command(fmt::format(
                "{}{}/pg_ctl -D '{}/data' -w -l '{}/log' -o \"-k '{}' -p {} -c "

@@ -59,9 +59,9 @@ std::vector<Tensor> evaluate_node(const Node& node, const std::vector<const Tens
 class Readers {
 public:
   explicit Readers(const Graph& graph) : left_(graph.values.size()) {
-    for (const Node& node : graph.nodes)
-      for (const ValueId id : node.inputs)
-        if (id != none) ++left_[static_cast<std::size_t>(id)];
+    const std::vector<std::vector<NodeId>> readers = graph.readers();
+    std::transform(readers.begin(), readers.end(), left_.begin(),
+                   [](const std::vector<NodeId>& all) { return std::ssize(all); });
     for (const auto& [name, id] : graph.outputs) ++left_[static_cast<std::size_t>(id)];
   }
 

@@ -23,15 +23,16 @@ std::string state_of(const StudyTrial& trial) {
 std::string describe_parameters(const StudySummary& study, const StudyTrial& trial) {
   std::string text;
   std::size_t shown = 0, all = 0;
+  bool full = false;
   for (const std::size_t i : by_importance(study)) {
     if (std::isnan(trial.parameters[i])) continue;
     ++all;
-    // (The most important ones, without gaps.)
-    if (shown == most_parameters || shown + 1 < all) continue;
+    if (full) continue;
     const std::string one =
         fmt::format("{}{} = {}", text.empty() ? "" : ", ", study.parameters[i].name,
                     study.parameters[i].format(trial.parameters[i]));
-    if (shown > 0 && text.size() + one.size() > most_characters) continue;
+    full = shown == most_parameters || (shown > 0 && text.size() + one.size() > most_characters);
+    if (full) continue;
     ++shown;
     text += one;
   }

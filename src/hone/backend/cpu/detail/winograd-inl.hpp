@@ -19,19 +19,17 @@ namespace HWY_NAMESPACE {
 using namespace winograd;
 
 // B^T of six numbers.
-HWY_INLINE void transform_input(const VecF* x, int from, VecF* to, int step) {
+HWY_INLINE void transform_input(const VecF* x, VecF* to, int step) {
   const F32 d;
   const VecF four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f), two = hn::Set(d, 2.0f);
-  const VecF x0 = x[0], x1 = x[from], x2 = x[2 * from], x3 = x[3 * from], x4 = x[4 * from],
-             x5 = x[5 * from];
-  to[0] = hn::MulAdd(four, x0, hn::NegMulAdd(five, x2, x4));
-  const VecF a = hn::NegMulAdd(four, x2, x4), b = hn::NegMulAdd(four, x1, x3);
+  to[0] = hn::MulAdd(four, x[0], hn::NegMulAdd(five, x[2], x[4]));
+  const VecF a = hn::NegMulAdd(four, x[2], x[4]), b = hn::NegMulAdd(four, x[1], x[3]);
   to[step] = hn::Add(a, b);
   to[2 * step] = hn::Sub(a, b);
-  const VecF c = hn::Sub(x4, x2), e = hn::Mul(two, hn::Sub(x3, x1));
+  const VecF c = hn::Sub(x[4], x[2]), e = hn::Mul(two, hn::Sub(x[3], x[1]));
   to[3 * step] = hn::Add(c, e);
   to[4 * step] = hn::Sub(c, e);
-  to[5 * step] = hn::MulAdd(four, x1, hn::NegMulAdd(five, x3, x5));
+  to[5 * step] = hn::MulAdd(four, x[1], hn::NegMulAdd(five, x[3], x[5]));
 }
 
 // Six by six numbers of x that a tile reads: where each begins, null outside.
@@ -65,11 +63,11 @@ HWY_INLINE void transform_tile(const TileReads& reads, std::int64_t first, std::
         const float* from = reads.place[r * tile_in + k];
         column[r] = from == nullptr ? hn::Zero(d) : channels.load(from + c);
       }
-      transform_input(column, 1, rows + k, tile_in);
+      transform_input(column, rows + k, tile_in);
     }
     for (int r = 0; r < tile_in; ++r) {
       VecF row[tile_in];
-      transform_input(rows + r * tile_in, 1, row, 1);
+      transform_input(rows + r * tile_in, row, 1);
       HONE_UNROLL
       for (int k = 0; k < tile_in; ++k) channels.store(row[k], to + (r * tile_in + k) * step);
     }

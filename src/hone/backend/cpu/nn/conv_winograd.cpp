@@ -82,14 +82,14 @@ void winograd_pack(const KernelCall& call) {
 }
 
 // A^T of six numbers.
-HWY_INLINE void transform_output(const VecF* m, int from, VecF* to, int step) {
+HWY_INLINE void transform_output(const VecF* m, VecF* to, int step) {
   const F32 d;
-  const VecF a = hn::Add(m[from], m[2 * from]), b = hn::Sub(m[from], m[2 * from]);
-  const VecF c = hn::Add(m[3 * from], m[4 * from]), e = hn::Sub(m[3 * from], m[4 * from]);
+  const VecF a = hn::Add(m[1], m[2]), b = hn::Sub(m[1], m[2]);
+  const VecF c = hn::Add(m[3], m[4]), e = hn::Sub(m[3], m[4]);
   to[0] = hn::Add(hn::Add(m[0], a), c);
   to[step] = hn::MulAdd(hn::Set(d, 2.0f), e, b);
   to[2 * step] = hn::MulAdd(hn::Set(d, 4.0f), c, a);
-  to[3 * step] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), e, b), m[5 * from]);
+  to[3 * step] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), e, b), m[5]);
 }
 
 // Filters [first, end).
@@ -109,12 +109,12 @@ HWY_INLINE void finish_tile(const ConvSizes& s, const KernelCall& call, const Ti
       HONE_UNROLL
       for (int r = 0; r < tile_in; ++r)
         column[r] = filters.load(from + (r * tile_in + k) * step + o);
-      transform_output(column, 1, rows + k, tile_in);
+      transform_output(column, rows + k, tile_in);
     }
     const VecF bias = call.has(2) ? filters.load(call.in(2).as() + o) : hn::Zero(d);
     for (int r = 0; r < size.height; ++r) {
       VecF row[tile_out];
-      transform_output(rows + r * tile_in, 1, row, 1);
+      transform_output(rows + r * tile_in, row, 1);
       HONE_UNROLL
       for (int k = 0; k < tile_out; ++k) {
         if (k >= size.width) break;
