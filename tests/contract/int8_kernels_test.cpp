@@ -1,5 +1,6 @@
 // Kernels on 8-bit codes against each other: whatever the sizes leave at the ends of tiles, all
 // give the same bits.
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -75,6 +76,42 @@ TEST(Int8Kernels, ConvolutionsAreTheSameForEveryWidth) {
                                   1e-6};
             expect_same_bits("conv_int8", sample);
           }
+}
+
+// Sums as large as 512 channels can give: tiles' sums wrap around on the way.
+TEST(Int8Kernels, ConvolutionsOfLargestCodesAreTheReferences) {
+  const Shape shape{40, 512, 3, 3};
+  for (const char* data : {"scale=1 zero_point=0 symmetric=false",
+                           "scale=1 zero_point=255 symmetric=false", "scale=1"})
+    for (const bool alike : {true, false}) {
+      Tensor weight = random_tensor(shape, 1), x = random_tensor({1, 13, 15, 512}, 2);
+      for (std::int64_t i = 0; i < weight.size(); ++i)
+        weight.as<float>()[i] = alike || weight.as<float>()[i] < 0 ? -1.0f : 1.0f;
+      for (std::int64_t i = 0; i < x.size(); ++i)
+        x.as<float>()[i] = alike || x.as<float>()[i] > 0 ? 1000.0f : -1000.0f;
+      PackedSample w = pack_sample(weight, "affine", "", TensorRows::filters);
+      w.attributes.set("data_format", std::string("affine"));
+      w.attributes.set("data_rule", std::string("exact"));
+      w.attributes.set("data_options", std::string(data));
+      w.attributes.set("pads", std::string("1,1,1,1"));
+      const OpSample sample{std::string(data) + (alike ? ", alike" : ", mixed"),
+                            {x, w.codes, w.scales},
+                            w.attributes,
+                            {},
+                            1e-6};
+      const Op& op = find_op("conv_int8");
+      expect_same_bits("conv_int8", sample);
+      const auto run = [&](bool use_kernels) {
+        Executor executor(sample_graph(op, sample, false),
+                          ExecutorOptions{.use_kernels = use_kernels});
+        return run_once(executor, op, sample)[0].clone();
+      };
+      const Tensor y = run(true), expected = run(false);
+      for (std::int64_t i = 0; i < y.size(); ++i)
+        ASSERT_NEAR(y.as<float>()[i], expected.as<float>()[i],
+                    1e-6 * std::abs(expected.as<float>()[i]) + 1e-3)
+            << sample.name << ", number " << i;
+    }
 }
 
 }  // namespace

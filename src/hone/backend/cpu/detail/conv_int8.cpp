@@ -14,6 +14,14 @@ namespace {
 
 std::size_t in_lines(std::int64_t bytes) { return static_cast<std::size_t>(round_up(bytes, 64)); }
 
+WindowNumbers window_numbers(const ConvInt8& conv, const Window& window) {
+  const std::int64_t width = conv.kernel[1];
+  if (conv.blocks() != 1 || window.dilations[1] != 1)
+    return {conv.padded, conv.padded, 1, conv.columns()};
+  const std::int64_t run = round_up(width * conv.channels, 2);
+  return {conv.channels, run, width, conv.kernel[0] * run};
+}
+
 BoundConvInt8 bind(const KernelQuery& query) {
   const Options& attributes = query.node.attributes;
   BoundConvInt8 bound;
@@ -21,6 +29,7 @@ BoundConvInt8 bind(const KernelQuery& query) {
   bound.packed = {bound.conv.weight, parse_shape(attributes.text("shape")),
                   static_cast<int>(attributes.integer("bits"))};
   bound.window = window_of(attributes, bound.conv.kernel, "conv_int8");
+  bound.numbers = window_numbers(bound.conv, bound.window);
   bound.panels = (bound.conv.filters + int8_panel - 1) / int8_panel;
   bound.relu = attributes.boolean("relu");
   bound.high = largest_result(attributes.real("high"));
@@ -56,6 +65,14 @@ ConvInt8Filters<Code> conv_int8_filters(const BoundConvInt8& bound, std::byte* w
           reinterpret_cast<float*>(sums + number_bytes(bound))};
 }
 
+float filter_scale(const ConvInt8& conv, const float* scales, std::int64_t filter,
+                   std::int64_t block) {
+  const float scale = conv.weight_layout.fixed
+                          ? conv.weight_layout.scale
+                          : scales[filter * conv.weight_scales() + conv.weight_scale(block)];
+  return conv.data_layout.fixed ? scale * conv.data_layout.scale : scale;
+}
+
 template <typename Code>
 void begin_conv_int8(const KernelCall& call) {
   const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
@@ -64,6 +81,7 @@ void begin_conv_int8(const KernelCall& call) {
   constexpr std::int64_t run = ConvInt8Filters<Code>::run;
   const ConvInt8Filters<Code> to = conv_int8_filters<Code>(bound, call.workspace);
   const std::int64_t k = conv.columns(), n = bound.panels * int8_panel;
+  const std::int64_t wide = run == 4 ? k : bound.numbers.columns;
   std::vector<std::int8_t> codes(static_cast<std::size_t>(int8_panel * k));
   std::vector<float> scales(static_cast<std::size_t>(int8_panel * conv.weight_scales()));
   for (std::int64_t p = bound.panels * call.thread / call.threads;
@@ -71,24 +89,21 @@ void begin_conv_int8(const KernelCall& call) {
     const std::int64_t first = p * int8_panel;
     const std::int64_t count = std::min(int8_panel, conv.filters - first);
     filter_codes(conv, packed, first, count, codes.data(), scales.data());
-    Code* panel = to.codes + first * k;
-    std::fill(panel, panel + int8_panel * k, Code{0});
+    Code* panel = to.codes + first * wide;
+    std::fill(panel, panel + int8_panel * wide, Code{0});
     for (std::int64_t j = 0; j < int8_panel; ++j) {
       const std::int8_t* own = codes.data() + j * k;
       for (std::int64_t b = 0; b < conv.blocks(); ++b) {
         std::int32_t sum = 0;
         for (std::int64_t i = b * conv.block; j < count && i < (b + 1) * conv.block; ++i) {
-          panel[i / run * (int8_panel * run) + j * run + i % run] = own[i];
+          const std::int64_t tap = i / conv.padded, c = i % conv.padded;
+          if (c >= conv.channels) continue;
+          const std::int64_t at = run == 4 ? i : bound.numbers.column(tap, c);
+          panel[at / run * (int8_panel * run) + j * run + at % run] = own[i];
           sum += own[i];
         }
         to.sums[b * n + first + j] = -conv.zero * sum;
-        const float scale =
-            conv.weight_layout.fixed
-                ? conv.weight_layout.scale
-                : scales[static_cast<std::size_t>(j * conv.weight_scales() + conv.weight_scale(b))];
-        to.scales[b * n + first + j] = j >= count               ? 0.0f
-                                       : conv.data_layout.fixed ? scale * conv.data_layout.scale
-                                                                : scale;
+        to.scales[b * n + first + j] = j < count ? filter_scale(conv, scales.data(), j, b) : 0.0f;
       }
     }
   }

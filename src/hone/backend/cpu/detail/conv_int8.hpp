@@ -31,8 +31,20 @@ struct CodePlanes {
   }
 };
 
+// How windows of 16-bit numbers lie: a place has `place` of them (its channels alone where taps lie
+// together and no block ends inside), and `run` (even) go on without a gap.
+struct WindowNumbers {
+  std::int64_t place = 0, run = 0, taps_of_run = 0, columns = 0;
+
+  // Of channel c of a tap.
+  std::int64_t column(std::int64_t tap, std::int64_t c) const {
+    return tap / taps_of_run * run + tap % taps_of_run * place + c;
+  }
+};
+
 struct BoundConvInt8 {
   ConvInt8 conv;
+  WindowNumbers numbers;
   BoundPacked packed;
   Window window;
   std::int64_t panels = 0;  // of int8_panel filters
@@ -42,7 +54,7 @@ struct BoundConvInt8 {
 };
 
 // The filters in the workspace, in this order. Code is i8, four of a filter beside each other, or
-// i16, two of them.
+// i16, two of them (of WindowNumbers::columns, which may be fewer).
 template <typename Code>
 struct ConvInt8Filters {
   static constexpr std::int64_t run = 4 / static_cast<std::int64_t>(sizeof(Code));
@@ -56,6 +68,10 @@ template <typename Code>
 std::size_t conv_int8_workspace(const KernelQuery& query);
 template <typename Code>
 ConvInt8Filters<Code> conv_int8_filters(const BoundConvInt8& bound, std::byte* workspace);
+// The scale of a filter's block, from the scales of filter_codes; times the data's where there is
+// one for all places.
+float filter_scale(const ConvInt8& conv, const float* scales, std::int64_t filter,
+                   std::int64_t block);
 // Kernel::begin: each thread encodes a share of the panels.
 template <typename Code>
 void begin_conv_int8(const KernelCall& call);

@@ -6,11 +6,10 @@
 #include "hone/core/highway-inl.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "hone/backend/cpu/detail/conv_int8.hpp"
-#include "hone/backend/cpu/detail/int8_product.hpp"
+#include "hone/backend/cpu/detail/int16_product-inl.hpp"
 #include "hone/core/threads.hpp"
 #include "hone/core/unroll.hpp"
 #include "hone/core/vectors-inl.hpp"
@@ -19,62 +18,43 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-using I16 = hn::Repartition<std::int16_t, I32>;
-using Vec32 = hn::Vec<I32>;
-inline constexpr std::int64_t lanes = hn::MaxLanes(I32());
+inline constexpr std::int64_t lanes = int32_lanes;
 
 struct Piece : ConvInt8Piece<std::int16_t> {
-  const std::int16_t* codes;  // as CodePlanes::codes
+  const std::int16_t* codes;    // the places of CodePlanes, WindowNumbers::place each
+  const std::int64_t* offsets;  // of a window's pairs, from its first code
 };
 
-// Filters [first, first + vectors * lanes) of Rows places from `row` on. 6 x 2 sums stay in sixteen
-// registers.
+// Filters [first, first + vectors * lanes) of Rows places from `row` on.
 template <int Rows, int vectors>
-HWY_NOINLINE void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
+void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
   const I32 di;
-  const I16 dw;
   const F32 df;
   const BoundConvInt8& bound = *piece.bound;
   const ConvInt8& conv = bound.conv;
-  const std::int64_t columns = conv.columns(), n = bound.panels * int8_panel;
-  const std::int16_t* x[Rows];
-  HONE_UNROLL for (int r = 0; r < Rows; ++r) x[r] =
-      piece.codes + piece.places[row + r] * conv.padded;
-  const std::int16_t* w[vectors];
-  HONE_UNROLL for (int j = 0; j < vectors; ++j) {
-    const std::int64_t o = first + j * lanes;
-    w[j] = piece.filters.codes + o / int8_panel * int8_panel * columns + o % int8_panel * 2;
-  }
+  const std::int64_t columns = bound.numbers.columns, n = bound.panels * int8_panel;
   VecF totals[Rows][vectors];
   HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int j = 0; j < vectors; ++j)
       totals[r][j] = hn::Zero(df);
-  // A block is a part of a tap, or the whole window in its runs.
+  // A block is a part of a tap, or the whole window.
   const std::int64_t blocks = conv.blocks();
-  const WindowRuns& windows = *piece.windows;
   for (std::int64_t b = 0; b < blocks; ++b) {
-    Vec32 sum[Rows][vectors], rest[Rows][vectors];
-    HONE_UNROLL for (int r = 0; r < Rows; ++r) HONE_UNROLL for (int j = 0; j < vectors; ++j)
-        sum[r][j] = rest[r][j] = hn::Zero(di);
-    const std::int64_t tap = windows.taps[static_cast<std::size_t>(conv.tap_of(b))];
+    const std::int64_t tap = piece.windows->taps[static_cast<std::size_t>(conv.tap_of(b))];
     const std::int64_t inside = tap * conv.padded + b * conv.block % conv.padded;
-    const std::int64_t length = blocks == 1 ? windows.length : conv.block;
-    const std::size_t runs = blocks == 1 ? windows.runs.size() : 1;
-    std::int64_t column = b * conv.block;
-    for (std::size_t run = 0; run < runs; ++run) {
-      const std::int64_t offset = blocks == 1 ? windows.runs[run] : inside;
-      for (std::int64_t k = offset; k < offset + length; k += 2, column += 2) {
-        hn::Vec<I16> right[vectors];
-        HONE_UNROLL for (int j = 0; j < vectors; ++j) right[j] =
-            hn::LoadU(dw, w[j] + column * int8_panel);
-        HONE_UNROLL for (int r = 0; r < Rows; ++r) {
-          std::int32_t two;
-          std::memcpy(&two, x[r] + k, sizeof two);
-          const auto left = hn::BitCast(dw, hn::Set(di, two));
-          HONE_UNROLL for (int j = 0; j < vectors; ++j) sum[r][j] =
-              hn::ReorderWidenMulAccumulate(di, left, right[j], sum[r][j], rest[r][j]);
-        }
-      }
+    const std::int16_t* x[Rows];
+    HONE_UNROLL for (int r = 0; r < Rows; ++r) x[r] =
+        piece.codes + piece.places[row + r] * bound.numbers.place + (blocks == 1 ? 0 : inside);
+    const std::int16_t* w[vectors];
+    HONE_UNROLL for (int j = 0; j < vectors; ++j) {
+      const std::int64_t o = first + j * lanes;
+      w[j] = piece.filters.codes + o / int8_panel * int8_panel * columns + o % int8_panel * 2 +
+             b * conv.block * int8_panel;
     }
+    HWY_ALIGN std::int32_t sums[Rows * vectors * lanes];
+    if (blocks == 1)
+      multiply_pairs<Rows, vectors>(x, piece.offsets, columns / 2, w, sums, vectors * lanes);
+    else
+      multiply_pairs<Rows, vectors>(x, PairsTogether(), conv.block / 2, w, sums, vectors * lanes);
     HONE_UNROLL for (int j = 0; j < vectors; ++j) {
       const std::int64_t at = b * n + first + j * lanes;
       HONE_UNROLL for (int r = 0; r < Rows; ++r) {
@@ -86,7 +66,7 @@ HWY_NOINLINE void tile(const Piece& piece, std::int64_t row, std::int64_t first)
                   df,
                   piece.planes->scales[static_cast<std::size_t>(
                       (piece.places[row + r] + tap) * conv.place_scales() + conv.place_scale(b))]));
-        const Vec32 whole = hn::Add(hn::RearrangeToOddPlusEven(sum[r][j], rest[r][j]),
+        const Vec32 whole = hn::Add(hn::Load(di, sums + (r * vectors + j) * lanes),
                                     hn::LoadU(di, piece.filters.sums + at));
         totals[r][j] = hn::MulAdd(hn::ConvertTo(df, whole), scale, totals[r][j]);
       }
@@ -126,20 +106,45 @@ void widen(const std::uint8_t* from, std::int64_t count, std::int16_t* to) {
   for (; i < count; ++i) to[i] = from[i];
 }
 
+// The channels of `count` places without those that fill up.
+void widen_places(const ConvInt8& conv, const std::uint8_t* from, std::int64_t count,
+                  std::int16_t* to) {
+  const hn::CappedTag<std::int16_t, 4> four;
+  const hn::Rebind<std::uint8_t, decltype(four)> bytes;
+  for (std::int64_t p = 0; p < count; ++p, from += conv.padded, to += conv.channels) {
+    // (The next place overwrites what fills up; the place behind the last may be another thread's.)
+    if (p + 1 == count) return widen(from, conv.channels, to);
+    for (std::int64_t c = 0; c < conv.padded; c += 4)
+      hn::StoreU(hn::PromoteTo(four, hn::LoadU(bytes, from + c)), four, to + c);
+  }
+}
+
 void run_conv_int8(const KernelCall& call) {
   // Kept from call to call, of all convolutions.
   static thread_local CodePlanes kept;
   static thread_local std::vector<std::int16_t> kept_codes;
   CodePlanes& planes = kept;
   encode_planes(call, planes);
-  const std::int64_t count = planes.count(static_cast<const BoundConvInt8*>(call.bound)->conv);
-  kept_codes.resize(std::max(kept_codes.size(), static_cast<std::size_t>(count)));
+  const auto& bound = *static_cast<const BoundConvInt8*>(call.bound);
+  const ConvInt8& conv = bound.conv;
+  const std::int64_t place = bound.numbers.place;
+  const std::int64_t count = planes.count(conv) / conv.padded;
+  // (A run of pairs may end behind the last place.)
+  kept_codes.resize(std::max(kept_codes.size(), static_cast<std::size_t>(count * place + 1)));
   std::int16_t* const codes = kept_codes.data();
   parallel_ranges(count, [&](std::int64_t from, std::int64_t to, int) {
-    widen(planes.codes + from, to - from, codes + from);
+    const std::uint8_t* const own = planes.codes + from * conv.padded;
+    if (place == conv.padded)
+      widen(own, (to - from) * place, codes + from * place);
+    else
+      widen_places(conv, own, to - from, codes + from * place);
   });
+  std::vector<std::int64_t> offsets;
+  for (const std::int64_t run : window_runs(bound, planes).runs)
+    for (std::int64_t k = 0; k < bound.numbers.run; k += 2)
+      offsets.push_back(run / conv.padded * place + k);
   for_conv_pieces<std::int16_t>(call, planes, 6, [&](const ConvInt8Piece<std::int16_t>& own) {
-    const Piece piece{own, codes};
+    const Piece piece{own, codes, offsets.data()};
     std::int64_t o = piece.first_panel * int8_panel;
     const std::int64_t end = piece.end_panel * int8_panel;
     for (; o + 2 * lanes <= end; o += 2 * lanes) places_of<2>(piece, piece.count, o);
