@@ -9,8 +9,6 @@ namespace hone {
 
 // Why AMX cannot take the heads of q, k and v, inputs `first` to `first` + 2.
 inline std::string refuse_amx_attention(const KernelQuery& query, std::size_t first) {
-  if (query.graph.type(query.node.inputs[first]).dtype == DType::f32)
-    return "it is for float16 and bfloat16";
   for (const std::size_t input : {first, first + 2}) {
     const Dim& dim = query.graph.type(query.node.inputs[input]).dims[3];
     const std::int64_t size = dim.is_fixed() ? dim.offset : 0;

@@ -1,7 +1,8 @@
-// Products by AMX's tiles of bfloat16 of numbers that are stored in 16 bits. One of float16 is the
-// sum of two of bfloat16, exactly; of the four products of two such sums the last, at most 2^-16 of
-// the whole, is left out (Henry, Tang, Heinecke: arXiv 1904.06376). Sums are float32. An infinity
-// of float16 gives NaN, also to queries of its block that do not see it: none is hidden.
+// Products by AMX's tiles of bfloat16 of numbers that are sums of such parts: of float16 two, of
+// float32 three, exactly. Of the products of two sums those that are at most 2^-16 (float16) or
+// 2^-24 (float32) of the whole are left out: of four one, of nine three (Henry, Tang, Heinecke:
+// arXiv 1904.06376). Sums are float32. An infinity of float16 or float32 gives NaN, also to queries
+// of its block that do not see it: none is hidden.
 #pragma once
 
 #include "hone/backend/cpu/detail/amx.hpp"
@@ -9,7 +10,7 @@
 
 namespace hone {
 
-constexpr int amx_parts(DType type) { return type == DType::f16 ? 2 : 1; }
+constexpr int amx_parts(DType type) { return type == DType::f32 ? 3 : type == DType::f16 ? 2 : 1; }
 // Numbers of a row that meet in one step of a tile, as sixteen pairs; bytes that they take.
 inline constexpr std::int64_t amx_group = 32;
 constexpr std::int64_t amx_group_bytes(int parts) { return std::int64_t{parts} * 64; }
@@ -26,6 +27,7 @@ HONE_AMX_BF16_TARGET inline __m512 widen_bf16(__m256i numbers) {
 // Sixteen neighbours from element `at` on, as float32.
 template <DType Type>
 HONE_AMX_BF16_TARGET inline __m512 sixteen(const void* data, std::int64_t at) {
+  if constexpr (Type == DType::f32) return _mm512_loadu_ps(static_cast<const float*>(data) + at);
   const __m256i halves = _mm256_loadu_si256(
       reinterpret_cast<const __m256i*>(static_cast<const std::uint16_t*>(data) + at));
   if constexpr (Type == DType::f16)
@@ -36,6 +38,7 @@ HONE_AMX_BF16_TARGET inline __m512 sixteen(const void* data, std::int64_t at) {
 
 template <DType Type>
 HONE_AMX_BF16_TARGET inline void store_sixteen(void* data, std::int64_t at, __m512 x) {
+  if constexpr (Type == DType::f32) return _mm512_storeu_ps(static_cast<float*>(data) + at, x);
   std::uint16_t* const to = static_cast<std::uint16_t*>(data) + at;
   if constexpr (Type == DType::f16) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(x, 0));
@@ -45,8 +48,9 @@ HONE_AMX_BF16_TARGET inline void store_sixteen(void* data, std::int64_t at, __m5
   }
 }
 
-// The parts of pairs (a[i], b[i]), the first rounded to the nearest. The last is cut off: 2^-16 of
-// float32, nothing of float16 or, in one part, bfloat16.
+// The parts of pairs (a[i], b[i]). Of two the first is rounded to the nearest, the last cut off:
+// 2^-16 of float32, nothing of float16 or, in one part, bfloat16. Of three each is cut off, which
+// leaves nothing of float32 and makes no infinity.
 template <int Parts>
 HONE_AMX_BF16_TARGET inline void split_pairs(__m512 a, __m512 b, __m512i (&part)[Parts]) {
   const __m512i high = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
@@ -62,6 +66,14 @@ HONE_AMX_BF16_TARGET inline void split_pairs(__m512 a, __m512 b, __m512i (&part)
     // (A NaN that becomes a number there is one here.)
     a = _mm512_sub_ps(a, _mm512_castsi512_ps(_mm512_and_si512(x, high)));
     b = _mm512_sub_ps(b, _mm512_castsi512_ps(_mm512_and_si512(y, high)));
+  }
+  if constexpr (Parts == 3) {
+    const __m512 cut = _mm512_castsi512_ps(high);
+    HONE_UNROLL for (int p = 0; p < 2; ++p) {
+      part[p] = join(_mm512_castps_si512(a), _mm512_castps_si512(b));
+      a = _mm512_sub_ps(a, _mm512_and_ps(a, cut));
+      b = _mm512_sub_ps(b, _mm512_and_ps(b, cut));
+    }
   }
   part[Parts - 1] = join(_mm512_castps_si512(a), _mm512_castps_si512(b));
 }
@@ -262,13 +274,27 @@ struct AmxStep {
   }
 };
 
-// In an order in which few tiles are loaded twice.
+// The smallest first, in an order in which few tiles are loaded twice.
 template <int Parts>
 HONE_AMX_BF16_TARGET inline void multiply_parts(const AmxStep& step) {
-  step.load_left<0>();
-  if constexpr (Parts == 2) {
+  if constexpr (Parts == 3) {
+    step.load_left<2>();
+    step.load_right<0>();
+    AmxStep::multiply();
+    step.load_left<1>();
+    AmxStep::multiply();
     step.load_right<1>();
     AmxStep::multiply();
+    step.load_left<0>();
+    AmxStep::multiply();
+    step.load_right<2>();
+    AmxStep::multiply();
+  } else {
+    step.load_left<0>();
+    if constexpr (Parts == 2) {
+      step.load_right<1>();
+      AmxStep::multiply();
+    }
   }
   step.load_right<0>();
   AmxStep::multiply();
@@ -315,18 +341,30 @@ HONE_AMX_BF16_TARGET void amx_product(const AmxProduct& p, std::int64_t row_pair
   written(p.to);
 }
 
-// 2^x to 3e-6 of itself, far below a step of float16: a minimax polynomial of what is left of the
-// nearest whole number. NaN stays NaN.
+// 2^x by a minimax polynomial of what is left of the nearest whole number: to 3e-6 of itself, far
+// below a step of float16, or for numbers of three parts to 2e-9. NaN stays NaN.
+template <int Parts>
 HONE_AMX_BF16_TARGET inline __m512 power_of_two(__m512 x) {
   // (So far below 1 that nothing is left; the rest of minus infinity were NaN.)
   x = _mm512_max_ps(_mm512_set1_ps(-1000.0f), x);
   const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   const __m512 rest = _mm512_sub_ps(x, whole);
-  __m512 p = _mm512_set1_ps(9.57010179e-3f);
-  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(5.59178603e-2f));
-  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(2.40247448e-1f));
-  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(6.93121815e-1f));
-  p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(9.99999261e-1f));
+  constexpr auto factors = [] {
+    if constexpr (Parts == 3)
+      return std::array{1.53458119e-4f,
+                        1.33999312e-3f,
+                        9.61848896e-3f,
+                        5.55032878e-2f,
+                        2.40226469e-1f,
+                        6.93147206e-1f,
+                        1.0f};
+    else
+      return std::array{9.57010179e-3f, 5.59178603e-2f, 2.40247448e-1f, 6.93121815e-1f,
+                        9.99999261e-1f};
+  }();
+  __m512 p = _mm512_set1_ps(factors[0]);
+  HONE_UNROLL for (std::size_t i = 1; i < factors.size(); ++i) p =
+      _mm512_fmadd_ps(p, rest, _mm512_set1_ps(factors[i]));
   return _mm512_scalef_ps(p, whole);
 }
 

@@ -87,9 +87,9 @@ HONE_AMX_BF16_TARGET void powers_of(const float* products, std::int64_t count, s
     __m512 p[2];
     HONE_UNROLL for (int v = 0; v < 2; ++v) {
       const __mmask16 inside = lanes_left(count - j - 16 * v);
-      p[v] = _mm512_maskz_mov_ps(
-          inside,
-          power_of_two(_mm512_fmsub_ps(_mm512_load_ps(products + j + 16 * v), factor, shift)));
+      p[v] =
+          _mm512_maskz_mov_ps(inside, power_of_two<Parts>(_mm512_fmsub_ps(
+                                          _mm512_load_ps(products + j + 16 * v), factor, shift)));
       sums[v] = _mm512_add_ps(sums[v], p[v]);
     }
     __m512i part[Parts];
@@ -195,8 +195,9 @@ void run(const KernelCall& call) {
   const DenseForward f = dense_forward(call, most_queries, 4 * two_tiles);
   if (f.sizes.queries == 0) return;
   const std::size_t bytes = AmxAttentionMemory(f.sizes, f.dtype).total;
-  const auto item_of =
-      f.dtype == DType::f16 ? attention_item<DType::f16> : attention_item<DType::bf16>;
+  const auto item_of = f.dtype == DType::f32   ? attention_item<DType::f32>
+                       : f.dtype == DType::f16 ? attention_item<DType::f16>
+                                               : attention_item<DType::bf16>;
   parallel_items(f.items(), [&](std::int64_t item, int thread) {
     item_of(f, item, call.workspace + bytes * static_cast<std::size_t>(thread));
   });

@@ -96,8 +96,8 @@ HONE_AMX_BF16_TARGET void backward_block(const ScoreBlock& b) {
                 _mm512_fmsub_ps(_mm512_load_ps(b.scores + key * block_queries + at), to_log2,
                                 _mm512_load_ps(b.log_sum + at));
             // (None is above 1: scores near the lowest number have no digits left.)
-            p[k][h] =
-                _mm512_maskz_mov_ps(sees, power_of_two(_mm512_min_ps(_mm512_setzero_ps(), score)));
+            p[k][h] = _mm512_maskz_mov_ps(
+                sees, power_of_two<Parts>(_mm512_min_ps(_mm512_setzero_ps(), score)));
             const __m512 less = _mm512_sub_ps(_mm512_load_ps(b.d_scores + key * block_queries + at),
                                               _mm512_load_ps(b.inner + at));
             ds[k][h] = _mm512_maskz_mul_ps(sees, _mm512_mul_ps(p[k][h], scale), less);
@@ -254,8 +254,9 @@ void run(const KernelCall& call) {
   const std::size_t bytes = AmxGradMemory(f.sizes, f.dtype).total;
   auto* const cut_dq =
       reinterpret_cast<float*>(call.workspace + bytes * static_cast<std::size_t>(thread_count()));
-  const auto item_of =
-      f.dtype == DType::f16 ? backward_item<DType::f16> : backward_item<DType::bf16>;
+  const auto item_of = f.dtype == DType::f32   ? backward_item<DType::f32>
+                       : f.dtype == DType::f16 ? backward_item<DType::f16>
+                                               : backward_item<DType::bf16>;
   parallel_items(f.items(), [&](std::int64_t item, int thread) {
     item_of(f, item, call.workspace + bytes * static_cast<std::size_t>(thread), cut_dq);
   });
