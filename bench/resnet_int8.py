@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What 8-bit codes give ResNet18: resnet_int8.py [--hone PROGRAM] [--epochs N] [--batches 1,32] [--rounds N] [--runs N] [--threads N].
+"""What 8-bit codes give ResNet18: resnet_int8.py [--hone PROGRAM] [--epochs N] [--batches 1,32] [--rounds N] [--runs N] [--threads N]
+[--instructions NAME].
 
 Trains ResNet18 on the embedded pictures (32 x 32), quantizes it after training (affine, ranges fitted to the same data)
 and says the accuracy on the test split before and after. Then the same network at 224 x 224, float32 and 8-bit, is timed in
@@ -35,8 +36,9 @@ class Bench:
         return json.loads((self.folder / "eval.json").read_text())["accuracy"]
 
     def seconds(self, name, batch):
+        limit = ["--instructions", self.options.instructions] if self.options.instructions else []
         self.hone("bench", name, "--shape", f"pixel_values={batch},3,224,224", "--mode", "compiled", "--runs",
-                  self.options.runs, "--warmup", 2, "--threads", self.options.threads, "--json", "bench.json")
+                  self.options.runs, "--warmup", 2, "--threads", self.options.threads, "--json", "bench.json", *limit)
         mode = json.loads((self.folder / "bench.json").read_text())["modes"]["compiled"]
         return mode["seconds"]["median"]
 
@@ -49,6 +51,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--instructions", help="as of hone bench: AVX2, AVX3; default: the machine's")
     options = parser.parse_args()
     options.hone = options.hone.resolve()
     with tempfile.TemporaryDirectory() as folder:

@@ -110,5 +110,11 @@ struct Kernel : Described {
 const std::vector<Kernel>& cpu_kernel_table();
 // Name of the vector instructions that the kernels chose at run time, e.g. "AVX3".
 std::string cpu_vector_target();
+// The sets of them that kernels were built for and this machine has, the best first.
+std::vector<std::string> cpu_vector_targets();
+// From now on kernels take no better ones than these, libxsmm among them: to see what an older
+// machine would make of a model. Of AVX3 (AVX-512 and VNNI) AMX is no part. Throws
+// Error(invalid_argument) for what is none of cpu_vector_targets.
+void limit_cpu_vectors(const std::string& target);
 
 }  // namespace hone

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "hone/backend/kernel.hpp"
 #include "hone/cli/command.hpp"
 #include "hone/cli/command_result.hpp"
 #include "hone/cli/detail/bench_attention.hpp"
@@ -101,6 +102,7 @@ std::string show(const std::vector<std::pair<std::string, ModeTimes>>& modes, do
 }
 
 CommandResult run_bench(const CommandInput& input) {
+  if (input.options.contains("instructions")) limit_cpu_vectors(input.options.text("instructions"));
   if (input.argument("MODEL") == "attention") return run_bench_attention(input);
   refuse_attention_options(input);
   apply_threads(input);
@@ -171,11 +173,15 @@ Command command_bench() {
        .type = OptionType::integer,
        .default_value = {},
        .help = "threads (default: all cores)",
-       .minimum = 1}};
+       .minimum = 1},
+      {.name = "instructions",
+       .default_value = {},
+       .help = "vector instructions that kernels keep to, as on an older machine: AVX2, AVX3 "
+               "(AVX-512 without AMX), ... (default: the machine's)"}};
   for (OptionSpec& option : attention_bench_options()) command.options.push_back(std::move(option));
-  command.placeholders = {{"shape", "NAME=SIZES"}, {"in", "FILE"}};
+  command.placeholders = {{"shape", "NAME=SIZES"}, {"in", "FILE"}, {"instructions", "NAME"}};
   command.examples = {"hone bench bert-tiny --shape text=8,128 --mode both --runs 5",
-                      "hone bench resnet18 --threads 1",
+                      "hone bench resnet18 --threads 1", "hone bench resnet18 --instructions AVX2",
                       "hone bench attention --shape 1,8,512,64 --dtype bf16 --backward"};
   command.run = run_bench;
   return command;
