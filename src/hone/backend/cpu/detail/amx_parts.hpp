@@ -341,31 +341,52 @@ HONE_AMX_BF16_TARGET void amx_product(const AmxProduct& p, std::int64_t row_pair
   written(p.to);
 }
 
-// 2^x by a minimax polynomial of what is left of the nearest whole number: to 3e-6 of itself, far
-// below a step of float16, or for numbers of three parts to 2e-9. NaN stays NaN.
+// 2^x by a minimax polynomial of x less the whole number below it: to 3e-6 of itself, far below a
+// step of float16, or for numbers of three parts to 2e-9. NaN stays NaN.
 template <int Parts>
 HONE_AMX_BF16_TARGET inline __m512 power_of_two(__m512 x) {
-  // (So far below 1 that nothing is left; the rest of minus infinity were NaN.)
-  x = _mm512_max_ps(_mm512_set1_ps(-1000.0f), x);
-  const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  const __m512 rest = _mm512_sub_ps(x, whole);
+  // (Of minus infinity nothing is left, and scalef gives 0.)
+  const __m512 rest = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
   constexpr auto factors = [] {
     if constexpr (Parts == 3)
-      return std::array{1.53458119e-4f,
-                        1.33999312e-3f,
-                        9.61848896e-3f,
-                        5.55032878e-2f,
-                        2.40226469e-1f,
-                        6.93147206e-1f,
+      return std::array{2.17022554e-4f,
+                        1.24396878e-3f,
+                        9.67884099e-3f,
+                        5.5483342e-2f,
+                        2.40229836e-1f,
+                        6.93146984e-1f,
                         1.0f};
     else
-      return std::array{9.57010179e-3f, 5.59178603e-2f, 2.40247448e-1f, 6.93121815e-1f,
-                        9.99999261e-1f};
+      return std::array{1.35341678e-2f, 5.20114608e-2f, 2.41442757e-1f, 6.93003834e-1f,
+                        1.00000259f};
   }();
   __m512 p = _mm512_set1_ps(factors[0]);
   HONE_UNROLL for (std::size_t i = 1; i < factors.size(); ++i) p =
       _mm512_fmadd_ps(p, rest, _mm512_set1_ps(factors[i]));
-  return _mm512_scalef_ps(p, whole);
+  return _mm512_scalef_ps(p, x);
+}
+
+// Lane i is what the lanes of x[i] come to by `join`: halves of vectors first, then quarters.
+template <typename Join>
+HONE_AMX_BF16_TARGET inline __m512 join_lanes(const __m512 (&x)[16], const Join& join) {
+  __m512 half[8], quarter[4], pair[2];
+  HONE_UNROLL for (int i = 0; i < 8; ++i) {
+    const __m512 a = x[2 * i], b = x[2 * i + 1];
+    half[i] = join(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+  }
+  HONE_UNROLL for (int i = 0; i < 4; ++i) {
+    const __m512 a = half[2 * i], b = half[2 * i + 1];
+    quarter[i] = join(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+  }
+  HONE_UNROLL for (int i = 0; i < 2; ++i) {
+    const __m512d a = _mm512_castps_pd(quarter[2 * i]), b = _mm512_castps_pd(quarter[2 * i + 1]);
+    pair[i] = join(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)),
+                   _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+  }
+  const __m512 all =
+      join(_mm512_shuffle_ps(pair[0], pair[1], 0x88), _mm512_shuffle_ps(pair[0], pair[1], 0xdd));
+  return _mm512_permutexvar_ps(
+      _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), all);
 }
 
 #endif

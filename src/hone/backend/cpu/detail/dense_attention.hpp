@@ -84,6 +84,10 @@ inline DenseForward dense_forward(const KernelCall& call, std::int64_t most, std
 // What a query has seen: its largest score, in powers of two, and the sum of powers above it.
 struct SeenScores {
   float *largest, *sum, *factor;  // factor: of what was summed before the last block of keys
+
+  SeenScores from(std::int64_t query) const {
+    return {largest + query, sum + query, factor + query};
+  }
 };
 // log_sum[i] = log(sum(exp(scores of query i))), for `count` queries; 0 of one that sees nothing,
 // whose sum is negative.

@@ -59,13 +59,18 @@ HONE_AMX_BF16_TARGET void mask_products(const DenseMask& mask, std::int64_t offs
   }
 }
 
-// Products of query i times `scale` become powers of two above the largest, zeros from `count` on.
-template <int Parts>
-HONE_AMX_BF16_TARGET void powers_of(const float* products, std::int64_t count, std::int64_t padded,
-                                    float scale, const SeenScores& seen, std::int64_t i,
-                                    __m512i* powers) {
-  constexpr float lowest = -std::numeric_limits<float>::infinity();
-  __m512 most[2] = {_mm512_set1_ps(lowest), _mm512_set1_ps(lowest)};
+// The products of up to sixteen queries with a block of keys, rows block_keys apart.
+struct ScoreRows {
+  const float* products;
+  std::int64_t rows, padded;  // padded: keys in whole groups
+  float scale;
+  std::int64_t visible[amx_rows];  // keys that each query sees
+};
+
+// The largest product of `count`, by lanes.
+HONE_AMX_BF16_TARGET inline __m512 largest_of(const float* products, std::int64_t count) {
+  const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  __m512 most[2] = {lowest, lowest};
   std::int64_t j = 0;
   for (; j + 32 <= count; j += 32) {
     most[0] = _mm512_max_ps(_mm512_load_ps(products + j), most[0]);
@@ -74,30 +79,68 @@ HONE_AMX_BF16_TARGET void powers_of(const float* products, std::int64_t count, s
   for (; j < count; j += 16)
     most[0] =
         _mm512_mask_max_ps(most[0], lanes_left(count - j), _mm512_load_ps(products + j), most[0]);
-  const float before = seen.largest[i];
-  float now = before;
-  if (count > 0) now = std::max(now, scale * _mm512_reduce_max_ps(_mm512_max_ps(most[0], most[1])));
-  seen.factor[i] = before == now ? 1.0f : before == lowest ? 0.0f : std::exp2(before - now);
-  seen.largest[i] = now;
-  const __m512 factor = _mm512_set1_ps(scale);
-  const __m512 shift = _mm512_set1_ps(now == lowest ? 0.0f : now);
+  return _mm512_max_ps(most[0], most[1]);
+}
+
+// A row's products times `scale` become powers of two above `shift`, zeros from `count` on; gives
+// their sum, by lanes.
+template <int Parts>
+HONE_AMX_BF16_TARGET inline __m512 powers_of_row(const float* products, std::int64_t count,
+                                                 std::int64_t padded, __m512 scale, __m512 shift,
+                                                 __m512i* powers) {
   __m512 sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-  // (`padded` are whole groups.)
-  for (j = 0; j < padded; j += amx_group, powers += Parts) {
-    __m512 p[2];
-    HONE_UNROLL for (int v = 0; v < 2; ++v) {
-      const __mmask16 inside = lanes_left(count - j - 16 * v);
-      p[v] =
-          _mm512_maskz_mov_ps(inside, power_of_two<Parts>(_mm512_fmsub_ps(
-                                          _mm512_load_ps(products + j + 16 * v), factor, shift)));
-      sums[v] = _mm512_add_ps(sums[v], p[v]);
-    }
+  const auto power = [&](std::int64_t at) HONE_AMX_BF16_TARGET {
+    return power_of_two<Parts>(_mm512_fmsub_ps(_mm512_load_ps(products + at), scale, shift));
+  };
+  const auto store = [&](__m512 a, __m512 b) HONE_AMX_BF16_TARGET {
+    sums[0] = _mm512_add_ps(sums[0], a);
+    sums[1] = _mm512_add_ps(sums[1], b);
     __m512i part[Parts];
-    pair_neighbours(p[0], p[1], part);
+    pair_neighbours(a, b, part);
     HONE_UNROLL for (int v = 0; v < Parts; ++v) _mm512_store_si512(powers + v, part[v]);
-  }
-  seen.sum[i] =
-      seen.sum[i] * seen.factor[i] + _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]));
+    powers += Parts;
+  };
+  std::int64_t j = 0;
+  for (; j + amx_group <= count; j += amx_group) store(power(j), power(j + 16));
+  for (; j < padded; j += amx_group)
+    store(_mm512_maskz_mov_ps(lanes_left(count - j), power(j)),
+          _mm512_maskz_mov_ps(lanes_left(count - j - 16), power(j + 16)));
+  return _mm512_add_ps(sums[0], sums[1]);
+}
+
+// Powers of all rows, `power_bytes` apart; what was seen of them is brought up to date.
+template <int Parts>
+HONE_AMX_BF16_TARGET void powers_of(const ScoreRows& s, const SeenScores& seen, std::byte* powers,
+                                    std::int64_t power_bytes) {
+  const __m512 lowest = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
+  const __mmask16 rows = lanes_left(s.rows);
+  __m512 lanes[amx_rows];
+  for (std::int64_t r = 0; r < amx_rows; ++r)
+    lanes[r] = r < s.rows ? largest_of(s.products + r * block_keys, s.visible[r]) : lowest;
+  const __m512 most = join_lanes(
+      lanes, [](__m512 a, __m512 b) HONE_AMX_BF16_TARGET { return _mm512_max_ps(a, b); });
+  const __m512 before = _mm512_maskz_loadu_ps(rows, seen.largest);
+  // (Of a row that sees none the product is -infinity, or NaN where nothing counts.)
+  const __m512 now = _mm512_max_ps(_mm512_mul_ps(most, _mm512_set1_ps(s.scale)), before);
+  const __mmask16 same = _mm512_cmp_ps_mask(before, now, _CMP_EQ_OQ);
+  _mm512_mask_storeu_ps(
+      seen.factor, rows,
+      _mm512_mask_mov_ps(power_of_two<3>(_mm512_sub_ps(before, now)), same, _mm512_set1_ps(1.0f)));
+  _mm512_mask_storeu_ps(seen.largest, rows, now);
+  alignas(64) float shift[amx_rows];
+  _mm512_store_ps(shift, _mm512_mask_mov_ps(now, _mm512_cmp_ps_mask(now, lowest, _CMP_EQ_OQ),
+                                            _mm512_setzero_ps()));
+  for (std::int64_t r = 0; r < amx_rows; ++r)
+    lanes[r] = r < s.rows
+                   ? powers_of_row<Parts>(s.products + r * block_keys, s.visible[r], s.padded,
+                                          _mm512_set1_ps(s.scale), _mm512_set1_ps(shift[r]),
+                                          reinterpret_cast<__m512i*>(powers + r * power_bytes))
+                   : _mm512_setzero_ps();
+  const __m512 sums = join_lanes(
+      lanes, [](__m512 a, __m512 b) HONE_AMX_BF16_TARGET { return _mm512_add_ps(a, b); });
+  _mm512_mask_storeu_ps(seen.sum, rows,
+                        _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rows, seen.sum),
+                                        _mm512_maskz_loadu_ps(rows, seen.factor), sums));
 }
 
 template <DType Type>
@@ -152,13 +195,20 @@ HONE_AMX_BF16_TARGET void attention_item(const DenseForward& f, std::int64_t ite
           {query + row * query_step, query_step, memory + m.keys, s.head_size * parts * 32,
            s.head_size / amx_group, scores, block_keys},
           1, width / 16);
-      for (std::int64_t r = 0; r < count; ++r) {
-        const std::int64_t i = chunk + row + r;
-        const std::int64_t own = std::clamp<std::int64_t>(s.visible(i) - key, 0, visible);
-        float* const products = scores + r * block_keys;
-        if (f.mask) mask_products(f.mask, f.mask.offset(batch, head, i, key), own, scale, products);
-        powers_of<parts>(products, own, width, f.mask ? 1.0f : scale, seen, row + r,
-                         reinterpret_cast<__m512i*>(powers + r * power_bytes));
+      for (std::int64_t first = 0; first < count; first += amx_rows) {
+        ScoreRows some{scores + first * block_keys,
+                       std::min(amx_rows, count - first),
+                       width,
+                       f.mask ? 1.0f : scale,
+                       {}};
+        for (std::int64_t r = 0; r < some.rows; ++r) {
+          const std::int64_t i = chunk + row + first + r;
+          some.visible[r] = std::clamp<std::int64_t>(s.visible(i) - key, 0, visible);
+          if (f.mask)
+            mask_products(f.mask, f.mask.offset(batch, head, i, key), some.visible[r], scale,
+                          scores + (first + r) * block_keys);
+        }
+        powers_of<parts>(some, seen.from(row + first), powers + first * power_bytes, power_bytes);
       }
       if (count < two_tiles)
         std::memset(powers + count * power_bytes, 0,
