@@ -1,7 +1,7 @@
-// dense_attention of 16-bit numbers with AMX, by blocks of keys as cpu.dense_attention: 32 queries
-// meet a block, their scores become powers of two and meet the values. Numbers are sums of parts
-// (amx_parts.hpp): probabilities keep sixteen bits for float16 and are rounded to bfloat16 for that
-// (as PyTorch does: 2^-9 of each). Sums are float32.
+// dense_attention with AMX, by blocks of keys as cpu.dense_attention: 32 queries meet a block,
+// their scores become powers of two and meet the values. Numbers are sums of parts (amx_parts.hpp),
+// three for float32; probabilities keep sixteen bits for float16 and are rounded to bfloat16 for
+// that (as PyTorch does: 2^-9 of each). Sums are float32.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

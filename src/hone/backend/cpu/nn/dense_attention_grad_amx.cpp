@@ -1,4 +1,4 @@
-// dense_attention_grad of 16-bit numbers with AMX (amx_parts.hpp): blocks of keys meet blocks of
+// dense_attention_grad with AMX (amx_parts.hpp): blocks of keys meet blocks of
 // queries. Scores are computed with keys as rows, so that probabilities and their gradients are
 // left sides of the products for values and keys, and right sides of the one for queries, as they
 // come; what queries need is packed for some hundreds of them at a time. Probabilities are rebuilt
@@ -54,7 +54,7 @@ std::string refuse(const KernelQuery& query) {
 
 #ifdef HONE_AMX
 
-// sum(a b) of 16-bit rows.
+// sum(a b) of two rows.
 template <DType Type>
 HONE_AMX_BF16_TARGET float inner_product(const AmxMatrix& a, const AmxMatrix& b, std::int64_t row) {
   __m512 sum = _mm512_setzero_ps();
