@@ -2,11 +2,13 @@
 // give the same bits.
 #include <cmath>
 #include <cstring>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "contract/sample_run.hpp"
+#include "hone/core/philox.hpp"
 #include "hone/ops/detail/int8.hpp"
 #include "support/vector_targets.hpp"
 
@@ -16,16 +18,19 @@ namespace {
 // Runs the sample by every set of instructions.
 void expect_same_bits(const char* op, const OpSample& sample) {
   std::vector<std::string> kernels;
-  std::optional<Tensor> first;
+  std::vector<Tensor> first;
   for_each_vector_target([&] {
     const Graph graph = sample_graph(find_op(op), sample, false);
     kernels.push_back(choose_kernel({graph, graph.nodes[0], {{"R", 1}}, 2}).kernel->name);
     Executor executor(sample_graph(find_op(op), sample, false),
                       ExecutorOptions{.use_kernels = true});
-    const Tensor y = run_once(executor, find_op(op), sample)[0].clone();
-    if (!first) first = y;
-    EXPECT_EQ(std::memcmp(first->data(), y.data(), y.bytes()), 0)
-        << sample.name << ": " << kernels.front() << " and " << kernels.back();
+    std::vector<Tensor> outputs;
+    for (const Tensor& y : run_once(executor, find_op(op), sample)) outputs.push_back(y.clone());
+    if (first.empty()) first = outputs;
+    ASSERT_EQ(first.size(), outputs.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      EXPECT_EQ(std::memcmp(first[i].data(), outputs[i].data(), outputs[i].bytes()), 0)
+          << sample.name << ": " << kernels.front() << " and " << kernels.back();
   });
 }
 
@@ -76,6 +81,49 @@ TEST(Int8Kernels, ConvolutionsAreTheSameForEveryWidth) {
                                   1e-6};
             expect_same_bits("conv_int8", sample);
           }
+}
+
+// Whatever planes, pads and outputs are: all of a result's outputs, by one thread and by three.
+TEST(Int8Kernels, AnyConvolutionIsTheSame) {
+  RandomStream random(7, 1);
+  const auto between = [&](std::int64_t low, std::int64_t high) {
+    return low + static_cast<std::int64_t>(random.next_u32() % (high - low + 1));
+  };
+  for (int number = 0; number < 80; ++number) {
+    const std::int64_t channels = between(1, 5) == 1 ? between(1, 16) : between(16, 70);
+    const std::int64_t filters = between(14, 70), images = between(1, 3);
+    const std::int64_t height = between(1, 20), width = between(1, between(1, 6) == 1 ? 210 : 24);
+    const std::int64_t taps = between(1, 6) == 1 ? 2 : 3;
+    std::int64_t pads[4], size[2];
+    for (std::int64_t& pad : pads) pad = between(0, 2);
+    size[0] = height + pads[0] + pads[2] - taps + 1;
+    size[1] = width + pads[1] + pads[3] - taps + 1;
+    if (size[0] < 1 || size[1] < 1) continue;
+    PackedSample w = pack_sample(random_tensor({filters, channels, taps, taps}, 2, 0.1), "affine",
+                                 "", TensorRows::filters);
+    w.attributes.set("data_format", std::string("affine"));
+    w.attributes.set("data_rule", std::string("exact"));
+    w.attributes.set("data_options", std::string("scale=0.03 zero_point=77 symmetric=false"));
+    w.attributes.set("pads", std::to_string(pads[0]) + "," + std::to_string(pads[1]) + "," +
+                                 std::to_string(pads[2]) + "," + std::to_string(pads[3]));
+    w.attributes.set("relu", between(0, 1) == 1);
+    const std::int64_t gives = between(0, 2);
+    if (gives > 0) {
+      w.attributes.set("give_format", std::string("affine"));
+      w.attributes.set("give_options", std::string("scale=0.02 zero_point=90 symmetric=false"));
+      w.attributes.set("give_values", gives == 1);
+    }
+    const bool adds = between(0, 1) == 1;
+    const OpSample sample{"number " + std::to_string(number),
+                          {random_tensor({images, height, width, channels}, 1), w.codes, w.scales,
+                           between(0, 1) == 1 ? random_tensor({filters}, 3) : Tensor(),
+                           adds ? random_tensor({images, size[0], size[1], filters}, 4) : Tensor()},
+                          w.attributes,
+                          {},
+                          1e-6};
+    const ThreadScope threads(number % 2 == 0 ? 1 : 3);
+    expect_same_bits("conv_int8", sample);
+  }
 }
 
 // Sums as large as 512 channels can give: tiles' sums wrap around on the way.
