@@ -30,10 +30,14 @@ TEST(VectorLimit, NamesThatThereAreNotAreRefusedAndChangeNothing) {
     limit_cpu_vectors("AVX9");
     FAIL() << "was taken";
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(), "'AVX9' are no vector instructions of this machine");
+    EXPECT_EQ(error.message(), "'AVX9' are no vector instructions that kernels may take here");
     EXPECT_NE(error.hint().find(best), std::string::npos);
   }
   EXPECT_EQ(cpu_vector_target(), best);
+  const std::string last = cpu_vector_targets().back();
+  limit_cpu_vectors(last);
+  EXPECT_THROW(limit_cpu_vectors("AVX9"), Error);
+  EXPECT_EQ(cpu_vector_target(), last) << "a limit stays";
 }
 
 }  // namespace

@@ -89,8 +89,10 @@ TEST(Int8Kernels, AnyConvolutionIsTheSame) {
   const auto between = [&](std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(random.next_u32() % (high - low + 1));
   };
-  for (int number = 0; number < 80; ++number) {
-    const std::int64_t channels = between(1, 5) == 1 ? between(1, 16) : between(16, 70);
+  for (int number = 0; number < 120; ++number) {
+    const std::int64_t channels = number % 4 == 0   ? between(1, 3)
+                                  : number % 4 == 1 ? between(4, 16)
+                                                    : between(16, 70);
     const std::int64_t filters = between(14, 70), images = between(1, 3);
     const std::int64_t height = between(1, 20), width = between(1, between(1, 6) == 1 ? 210 : 24);
     const std::int64_t taps = between(1, 6) == 1 ? 2 : 3;

@@ -1,8 +1,9 @@
 // Products by AMX's tiles of bfloat16 of numbers that are sums of such parts: of float16 two, of
-// float32 three, exactly. Of the products of two sums those that are at most 2^-16 (float16) or
-// 2^-24 (float32) of the whole are left out: of four one, of nine three (Henry, Tang, Heinecke:
-// arXiv 1904.06376). Sums are float32. An infinity of float16 or float32 gives NaN, also to queries
-// of its block that do not see it: none is hidden.
+// float32 three, exactly. Of the products of two sums the smallest are left out: of four one, at
+// most 2^-16 of the whole (float16), of nine three, at most 2^-21 together and mostly 2^-24
+// (float32; Henry, Tang, Heinecke: arXiv 1904.06376). Sums are float32. Tiles take parts and
+// products below 2^-126 for 0: numbers of float32 below 2^-110 lose digits. An infinity of float16
+// or float32 gives NaN, also to queries of its block that do not see it: none is hidden.
 #pragma once
 
 #include "hone/backend/cpu/detail/amx.hpp"

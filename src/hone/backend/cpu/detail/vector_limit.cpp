@@ -37,7 +37,8 @@ std::vector<std::string> cpu_vector_targets() {
 
 void limit_cpu_vectors(const std::string& target) {
   const std::vector<std::string> names = cpu_vector_targets();
-  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
+  const std::int64_t before = hwy::SupportedTargets();
+  for (std::int64_t rest = before; rest != 0; rest &= rest - 1) {
     if (target != hwy::TargetName(rest & -rest)) continue;
     use_targets(rest & -rest);
     if (cpu_vector_target() != target) break;
@@ -47,8 +48,8 @@ void limit_cpu_vectors(const std::string& target) {
 #endif
     return;
   }
-  use_targets(0);
-  refuse(fmt::format("'{}' are no vector instructions of this machine", target),
+  use_targets(before);
+  refuse(fmt::format("'{}' are no vector instructions that kernels may take here", target),
          fmt::format("there are {}", fmt::join(names, ", ")));
 }
 

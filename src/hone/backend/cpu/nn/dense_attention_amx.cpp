@@ -82,7 +82,7 @@ HONE_AMX_BF16_TARGET inline __m512 largest_of(const float* products, std::int64_
   return _mm512_max_ps(most[0], most[1]);
 }
 
-// A row's products times `scale` become powers of two above `shift`, zeros from `count` on; gives
+// A row's products less `shift`, times `scale`, become powers of two, zeros from `count` on; gives
 // their sum, by lanes.
 template <int Parts>
 HONE_AMX_BF16_TARGET inline __m512 powers_of_row(const float* products, std::int64_t count,
@@ -90,7 +90,9 @@ HONE_AMX_BF16_TARGET inline __m512 powers_of_row(const float* products, std::int
                                                  __m512i* powers) {
   __m512 sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   const auto power = [&](std::int64_t at) HONE_AMX_BF16_TARGET {
-    return power_of_two<Parts>(_mm512_fmsub_ps(_mm512_load_ps(products + at), scale, shift));
+    // (Not fused: the largest becomes 1, however large it is.)
+    const __m512 below = _mm512_sub_ps(_mm512_load_ps(products + at), shift);
+    return power_of_two<Parts>(_mm512_mul_ps(below, scale));
   };
   const auto store = [&](__m512 a, __m512 b) HONE_AMX_BF16_TARGET {
     sums[0] = _mm512_add_ps(sums[0], a);
@@ -108,7 +110,8 @@ HONE_AMX_BF16_TARGET inline __m512 powers_of_row(const float* products, std::int
   return _mm512_add_ps(sums[0], sums[1]);
 }
 
-// Powers of all rows, `power_bytes` apart; what was seen of them is brought up to date.
+// Powers of all rows, `power_bytes` apart; what was seen (its largest as a product) of them is
+// brought up to date.
 template <int Parts>
 HONE_AMX_BF16_TARGET void powers_of(const ScoreRows& s, const SeenScores& seen, std::byte* powers,
                                     std::int64_t power_bytes) {
@@ -121,11 +124,12 @@ HONE_AMX_BF16_TARGET void powers_of(const ScoreRows& s, const SeenScores& seen, 
       lanes, [](__m512 a, __m512 b) HONE_AMX_BF16_TARGET { return _mm512_max_ps(a, b); });
   const __m512 before = _mm512_maskz_loadu_ps(rows, seen.largest);
   // (Of a row that sees none the product is -infinity, or NaN where nothing counts.)
-  const __m512 now = _mm512_max_ps(_mm512_mul_ps(most, _mm512_set1_ps(s.scale)), before);
+  const __m512 now = _mm512_max_ps(most, before);
   const __mmask16 same = _mm512_cmp_ps_mask(before, now, _CMP_EQ_OQ);
-  _mm512_mask_storeu_ps(
-      seen.factor, rows,
-      _mm512_mask_mov_ps(power_of_two<3>(_mm512_sub_ps(before, now)), same, _mm512_set1_ps(1.0f)));
+  _mm512_mask_storeu_ps(seen.factor, rows,
+                        _mm512_mask_mov_ps(power_of_two<3>(_mm512_mul_ps(_mm512_sub_ps(before, now),
+                                                                         _mm512_set1_ps(s.scale))),
+                                           same, _mm512_set1_ps(1.0f)));
   _mm512_mask_storeu_ps(seen.largest, rows, now);
   alignas(64) float shift[amx_rows];
   _mm512_store_ps(shift, _mm512_mask_mov_ps(now, _mm512_cmp_ps_mask(now, lowest, _CMP_EQ_OQ),
@@ -238,6 +242,9 @@ HONE_AMX_BF16_TARGET void attention_item(const DenseForward& f, std::int64_t ite
                                : _mm512_setzero_ps());
     if (!sees) seen.sum[i] = -1;
   }
+  // (Products so far: scores are in powers of two.)
+  if (!f.mask)
+    for (std::int64_t i = 0; i < queries; ++i) seen.largest[i] *= scale;
   dense_log_sums(seen, queries, f.log_sum + (batch * s.heads + head) * s.queries + chunk);
 }
 

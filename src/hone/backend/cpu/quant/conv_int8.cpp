@@ -18,16 +18,16 @@ HWY_BEFORE_NAMESPACE();
 namespace hone {
 namespace HWY_NAMESPACE {
 
-inline constexpr std::int64_t lanes = int32_lanes;
+constexpr std::int64_t lanes = int32_lanes;
 
-struct Piece : ConvInt8Piece<std::int16_t> {
+struct WindowPiece : ConvInt8Piece<std::int16_t> {
   const std::int16_t* codes;    // the places of CodePlanes, WindowNumbers::place each
   const std::int64_t* offsets;  // of a window's pairs, from its first code
 };
 
 // Filters [first, first + vectors * lanes) of Rows places from `row` on.
 template <int Rows, int vectors>
-void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
+void tile(const WindowPiece& piece, std::int64_t row, std::int64_t first) {
   const I32 di;
   const F32 df;
   const BoundConvInt8& bound = *piece.bound;
@@ -89,7 +89,7 @@ void tile(const Piece& piece, std::int64_t row, std::int64_t first) {
 }
 
 template <int vectors>
-void places_of(const Piece& piece, std::int64_t count, std::int64_t first) {
+void places_of(const WindowPiece& piece, std::int64_t count, std::int64_t first) {
   std::int64_t row = 0;
   if (piece.bound->conv.blocks() == 1)
     for (; row + 6 <= count; row += 6) tile<6, vectors>(piece, row, first);
@@ -112,8 +112,11 @@ void widen_places(const ConvInt8& conv, const std::uint8_t* from, std::int64_t c
   const hn::CappedTag<std::int16_t, 4> four;
   const hn::Rebind<std::uint8_t, decltype(four)> bytes;
   for (std::int64_t p = 0; p < count; ++p, from += conv.padded, to += conv.channels) {
-    // (The next place overwrites what fills up; the place behind the last may be another thread's.)
-    if (p + 1 == count) return widen(from, conv.channels, to);
+    // (Places behind overwrite what fills up, where there are as many; others' are left alone.)
+    if ((count - p) * conv.channels < conv.padded) {
+      widen(from, conv.channels, to);
+      continue;
+    }
     for (std::int64_t c = 0; c < conv.padded; c += 4)
       hn::StoreU(hn::PromoteTo(four, hn::LoadU(bytes, from + c)), four, to + c);
   }
@@ -144,7 +147,7 @@ void run_conv_int8(const KernelCall& call) {
     for (std::int64_t k = 0; k < bound.numbers.run; k += 2)
       offsets.push_back(run / conv.padded * place + k);
   for_conv_pieces<std::int16_t>(call, planes, 6, [&](const ConvInt8Piece<std::int16_t>& own) {
-    const Piece piece{own, codes, offsets.data()};
+    const WindowPiece piece{own, codes, offsets.data()};
     std::int64_t o = piece.first_panel * int8_panel;
     const std::int64_t end = piece.end_panel * int8_panel;
     for (; o + 2 * lanes <= end; o += 2 * lanes) places_of<2>(piece, piece.count, o);

@@ -11,7 +11,8 @@
 //         0  2 -1 -2  1  0           4 -2  1               0  1 -1  8  1  1
 //         0  2  3 -4 -3  2           0  0 15
 //
-// A^T M A is 900 y. Codes (0 to 255, less their zero) give at most 98 * 255 in B^T x B, filters
+// (30 A^T) M (30 A) is 900 y. Codes (0 to 255, less their zero) give at most 98 * 255 in B^T x B,
+// filters
 // (-128 to 127) 225 * 128: both are 16-bit numbers. Sums of products wrap around at 2^32; so do
 // A^T's. 900 is 4 * 225, and 225 has an inverse modulo 2^32: what is left is 4 y modulo 2^32, which
 // is y where y is below 2^29. (The usual points 0, 1, -1, 2, -2 would leave 64 y.)
@@ -100,7 +101,7 @@ namespace hone {
 namespace HWY_NAMESPACE {
 
 using namespace conv_int8_winograd_kernel;
-inline constexpr std::int64_t lanes = int32_lanes;
+constexpr std::int64_t lanes = int32_lanes;
 
 // B^T of six numbers.
 template <typename V>
@@ -161,7 +162,7 @@ HWY_INLINE void transform_tile(D d, const std::uint8_t* const* from, std::int64_
 }
 
 // The tiles of a piece and where they are kept meanwhile.
-struct Piece {
+struct TilePiece {
   const KernelCall* call;
   const CodePlanes* planes;
   Filters filters;
@@ -189,7 +190,7 @@ struct RowsOfY {
   float* y;                       // of that place
   std::int64_t step;              // numbers from row to row
 };
-RowsOfY rows_of_y(const Piece& piece, std::int64_t i) {
+RowsOfY rows_of_y(const TilePiece& piece, std::int64_t i) {
   const std::int64_t row = piece.first_row + i, filters = piece.bound().conv.filters;
   const CodePlanes& planes = *piece.planes;
   RowsOfY made{};
@@ -207,7 +208,7 @@ RowsOfY rows_of_y(const Piece& piece, std::int64_t i) {
 
 inline constexpr int tile_rows = 6;  // tiles that meet filters together
 
-void transform_in(const Piece& piece) {
+void transform_in(const TilePiece& piece) {
   const ConvInt8& conv = piece.bound().conv;
   const CodePlanes& planes = *piece.planes;
   const bool whole = conv.padded >= static_cast<std::int64_t>(hn::Lanes(I16()));
@@ -234,7 +235,7 @@ void transform_in(const Piece& piece) {
 }
 
 template <int vectors>
-void multiply_tiles(const Piece& piece, int element, std::int64_t first) {
+void multiply_tiles(const TilePiece& piece, int element, std::int64_t first) {
   const BoundConvInt8& bound = piece.bound();
   const std::int64_t channels = bound.conv.padded, width = bound.panels * int8_panel;
   const std::int64_t tiles = piece.rows * piece.columns;
@@ -253,7 +254,7 @@ void multiply_tiles(const Piece& piece, int element, std::int64_t first) {
   }
 }
 
-void finish_tile(const Piece& piece, const RowsOfY& to, std::int64_t i, std::int64_t j) {
+void finish_tile(const TilePiece& piece, const RowsOfY& to, std::int64_t i, std::int64_t j) {
   const F32 d;
   const I32 di;
   const KernelCall& call = *piece.call;
@@ -294,7 +295,7 @@ void finish_tile(const Piece& piece, const RowsOfY& to, std::int64_t i, std::int
   }
 }
 
-void run_piece(const Piece& piece) {
+void run_piece(const TilePiece& piece) {
   const BoundConvInt8& bound = piece.bound();
   const GivenCodes& given = bound.given;
   const std::int64_t filters = bound.conv.filters, wide = piece.wide();
@@ -342,7 +343,7 @@ void run_conv_int8_winograd(const KernelCall& call) {
     static thread_local std::vector<std::int32_t> out;
     static thread_local std::vector<float> scratch;
     const std::int64_t part = item % cut.parts, own = item / cut.parts;
-    Piece piece{};
+    TilePiece piece{};
     piece.call = &call;
     piece.planes = &planes;
     piece.filters = filters_of(bound, call.workspace);
