@@ -81,7 +81,8 @@ void begin_conv_int8(const KernelCall& call) {
   constexpr std::int64_t run = ConvInt8Filters<Code>::run;
   const ConvInt8Filters<Code> to = conv_int8_filters<Code>(bound, call.workspace);
   const std::int64_t k = conv.columns(), n = bound.panels * int8_panel;
-  const std::int64_t wide = run == 4 ? k : bound.numbers.columns;
+  const WindowNumbers lie =
+      run == 4 ? WindowNumbers{conv.padded, conv.padded, 1, k} : bound.numbers;
   std::vector<std::int8_t> codes(static_cast<std::size_t>(int8_panel * k));
   std::vector<float> scales(static_cast<std::size_t>(int8_panel * conv.weight_scales()));
   for (std::int64_t p = bound.panels * call.thread / call.threads;
@@ -89,16 +90,15 @@ void begin_conv_int8(const KernelCall& call) {
     const std::int64_t first = p * int8_panel;
     const std::int64_t count = std::min(int8_panel, conv.filters - first);
     filter_codes(conv, packed, first, count, codes.data(), scales.data());
-    Code* panel = to.codes + first * wide;
-    std::fill(panel, panel + int8_panel * wide, Code{0});
+    Code* panel = to.codes + first * lie.columns;
+    std::fill(panel, panel + int8_panel * lie.columns, Code{0});
     for (std::int64_t j = 0; j < int8_panel; ++j) {
       const std::int8_t* own = codes.data() + j * k;
       for (std::int64_t b = 0; b < conv.blocks(); ++b) {
         std::int32_t sum = 0;
         for (std::int64_t i = b * conv.block; j < count && i < (b + 1) * conv.block; ++i) {
-          const std::int64_t tap = i / conv.padded, c = i % conv.padded;
-          if (c >= conv.channels) continue;
-          const std::int64_t at = run == 4 ? i : bound.numbers.column(tap, c);
+          if (i % conv.padded >= conv.channels) continue;
+          const std::int64_t at = lie.column(i / conv.padded, i % conv.padded);
           panel[at / run * (int8_panel * run) + j * run + at % run] = own[i];
           sum += own[i];
         }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <hwy/highway.h>
@@ -13,7 +15,6 @@
 namespace hone {
 namespace {
 
-// 0: what the machine has.
 void use_targets(std::int64_t targets) {
   hwy::SetSupportedTargetsForTest(targets);
   // Kernels look at this mask only.
@@ -37,20 +38,18 @@ std::vector<std::string> cpu_vector_targets() {
 
 void limit_cpu_vectors(const std::string& target) {
   const std::vector<std::string> names = cpu_vector_targets();
-  const std::int64_t before = hwy::SupportedTargets();
-  for (std::int64_t rest = before; rest != 0; rest &= rest - 1) {
-    if (target != hwy::TargetName(rest & -rest)) continue;
-    use_targets(rest & -rest);
-    if (cpu_vector_target() != target) break;
+  if (std::find(names.begin(), names.end(), target) == names.end())
+    refuse(fmt::format("'{}' are no vector instructions that kernels may take here", target),
+           fmt::format("there are {}", fmt::join(names, ", ")));
+  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1)
+    if (target == hwy::TargetName(rest & -rest)) {
+      use_targets(rest & -rest);
+      break;
+    }
 #ifdef HONE_HAVE_LIBXSMM
-    if (target != "AVX3")
-      libxsmm_set_target_archid(target == "AVX2" ? LIBXSMM_X86_AVX2 : LIBXSMM_X86_SSE4);
+  if (target != "AVX3")
+    libxsmm_set_target_archid(target == "AVX2" ? LIBXSMM_X86_AVX2 : LIBXSMM_X86_SSE4);
 #endif
-    return;
-  }
-  use_targets(before);
-  refuse(fmt::format("'{}' are no vector instructions that kernels may take here", target),
-         fmt::format("there are {}", fmt::join(names, ", ")));
 }
 
 }  // namespace hone

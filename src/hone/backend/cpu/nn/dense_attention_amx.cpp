@@ -122,14 +122,14 @@ HONE_AMX_BF16_TARGET void powers_of(const ScoreRows& s, const SeenScores& seen, 
     lanes[r] = r < s.rows ? largest_of(s.products + r * block_keys, s.visible[r]) : lowest;
   const __m512 most = join_lanes(
       lanes, [](__m512 a, __m512 b) HONE_AMX_BF16_TARGET { return _mm512_max_ps(a, b); });
+  const __m512 scale = _mm512_set1_ps(s.scale);
   const __m512 before = _mm512_maskz_loadu_ps(rows, seen.largest);
-  // (Of a row that sees none the product is -infinity, or NaN where nothing counts.)
   const __m512 now = _mm512_max_ps(most, before);
   const __mmask16 same = _mm512_cmp_ps_mask(before, now, _CMP_EQ_OQ);
-  _mm512_mask_storeu_ps(seen.factor, rows,
-                        _mm512_mask_mov_ps(power_of_two<3>(_mm512_mul_ps(_mm512_sub_ps(before, now),
-                                                                         _mm512_set1_ps(s.scale))),
-                                           same, _mm512_set1_ps(1.0f)));
+  _mm512_mask_storeu_ps(
+      seen.factor, rows,
+      _mm512_mask_mov_ps(power_of_two<3>(_mm512_mul_ps(_mm512_sub_ps(before, now), scale)), same,
+                         _mm512_set1_ps(1.0f)));
   _mm512_mask_storeu_ps(seen.largest, rows, now);
   alignas(64) float shift[amx_rows];
   _mm512_store_ps(shift, _mm512_mask_mov_ps(now, _mm512_cmp_ps_mask(now, lowest, _CMP_EQ_OQ),
@@ -137,7 +137,7 @@ HONE_AMX_BF16_TARGET void powers_of(const ScoreRows& s, const SeenScores& seen, 
   for (std::int64_t r = 0; r < amx_rows; ++r)
     lanes[r] = r < s.rows
                    ? powers_of_row<Parts>(s.products + r * block_keys, s.visible[r], s.padded,
-                                          _mm512_set1_ps(s.scale), _mm512_set1_ps(shift[r]),
+                                          scale, _mm512_set1_ps(shift[r]),
                                           reinterpret_cast<__m512i*>(powers + r * power_bytes))
                    : _mm512_setzero_ps();
   const __m512 sums = join_lanes(

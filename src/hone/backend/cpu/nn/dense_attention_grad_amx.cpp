@@ -1,8 +1,8 @@
-// dense_attention_grad with AMX (amx_parts.hpp): blocks of keys meet blocks of
-// queries. Scores are computed with keys as rows, so that probabilities and their gradients are
-// left sides of the products for values and keys, and right sides of the one for queries, as they
-// come; what queries need is packed for some hundreds of them at a time. Probabilities are rebuilt
-// from the kept logarithms. Memory is linear in both lengths.
+// dense_attention_grad with AMX (amx_parts.hpp): blocks of keys meet blocks of queries. Scores are
+// computed with keys as rows, so that probabilities and their gradients are left sides of the
+// products for values and keys, and right sides of the one for queries, as they come; what queries
+// need is packed for some hundreds of them at a time. Probabilities are rebuilt from the kept
+// logarithms. Memory is linear in both lengths.
 #include <algorithm>
 #include <cstring>
 

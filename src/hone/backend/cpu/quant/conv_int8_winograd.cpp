@@ -12,10 +12,9 @@
 //         0  2  3 -4 -3  2           0  0 15
 //
 // (30 A^T) M (30 A) is 900 y. Codes (0 to 255, less their zero) give at most 98 * 255 in B^T x B,
-// filters
-// (-128 to 127) 225 * 128: both are 16-bit numbers. Sums of products wrap around at 2^32; so do
-// A^T's. 900 is 4 * 225, and 225 has an inverse modulo 2^32: what is left is 4 y modulo 2^32, which
-// is y where y is below 2^29. (The usual points 0, 1, -1, 2, -2 would leave 64 y.)
+// filters (-128 to 127) 225 * 128: both are 16-bit numbers. Sums of products wrap around at 2^32;
+// so do A^T's. 900 is 4 * 225, and 225 has an inverse modulo 2^32: what is left is 4 y modulo 2^32,
+// which is y where y is below 2^29. (The usual points 0, 1, -1, 2, -2 would leave 64 y.)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "hone/backend/cpu/quant/conv_int8_winograd.cpp"
 #include "hone/core/foreach_target.hpp"  // must come first
@@ -423,7 +422,8 @@ void begin(const KernelCall& call) {
   for (std::int64_t p = bound.panels * call.thread / call.threads;
        p < bound.panels * (call.thread + 1) / call.threads; ++p) {
     const std::int64_t first = p * int8_panel, count = std::min(int8_panel, conv.filters - first);
-    std::fill(codes.begin(), codes.end(), std::int8_t{0});
+    // (Of the last panel.)
+    std::fill(codes.begin() + count * columns, codes.end(), std::int8_t{0});
     filter_codes(conv, packed, first, count, codes.data(), scales.data());
     for (std::int64_t j = 0; j < int8_panel; ++j)
       to.scales[first + j] = j < count ? filter_scale(conv, scales.data(), j, 0) : 0.0f;
